@@ -1,0 +1,3 @@
+"""Everything that the suites need comes from the engine."""
+
+pytest_plugins = ("golive.plugin",)

@@ -1,0 +1,68 @@
+"""``golive approve``: decide go or no-go on the launch."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from pathlib import Path
+
+from golive.commands import _saying, _signer
+from golive.commands._saying import Draft, tell
+from golive.desk import Desk
+from golive.statements import DECISIONS
+from golive.verdicts import GoliveError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("decision", choices=DECISIONS)
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why")
+    parser.add_argument(
+        "--about", default="", metavar="DIGEST|FILE",
+        help="what was decided on: a SHA-256, or the file itself, such as a package",
+    )  # fmt: skip
+    parser.add_argument("--role", default="", help="the role you decide in")
+    _signer.arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    desk = Desk.open(options.env, reports=options.reports)
+    about = _digest(options.about)
+    with _signer.signing(desk, options) as signer:
+        own = desk.roster.roles_of(signer.person.id)
+        may = [r for r in desk.launch.approvers if r in own and options.role in ("", r)]
+        if not may:
+            wanted = ", ".join(desk.launch.approvers) or "nobody: people.approvers is empty"
+            raise GoliveError(
+                f"--as: found {signer.person.id}, who has the roles {', '.join(own) or 'none'};"
+                f" who decides on the launch: {wanted} ({desk.launch.source})"
+            )
+        statement = _saying.draft(
+            desk, "approve", signer.person.id, may[0], options.reason,
+            data={"decision": options.decision}, about=about,
+        )  # fmt: skip
+        signed = _saying.publish(desk, signer, Draft(statement))
+        tell(*_saying.told_after(desk, signer, signed))
+    if about:
+        tell(f"  about     {about}")
+    decided = {
+        s.statement.role: s.statement
+        for s in reversed(desk.anew().statements.decisions())
+        if s.valid
+    }
+    for role in desk.launch.approvers:
+        said = decided.get(role)
+        tell(f"  {role}: {said.data['decision'] + ' by ' + said.by if said else 'not decided yet'}")
+    return 0
+
+
+def _digest(text: str) -> str:
+    if not text or re.fullmatch(r"[0-9a-f]{64}", text):
+        return text
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise GoliveError(
+            f"--about: found {text!r}; expected a SHA-256 (64 digits of 0-9 and a-f) or a file"
+        )
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,171 @@
+"""``golive init``: a launch folder for a real team, so that nobody has to guess a format.
+
+Beside ``suites/`` its README also says which items rest on which paper, whose they are and when
+the first of them is due. What is there already is never written over.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from datetime import date, timedelta
+from fnmatch import fnmatch
+from pathlib import Path
+
+import msgspec
+
+from golive import roster
+from golive.decoding import convert
+from golive.desk import Desk
+from golive.environments import read_toml
+from golive.masking import clean
+from golive.papers import Kind, template
+from golive.papers.kinds import all_kinds
+from golive.procedure import Item
+from golive.verdicts import GoliveError
+
+SCHEMA = 1
+_README = """\
+# Launch folder
+
+One Markdown file for each document that people write. What a check reads stands between the two
+lines of `---`; write over everything in [brackets], and leave out what says so. Below it stands
+what people read.
+
+A name with `*` may be there several times: copy its TEMPLATE, which is no paper of its own.
+"""
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: int
+    items: dict[str, list[str]]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--env", default="production", metavar="NAME", help="for which environment (%(default)s)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    if folder.exists() and not folder.is_dir():
+        raise GoliveError(f"{folder}: is a file; expected a folder, or a name for a new one")
+    desk = Desk.open(options.env) if Path("suites").is_dir() else None
+    files = {k.template_file(): template(k) for k in all_kinds()}
+    if desk is None:
+        files["README.md"] = f"{_README}\n{_table(('paper', 'what it is'), _plain_rows())}"
+        files["roster.toml"] = roster.template([])
+    else:
+        files["README.md"] = _readme(desk)
+        if not desk.roster_file.exists():
+            files["roster.toml"] = roster.template([*desk.owner_roles, *desk.launch.roles])
+    kept = _laid_out(folder, files)
+    print(clean(f"{folder}: laid out {len(files) - len(kept)} of {len(files)} files"))
+    if kept:
+        print(f"kept as they are: {', '.join(kept) if len(kept) < len(files) else 'all of them'}")
+    if desk is not None:
+        _point_out(desk, folder)
+    return 0
+
+
+def _laid_out(folder: Path, files: dict[str, str]) -> list[str]:
+    """Write what is not there yet; returns the names of what is."""
+    kept = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            try:
+                with (folder / name).open("x", encoding="utf-8") as file:
+                    file.write(text)
+            except FileExistsError:
+                kept.append(name)
+    except OSError as e:
+        raise GoliveError(f"{folder}: cannot be written: {e.strerror}") from None
+    return kept
+
+
+def _point_out(desk: Desk, folder: Path) -> None:
+    """What the environment has to be told."""
+    name = desk.environment.name
+    if desk.papers.resolve() != folder.resolve():
+        print(
+            clean(f"{name} reads its papers from {desk.papers}; `papers` in its [people] says so")
+        )
+    if not desk.roster_file.exists():
+        print(clean(f"{name} has no roster yet: fill in {folder / 'roster.toml'} and put it at"
+                    f" {desk.roster_file}"))  # fmt: skip
+
+
+# -- what is needed, by whom, when -------------------------------------------------------------
+
+
+def needed(desk: Desk) -> dict[str, list[Item]]:
+    """The items that rest on each kind of paper, in the order in which they are due.
+
+    :raises GoliveError: papers.toml names an item or a paper that there is not.
+    """
+    path = desk.suites / "papers.toml"
+    files = {k.file for k in all_kinds()}
+    named: dict[str, set[str]] = {file: set() for file in files}
+    if path.exists():
+        try:
+            said = convert(read_toml(path), _File)
+        except msgspec.ValidationError as e:
+            raise GoliveError(f"{path}: {e}") from None
+        if said.schema != SCHEMA:
+            raise GoliveError(f"{path}: schema: found {said.schema}; expected {SCHEMA}")
+        for file, ids in said.items.items():
+            if file not in files:
+                raise GoliveError(f"{path}: items: found the paper {file!r}, which is of no kind")
+            for ident in ids:
+                if ident not in desk.procedure.items:
+                    raise GoliveError(f"{path}: items.{file}: found {ident!r}, which is no item")
+            named[file] |= set(ids)
+    for ident, (card, _) in desk.cards.items():
+        for paper in card.papers:
+            for file in files:
+                if fnmatch(paper, file) and ident in desk.procedure.items:
+                    named[file].add(ident)
+    return {
+        file: sorted((desk.procedure.items[i] for i in ids), key=lambda i: (i.due_day, i.order))
+        for file, ids in named.items()
+    }
+
+
+def _readme(desk: Desk) -> str:
+    launch, last, rows = desk.launch.date, date.max, []
+    rests = needed(desk)
+    for kind in all_kinds():
+        items = rests[kind.file]
+        due = launch + timedelta(days=items[0].due_day) if items else last
+        owners = ", ".join(dict.fromkeys(i.owner or "nobody named" for i in items))
+        ids = ", ".join(i.id for i in items)
+        first = "" if due == last else due.isoformat()
+        rows.append((due, (kind.file, _what(kind), owners, first, ids)))
+    rows.sort(key=lambda row: row[0])
+    head = ("paper", "what it is", "whose", "first needed", "items that rest on it")
+    return (
+        f"{_README}\nPeople, their roles and keys stand in `{_shown(desk)}`."
+        f" The launch is on {launch}.\n\n{_table(head, (cells for _, cells in rows))}"
+    )
+
+
+def _shown(desk: Desk) -> str:
+    file = desk.roster_file
+    return str(file.relative_to(desk.root) if file.is_relative_to(desk.root) else file)
+
+
+def _plain_rows() -> list[tuple[str, ...]]:
+    return [(k.file, _what(k)) for k in all_kinds()]
+
+
+def _what(kind: type[Kind]) -> str:
+    return " ".join((kind.__doc__ or "").split())
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    cells = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines)
+    return "".join(f"| {line} |\n" for line in cells)

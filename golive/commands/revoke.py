@@ -1,0 +1,63 @@
+"""``golive revoke``: take back a statement, one's own or one that one has a say in."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from golive.commands import _saying, _signer
+from golive.commands._saying import Draft, tell
+from golive.desk import Desk
+from golive.verdicts import GoliveError
+
+_FOR_GOOD = timedelta(days=36500)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("statement", metavar="STATEMENT_ID")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why it does not hold")
+    parser.add_argument("--role", default="", help="the role you revoke it in")
+    _signer.arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    desk = Desk.open(options.env, reports=options.reports)
+    target = desk.statements.find(options.statement)
+    said = target.statement
+    if said.environment != desk.environment.name:
+        raise GoliveError(f"{target.id}: is of {said.environment}; expected --env of that name")
+    if said.kind == "revoke":
+        raise GoliveError(
+            f"{target.id}: is a revocation, which stays; what it took back can be signed anew"
+        )
+    before = desk.statements.revoked(target)
+    if before:
+        raise GoliveError(f"{target.id}: is revoked already: {before}")
+    now = datetime.now(UTC).replace(microsecond=0)
+    with _signer.signing(desk, options) as signer:
+        by = signer.person.id
+        may = []
+        for role in desk.roster.roles_of(by):
+            if options.role in ("", role):
+                made = _saying.draft(
+                    desk, "revoke", by, role, options.reason,
+                    about=target.sha256, made_at=now, expires_at=now + _FOR_GOOD,
+                )  # fmt: skip
+                # It is about the statement, whatever has become of its item since.
+                made = msgspec.structs.replace(
+                    made, item=said.item, title=said.title, fingerprint=said.fingerprint
+                )
+                may += [made] if desk.statements.may_revoke(made, target) else []
+        if not may:
+            others = dict.fromkeys([*desk.launch.second_signers, *desk.launch.approvers])
+            raise GoliveError(
+                f"--as: found {by}; {target.id} can be revoked by {said.by}, who signed it, by the"
+                f" owner of its item, and as {', '.join(others)}"
+            )
+        signed = _saying.publish(desk, signer, Draft(may[0]))
+        tell(*_saying.told_after(desk, signer, signed))
+    after = desk.anew().statements.find(target.id)
+    tell(f"  revoked   {target.id}: {after.cause}")
+    return 0

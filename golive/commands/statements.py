@@ -1,0 +1,106 @@
+"""``golive statements``: what people have signed, and whether it holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from golive.commands import _saying
+from golive.commands._saying import tell
+from golive.desk import Desk
+from golive.statements import Signed
+
+SCHEMA = 1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "item", nargs="?", default="", metavar="ITEM", help="only of this item or below this id"
+    )
+    parser.add_argument("--env", required=True, metavar="NAME", help="a name or a TOML file")
+    parser.add_argument("--reports", type=Path, default=None, metavar="FOLDER")
+    parser.add_argument("--json", action="store_true", help="everything, see docs/statements.md")
+    parser.add_argument(
+        "--signers",
+        action="store_true",
+        help="only whose keys may sign, as ssh-keygen's allowed signers",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    desk = Desk.open(options.env, reports=options.reports)
+    if options.signers:
+        print(desk.roster.allowed_signers(), end="")
+        return 0
+    wanted = {i.id for i in desk.procedure.under(options.item)} if options.item else None
+    found = [
+        s for s in desk.statements.everything() if wanted is None or s.statement.item in wanted
+    ]
+    broken = desk.statements.unreadable
+    if options.json:
+        print(json.dumps(_told(desk, found, broken), indent=1))
+        return 0
+    if not found and not broken:
+        tell(f"{desk.statements.folder}: nobody has signed anything about {_of(desk, options)}")
+    for signed in found:
+        tell(*_lines(desk, signed))
+    for name, why in broken.items():
+        tell(f"no statement: {name}: {why}")
+    return 0
+
+
+def _of(desk: Desk, options: argparse.Namespace) -> str:
+    return f"{options.item or 'the launch'} in {desk.environment.name}"
+
+
+def _lines(desk: Desk, signed: Signed) -> list[str]:
+    s = signed.statement
+    if not signed.valid:
+        state = f"DOES NOT HOLD: {signed.cause}"
+    elif s.kind == "revoke":
+        state = "holds"
+    else:
+        state = f"holds until {desk.statements.ends(s):%Y-%m-%d %H:%M} UTC"
+    what = f"{s.kind} {s.item or s.data.get('decision', '')}".strip()
+    lines = [
+        f"{what}  by {s.by} as {s.role}  {s.made_at:%Y-%m-%d %H:%M} UTC  {state}",
+        f"  {signed.id}",
+        f"  {' '.join(s.text.split())[:300]}",
+    ]
+    return lines + [f"  evidence: {_saying.evidence_told(e)}" for e in s.evidence]
+
+
+def _told(desk: Desk, found: list[Signed], broken: dict[str, str]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "environment": desk.environment.name,
+        "candidate": desk.launch.candidate,
+        "statements": [
+            {
+                "id": signed.id,
+                "sha256": signed.sha256,
+                "kind": s.kind,
+                "item": s.item,
+                "by": s.by,
+                "role": s.role,
+                "text": s.text,
+                "risk": s.risk,
+                "data": s.data,
+                "about": s.about,
+                "candidate": s.candidate,
+                "evidence": [
+                    {"name": e.name, "sha256": e.sha256, "bytes": e.bytes, "url": e.url}
+                    for e in s.evidence
+                ],
+                "made_at": s.made_at.isoformat(),
+                "ends_at": None if s.kind == "revoke" else desk.statements.ends(s).isoformat(),
+                "holds": signed.valid,
+                "cause": signed.cause,
+            }
+            for signed in found
+            for s in [signed.statement]
+        ],
+        "no_statements": broken,
+    }

@@ -1,0 +1,218 @@
+"""The launch: its date, its candidate, and every threshold that an item judges by."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from golive.environments import read_toml
+from golive.verdicts import GoliveError
+
+_TABLES = ("launch", "thresholds", "people", "validity", "freshness")
+_LISTS = ("roles", "second_signers", "approvers", "two_signatures", "not_applicable")
+_UNITS = {"min": "minutes", "h": "hours", "d": "days"}
+
+
+class Limits:
+    """The thresholds of launch.toml, by name.
+
+    :raises GoliveError: on a name that the file does not have.
+    """
+
+    def __init__(self, values: dict[str, float], source: Path) -> None:
+        self._values = values
+        self._source = source
+
+    def __getattr__(self, name: str) -> float:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            return self._values[name]
+        except KeyError:
+            raise GoliveError(
+                f"{self._source}: thresholds.{name}: the key is missing; expected a number"
+            ) from None
+
+    def names(self) -> list[str]:
+        """All thresholds there are."""
+        return list(self._values)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What launch.toml says."""
+
+    source: Path
+    date: dt.date
+    candidate: str
+    previous: str
+    limits: Limits
+    roles: tuple[str, ...] = ()
+    """Roles besides the items' owners that the roster has to fill."""
+    second_signers: tuple[str, ...] = ()
+    """Roles of which one signs every waiver beside the item's owner."""
+    approvers: tuple[str, ...] = ()
+    """Roles that decide on the launch."""
+    two_signatures: tuple[str, ...] = ()
+    """Ids, or what ids begin with, whose statements need two people."""
+    not_applicable: tuple[str, ...] = ()
+    """The same, of items that may be declared not applicable."""
+    audiences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Whom briefings are for: name to roles."""
+    waivers: int = 0
+    """Waivers with which the launch may still go."""
+    validities: tuple[tuple[str, dt.timedelta], ...] = ()
+    freshnesses: tuple[tuple[str, dt.timedelta], ...] = ()
+    store: str = ""
+    """Folder or URL where runs and statements meet; empty: none is shared."""
+
+    def needs_two(self, item: str) -> bool:
+        """Whether two people have to sign a statement about the item."""
+        return _under(item, self.two_signatures)
+
+    def may_be_not_applicable(self, item: str) -> bool:
+        """Whether people may declare the item not applicable."""
+        return _under(item, self.not_applicable)
+
+    def validity(self, item: str) -> dt.timedelta:
+        """How long a statement about the item holds from its signature.
+
+        :raises GoliveError: the file has neither the item's own nor a default.
+        """
+        return self._longest_prefix(item, self.validities, "validity", "default")
+
+    def freshness(self, item: str, way: str) -> dt.timedelta:
+        """How long a verdict of the item counts.
+
+        :raises GoliveError: the file has neither the item's own nor one for its way.
+        """
+        return self._longest_prefix(item, self.freshnesses, "freshness", way)
+
+    def _longest_prefix(
+        self, item: str, table: tuple[tuple[str, dt.timedelta], ...], name: str, other: str
+    ) -> dt.timedelta:
+        found = [(len(k), v) for k, v in table if _under(item, (k,))]
+        found = found or [(0, v) for k, v in table if k == other]
+        if not found:
+            raise GoliveError(
+                f"{self.source}: {name}.{other}: the key is missing; expected a length of time"
+                ' such as "24 h"'
+            )
+        return max(found)[1]
+
+    def due(self, day: int) -> dt.date:
+        """The calendar date of a day that counts from the launch."""
+        return self.date + dt.timedelta(days=day)
+
+
+def parse_date(text: str, where: str) -> dt.date:
+    """A date written as YYYY-MM-DD.
+
+    :raises GoliveError: it is not one; names ``where`` it stands.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise GoliveError(f"{where}: found {text!r}; expected a date such as 2026-12-07") from None
+
+
+def parse_length(text: object, where: str) -> dt.timedelta:
+    """A length of time such as ``15 min``, ``24 h`` or ``7 d``.
+
+    :raises GoliveError: it is none; names ``where`` it stands.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) (min|h|d)", text) if isinstance(text, str) else None
+    if match is None or not float(match[1]):
+        raise GoliveError(
+            f'{where}: found {text!r}; expected a length of time such as "15 min", "24 h" or "7 d"'
+        )
+    return dt.timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+def load(path: Path) -> Launch:
+    """Read launch.toml.
+
+    :raises GoliveError: a missing, unknown or wrong key; names file, key, found, expected.
+    """
+    raw = read_toml(path)
+    _refuse_unknown(raw, _TABLES, path, "")
+    launch: dict[str, Any] = _table(raw, "launch", path)
+    _refuse_unknown(launch, ("date", "candidate", "previous", "store"), path, "launch.")
+    day = _value(launch, "date", path, "launch.")
+    if isinstance(day, str):
+        day = parse_date(day, f"{path}: launch.date")
+    if type(day) is not dt.date:
+        raise GoliveError(f"{path}: launch.date: found {day!r}; expected a date such as 2026-12-07")
+    limits: dict[str, float] = {}
+    for key, value in _table(raw, "thresholds", path).items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):  # every look would pass an infinite limit
+            raise GoliveError(f"{path}: thresholds.{key}: found {value!r}; expected a number")
+        limits[key] = value
+    texts = [_value(launch, key, path, "launch.") for key in ("candidate", "previous")]
+    for key, text in zip(("candidate", "previous"), texts, strict=True):
+        if not isinstance(text, str) or not text:
+            raise GoliveError(f"{path}: launch.{key}: found {text!r}; expected a version")
+    store = launch.get("store", "")
+    if not isinstance(store, str) or ("store" in launch and not store.strip()):
+        raise GoliveError(f"{path}: launch.store: found {store!r}; expected a folder or a URL")
+    people: dict[str, Any] = _table({"people": {}} | raw, "people", path)
+    _refuse_unknown(people, (*_LISTS, "waivers", "audiences"), path, "people.")
+    audiences: dict[str, Any] = _table({"audiences": {}} | people, "audiences", path)
+    waivers = people.get("waivers", 0)
+    if type(waivers) is not int or waivers < 0:
+        raise GoliveError(f"{path}: people.waivers: found {waivers!r}; expected a number of them")
+    return Launch(
+        path,
+        day,
+        texts[0],
+        texts[1],
+        Limits(limits, path),
+        audiences={key: _texts(audiences, key, path) for key in audiences},
+        waivers=waivers,
+        validities=_lengths(raw, "validity", path),
+        freshnesses=_lengths(raw, "freshness", path),
+        store=store,
+        **{key: _texts(people, key, path) for key in _LISTS},
+    )
+
+
+def _lengths(raw: dict[str, Any], name: str, path: Path) -> tuple[tuple[str, dt.timedelta], ...]:
+    table = _table({name: {}} | raw, name, path)
+    return tuple((k, parse_length(v, f"{path}: {name}.{k}")) for k, v in table.items())
+
+
+def _texts(table: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
+    values = table.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
+        raise GoliveError(f"{path}: people.{key}: found {values!r}; expected a list of names")
+    return tuple(values)
+
+
+def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], path: Path, above: str) -> None:
+    for key in table:
+        if key not in known:
+            words = f"{', '.join(known[:-1])} or {known[-1]}"
+            raise GoliveError(f"{path}: {above}{key}: unknown key; expected {words}")
+
+
+def _under(item: str, prefixes: tuple[str, ...]) -> bool:
+    return any(item == p or item.startswith((f"{p}.", f"{p}-")) for p in prefixes)
+
+
+def _table(raw: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    table = _value(raw, key, path)
+    if not isinstance(table, dict):
+        raise GoliveError(f"{path}: {key}: found {table!r}; expected a table")
+    return table
+
+
+def _value(raw: dict[str, Any], key: str, path: Path, above: str = "") -> Any:
+    if key not in raw:
+        raise GoliveError(f"{path}: {above}{key}: the key is missing; expected a value for it")
+    return raw[key]

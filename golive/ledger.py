@@ -1,0 +1,340 @@
+"""Runs on disk: append-only, readable however a run ended, the only thing reports read.
+
+A run is one folder below ``reports/runs``:
+
+``run.json``        written first: environment, candidate, who, where, what was selected
+``facts.jsonl``     one line for each probe as soon as it has looked
+``verdicts.jsonl``  one line for each item as soon as it has a verdict
+``end.json``        written last: when it ended, its exit status, the digest of the rest
+
+Lines reach the operating system before the next item starts, so a killed run keeps every
+verdict it had. A reader takes a last line that was cut off as not written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from golive.decoding import convert, decode
+from golive.masking import Mask
+from golive.verdicts import GoliveError, Verdict
+
+SCHEMA = 1
+"""Version of the layout above. A reader refuses a newer one."""
+
+HEAD, FACTS, VERDICTS, END = "run.json", "facts.jsonl", "verdicts.jsonl", "end.json"
+_NO_RECORD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_WRITTEN_LATELY_S = 3600
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of the procedure, as the run knew it."""
+
+    id: str
+    title: str
+    owner: str
+    block: str
+    block_title: str
+    phase: str
+    task: str
+    time: str = ""
+    minutes: int | None = None
+    area: str
+    way: str
+    effect: str
+    order: int
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What was observed of a subject, and what is required."""
+
+    subject: str
+    observed: str
+    required: str
+    holds: bool
+    see: str = ""
+
+
+class ItemVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """An item's verdict with everything that led to it."""
+
+    id: str
+    verdict: Verdict
+    started_at: datetime
+    duration_s: float
+    how: str = ""
+    message: str = ""
+    remedy: str = ""
+    claims: list[Claim] = []
+    asserted: list[str] = []
+    """Assertions that held besides the claims, as pytest explains them."""
+    facts: list[str] = []
+    """Names of the probes it used."""
+    detail: str = ""
+    """Traceback and captured output, where there is any worth keeping."""
+    nodeid: str = ""
+
+
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """What one probe found."""
+
+    probe: str
+    observed_at: datetime
+    duration_s: float
+    value: Any = None
+    error: str = ""
+
+
+class EnvironmentRef(msgspec.Struct, frozen=True):
+    """Which environment it was."""
+
+    name: str
+    kind: str
+    title: str
+    fingerprint: str
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """Which state of the suite it was. ``clean`` is None where git could not say."""
+
+    commit: str
+    clean: bool | None
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run before its first item."""
+
+    schema: int = SCHEMA
+    id: str
+    environment: EnvironmentRef
+    candidate: str
+    launch_date: date
+    today: date
+    who: str
+    host: str
+    started_at: datetime
+    suite: Suite
+    packages: dict[str, str]
+    windows: dict[str, float]
+    selected: list[Line]
+    unwritten: list[Line]
+    blocks: dict[str, int] = {}
+    """How many items the procedure has in each block."""
+    deselected: int = 0
+    report_only: bool = False
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended."""
+
+    ended_at: datetime
+    exit_status: int
+    digest: str
+    """SHA-256 over run.json, facts.jsonl and verdicts.jsonl, in this order."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """A run as read from disk."""
+
+    folder: Path
+    head: Head
+    verdicts: dict[str, ItemVerdict]
+    facts: dict[str, Gathered]
+    end: End | None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is there now."""
+        return digest(self.folder)
+
+    @property
+    def lines(self) -> dict[str, Line]:
+        """Selected items by id, in the procedure's order."""
+        return {line.id: line for line in sorted(self.head.selected, key=lambda x: x.order)}
+
+
+class Ledger:
+    """Writes one run. Safe to use from several threads.
+
+    :raises GoliveError: the folder cannot be made; names it.
+    """
+
+    def __init__(self, reports: Path, head: Head, mask: Mask) -> None:
+        self.folder = reports / "runs" / head.id
+        self._mask = mask
+        self._lock = threading.Lock()
+        self._closed = False
+        try:
+            self.folder.mkdir(parents=True)
+            self._facts = _append_only(self.folder / FACTS)
+            self._verdicts = _append_only(self.folder / VERDICTS)
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(self._verdicts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._write(HEAD, head)
+        except OSError as e:
+            raise GoliveError(
+                f"{self.folder}: cannot be written: {e.strerror}; expected a folder for"
+                " reports that you may write to (--reports names another)"
+            ) from None
+
+    def add_verdict(self, verdict: ItemVerdict) -> None:
+        """Append an item's verdict."""
+        self._append(self._verdicts, verdict)
+
+    def add_facts(self, gathered: Gathered) -> None:
+        """Append what a probe found."""
+        self._append(self._facts, gathered)
+
+    def close(self, exit_status: int) -> End:
+        """Seal the run: nothing is added afterwards."""
+        with self._lock:
+            self._closed = True
+            os.fsync(self._facts)
+            os.fsync(self._verdicts)
+            end = End(
+                ended_at=datetime.now(UTC), exit_status=exit_status, digest=digest(self.folder)
+            )
+            self._write(END, end)
+            os.close(self._facts)
+            os.close(self._verdicts)  # and with it the lock: not running has to mean final
+        return end
+
+    def _append(self, descriptor: int, value: object) -> None:
+        line = self._encode(value) + b"\n"
+        with self._lock:
+            if self._closed:  # a look that was left behind at its time limit ends late
+                return
+            os.write(descriptor, line)
+
+    def _write(self, name: str, value: object) -> None:
+        # Whole or not at all: a reader never meets half a file.
+        whole = self.folder / f".{name}"
+        whole.write_bytes(msgspec.json.format(self._encode(value), indent=1) + b"\n")
+        whole.replace(self.folder / name)
+
+    def _encode(self, value: object) -> bytes:
+        plain = msgspec.to_builtins(value, enc_hook=_encodable, str_keys=True)
+        return msgspec.json.encode(_each_text(plain, self._mask))
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over what a run holds besides its end."""
+    total = hashlib.sha256()
+    for name in (HEAD, FACTS, VERDICTS):
+        path = folder / name
+        total.update(path.read_bytes() if path.exists() else b"")
+    return total.hexdigest()
+
+
+def read_run(folder: Path, *, facts: bool = True) -> Run:
+    """A run, finished or not.
+
+    :param facts: whether to read what the probes found, which is most of it.
+    :raises GoliveError: it is no run, is damaged, was altered after its end, or is newer than
+        this golive.
+    """
+    head_file = folder / HEAD
+    try:
+        raw = msgspec.json.decode(head_file.read_bytes())
+    except OSError as e:
+        raise GoliveError(f"{head_file}: cannot be read: {e.strerror}; expected a run") from None
+    except _NO_RECORD as e:
+        raise GoliveError(f"{head_file}: is damaged: {e}") from None
+    schema = raw.get("schema") if isinstance(raw, dict) else None
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise GoliveError(
+            f"{head_file}: schema: found {schema!r}; this golive reads up to {SCHEMA}:"
+            " use the newer golive that wrote the run"
+        )
+    try:
+        head = convert(raw, Head)
+        end_file = folder / END
+        end = decode(end_file.read_bytes(), End) if end_file.exists() else None
+    except _NO_RECORD as e:
+        raise GoliveError(f"{folder}: is damaged: {e}") from None
+    if end is not None and end.digest != digest(folder):
+        raise GoliveError(f"{folder}: was altered after it ended: its digest does not match")
+    verdicts = _lines(folder / VERDICTS, ItemVerdict, ended=end is not None)
+    found = _lines(folder / FACTS, Gathered, ended=end is not None) if facts else []
+    return Run(folder, head, {v.id: v for v in verdicts}, {f.probe: f for f in found}, end)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether somebody may still add to the run: it has no end, and its writer is alive.
+
+    The writer holds a lock on the verdicts, which the operating system lets go with it.
+    """
+    if (folder / END).exists():
+        return False
+    path = folder / VERDICTS
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError:  # no locks on this file system: what is still written to is running
+        return time.time() - path.stat().st_mtime < _WRITTEN_LATELY_S
+    return False
+
+
+def runs(reports: Path) -> list[Path]:
+    """The folders of all runs, oldest first."""
+    return sorted(p.parent for p in (reports / "runs").glob(f"*/{HEAD}"))
+
+
+def _lines(path: Path, kind: type[Any], *, ended: bool) -> list[Any]:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    lines = data.split(b"\n")
+    tail = lines.pop()
+    if tail and ended:
+        raise GoliveError(f"{path}: is damaged: its last line was cut off")
+    out = []
+    for number, line in enumerate(lines, 1):
+        try:
+            out.append(decode(line, kind))
+        except _NO_RECORD as e:
+            raise GoliveError(f"{path}: line {number} is damaged: {e}") from None
+    return out
+
+
+def _append_only(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    if isinstance(value, Enum):
+        return value.value
+    return str(value)
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    # Text by text: JSON's own escapes would hide a secret from a mask over the whole line.
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {change(str(k)): _each_text(v, change) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_each_text(v, change) for v in value]
+    return value

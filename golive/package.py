@@ -1,0 +1,751 @@
+"""The go/no-go package: one zip that anybody can check without golive, and with it.
+
+It holds the answer and everything that the answer was made from, so that whoever has it can come
+to the answer anew. ``SHA256SUMS`` names every file; people sign that. The zip itself is written
+in one way only (sorted, without times, sealed by the digest of its own bytes in its comment), so
+that nothing can be hidden between its files and no byte of it can change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from golive import decoding, ledger, signatures
+from golive import launch as launch_file
+from golive import procedure as procedure_file
+from golive.answer import Answer, decode, encode
+from golive.desk import Desk
+from golive.environments import Outline, People
+from golive.masking import Mask
+from golive.readiness import assess
+from golive.reports import launch_page, sheets
+from golive.reports.documents import read_document
+from golive.roster import Roster
+from golive.roster import load as load_roster
+from golive.statements import BODY, read_statement
+from golive.verdicts import GoliveError
+
+SUMS = "SHA256SUMS"
+INDEX, ANSWER, HOW_TO = "index.html", "answer.json", "HOW-TO-VERIFY.txt"
+ABOUT, ROSTER, SIGNERS = "package.json", "roster.toml", "allowed_signers"
+SCHEMA = 1
+_MOST_BYTES = 2 * 2**30
+"""Of all files together."""
+_MOST_FILES = 200_000
+_MOST_RATIO = 400
+"""By which all files together may be larger than the zip: text packs well, a bomb better."""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_FILE = stat.S_IFREG | 0o644
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +@-]{0,250}(?:/[A-Za-z0-9][A-Za-z0-9._ +@-]{0,250})*")
+_SIGNATURE = re.compile(rf"{SUMS}\.(?P<person>[A-Za-z0-9_-]+)\.sig")
+_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^\n]+)")
+_RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END)
+_PRIVATE = b"PRIVATE KEY-----"
+_MOST_SIGNATURE = 2**16
+_FOLDERS = ("documents", "papers", "runs", "sheets", "statements", "suites")
+
+Files = dict[str, bytes]
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the package is of."""
+
+    schema: int = SCHEMA
+    golive: str
+    """The version that made it."""
+    environment: str
+    environment_kind: str
+    environment_title: str
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether it decides nothing."""
+        return self.environment_kind == "rehearsal"
+
+
+# -- making one --------------------------------------------------------------------------------
+
+
+def build(desk: Desk, answer: Answer, mask: Mask) -> bytes:
+    """The package of an answer, unsigned: the same bytes for the same answer.
+
+    :param mask: knows the secrets that must not be in it.
+    :raises GoliveError: something that belongs in it is damaged, still being written, too large,
+        or holds a secret; names it.
+    """
+    answer = decode(encode(answer), Path(ANSWER))  # as a reader will have it
+    files: Files = {
+        INDEX: launch_page.page(answer).encode(),
+        ANSWER: encode(answer),
+        ABOUT: _about(answer),
+        ROSTER: public_roster(desk.roster).encode(),
+        SIGNERS: desk.roster.allowed_signers().encode(),
+        HOW_TO: _how_to(answer).encode(),
+    }
+    for mark, sheet in sheets.sheets(answer).items():
+        files[f"sheets/{mark}.html"] = sheet.encode()
+    _add_runs(files, desk, answer)
+    _add_statements(files, desk)
+    _add_documents(files, desk)
+    _add_suites(files, desk)
+    _without_secrets(files, mask)
+    return zipped(files)
+
+
+def sign(path: Path, person: str, key: Path, roster: Roster) -> None:
+    """Add somebody's signature to a package.
+
+    :raises GoliveError: it is no whole package, the key cannot sign, or is not that person's.
+    """
+    with opened(path) as package:
+        sums = package.folder / SUMS
+        place = sums.with_name(f"{SUMS}.{person}.sig")
+        signatures.sign(sums, key, signatures.PACKAGES, place=place)
+        signers = roster.allowed_signers([person])
+        found = signatures.verify(sums, signers, person, signatures.PACKAGES, signature=place)
+        if not found.valid:
+            raise GoliveError(f"{key}: is no key of {person}: {found.cause}")
+        names = [*package.names, place.name]
+        files = {name: (package.folder / name).read_bytes() for name in names}
+    write(path, zipped(files))
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Put a package in its place, whole or not at all.
+
+    :raises GoliveError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_bytes(data)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as e:
+        raise GoliveError(f"{path}: cannot be written: {e.strerror}") from None
+    return path
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files as a package's bytes, with the list of their digests.
+
+    :raises GoliveError: a name that no package may have, or more than fits.
+    """
+    for name in files:
+        if not _NAME.fullmatch(name) or ".." in name.split("/"):
+            raise GoliveError(f"{name!r}: is no name of a file in a package; rename the file")
+    total = sum(map(len, files.values()))
+    if total > _MOST_BYTES or len(files) >= _MOST_FILES:
+        raise GoliveError(
+            f"the package would have {len(files):,} files of {total / 2**20:,.0f} MiB; expected"
+            f" at most {_MOST_BYTES // 2**20:,} MiB: move old runs elsewhere"
+        )
+    content = {n: d for n, d in files.items() if n != SUMS and not _SIGNATURE.fullmatch(n)}
+    lines = [f"{hashlib.sha256(content[n]).hexdigest()}  {n}\n" for n in sorted(content)]
+    whole = dict(files) | {SUMS: "".join(lines).encode()}
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(whole):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system = 3
+            info.external_attr = _FILE << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, whole[name], compresslevel=6)
+        archive.comment = b"0" * 64
+    data = buffer.getvalue()[:-64]
+    return data + hashlib.sha256(data).hexdigest().encode()
+
+
+def public_roster(roster: Roster) -> str:
+    """The roster without how to reach anybody."""
+
+    def text(value: str) -> str:
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+    def texts(values: Sequence[str]) -> str:
+        return f"[{', '.join(map(text, values))}]"
+
+    out = [f"schema = {SCHEMA}\n"]
+    for p in roster.people.values():
+        keys = []
+        for key in p.keys:
+            days = "".join(
+                f", {name} = {day}"
+                for name, day in (("since", key.since), ("until", key.until))
+                if day
+            )
+            keys.append(f"{{ public = {text(key.material)}{days} }}")
+        out.append(
+            f'\n[[person]]\nid = {text(p.id)}\nname = {text(p.name)}\nemail = ""\nphone = ""\n'
+            f"roles = {texts(p.roles)}\nbacks_up = {texts(p.backs_up)}\n"
+            f"powers = {texts(p.powers)}\nkeys = [{', '.join(keys)}]\n"
+        )
+    return "".join(out)
+
+
+def _about(answer: Answer) -> bytes:
+    about = About(
+        golive=version("golive"),
+        environment=answer.environment,
+        environment_kind=answer.environment_kind,
+        environment_title=answer.environment_title,
+    )
+    return msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n"
+
+
+def _add_runs(files: Files, desk: Desk, answer: Answer) -> None:
+    for ref in answer.runs:
+        folder = desk.reports / "runs" / ref.id
+        if ref.started_at is None:
+            raise GoliveError(f"{folder}: {ref.cause}; a package holds only runs that can be read")
+        if ledger.is_running(folder):
+            raise GoliveError(f"{folder}: is still running; wait for its end, then package")
+        for name in _RUN_FILES:
+            if (folder / name).exists():
+                files[f"runs/{ref.id}/{name}"] = _read(folder / name)
+
+
+def _add_statements(files: Files, desk: Desk) -> None:
+    for name, cause in desk.statements.unreadable.items():
+        raise GoliveError(f"{name}: {cause}; a package holds only statements that can be read")
+    for signed in desk.statements.here().kept:
+        place = f"statements/{signed.id}"
+        body = signed.folder / BODY
+        for path in (body, signatures.signature_of(body)):
+            if path.exists():
+                files[f"{place}/{path.name}"] = _read(path)
+        evidence = signed.folder / "evidence"
+        for path in sorted(evidence.iterdir()) if evidence.is_dir() else []:
+            files[f"{place}/evidence/{path.name}"] = _read(path)
+
+
+def _add_documents(files: Files, desk: Desk) -> None:
+    folder = desk.documents
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.endswith((".html", ".html.sig")) or re.search(r"\.html\.\w+\.sig$", path.name):
+            files[f"documents/{path.name}"] = _read(path)
+    for name in sorted({n for card, _ in desk.cards.values() for n in card.papers}):
+        if (desk.papers / name).is_file():
+            files[f"papers/{name}"] = _read(desk.papers / name)
+
+
+def _add_suites(files: Files, desk: Desk) -> None:
+    checks = sorted(desk.suites.rglob("test_*.py"))
+    for path in (desk.procedure.source, desk.launch.source, *checks):
+        files[f"suites/{path.relative_to(desk.suites).as_posix()}"] = _read(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise GoliveError(f"{path}: is no ordinary file; a package holds only those")
+        if found.st_size > _MOST_BYTES:
+            raise GoliveError(f"{path}: has {found.st_size / 2**20:,.0f} MiB, too many to package")
+        return path.read_bytes()
+    except OSError as e:
+        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
+
+
+def _without_secrets(files: Files, mask: Mask) -> None:
+    """What people wrote or attached may hold what nobody may hand on.
+
+    Runs were masked as they were written, and their digests show that nobody has changed them.
+    """
+    for name, data in files.items():
+        if _PRIVATE in data:
+            raise GoliveError(f"{name}: holds a private key; take it out, then package")
+        if not name.startswith("runs/"):
+            text = data.decode(errors="replace")
+            if mask(text) != text:
+                raise GoliveError(
+                    f"{name}: holds a secret, or a password in an address; take it out (of a"
+                    " statement: revoke it and make it anew without), then package"
+                )
+
+
+# -- opening one -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package whose bytes are in order, unpacked; what it says is not checked yet."""
+
+    path: Path
+    folder: Path
+    names: tuple[str, ...]
+    about: About
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the list that people sign."""
+        return hashlib.sha256((self.folder / SUMS).read_bytes()).hexdigest()
+
+    def desk(self, roster: Path | None = None) -> Desk:
+        """The desk that the package was made on.
+
+        :param roster: another roster than the enclosed one.
+        """
+        people = People(
+            roster=str(roster.resolve()) if roster else ROSTER,
+            papers="papers",
+            statements="statements",
+            documents="documents",
+        )
+        about = self.about
+        outline = Outline(
+            name=about.environment,
+            kind=about.environment_kind,  # type: ignore[arg-type]
+            title=about.environment_title,
+            people=people,
+        )
+        suites = self.folder / "suites"
+        return Desk(
+            self.folder,
+            self.folder,
+            outline,
+            launch_file.load(suites / "launch.toml"),
+            procedure_file.load(suites / "procedure.toml"),
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Package]:
+    """Unpack a package that is whole: as golive writes one, every file as listed.
+
+    :raises GoliveError: it is not; says what is wrong first.
+    """
+    with tempfile.TemporaryDirectory(prefix="golive-package-") as place:
+        folder = Path(place).resolve()
+        names = _unpack(path, folder)
+        _check_sums(path, folder, names)
+        about_file = folder / ABOUT
+        try:
+            about = decoding.decode(about_file.read_bytes(), About)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+            raise _wrong(path, ABOUT, f"is damaged or not there: {e}") from None
+        if about.schema != SCHEMA:
+            raise _wrong(path, ABOUT, f"schema: found {about.schema}; this golive reads {SCHEMA}")
+        yield Package(path, folder, names, about)
+
+
+def _wrong(path: Path, name: str, what: str) -> GoliveError:
+    return GoliveError(f"{path}: {name}: {what}")
+
+
+def _unpack(path: Path, folder: Path) -> tuple[str, ...]:
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise GoliveError(f"{path}: is no file; expected a package")
+        if not size:
+            raise GoliveError(f"{path}: is empty; expected a package")
+        if size > _MOST_BYTES:
+            raise GoliveError(f"{path}: has {size / 2**20:,.0f} MiB; expected a package of less")
+        data = path.read_bytes()
+    except OSError as e:
+        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            members = archive.infolist()
+            _check_form(path, data, archive, members)
+            for info in members:
+                target = folder / info.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(info) as source, target.open("xb") as out:
+                    _copy(source, out, info, path)
+            return tuple(m.filename for m in members)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as e:
+        raise GoliveError(f"{path}: is no whole zip: {e}; it was altered or cut off") from None
+    except OSError as e:
+        raise GoliveError(f"{path}: cannot be unpacked: {e}") from None
+
+
+def _copy(source: IO[bytes], out: IO[bytes], info: zipfile.ZipInfo, path: Path) -> None:
+    left = info.file_size
+    while piece := source.read(2**20):
+        left -= len(piece)
+        if left < 0:
+            raise _wrong(path, info.filename, "is larger than the zip says")
+        out.write(piece)
+
+
+def _check_form(
+    path: Path, data: bytes, archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]
+) -> None:
+    """The zip is one that golive writes, and not a byte of it has changed."""
+    if not members:
+        raise GoliveError(f"{path}: holds nothing; expected a package")
+    if len(members) > _MOST_FILES:
+        raise GoliveError(f"{path}: holds {len(members):,} files; expected {_MOST_FILES:,} at most")
+    seen: dict[str, str] = {}
+    for info in members:
+        name = info.orig_filename
+        if not _NAME.fullmatch(name) or ".." in name.split("/"):
+            raise GoliveError(f"{path}: found the name {name[:200]!r}, which no package has")
+        if name.lower() in seen:
+            raise GoliveError(f"{path}: found {seen[name.lower()]} and {name}; expected it once")
+        seen[name.lower()] = name
+        if info.external_attr >> 16 != _FILE:
+            raise _wrong(path, name, "is no ordinary file")
+    total = sum(m.file_size for m in members)
+    if total > _MOST_BYTES or total > max(_MOST_RATIO * len(data), 2**24):
+        raise GoliveError(
+            f"{path}: would unpack to {total / 2**20:,.0f} MiB from {len(data) / 2**20:,.1f} MiB;"
+            " expected a package"
+        )
+    if len(archive.comment) != 64:
+        raise GoliveError(f"{path}: is not sealed; it was not written by golive, or altered")
+    if hashlib.sha256(data[:-64]).hexdigest().encode() != archive.comment:
+        raise GoliveError(f"{path}: its bytes do not match its seal, so it was altered or cut off")
+    offset = 0
+    for info in members:
+        # What stands before a file's bytes says the same as the directory at the end.
+        header = data[offset : offset + 30]
+        length = int.from_bytes(header[26:28], "little")
+        own = data[offset + 30 : offset + 30 + length]
+        plain = (
+            info.header_offset == offset
+            and own == info.orig_filename.encode()
+            and int.from_bytes(header[28:30], "little") == 0
+            and int.from_bytes(header[18:22], "little") == info.compress_size
+            and int.from_bytes(header[22:26], "little") == info.file_size
+            and info.flag_bits == int.from_bytes(header[6:8], "little") == 0
+            and info.compress_type == int.from_bytes(header[8:10], "little")
+            and info.compress_type == zipfile.ZIP_DEFLATED
+            and not info.extra
+            and not info.comment
+            and info.date_time == _EPOCH
+        )
+        if not plain:
+            raise _wrong(path, info.filename, "is not stored as golive stores a file")
+        offset += 30 + length + info.compress_size
+    if offset != archive.start_dir:
+        raise GoliveError(f"{path}: something is hidden between its files")
+
+
+def _check_sums(path: Path, folder: Path, names: Sequence[str]) -> None:
+    if SUMS not in names:
+        raise GoliveError(f"{path}: {SUMS} is missing; expected a package")
+    text = (folder / SUMS).read_bytes().decode(errors="replace")
+    listed: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        match = _LINE.fullmatch(line.removesuffix("\n"))
+        if match is None or not line.endswith("\n") or match["name"] in listed:
+            raise _wrong(path, SUMS, f"line {number} is damaged")
+        listed[match["name"]] = match["digest"]
+    known = (INDEX, ANSWER, HOW_TO, ABOUT, ROSTER, SIGNERS, SUMS)
+    for name in names:
+        top, _, below = name.partition("/")
+        if not (top in _FOLDERS if below else name in known or _SIGNATURE.fullmatch(name)):
+            raise _wrong(path, name, "is no part of a package")
+    there = [n for n in names if n != SUMS and not _SIGNATURE.fullmatch(n)]
+    for name in there:
+        if name not in listed:
+            raise _wrong(path, name, f"is not listed in {SUMS}")
+    for name, digest in listed.items():
+        if name not in there:
+            raise _wrong(path, name, f"is listed in {SUMS}, but is not there")
+        with (folder / name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise _wrong(path, name, f"was altered: it does not match {SUMS}")
+    if list(listed) != sorted(listed):
+        raise _wrong(path, SUMS, "is not sorted")
+
+
+# -- checking one ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What holds of a package."""
+
+    answer: Answer
+    about: About
+    signed_by: list[tuple[str, str]]
+    """Name and roles."""
+    runs: int
+    statements: int
+    documents: int
+    """With a signature."""
+    digest: str
+
+
+def verify(package: Package, roster: Path | None = None, purpose: str = "") -> Verified:
+    """Check what an opened package says, down to the answer, made anew.
+
+    :param roster: who may sign; default: the enclosed roster is believed.
+    :param purpose: the name or kind of the environment that is to be decided on.
+    :raises GoliveError: the first thing that is wrong.
+    """
+    path, folder, about = package.path, package.folder, package.about
+    for name in (INDEX, ANSWER, HOW_TO, ROSTER, SIGNERS):
+        if name not in package.names:
+            raise _wrong(path, name, "is missing")
+    if purpose and purpose not in (about.environment, about.environment_kind):
+        what = "a REHEARSAL, which decides nothing" if about.is_rehearsal else about.environment
+        raise GoliveError(f"{path}: is about {what}; expected one about {purpose}")
+    people = load_roster(folder / ROSTER)
+    if people.allowed_signers() != (folder / SIGNERS).read_text(encoding="utf-8"):
+        raise _wrong(path, SIGNERS, f"names other keys than {ROSTER}")
+    answer = decode((folder / ANSWER).read_bytes(), Path(f"{path}: {ANSWER}"))
+    known = (answer.environment, answer.environment_kind, answer.environment_title)
+    if known != (about.environment, about.environment_kind, about.environment_title):
+        raise _wrong(path, ABOUT, f"is about {about.environment}, the answer about {known[0]}")
+    trusted = load_roster(roster) if roster else people
+    signed = _signed_by(package, trusted, answer.made_at)
+    runs = _check_runs(package)
+    statements = 0
+    for place in _folders(folder / "statements"):
+        with _told(package):
+            read_statement(place)
+        statements += 1
+    documents = _check_documents(package, trusted, answer.made_at)
+    _check_answer(package, answer, roster)
+    _check_pages(package, answer)
+    return Verified(answer, about, signed, runs, statements, documents, package.digest)
+
+
+def _signed_by(package: Package, roster: Roster, at: datetime) -> list[tuple[str, str]]:
+    found = []
+    for name in package.names:
+        match = _SIGNATURE.fullmatch(name)
+        if match is None:
+            continue
+        who = match["person"]
+        if not roster.roles_of(who):
+            raise _wrong(package.path, name, f"{who} has no role on {_shown(roster, package)}")
+        cause = _bad(package.folder / SUMS, package.folder / name, [who], roster,
+                     signatures.PACKAGES, at)  # fmt: skip
+        if cause:
+            raise _wrong(package.path, name, cause)
+        roles = ", ".join(r.replace("_", " ") for r in roster.roles_of(who))
+        found.append((roster.people[who].name, roles))
+    if not found:
+        raise GoliveError(
+            f"{package.path}: nobody has signed it; somebody of the roster does with"
+            f" `golive package --sign {package.path} --as PERSON`"
+        )
+    return found
+
+
+def _bad(
+    path: Path, place: Path, people: Sequence[str], roster: Roster, namespace: str, at: datetime
+) -> str:
+    """Why none of these people's keys has made a signature; empty where one has."""
+    cause = "nobody on the roster may sign it"
+    if place.stat().st_size > _MOST_SIGNATURE:
+        return "is no signature"
+    for who in people:
+        if who in roster.shared_keys:
+            cause = f"{', '.join(roster.shared_keys[who])} have the same key"
+            continue
+        signers = roster.allowed_signers([who])
+        if not signers:
+            continue
+        found = signatures.verify(path, signers, who, namespace, signature=place, at=at)
+        if found.valid:
+            return ""
+        cause = f"is not valid: {found.cause}"
+    return cause
+
+
+def _check_runs(package: Package) -> int:
+    folders = _folders(package.folder / "runs")
+    for folder in folders:
+        with _told(package):
+            run = ledger.read_run(folder)
+        if run.head.id != folder.name:
+            raise _wrong(package.path, f"runs/{folder.name}", f"is the run {run.head.id}")
+    return len(folders)
+
+
+def _check_documents(package: Package, roster: Roster, at: datetime) -> int:
+    signed = 0
+    for place in sorted((package.folder / "documents").glob("*.sig")):
+        name, _, role = place.name.removesuffix(".sig").partition(".html")
+        path = place.with_name(f"{name}.html")
+        if not path.is_file():
+            raise _wrong(package.path, f"documents/{place.name}", "is of a document not there")
+        with _told(package):
+            document = read_document(path)
+        role = role.removeprefix(".") or (document.signers[0].role if document.signers else "")
+        if role not in [s.role for s in document.signers]:
+            raise _wrong(package.path, f"documents/{place.name}", f"{role} does not sign that")
+        people = [p.id for p in roster.entitled(role)]
+        cause = _bad(path, place, people, roster, signatures.DOCUMENTS, at)
+        if cause:
+            raise _wrong(package.path, f"documents/{place.name}", cause)
+        signed += 1
+    return signed
+
+
+def _check_answer(package: Package, answer: Answer, roster: Path | None) -> None:
+    """What the answer was made from makes it again."""
+    desk = package.desk(roster)
+    items = answer.standings
+    anew = assess(
+        desk,
+        today=answer.today,
+        all_due=bool(items) and all(s.is_due for s in items),
+        now=answer.made_at,
+        before=answer.changed_since,
+    )
+    if encode(anew) == (package.folder / ANSWER).read_bytes():
+        return
+    by = f" (made by golive {package.about.golive}, this is {version('golive')})"
+    whose = f" with {roster}" if roster else ""
+    raise _wrong(
+        package.path,
+        ANSWER,
+        f"is not what its runs and statements say{whose}: {_difference(answer, anew)}"
+        f"{by if package.about.golive != version('golive') else ''}",
+    )
+
+
+def _difference(said: Answer, anew: Answer) -> str:
+    if said.answer != anew.answer:
+        return f"it says {said.answer}, they say {anew.answer}"
+    for a, b in zip(said.rules, anew.rules, strict=False):
+        if a != b:
+            return f"rule {a.name}: it says {a.observed}, they say {b.observed}"
+    then = {s.line.id: s for s in anew.standings}
+    for s in said.standings:
+        other = then.get(s.line.id)
+        if s != other:
+            return f"{s.line.id}: it says {s.state}, they say {other.state if other else 'nothing'}"
+    names = [f for f in Answer.__struct_fields__ if getattr(said, f) != getattr(anew, f)]
+    return f"it differs in {', '.join(names) or 'its form'}"
+
+
+def _check_pages(package: Package, answer: Answer) -> None:
+    """Pages show what the answer says, and nothing else."""
+    expected = {INDEX: launch_page.page(answer)}
+    expected |= {f"sheets/{mark}.html": s for mark, s in sheets.sheets(answer).items()}
+    for name, page in expected.items():
+        place = package.folder / name
+        if not place.is_file() or place.read_bytes() != page.encode():
+            raise _wrong(package.path, name, f"does not show what {ANSWER} says")
+    for place in (package.folder / "sheets").iterdir():
+        if f"sheets/{place.name}" not in expected:
+            raise _wrong(package.path, f"sheets/{place.name}", "is no sheet of this answer")
+
+
+def _folders(place: Path) -> list[Path]:
+    return sorted(place.iterdir()) if place.is_dir() else []
+
+
+@contextmanager
+def _told(package: Package) -> Iterator[None]:
+    """What is wrong inside is told as of the package."""
+    try:
+        yield
+    except GoliveError as e:
+        raise GoliveError(f"{package.path}: {str(e).replace(f'{package.folder}/', '')}") from None
+
+
+def _shown(roster: Roster, package: Package) -> str:
+    own = package.folder / ROSTER
+    return "the enclosed roster" if roster.source == own else str(roster.source)
+
+
+_TEXT = """\
+{band}How to check this package without golive
+========================================
+
+It is about {candidate} on {title}, as of {made_at:%Y-%m-%d %H:%M:%S} UTC.
+You need unzip, sha256sum and ssh-keygen (OpenSSH 8.9 or newer). Each line that is indented is a
+command for a POSIX shell; none of them prints a complaint when all is well.
+
+1. Unpack it into an empty folder, with PACKAGE the path of the zip, and go there:
+
+    unzip -q "$PACKAGE" -d package && cd package
+
+2. Every file is as it was listed:
+
+    sha256sum --check --strict --quiet SHA256SUMS
+
+3. There is no other file:
+
+    sed 's/^[0-9a-f]*  //' SHA256SUMS > ../listed.txt
+    find . ! -type d ! -path './SHA256SUMS*' | cut -c3- | LC_ALL=C sort | diff ../listed.txt -
+
+4. People have signed the list. allowed_signers has their public keys as the package knows them:
+compare it with the keys that you know, or put a list of your own in its place.
+
+    ls SHA256SUMS.*.sig
+    for sig in SHA256SUMS.*.sig; do
+      who=${{sig#SHA256SUMS.}}; who=${{who%.sig}}
+      TZ=UTC ssh-keygen -Y verify -f allowed_signers -I "$who" -n golive-package \\
+        -O verify-time={made_at:%Y%m%d%H%M%S} -s "$sig" < SHA256SUMS || exit 1
+    done
+
+5. Each run is as it was when it ended:
+
+    for run in runs/*/; do
+      [ -e "$run/end.json" ] || continue
+      digest=$(cd "$run" && cat run.json facts.jsonl verdicts.jsonl | sha256sum | cut -c1-64)
+      grep -q "$digest" "$run/end.json" || {{ echo "$run was altered"; exit 1; }}
+    done
+
+6. Each statement is signed by who it says, and its evidence is what it names. One that is not
+valid is told as such in index.html, with the reason, and does not count.
+
+    for said in statements/*/; do
+      [ -e "$said/statement.json" ] || continue
+      by=$(sed 's/.*"by":"\\([^"]*\\)".*/\\1/' "$said/statement.json")
+      made=$(sed 's/.*"made_at":"\\([^"]*\\)Z".*/\\1/' "$said/statement.json" | tr -d 'T:-')
+      TZ=UTC ssh-keygen -Y verify -f allowed_signers -I "$by" -n golive-statement \\
+        -O verify-time="${{made%.*}}" -s "$said/statement.json.sig" < "$said/statement.json" \\
+        || echo "$said: not valid"
+      for file in "$said"/evidence/*; do
+        [ -e "$file" ] || continue
+        name=${{file##*/}}
+        echo "${{name%%-*}}  $file" | sha256sum --check --quiet || echo "$file: was altered"
+        grep -q "\\"sha256\\":\\"${{name%%-*}}\\"" "$said/statement.json" || echo "$file: not named"
+      done
+    done
+
+7. Documents that people have signed, NAME.html with NAME.html.sig: by the first signer that the
+document names at its end, NAME.html.ROLE.sig by another's role. WHO is the person's name in
+allowed_signers:
+
+    # ssh-keygen -Y verify -f allowed_signers -I WHO -n golive-document -s NAME.html.sig < NAME.html
+
+index.html shows the answer with every item; answer.json is the same for machines. Whether the
+answer follows from the runs and statements is what `golive verify` shows beyond this.
+"""
+
+
+def _how_to(answer: Answer) -> str:
+    band = "REHEARSAL: this package decides nothing.\n\n" if answer.is_rehearsal else ""
+    return _TEXT.format(
+        band=band,
+        candidate=_line(answer.candidate),
+        title=_line(answer.environment_title),
+        made_at=answer.made_at,
+    )
+
+
+def _line(text: str) -> str:
+    return re.sub(r"[^\w .,:()+-]", "_", text)[:120]

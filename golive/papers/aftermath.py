@@ -1,0 +1,169 @@
+"""Who is there after the cutover, and what is learned from the launch."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from golive.papers import Kind, Part
+from golive.papers.words import Grade, Moment, PersonId
+
+
+class Score(Part, frozen=True, kw_only=True):
+    """What an agent has reached."""
+
+    agent: PersonId
+    finished_on: date
+    percent: float
+
+
+class TrainingScores(Kind, frozen=True, kw_only=True):
+    """Who of support has finished the training for the candidate, and how well."""
+
+    file = "training-scores.md"
+    version: Annotated[str, Meta(description="the candidate")]
+    scores: list[Score]
+
+
+class SupportShift(Part, frozen=True, kw_only=True):
+    """Who answers customers from when until when."""
+
+    starts: Moment
+    ends: Moment
+    agents: Annotated[list[str], Meta(description="people's ids")]
+
+
+class SupportShifts(Kind, frozen=True, kw_only=True):
+    """The shifts of support from launch day to a week after it."""
+
+    file = "support-shifts.md"
+    shifts: list[SupportShift]
+
+
+class OnCallShift(Part, frozen=True, kw_only=True):
+    """Who is called from when until when."""
+
+    starts: Moment
+    ends: Moment
+    person: PersonId
+    backup: PersonId
+
+
+class OnCallRota(Kind, frozen=True, kw_only=True):
+    """Who is on call from the cutover on."""
+
+    file = "on-call.md"
+    shifts: list[OnCallShift]
+
+    def at(self, moment: datetime) -> list[str]:
+        """Who is called first at a moment."""
+        return [s.person for s in self.shifts if s.starts <= moment < s.ends]
+
+
+class AssessedMetric(Part, frozen=True, kw_only=True):
+    """A measure of success as it was assessed."""
+
+    metric: Annotated[str, Meta(description="id of the metric in the procedure, e.g. KB.2")]
+    value: float
+    unit: str = ""
+    window_hours: float
+    sample: Annotated[int, Meta(description="how many it was measured on")]
+    source: Annotated[str, Meta(description="where it was measured, e.g. Prometheus")]
+    result: Annotated[
+        Literal["met", "missed", "pending"], Meta(description="pending: its window is not over")
+    ]
+
+
+class KpiAssessment(Kind, frozen=True, kw_only=True):
+    """Every measure of success as it was measured on the evening of the launch: what others
+    quote."""
+
+    file = "kpi-assessment.md"
+    assessed_at: Moment
+    metrics: list[AssessedMetric]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Value by metric."""
+        return {m.metric: m.value for m in self.metrics}
+
+    @property
+    def missed(self) -> list[str]:
+        """The metrics that did not reach their limit."""
+        return [m.metric for m in self.metrics if m.result == "missed"]
+
+
+class ObjectiveResult(Part, frozen=True, kw_only=True):
+    """How an objective of the business case stands."""
+
+    id: Annotated[str, Meta(description="of the objective in the business case")]
+    result: Literal["met", "on course", "missed"]
+    value: Annotated[float, Meta(description="of its metric, as measured")]
+    reason: Annotated[str, Meta(description="why it stands so")]
+
+
+class ObjectiveEvaluation(Kind, frozen=True, kw_only=True):
+    """How each objective of the business case stands on the evening of the launch."""
+
+    file = "objective-evaluation.md"
+    evaluated_at: Moment
+    results: list[ObjectiveResult]
+
+
+class Lesson(Part, frozen=True, kw_only=True):
+    """Something learned."""
+
+    about: Annotated[str, Meta(description="a phase or an issue: phase_1, #17")]
+    lesson: str
+    cause: str
+    action: str
+    owner: PersonId
+    issue: Annotated[int, Meta(description="where the action is followed up")]
+
+
+class LessonsLearned(Kind, frozen=True, kw_only=True):
+    """What each phase and each grave issue has taught."""
+
+    file = "lessons-learned.md"
+    written_on: date
+    lessons: list[Lesson]
+
+
+class Concern(Part, frozen=True, kw_only=True):
+    """What worries somebody."""
+
+    text: str
+    grade: Grade
+    issue: Annotated[int | None, Meta(description="needed where it is high")] = None
+
+
+class Feedback(Kind, frozen=True, kw_only=True):
+    """What one person thinks of the launch; signed by that person."""
+
+    file = "feedback-*.md"
+    person: PersonId
+    role: str
+    given_at: Moment
+    went_well: str
+    to_change: str
+    concerns: list[Concern] = field(default_factory=list)
+
+
+class MarketFinding(Part, frozen=True, kw_only=True):
+    """What was seen in a part of the market."""
+
+    area: Literal["press", "social", "reviews", "competitors"]
+    finding: str
+    sources: Annotated[list[str], Meta(description="addresses")]
+
+
+class MarketResponse(Kind, frozen=True, kw_only=True):
+    """How press, social media, reviewers and competitors took the launch, after a day."""
+
+    file = "market-response.md"
+    evaluated_at: Moment
+    visits: Annotated[int, Meta(description="of the first 24 h")]
+    reviews: Annotated[int, Meta(description="of the first 24 h")]
+    findings: list[MarketFinding]

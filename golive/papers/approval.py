@@ -1,0 +1,208 @@
+"""What executives and leads are shown, review and approve; and what releases rest on."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from golive.papers import Kind, Part
+from golive.papers.words import Commit, Moment, PersonId, Severity, Sha256
+
+
+class ActionPoint(Part, frozen=True, kw_only=True):
+    """What was decided or is still to be answered."""
+
+    text: str
+    owner: PersonId
+    due: date
+
+
+class ExecutivePresentation(Kind, frozen=True, kw_only=True):
+    """Minutes of the presentation of readiness to executives."""
+
+    file = "executive-presentation.md"
+    held_on: date
+    attendees: Annotated[list[str], Meta(description="people's ids")]
+    slides: Annotated[str, Meta(description="file name, beside this paper")]
+    slides_sha256: Sha256
+    counted_at: Annotated[Moment, Meta(description="when the counts shown were taken")]
+    counts: Annotated[
+        dict[str, int],
+        Meta(description="how many items were in each state, as `golive status` names it"),
+    ]
+    decisions: list[ActionPoint]
+    open_questions: list[ActionPoint] = field(default_factory=list)
+
+
+class Component(Part, frozen=True, kw_only=True):
+    """A component that runs."""
+
+    name: Annotated[str, Meta(description="as the environment names it, e.g. db-1")]
+    kind: Annotated[str, Meta(description="e.g. database, cache, application, load balancer")]
+
+
+class SinglePoint(Part, frozen=True, kw_only=True):
+    """A component without a second one."""
+
+    component: str
+    decision: Annotated[str, Meta(description="why it may be, or what becomes of it")]
+    decided_by: PersonId
+
+
+class Finding(Part, frozen=True, kw_only=True):
+    """What a reviewer found."""
+
+    id: str
+    severity: Annotated[Literal["minor", "major"], Meta(description="major ones have to be closed")]
+    title: str
+    owner: PersonId
+    open: bool
+
+
+class Architecture(Kind, frozen=True, kw_only=True):
+    """The components that run, and what their review has found."""
+
+    file = "architecture.md"
+    version: Annotated[str, Meta(description="the candidate")]
+    components: list[Component]
+    single_points: Annotated[
+        list[SinglePoint], Meta(description="single points of failure, each decided on")
+    ]
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Objective(Part, frozen=True, kw_only=True):
+    """What the business wants of the launch."""
+
+    id: str
+    text: str
+    metric: Annotated[str, Meta(description="id of the metric that tells, e.g. KB.1")]
+
+
+class BusinessCase(Kind, frozen=True, kw_only=True):
+    """What the launch is to bring, against a week as it is now."""
+
+    file = "business-case.md"
+    written_on: date
+    currency: Annotated[str, Meta(description="e.g. USD", pattern=r"^[A-Z]{3}$")]
+    baseline_week: Annotated[date, Meta(description="the week's Monday; UTC")]
+    baseline_bookings: Annotated[int, Meta(description="appointments that begin in that week")]
+    baseline_revenue_cents: Annotated[int, Meta(description="payments that succeeded in that week")]
+    baseline_cost_cents: int
+    goals: Annotated[dict[str, float], Meta(description="business metrics: id to limit")]
+    objectives: list[Objective]
+    revenue_positive: Annotated[
+        str, Meta(description="how 'revenue positive within 7 days' is computed")
+    ]
+
+
+class Condition(Part, frozen=True, kw_only=True):
+    """What somebody wants before they approve."""
+
+    text: str
+    owner: PersonId
+    open: bool
+
+
+class FinalApproval(Kind, frozen=True, kw_only=True):
+    """What exactly is approved: this release, this scope, these documents."""
+
+    file = "final-approval.md"
+    version: str
+    commit: Commit
+    scope: list[str]
+    documents: Annotated[dict[str, Sha256], Meta(description="file name to SHA-256")]
+    conditions: list[Condition] = field(default_factory=list)
+
+
+class Delegation(Kind, frozen=True, kw_only=True):
+    """Who decides on the launch and speaks in public when the executive cannot."""
+
+    file = "delegation.md"
+    delegated_by: PersonId
+    to: PersonId
+    covers: list[Literal["launch decision", "public statements"]]
+    until: date
+
+
+class Gate(Part, frozen=True, kw_only=True):
+    """A condition of quality."""
+
+    id: str
+    items: Annotated[list[str], Meta(description="ids of the items that decide it")]
+    limit: Annotated[float | None, Meta(description="its number, where it has one")] = None
+    limit_on_day_minus_10: Annotated[float | None, Meta(description="the same, as it was then")] = (
+        None
+    )
+    at_least: Annotated[bool, Meta(description="whether more is better")] = False
+
+    @property
+    def is_looser(self) -> bool:
+        """Whether it lets more through than on Day -10."""
+        if self.limit is None or self.limit_on_day_minus_10 is None:
+            return self.limit != self.limit_on_day_minus_10
+        if self.at_least:
+            return self.limit < self.limit_on_day_minus_10
+        return self.limit > self.limit_on_day_minus_10
+
+
+class QualityGates(Kind, frozen=True, kw_only=True):
+    """The gates that a release has to pass."""
+
+    file = "quality-gates.md"
+    gates: list[Gate]
+    most_waivers: int
+
+
+class Remediation(Part, frozen=True, kw_only=True):
+    """How a finding is mended."""
+
+    finding: Annotated[str, Meta(description="an issue or a red or waived item: #17, D-9.1.1")]
+    severity: Severity
+    owner: PersonId
+    fix: str
+    due: date
+    retest: Annotated[str, Meta(description="id of the item that shows that it is mended")]
+
+
+class RemediationPlan(Kind, frozen=True, kw_only=True):
+    """Every open finding of the security audit, and how it is mended by when."""
+
+    file = "remediation-plan.md"
+    not_needed: Annotated[bool, Meta(description="true states that nothing is open")] = False
+    entries: list[Remediation] = field(default_factory=list)
+
+
+class Recommendation(Part, frozen=True, kw_only=True):
+    """What would make it faster."""
+
+    id: str
+    resource: Annotated[str, Meta(description="what limits, or the metric that is near its limit")]
+    action: str
+    decision: Literal["before launch", "after launch", "rejected"]
+    decided_by: PersonId
+    reason: str
+    issue: Annotated[int | None, Meta(description="where it is followed up")] = None
+
+
+class PerformanceRecommendations(Kind, frozen=True, kw_only=True):
+    """What the load tests recommend, each decided on."""
+
+    file = "performance-recommendations.md"
+    version: Annotated[str, Meta(description="the candidate")]
+    none_needed: Annotated[bool, Meta(description="true states that nothing limits")] = False
+    recommendations: list[Recommendation] = field(default_factory=list)
+
+
+class CapacityForecast(Kind, frozen=True, kw_only=True):
+    """The load that is expected, and what each tier can take."""
+
+    file = "capacity-forecast.md"
+    written_on: date
+    peak_users: Annotated[int, Meta(description="at the same time")]
+    peak_requests_per_s: float
+    tier_limits: Annotated[
+        dict[str, float], Meta(description="users that each tier can take: tier to number")
+    ]

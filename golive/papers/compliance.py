@@ -1,0 +1,94 @@
+"""What shows that laws and standards are kept."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from golive.papers import Kind, Part
+from golive.papers.words import PersonId, Sha256
+
+
+class Processor(Part, frozen=True, kw_only=True):
+    """A company that processes personal data for us."""
+
+    name: str
+    hosts: Annotated[list[str], Meta(description="host names that the product talks to")]
+    purpose: str
+    contract_on: date
+
+
+class ProcessingRegister(Kind, frozen=True, kw_only=True):
+    """The record of processing activities: why, on which basis, for how long, by whom."""
+
+    file = "processing-register.md"
+    reviewed_on: date
+    legal_bases: Annotated[dict[str, str], Meta(description="purpose to legal basis")]
+    retention_days: Annotated[dict[str, int], Meta(description="kind of data to days")]
+    impact_assessment_on: date
+    breach_notice_hours: Annotated[int, Meta(description="until the authority is told; 72 by law")]
+    processors: list[Processor]
+    notices: Annotated[list[str], Meta(description="addresses of privacy and cookie notice")]
+
+
+class CardCompliance(Kind, frozen=True, kw_only=True):
+    """How the card industry's standard (PCI DSS) is kept."""
+
+    file = "card-compliance.md"
+    questionnaire: Annotated[str, Meta(description="e.g. SAQ A")]
+    assessed_on: date
+    valid_until: date
+    scanned_on: Annotated[date, Meta(description="by an approved scanning vendor")]
+    scanned_by: str
+    processor_valid_until: Annotated[date, Meta(description="the payment provider's attestation")]
+    card_origin: Annotated[str, Meta(description="from which alone card fields are loaded")]
+    scripts: Annotated[list[str], Meta(description="approved scripts of the payment pages")]
+
+
+class Control(Part, frozen=True, kw_only=True):
+    """How a criterion is met."""
+
+    criterion: Annotated[str, Meta(description="e.g. CC6.1")]
+    category: Literal["security", "availability", "confidentiality"]
+    control: str
+    owner: PersonId
+    evidence: Annotated[str, Meta(description="address")]
+    is_met: bool
+    plan: Annotated[str, Meta(description="needed where it is not met")] = ""
+    plan_accepted_by: Annotated[str, Meta(description="a person's id")] = ""
+
+
+class ControlMatrix(Kind, frozen=True, kw_only=True):
+    """SOC 2: every criterion with its control, owner and evidence."""
+
+    file = "control-matrix.md"
+    assessed_on: date
+    access_reviewed_on: date
+    controls: list[Control]
+
+
+class Certificate(Part, frozen=True, kw_only=True):
+    """A certificate, report or attestation of a framework."""
+
+    framework: Literal["GDPR", "PCI DSS", "SOC 2"]
+    issuer: str
+    legal_entity: str
+    system: str
+    valid_until: date
+    certificate: Annotated[str, Meta(description="file name, beside this paper")]
+    certificate_sha256: Sha256
+
+
+class Certificates(Kind, frozen=True, kw_only=True):
+    """The certificates of each framework in scope."""
+
+    file = "certificates.md"
+    legal_entity: str
+    system: str
+    authorised_issuers: list[str]
+    certificates: list[Certificate]
+    not_applicable: Annotated[
+        dict[str, str], Meta(description="framework to the item that says so, approved")
+    ] = field(default_factory=dict)

@@ -1,0 +1,401 @@
+"""The kinds of papers that a launch has. People are named by their ids on the roster, times of
+day as HH:MM in the launch's own time zone, digests as SHA-256 in hexadecimal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from itertools import combinations
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from golive.papers import Kind, Part, aftermath, approval, compliance, messages
+from golive.papers.words import Grade, Severity
+
+THEMES = (approval, compliance, messages, aftermath)
+"""Modules of the other kinds; this one has those of the decision and of launch day."""
+
+
+class Trigger(Part, frozen=True, kw_only=True):
+    """A condition of rollback."""
+
+    id: Annotated[str, Meta(description="id of the trigger in the procedure, e.g. RT.1")]
+    threshold: Annotated[float, Meta(description="the procedure's number, without its unit")]
+    minutes: Annotated[float, Meta(description="for how long; 0 where once is enough")] = 0.0
+    decider: Annotated[str, Meta(description="the role that decides")]
+    command: Annotated[str, Meta(description="the launch command that is run then")]
+    limit_minutes: float
+    alert: Annotated[str, Meta(description="the alert rule that tells of it; or how it is told")]
+
+
+class RollbackStep(Part, frozen=True, kw_only=True):
+    """A step of the rollback."""
+
+    id: Annotated[str, Meta(description="id of the step in the procedure, e.g. RB.1.1")]
+    owner: Annotated[str, Meta(description="a role")]
+    action: Annotated[str, Meta(description="what is done, or the launch command that does it")]
+    command: str = ""
+    limit_minutes: float
+
+
+class CheckQuestion(Part, frozen=True, kw_only=True):
+    """A question by which somebody shows to have read the runbook."""
+
+    question: str
+    answer: Annotated[str, Meta(description="one word or number")]
+
+
+class EmergencyRunbook(Kind, frozen=True, kw_only=True):
+    """Emergency procedures: when to roll back, who decides, what is done in which order."""
+
+    file = "emergency-runbook.md"
+    triggers: list[Trigger]
+    steps: list[RollbackStep]
+    technical_lead_may_start: Annotated[
+        bool, Meta(description="whether a rollback may start without further approval")
+    ]
+    escalation_minutes: Annotated[
+        list[int], Meta(description="when levels 2, 3 and 4 are told, in minutes")
+    ]
+    questions: list[CheckQuestion]
+
+
+class Slot(Part, frozen=True, kw_only=True):
+    """A time slot of launch day."""
+
+    block: Annotated[str, Meta(description="the block's mark, e.g. phase_1")]
+    starts: Annotated[str, Meta(description="HH:MM", pattern=r"^\d\d:\d\d$")]
+    ends: Annotated[str, Meta(description="HH:MM", pattern=r"^\d\d:\d\d$")]
+    owner: Annotated[str, Meta(description="a role")]
+    gate: Annotated[bool, Meta(description="whether it ends with a go/no-go")] = False
+
+
+class LaunchTimeline(Kind, frozen=True, kw_only=True):
+    """The frozen timeline of launch day."""
+
+    file = "launch-timeline.md"
+    date: date
+    utc_offset: Annotated[str, Meta(description="e.g. +00:00", pattern=r"^[+-]\d\d:\d\d$")]
+    slots: list[Slot]
+
+    def minutes_left(self, blocks: Collection[str]) -> dict[str, float]:
+        """What is left of the day after the end of each of these blocks; none where the timeline
+        does not have it."""
+        end = max((_minutes(s.ends) for s in self.slots), default=0)
+        ends = {s.block: _minutes(s.ends) for s in self.slots}
+        return {b: float(end - ends[b]) if b in ends else 0.0 for b in blocks}
+
+
+def _minutes(text: str) -> int:
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+class Shift(Part, frozen=True, kw_only=True):
+    """Who is on in a role from when until when."""
+
+    role: str
+    primary: str
+    backup: str
+    starts: Annotated[str, Meta(description="HH:MM", pattern=r"^\d\d:\d\d$")]
+    ends: Annotated[str, Meta(description="HH:MM", pattern=r"^\d\d:\d\d$")]
+
+
+class RoleTable(Kind, frozen=True, kw_only=True):
+    """Who holds which role on launch day, hour by hour."""
+
+    file = "role-table.md"
+    date: date
+    shifts: list[Shift]
+    access: Annotated[
+        dict[str, list[str]],
+        Meta(description="role to the access it needs: deploy, database, status-page ..."),
+    ] = field(default_factory=dict)
+
+    @property
+    def people(self) -> set[str]:
+        """Everybody in it."""
+        return {p for s in self.shifts for p in (s.primary, s.backup)}
+
+    @property
+    def double_booked(self) -> list[str]:
+        """Who is primary in two roles at once."""
+        return sorted(
+            f"{a.primary} ({a.role} and {b.role} at {max(a.starts, b.starts)})"
+            for a, b in combinations(self.shifts, 2)
+            if a.primary == b.primary and a.role != b.role and _overlap(a, b)
+        )
+
+    def gaps(self, role: str, starts: str, ends: str) -> list[str]:
+        """The times from ``starts`` to ``ends`` at which nobody is primary in a role."""
+        found, at = [], starts
+        for s in sorted((s for s in self.shifts if s.role == role), key=lambda s: s.starts):
+            if s.starts > at:
+                found.append(f"{at} to {min(s.starts, ends)}")
+            at = max(at, s.ends)
+            if at >= ends:
+                return found
+        return [*found, f"{at} to {ends}"]
+
+
+def _overlap(a: Shift, b: Shift) -> bool:
+    return a.starts < b.ends and b.starts < a.ends
+
+
+class Risk(Part, frozen=True, kw_only=True):
+    """A risk."""
+
+    id: str
+    title: str
+    area: Annotated[str, Meta(description="the area that it is in, e.g. security")]
+    likelihood: Grade
+    impact: Grade
+    score: Grade
+    owner: Annotated[str, Meta(description="a person's id")]
+    mitigation: str
+    mitigated_by: Annotated[date | None, Meta(description="when the mitigation is done")] = None
+    trigger: Annotated[str, Meta(description="by what one notices that it has come true")]
+    scored_on: date
+    review_on: date
+    decision: Annotated[
+        Literal["accept", "reduce", "stop", ""], Meta(description="needed where the score is high")
+    ] = ""
+    decided_by: Annotated[str, Meta(description="a person's id")] = ""
+    covers: Annotated[
+        list[str], Meta(description="items, waivers or issues that it stands for: D-14.1.1, #17")
+    ] = field(default_factory=list)
+
+
+class RiskRegister(Kind, frozen=True, kw_only=True):
+    """Every risk of the launch, scored anew as it comes nearer."""
+
+    file = "risk-register.md"
+    changed_on: date
+    risks: list[Risk]
+    closed: Annotated[
+        dict[str, str], Meta(description="risks that are over: id to why, never dropped silently")
+    ] = field(default_factory=dict)
+
+
+class KnownIssue(Part, frozen=True, kw_only=True):
+    """An issue that stays open at launch."""
+
+    number: int
+    severity: Severity
+    impact: Annotated[str, Meta(description="what a customer notices")]
+    workaround: str
+    owner: Annotated[str, Meta(description="a person's id")]
+    due: date
+
+
+class KnownIssues(Kind, frozen=True, kw_only=True):
+    """Issues that stay open at launch; those who sign it accept each of them."""
+
+    file = "known-issues.md"
+    issues: list[KnownIssue]
+    none_open: Annotated[bool, Meta(description="true states that there is none")] = False
+
+
+class CommunicationProtocol(Kind, frozen=True, kw_only=True):
+    """How the team talks on launch day, and who speaks for it."""
+
+    file = "communication-protocol.md"
+    primary_channel: str
+    fallback_channel: str
+    update_minutes: Annotated[
+        dict[Severity, int], Meta(description="how often the team is told, by severity")
+    ]
+    spokesperson: Annotated[str, Meta(description="a person's id")]
+    decision_path: Annotated[list[str], Meta(description="roles, who decides first first")]
+
+
+class LegalNotice(Kind, frozen=True, kw_only=True):
+    """What is told to authority and customers when data were lost or seen; counsel has read it."""
+
+    file = "legal-notice.md"
+    sections = ("What happened", "Which data", "What we do", "What you can do")
+    counsel: Annotated[str, Meta(description="who has read it for legal counsel")]
+    authority: Annotated[str, Meta(description="whom the law wants told")]
+    within_hours: Annotated[float, Meta(description="after a data incident becomes known")]
+
+
+class WarRoom(Kind, frozen=True, kw_only=True):
+    """Where the team meets on launch day."""
+
+    file = "war-room.md"
+    event: Annotated[str, Meta(description="id of the calendar event")]
+    bridge: Annotated[str, Meta(description="address of the bridge")]
+    backup_bridge: str
+    screens: Annotated[
+        list[str],
+        Meta(description="address of each planned screen, which says: Updated 2026-12-07T10:00Z"),
+    ]
+    receiver: Annotated[str, Meta(description="the alert receiver that the room watches")]
+
+
+class Metric(Part, frozen=True, kw_only=True):
+    """A measure of success."""
+
+    id: Annotated[str, Meta(description="id of the metric in the procedure, e.g. KT.1")]
+    limit: float
+    unit: str = ""
+    owner: Annotated[str, Meta(description="a role")]
+
+
+class Criterion(Part, frozen=True, kw_only=True):
+    """A condition of the decision to launch."""
+
+    id: str
+    hard: Annotated[bool, Meta(description="whether it can not be waived")]
+    items: Annotated[list[str], Meta(description="ids, or what ids begin with, that decide it")]
+
+
+class Criteria(Kind, frozen=True, kw_only=True):
+    """What success is, and what the decision to launch rests on."""
+
+    file = "criteria.md"
+    metrics: list[Metric]
+    criteria: list[Criterion]
+
+
+class Briefing(Kind, frozen=True, kw_only=True):
+    """What an audience was told before the launch, and who was there."""
+
+    file = "briefing-*.md"
+    audience: Literal["technical", "business", "support", "management"]
+    held_on: date
+    attendees: Annotated[list[str], Meta(description="people's ids")]
+    briefed_alone: Annotated[
+        dict[str, date], Meta(description="who was briefed on another day: id to the day")
+    ] = field(default_factory=dict)
+    commit: Annotated[str, Meta(description="of the candidate")] = ""
+    commands: Annotated[list[str], Meta(description="launch commands that it explains")] = field(
+        default_factory=list
+    )
+    metrics: Annotated[dict[str, float], Meta(description="id of a metric to its limit")] = field(
+        default_factory=dict
+    )
+    known_issues: list[int] = field(default_factory=list)
+    escalation_minutes: list[int] = field(default_factory=list)
+    response_hours: Annotated[
+        float | None, Meta(description="in which support answers a customer")
+    ] = None
+    papers: Annotated[
+        dict[str, str], Meta(description="papers that it quotes: file name to SHA-256")
+    ] = field(default_factory=dict)
+
+    @property
+    def told(self) -> dict[str, date]:
+        """Who was briefed, together or alone, with the day."""
+        return dict.fromkeys(self.attendees, self.held_on) | self.briefed_alone
+
+
+class Question(Part, frozen=True, kw_only=True):
+    """A question that was asked."""
+
+    question: str
+    answer: str
+    answered_by: Annotated[str, Meta(description="a person's id")]
+    issue: Annotated[int | None, Meta(description="where it is followed up")] = None
+
+
+class QuestionLog(Kind, frozen=True, kw_only=True):
+    """The questions of a briefing."""
+
+    file = "questions-*.md"
+    audience: Literal["technical", "business", "support", "management"]
+    none_raised: Annotated[bool, Meta(description="true states that there was none")] = False
+    questions: list[Question] = field(default_factory=list)
+
+
+class LaunchProcedure(Kind, frozen=True, kw_only=True):
+    """What is done on launch day, step by step: commands in fenced blocks, and a check box with
+    its item's id for each line of the procedure's launch day."""
+
+    file = "launch-procedure.md"
+    version: Annotated[str, Meta(description="the candidate")]
+
+
+class WeighedRisk(Part, frozen=True, kw_only=True):
+    """A high risk against what launching brings."""
+
+    id: Annotated[str, Meta(description="of the risk in the register")]
+    cost: str
+    benefit: str
+    net: str
+
+
+class RiskBenefit(Kind, frozen=True, kw_only=True):
+    """What launching now costs and brings, risk by risk."""
+
+    file = "risk-benefit.md"
+    risks: list[WeighedRisk]
+    week_of_delay: Annotated[str, Meta(description="what a week's delay costs", min_length=1)]
+
+
+class Scenario(Part, frozen=True, kw_only=True):
+    """What is done when it goes otherwise."""
+
+    id: Annotated[str, Meta(description="reduced-scope, delay, abort-phase-1 to -4, full-rollback")]
+    trigger: str
+    decider: Annotated[str, Meta(description="a role")]
+    limit_minutes: float
+    commands: Annotated[list[str], Meta(description="launch commands")] = field(
+        default_factory=list
+    )
+    flags: Annotated[list[str], Meta(description="feature flags")] = field(default_factory=list)
+
+
+class Scenarios(Kind, frozen=True, kw_only=True):
+    """The other ways in which launch day may go."""
+
+    file = "scenarios.md"
+    scenarios: list[Scenario]
+
+
+class Stakeholders(Kind, frozen=True, kw_only=True):
+    """Who is asked before the decision."""
+
+    file = "stakeholders.md"
+    people: Annotated[list[str], Meta(description="people's ids")]
+
+
+class Decision(Part, frozen=True, kw_only=True):
+    """What was decided of a risk."""
+
+    id: str
+    decision: Literal["accept", "mitigate", "stop"]
+    owner: Annotated[str, Meta(description="a person's id")]
+    done_by: Annotated[date | None, Meta(description="of a mitigation")] = None
+
+
+class GoNoGo(Kind, frozen=True, kw_only=True):
+    """The go/no-go meeting: what it decided and why."""
+
+    file = "go-no-go.md"
+    held_on: date
+    decision: Literal["go", "no-go"]
+    reasons: str
+    conditions: list[str]
+    commit: str
+    register_sha256: Annotated[str, Meta(description="of the risk register that was reviewed")]
+    risks: list[Decision]
+
+
+class VendorSupport(Kind, frozen=True, kw_only=True):
+    """What a vendor's support has promised us, and what shows that."""
+
+    file = "vendor-*.md"
+    vendor: Annotated[str, Meta(description="its id on the roster")]
+    plan: str
+    response_hours: Annotated[float, Meta(description="within which the plan has them answer")]
+    account: Annotated[str, Meta(description="the account or workspace that the plan is for")]
+    shown_by: Literal["contract page", "test ticket"]
+    shown_on: Annotated[date, Meta(description="when the page was read, or the ticket answered")]
+    reference: Annotated[str, Meta(description="address of the page, or number of the ticket")]
+
+
+def all_kinds() -> list[type[Kind]]:
+    """Every kind of paper there is, by file name."""
+    return sorted(Kind.__subclasses__(), key=lambda kind: kind.file)

@@ -1,0 +1,223 @@
+"""pytest's hooks. Each is a few lines that call the room where the work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from golive.claims import collect
+from golive.items import card_of
+from golive.papers import Papers
+from golive.session import Session
+from golive.verdicts import GoliveError
+
+SESSION = pytest.StashKey[Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("golive", "launch validation")
+    group.addoption(
+        "--env", default="rehearsal", metavar="NAME", help="environment: a name or a TOML file"
+    )
+    group.addoption(
+        "--item",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only this item, or all under this prefix (D-13.1); may be repeated",
+    )
+    group.addoption("--today", metavar="DATE", help="look at the launch as on this day")
+    group.addoption(
+        "--reports", metavar="FOLDER", help="where runs and reports go (default: reports)"
+    )
+    group.addoption(
+        "--report-only",
+        action="store_true",
+        help="exit 0 whatever the verdicts are, for nightly trend runs",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    with _usage_errors():
+        config.stash[SESSION] = session = Session(config)
+        config.pluginmanager.register(session.probe_fixtures(), "golive-probes")
+    if config.getoption("htmlpath", None):
+        from golive.reports import pytest_html
+
+        config.pluginmanager.register(pytest_html, "golive-pytest-html")
+
+
+@pytest.fixture(scope="session")
+def env(request: pytest.FixtureRequest) -> Any:
+    """The environment under test."""
+    return request.config.stash[SESSION].env
+
+
+@pytest.fixture(scope="session")
+def launch(request: pytest.FixtureRequest) -> Any:
+    """What launch.toml says."""
+    return request.config.stash[SESSION].launch
+
+
+@pytest.fixture(scope="session")
+def limits(request: pytest.FixtureRequest) -> Any:
+    """The thresholds of launch.toml."""
+    return request.config.stash[SESSION].launch.limits
+
+
+@pytest.fixture(scope="session")
+def today(request: pytest.FixtureRequest) -> Any:
+    """The day as which the launch is looked at."""
+    return request.config.stash[SESSION].today
+
+
+@pytest.fixture(scope="session")
+def deliverables(request: pytest.FixtureRequest) -> Any:
+    """The documents that follow from this environment's newest verdicts."""
+    return request.config.stash[SESSION].deliverables()
+
+
+@pytest.fixture(scope="session")
+def desk(request: pytest.FixtureRequest) -> Any:
+    """Where what people write and sign lies: the roster, papers, statements."""
+    return request.config.stash[SESSION].people()
+
+
+@pytest.fixture(scope="session")
+def roster(desk: Any) -> Any:
+    """Who is who."""
+    return desk.roster
+
+
+@pytest.fixture(scope="session")
+def papers(desk: Any) -> Any:
+    """The documents that people have written."""
+    return Papers(desk.papers)
+
+
+@pytest.fixture
+def vouched(request: pytest.FixtureRequest) -> Any:
+    """What people have stated of this item."""
+    card = card_of(request.node.obj)
+    assert card is not None
+    return request.config.stash[SESSION].vouched(card.id)
+
+
+@pytest.fixture
+def vouched_of(request: pytest.FixtureRequest) -> Any:
+    """What people have stated of another item, by its id."""
+    return request.config.stash[SESSION].vouched
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collectreport(report: pytest.CollectReport) -> Generator[None, object, object]:
+    if report.outcome == "skipped":  # all of its items would be missing, and nobody would see it
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: {reason}; expected a file that skips nothing"
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    state = config.stash[SESSION]
+    with _usage_errors():
+        state.arrange(items)
+    result = yield
+    state.collected = True
+    return result
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    state = session.config.stash[SESSION]
+    # pytest comes here also when one of the hooks before has refused what was collected.
+    if not state.collected or session.config.option.collectonly or session.testsfailed:
+        return
+    if session.items:
+        with _usage_errors():
+            state.open(session.items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    state = item.config.stash[SESSION]
+    if card_of(getattr(item, "obj", None)) is None:
+        return (yield)
+    with collect() as claims:
+        state.begin(item, claims)
+        result = yield
+    state.finish()
+    return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.config.stash[SESSION].refuse()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    state = item.config.stash[SESSION]
+    if card_of(getattr(item, "obj", None)) is None:
+        return (yield)
+    try:
+        result = yield
+    except BaseException:
+        with suppress(Exception):  # the check's own failure is what counts
+            state.vouch(item, failed=True)
+        raise
+    state.vouch(item, failed=False)
+    return result
+
+
+def pytest_assertion_pass(item: pytest.Item, orig: str, expl: str) -> None:
+    item.config.stash[SESSION].held(item, orig, expl)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.config.stash[SESSION].judge(item, call, report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    return Session.status_of(report)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return config.stash[SESSION].header()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    state = session.config.stash.get(SESSION, None)
+    if state is not None:
+        session.exitstatus = state.close(int(session.exitstatus))
+    return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.config.stash[SESSION].summarise(terminalreporter)
+
+
+class _usage_errors:  # noqa: N801 - reads as a statement: with _usage_errors():
+    """A user's mistake ends the session with pytest's status for usage, in one paragraph."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, GoliveError):
+            raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,12 @@
+"""One module per kind of system; importing this package registers every probe."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+
+def register_all() -> None:
+    """Import every module of this package, which registers its probes."""
+    for module in pkgutil.iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")

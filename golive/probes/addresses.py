@@ -1,0 +1,50 @@
+"""Which declared thing an address belongs to, whether it is written as a name or in numbers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+
+class Names:
+    """Declared names by the addresses they stand for.
+
+    :param declared: name to host and port.
+    """
+
+    def __init__(self, declared: Mapping[str, tuple[str, int]]) -> None:
+        self._names = {
+            address: name
+            for name, (host, port) in declared.items()
+            for address in spellings(host, port)
+        }
+
+    def of(self, host: str, port: int) -> str:
+        """The declared name behind an address, or the address itself."""
+        known = (self._names.get(address) for address in spellings(host, port))
+        return next((name for name in known if name), written(host, port))
+
+
+def spellings(host: str, port: int) -> list[str]:
+    """An address as it is given, and by every number its name resolves to."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        found = []  # a name that only another network knows is compared as it is written
+    return [written(host, port), *(written(str(entry[4][0]), port) for entry in found)]
+
+
+def written(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split(address: str) -> tuple[str, int]:
+    """Host and port of ``host:port``.
+
+    :raises ValueError: it is not written like that.
+    """
+    host, separator, port = address.rpartition(":")
+    if not separator or not host:
+        raise ValueError(f"{address!r} is not written as host:port")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,39 @@
+"""What the product sold, as its database has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from golive.environments import Environment
+from golive.probes.postgres import connect
+from golive.verdicts import ProbeError
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Of a span of time."""
+
+    bookings: int
+    """Visits that begin in it."""
+    revenue_cents: int
+    """Payments that succeeded in it."""
+
+
+def of_week(env: Environment, first: date) -> Sales:
+    """What was sold in the seven days from a day on, in UTC.
+
+    :raises ProbeError: the database cannot be asked, or has no answer.
+    """
+    start = datetime.combine(first, time(), UTC)
+    node = env.postgres.primary
+    with connect(env, node) as link:
+        span = {"start": start, "end": start + timedelta(days=7)}
+        row = link.execute(env.postgres.sales_query.encode(), span).fetchone()
+    if row is None or row.bookings is None or row.revenue_cents is None:
+        raise ProbeError(
+            f"sales of the week from {first}",
+            "postgres.sales_query gives no row of bookings and revenue_cents",
+            "correct the query in suites/product.toml",
+        )
+    return Sales(int(row.bookings), int(row.revenue_cents))

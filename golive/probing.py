@@ -1,0 +1,294 @@
+"""Probes: code that looks at one system and returns frozen facts, once per session.
+
+A probe is a function whose first parameter is the environment and whose further parameters
+are named after other probes. ``@probe`` registers it; the plugin offers every registered
+probe to items as a fixture of the same name.
+
+    @probe()
+    def redis_cluster(env: Environment) -> RedisCluster: ...
+
+    @probe(effect="load", limit="drill")
+    def pool_burst(env: Environment, poolers: Poolers) -> Burst: ...
+
+Clients of other systems are imported inside the probe, so that collection loads none of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, wait
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from golive.environments import Environment, TimeLimits
+from golive.verdicts import NotPermitted, ProbeError
+
+EFFECTS = ("read", "write", "load", "disrupt", "spend")
+"""What looking does, from harmless to costly."""
+QUIET = frozenset({"read", "write"})
+"""Effects that may run side by side with any other look."""
+_DRILLS_AT_ONCE = 2
+"""Restores and migrations keep a core each busy; more of them would only be slower."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A registered probe. ``limit`` names a key of the environment's ``time_limits``."""
+
+    name: str
+    look: Callable[..., Any]
+    needs: tuple[str, ...]
+    effect: str
+    limit: str
+    summary: str
+    apart: bool = False
+    """Whether a loud one works on copies of its own, so that others may look meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a probe found, when, and how long looking took. ``error`` when it could not look."""
+
+    probe: str
+    observed_at: datetime
+    duration_s: float
+    value: Any = None
+    error: ProbeError | None = None
+
+
+REGISTRY: dict[str, Probe] = {}
+
+
+def probe(
+    *, effect: str = "read", limit: str = "probe", apart: bool = False
+) -> Callable[[Function], Function]:
+    """Register a probe. The function itself stays callable, for its own tests.
+
+    :param apart: it disrupts only copies of its own, so that it may run beside others. What
+        loads or disrupts the environment itself runs alone.
+    :raises ValueError: for an unknown effect or limit, or a name registered twice.
+    """
+    if effect not in EFFECTS:
+        raise ValueError(f"effect {effect!r} is none of {', '.join(EFFECTS)}")
+    if limit not in TimeLimits.__struct_fields__:
+        raise ValueError(f"limit {limit!r} is none of {', '.join(TimeLimits.__struct_fields__)}")
+
+    def register(function: Function) -> Function:
+        name = function.__name__
+        known = REGISTRY.get(name)
+        if known is not None and known.look.__module__ != function.__module__:
+            raise ValueError(f"two probes are named {name!r}")
+        needs = tuple(inspect.signature(function).parameters)[1:]
+        summary = (inspect.getdoc(function) or "").partition("\n")[0]
+        REGISTRY[name] = Probe(name, function, needs, effect, limit, summary, apart)
+        return function
+
+    return register
+
+
+def closure(names: Iterable[str]) -> dict[str, Probe]:
+    """The probes among ``names`` and all that they need, needed ones first."""
+    found: dict[str, Probe] = {}
+
+    def add(name: str) -> None:
+        known = REGISTRY.get(name)
+        if known is None or name in found:
+            return
+        for need in known.needs:
+            add(need)
+        found[name] = known
+
+    for name in names:
+        add(name)
+    return found
+
+
+def loud(probes: Mapping[str, Probe]) -> set[str]:
+    """Of a closure, the probes that load or disrupt, or need one that does."""
+    return _with_dependents(probes, {p.name for p in probes.values() if p.effect not in QUIET})
+
+
+def alone(probes: Mapping[str, Probe]) -> set[str]:
+    """Of a closure, the loud probes that nothing may run beside, and what needs one of them."""
+    found = {p.name for p in probes.values() if p.effect not in QUIET and not p.apart}
+    return _with_dependents(probes, found)
+
+
+def _with_dependents(probes: Mapping[str, Probe], found: set[str]) -> set[str]:
+    for p in probes.values():  # needed ones come first, so one pass is enough
+        if found.intersection(p.needs):
+            found.add(p.name)
+    return found
+
+
+class FactStore:
+    """The facts of one session: every probe looks at most once, side by side where it may.
+
+    Quiet probes begin at once. Drills on copies of their own follow as soon as the quick ones
+    are through, a few at a time. What loads or disrupts the environment itself waits until an
+    item asks, and for all that is under way.
+
+    :param told: called once for each probe when its facts are in (also when it could not look).
+    """
+
+    def __init__(self, env: Environment, told: Callable[[Facts], None] = lambda _: None) -> None:
+        self._env = env
+        self._told = told
+        self._lock = threading.Lock()
+        self._futures: dict[str, Future[Facts]] = {}
+        self._drills = threading.BoundedSemaphore(_DRILLS_AT_ONCE)
+        self._one_alone = threading.Lock()
+        self._looking: set[Future[Any]] = set()
+        self._ending = False
+
+    def start(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Begin what may run beside others, each in a thread: the quiet ones' and the drills'
+        names."""
+        probes = closure(names)
+        waiting, noisy = alone(probes), loud(probes)
+        started = [name for name in probes if name not in waiting]
+        for name in started:
+            self._future(probes[name])
+        return [n for n in started if n not in noisy], [n for n in started if n in noisy]
+
+    def finish(self) -> list[str]:
+        """Begin nothing more, and wait for what is under way and cleans up behind itself.
+
+        :return: the drills that were waited for.
+        """
+        with self._lock:
+            self._ending = True
+            looking = [f for f in self._looking if not f.done()]
+            names = [n for n, f in self._futures.items() if not f.done()]
+        wait(looking, timeout=self._env.time_limits.drill)
+        return [n for n in names if n in loud(closure(names))]
+
+    def get(self, name: str) -> Any:
+        """The facts of a probe, gathered now if they were not.
+
+        :raises ProbeError: it could not look; the same error for every item that asks.
+        """
+        facts = self.facts(name)
+        if facts.error is not None:
+            raise facts.error
+        return facts.value
+
+    def facts(self, name: str) -> Facts:
+        """The facts of a probe with their time, error included."""
+        return self._future(REGISTRY[name]).result()
+
+    def _future(self, p: Probe) -> Future[Facts]:
+        with self._lock:
+            future = self._futures.get(p.name)
+            if future is not None:
+                return future
+            future = self._futures[p.name] = Future()
+        threading.Thread(target=self._run, args=(p, future), daemon=True, name=p.name).start()
+        return future
+
+    def _run(self, p: Probe, future: Future[Facts]) -> None:
+        # What a probe needs is awaited outside its own time limit.
+        needs: list[Any] = []
+        for need in p.needs:
+            if need not in REGISTRY:
+                cause = f"it needs {need!r}, which is no probe"
+                self._fail(p, future, datetime.now(UTC), time.perf_counter(), cause)
+                return
+            facts = self.facts(need)
+            if facts.error is not None:
+                self._settle(p, future, datetime.now(UTC), 0.0, error=facts.error)
+                return
+            needs.append(facts.value)
+        if p.effect in QUIET:
+            self._look(p, needs, future)
+            return
+        self._await_others(p)
+        with self._drills if p.apart else self._one_alone:
+            self._look(p, needs, future)
+
+    def _look(self, p: Probe, needs: list[Any], future: Future[Facts]) -> None:
+        started_at, started = datetime.now(UTC), time.perf_counter()
+        if p.effect not in self._env.permits:
+            error = NotPermitted(
+                p.summary or p.name,
+                f"{self._env.name} does not permit the effect {p.effect!r}",
+                f"add {p.effect!r} to permits in {self._env.source} once that is agreed",
+            )
+            self._settle(p, future, started_at, 0.0, error=error)
+            return
+        limit_s = self._env.time_limits.seconds(p.limit)
+        inner: Future[Any] = Future()
+
+        def look() -> None:
+            try:
+                inner.set_result(p.look(self._env, *needs))
+            except BaseException as e:  # noqa: BLE001 - handed to whoever waits, never dropped
+                inner.set_exception(e)
+
+        with self._lock:
+            if self._ending:
+                inner.set_exception(RuntimeError("the session ended first"))
+            elif p.effect not in QUIET:
+                self._looking.add(inner)
+        if inner.done():
+            self._fail(p, future, started_at, started, "the session ended first")
+            return
+        # A thread cannot be stopped from outside: past its limit it is left behind as a daemon.
+        threading.Thread(target=look, daemon=True, name=f"look-{p.name}").start()
+        try:
+            value = inner.result(timeout=limit_s)
+        except FutureTimeout as e:
+            cause = f"{type(e).__name__}: {e}"
+            if not inner.done():
+                cause = f"no answer within {limit_s:g} s (time_limits.{p.limit})"
+            self._fail(p, future, started_at, started, cause)
+        except ProbeError as e:
+            self._settle(p, future, started_at, time.perf_counter() - started, error=e)
+        except BaseException as e:  # noqa: BLE001 - any other error also means: could not look
+            self._fail(p, future, started_at, started, f"{type(e).__name__}: {e}")
+        else:
+            self._settle(p, future, started_at, time.perf_counter() - started, value=value)
+
+    def _await_others(self, p: Probe) -> None:
+        """Wait for looks that this one would spoil, but for none that may wait for this one."""
+        with self._lock:
+            probes = closure(self._futures)
+            if p.apart:  # looks with a drill's time limit mostly wait themselves
+                skipped = loud(probes) | {n for n, q in probes.items() if q.limit != "probe"}
+            else:
+                skipped = alone(probes)
+            others = [f for name, f in self._futures.items() if name not in skipped]
+        for future in others:
+            future.result()
+
+    def _fail(
+        self, p: Probe, future: Future[Facts], at: datetime, started: float, cause: object
+    ) -> None:
+        error = ProbeError(p.summary or p.name, cause, f"see the probe {p.name}")
+        self._settle(p, future, at, time.perf_counter() - started, error=error)
+
+    def _settle(
+        self,
+        p: Probe,
+        future: Future[Facts],
+        at: datetime,
+        duration_s: float,
+        *,
+        value: Any = None,
+        error: ProbeError | None = None,
+    ) -> None:
+        facts = Facts(p.name, at, duration_s, value, error)
+        try:
+            self._told(facts)
+        except BaseException as e:  # noqa: BLE001 - whoever waits must not hang, nor rely on it
+            cause = f"its facts could not be kept: {type(e).__name__}: {e}"
+            lost = ProbeError(p.summary or p.name, cause, "make room for the reports")
+            facts = Facts(p.name, at, duration_s, error=lost)
+        future.set_result(facts)

@@ -1,0 +1,146 @@
+"""A rehearsal's people sign by themselves, with throw-away keys, as its script says.
+
+The rehearsal writes two files beside its keys: ``script.json`` has entries by item, and
+``papers.json`` the SHA-256 of each paper as its author left it. An item without entries is stated
+by the holder of each role that has to. What a fault spoils must stay spoilt, so only what was
+never signed, has run out, or was signed for another check or an older paper is signed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from golive.decoding import decode
+from golive.desk import Desk
+from golive.statements import (
+    Evidence,
+    Signed,
+    Statement,
+    evidence_name,
+    evidence_of,
+    fingerprint,
+    keep,
+)
+from golive.verdicts import GoliveError, Pending
+
+T = TypeVar("T")
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who states an item. Empty: the holder of the role; the owner's role; what the item asks."""
+
+    by: str = ""
+    role: str = ""
+    text: str = ""
+    data: dict[str, Any] = {}
+    links: list[str] = []
+    papers: list[str] = []
+    """File names of papers of one's own that are named as evidence besides those of the item."""
+    documents: list[str] = []
+    """File names of deliverables that are named as evidence, as they lie there."""
+    made_ago_s: float = 0.0
+    holds_s: float = 0.0
+    key: str = ""
+    """Somebody else's key, where it is signed with the wrong one."""
+    after: list[str] = []
+    """Items that have to be stated before, and are; it is stated anew once they are newer."""
+
+
+def rehearse(desk: Desk, item: str) -> None:
+    """Bring a rehearsal's statements about an item up to its script.
+
+    :raises GoliveError: the script is damaged.
+    """
+    keys = desk.keys
+    if keys is None or desk.environment.kind != "rehearsal":
+        return  # nobody but people themselves signs anything that counts
+    card = desk.cards[item][0]
+    line = desk.procedure.items[item]
+    entries = (_read(keys.parent / "script.json", dict[str, list[Entry]]) or {}).get(item)
+    if entries is None:
+        entries = [Entry(role=r) for r in (card.by or (line.owner_mark,)) if r]
+        if desk.launch.needs_two(item) and len(entries) == 1:
+            others = [r for r in desk.launch.second_signers if r != entries[0].role]
+            entries += [Entry(role=r) for r in others[:1]]
+    try:
+        papers = desk.digests(card.papers)
+    except Pending:
+        return  # there is nothing yet that could be signed
+    written = _read(keys.parent / "papers.json", dict[str, str]) or {}
+    for before in dict.fromkeys(i for e in entries for i in e.after):
+        rehearse(desk.anew(), before)  # it may have been stated a moment ago
+    had = desk.statements.vouched(item).all
+    for entry in entries:
+        _state(desk, item, entry, papers, written, had, keys)
+
+
+def _state(
+    desk: Desk,
+    item: str,
+    entry: Entry,
+    papers: dict[str, str],
+    written: dict[str, str],
+    had: list[Signed],
+    keys: Path,
+) -> None:
+    line, (card, _) = desk.procedure.items[item], desk.cards[item]
+    role = entry.role or line.owner_mark
+    holders = desk.roster.holders(role)
+    by = entry.by or (holders[0].id if holders else "")
+    key = keys / (entry.key or by)
+    mark = fingerprint(line.title, desk.cards[item])
+    # A paper that is as its author left it is signed anew; one that somebody altered is not.
+    papers = papers | desk.digests(tuple(entry.papers))
+    current = {evidence_name(n): s for n, s in papers.items() if written.get(n) == s}
+    files = [desk.papers / name for name in papers]
+    for path in (desk.documents / name for name in entry.documents):
+        if path.is_file():
+            current[evidence_name(path.name)] = evidence_of(path).sha256
+            files.append(path)
+    made_at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=entry.made_ago_s)
+    now = desk.anew()
+    since = [s.statement.made_at for before in entry.after for s in now.vouched(before).valid]
+    for s in had:
+        said = s.statement
+        if (said.by, said.role, said.data, said.fingerprint) != (by, role, entry.data, mark):
+            continue
+        if since and said.made_at < max(since):
+            continue
+        kept = {e.name: e.sha256 for e in said.evidence if e.sha256}
+        ran_out = "expired" in s.cause and not entry.made_ago_s
+        if not ran_out and all(kept.get(name) == sha256 for name, sha256 in current.items()):
+            return
+    if not by or not key.is_file():
+        return
+    validity = desk.launch.validity(item)
+    ends = timedelta(seconds=entry.holds_s) if entry.holds_s else validity
+    statement = Statement(
+        kind="attest",
+        item=item,
+        title=line.title,
+        fingerprint=mark,
+        environment=desk.environment.name,
+        environment_kind=desk.environment.kind,
+        candidate=desk.launch.candidate,
+        by=by,
+        role=role,
+        text=entry.text or card.asks or line.title,
+        data=entry.data,
+        evidence=[Evidence(name="link", url=url) for url in entry.links],
+        made_at=made_at,
+        expires_at=made_at + ends,
+    )
+    keep(statement, files, key, desk.statements.folder)
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    if not path.is_file():
+        return None
+    try:
+        return decode(path.read_bytes(), kind)
+    except msgspec.MsgspecError as e:
+        raise GoliveError(f"{path}: is damaged: {e}") from None

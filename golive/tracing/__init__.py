@@ -1,0 +1,27 @@
+"""A go-live procedure in Markdown, held against the items of a procedure.toml.
+
+``read`` finds the lines that somebody has to do, know or decide, with the block, task, owner and
+times that apply to them; ``trace`` compares them with items in both directions; ``write`` makes
+items of them. Markdown is read as a tree of its elements, so code, comments and front matter are
+never lines. What counts as a line:
+
+- a checkbox, wherever it stands;
+- a bullet, number or table row below a heading or bold line about deliverables, triggers,
+  metrics, contacts or escalation;
+- in a block (a day, a clock time, a phase, a rollback) that has no checkbox at all: a bullet or
+  number, or a table row. A bold entry with a list nested in it is a task of that list; what is
+  nested in another entry is a note on it.
+
+Other bullets, numbers and rows are prose; they are told apart from lines, never dropped silently.
+"""
+
+from golive.tracing.comparing import Difference as Difference
+from golive.tracing.comparing import Trace as Trace
+from golive.tracing.comparing import trace as trace
+from golive.tracing.reading import Block as Block
+from golive.tracing.reading import Document as Document
+from golive.tracing.reading import Line as Line
+from golive.tracing.reading import parse as parse
+from golive.tracing.reading import read as read
+from golive.tracing.writing import Written as Written
+from golive.tracing.writing import write as write

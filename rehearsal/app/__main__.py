@@ -1,0 +1,107 @@
+"""Commands of the reference application. Each prints one JSON document on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rehearsal.app.settings import VERSIONS, CommandError, Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0, or 1 with one paragraph on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        document = _run(options)
+    except CommandError as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if document is not None:
+        json.dump(document, sys.stdout, indent=1, sort_keys=True)
+        print()
+    return 0
+
+
+def _run(options: argparse.Namespace) -> Any:
+    # Each command loads what it needs: an instance starts without Alembic, a digest without HTTP.
+    match options.command:
+        case "serve":
+            return _serve(options)
+        case "workload":
+            from rehearsal.app.workload import workload
+
+            return workload(options.url, options.seconds, options.rate, options.ca_file)
+        case "seed":
+            from rehearsal.app.seed import seed
+
+            return seed(options.appointments, options.today)
+    from rehearsal.app import migrate
+
+    match options.command:
+        case "migrate":
+            return migrate.run(options.to, "upgrade")
+        case "downgrade":
+            return migrate.run(options.to, "downgrade")
+        case "heads":
+            return migrate.heads()
+        case "digest":
+            return migrate.digest()
+        case _:
+            return migrate.schema()
+
+
+def _serve(options: argparse.Namespace) -> None:
+    # Many objects are made while modules load, none of them garbage.
+    gc.disable()
+    import uvicorn
+
+    settings = Settings.from_environment(options.instance, options.version)
+    from rehearsal.app.web import create_app
+
+    app = create_app(settings)
+    gc.freeze()
+    gc.enable()
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        access_log=False,
+        proxy_headers=False,  # the application reads the forwarding header itself, to show it
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal.app", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run one instance until it is stopped")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, required=True)
+    serve.add_argument("--instance", required=True)
+    serve.add_argument("--version", default=VERSIONS[-1])
+    for name, text in (("migrate", "upgrade"), ("downgrade", "roll back")):
+        change = commands.add_parser(name, help=f"{text} to a release tag or revision")
+        change.add_argument("--to", required=True)
+    seed = commands.add_parser("seed", help="fill an empty database with synthetic data")
+    seed.add_argument("--appointments", type=int, default=200_000)
+    seed.add_argument("--today", type=date.fromisoformat, default=datetime.now(UTC).date())
+    commands.add_parser("heads", help="revisions, heads, and the head of each release")
+    commands.add_parser("digest", help="SHA-256 over the migration files")
+    commands.add_parser("schema", help="the database's schema as JSON")
+    load = commands.add_parser("workload", help="a small mixed load over the public API")
+    load.add_argument("--url", required=True)
+    load.add_argument("--seconds", type=float, default=5, help="0: until stopped")
+    load.add_argument("--rate", type=float, default=20, help="actions per second")
+    load.add_argument("--ca-file", help="certificate authority of an https URL")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

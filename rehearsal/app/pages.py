@@ -1,0 +1,118 @@
+"""The server-rendered pages and their assets.
+
+Assets carry a digest in their address and never change, so anyone may keep them for ever. Pages
+for a signed-in user belong to that user alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader
+from starlette.staticfiles import StaticFiles
+
+from rehearsal.app.shop import LIVES, Refusal, Row, Shop
+
+HERE = Path(__file__).parent
+COOKIE = "session"
+PUBLIC, OF_THE_USER = "public, max-age=0, must-revalidate", "private, no-store"
+
+router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
+_templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
+
+
+class Assets(StaticFiles):
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a file beneath static/, with its digest."""
+    digest = hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"
+
+
+_templates.globals["asset"] = asset
+
+
+def _page(
+    request: Request, template: str, user: Row | None = None, status: int = 200, **values: Any
+) -> HTMLResponse:
+    shop: Shop = request.app.state.shop
+    text = _templates.get_template(template).render(user=user, settings=shop.settings, **values)
+    headers = {"Cache-Control": OF_THE_USER if user else PUBLIC, "Vary": "Cookie"}
+    return HTMLResponse(text, status, headers)
+
+
+def _user(request: Request) -> Row | None:
+    token = request.cookies.get(COOKIE)
+    shop: Shop = request.app.state.shop
+    try:
+        return shop.caller(token) if token else None
+    except Refusal:
+        return None
+
+
+@router.get("/")
+def home(request: Request) -> Response:
+    return _page(request, "home.html", _user(request))
+
+
+@router.get("/login")
+def login_form(request: Request) -> Response:
+    return _page(request, "login.html", message=None, email="")
+
+
+@router.post("/login")
+async def sign_in(request: Request) -> Response:
+    fields = parse_qs((await request.body()).decode(errors="replace"))
+    email, password = (fields.get(name, [""])[0] for name in ("email", "password"))
+    shop: Shop = request.app.state.shop
+    try:
+        user = await run_in_threadpool(shop.login, email, password)
+    except Refusal as refusal:
+        page = _page(request, "login.html", None, refusal.status, message=refusal.message,
+                     email=email)  # fmt: skip
+        page.headers["Cache-Control"] = OF_THE_USER
+        return page
+    response = RedirectResponse("/dashboard", 303)
+    response.set_cookie(
+        COOKIE, shop.token(user["id"], "access"), httponly=True, samesite="lax",
+        max_age=int(LIVES["access"].total_seconds()),
+        secure=request.headers.get("x-forwarded-proto") == "https",
+    )  # fmt: skip
+    return response
+
+
+@router.post("/logout")
+def sign_out() -> Response:
+    response = RedirectResponse("/", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/book")
+def booking(request: Request) -> Response:
+    shop: Shop = request.app.state.shop
+    return _page(request, "book.html", _user(request), barbers=shop.barbers(None),
+                 today=datetime.now(UTC).date().isoformat())  # fmt: skip
+
+
+@router.get("/dashboard")
+def dashboard(request: Request) -> Response:
+    user = _user(request)
+    if user is None:
+        return RedirectResponse("/login", 303)
+    shop: Shop = request.app.state.shop
+    return _page(request, "dashboard.html", user, overview=shop.overview(user))

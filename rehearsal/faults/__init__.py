@@ -1,0 +1,181 @@
+"""Faults: named, reversible ways to break one thing in the rehearsal.
+
+A module below this package holds the faults of one area, about five lines each:
+
+    @fault("pause-wal-replay", reddens=["D-14.1.1"], title="WAL replay on the standby is paused")
+    def pause_wal_replay(r: Rehearsal) -> None:
+        r.standby.sql("select pg_wal_replay_pause()")
+
+    @pause_wal_replay.heals
+    def resume_wal_replay(r: Rehearsal) -> None:
+        r.standby.sql("select pg_wal_replay_resume()")
+
+What healing needs to know is kept with ``r.remember`` and read with ``r.recall``, so that
+another process can heal. Which faults are in force stands in the folder's state.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from rehearsal.parts import RehearsalError
+from rehearsal.world import Rehearsal
+
+Step = Callable[[Rehearsal], None]
+Settled = Callable[[Rehearsal], bool]
+
+
+@dataclass
+class Fault:
+    """One fault.
+
+    ``reddens`` names exactly the items that go red; ``settled`` is waited for after breaking,
+    ``mended`` after healing, each at most ``within_s`` seconds. ``waits_for`` names items without
+    whose check those are red anyway, so that nothing but their message tells of the fault.
+    """
+
+    name: str
+    title: str
+    reddens: tuple[str, ...]
+    area: str
+    breaks: Step
+    settled: Settled | None = None
+    within_s: float = 30.0
+    restores: Step | None = None
+    mended: Settled | None = None
+    waits_for: tuple[str, ...] = ()
+
+    def __call__(self, r: Rehearsal) -> None:
+        self.breaks(r)
+
+    def heals(self, step: Step) -> Step:
+        """Decorator: the function that puts back what the fault broke."""
+        self.restores = step
+        return step
+
+
+_registry: dict[str, Fault] = {}
+
+
+def fault(
+    name: str,
+    *,
+    reddens: Sequence[str],
+    title: str,
+    settled: Settled | None = None,
+    mended: Settled | None = None,
+    within_s: float = 30.0,
+    waits_for: Sequence[str] = (),
+) -> Callable[[Step], Fault]:
+    """Decorator: register the function as the fault of that name.
+
+    Raises RehearsalError at import when the name is taken or no item is named.
+    """
+
+    def register(step: Step) -> Fault:
+        if name in _registry:
+            raise RehearsalError(f"The fault {name!r} is defined twice.")
+        if not reddens:
+            raise RehearsalError(f"The fault {name!r} names no item that it reddens.")
+        area = step.__module__.rpartition(".")[2]
+        made = Fault(
+            name, title, tuple(reddens), area, step, settled, within_s, None, mended,
+            tuple(waits_for),
+        )  # fmt: skip
+        _registry[name] = made
+        return made
+
+    return register
+
+
+@cache
+def _load() -> None:
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    for one in _registry.values():
+        if one.restores is None:
+            raise RehearsalError(f"The fault {one.name!r} has no @{one.name}.heals function.")
+
+
+def all_faults() -> dict[str, Fault]:
+    """Every fault by name, in order of area and definition, but those that wait."""
+    return {name: one for name, one in _known().items() if not one.waits_for}
+
+
+def waiting() -> dict[str, Fault]:
+    """The faults of items that are red without them, since what those rest on has no check."""
+    return {name: one for name, one in _known().items() if one.waits_for}
+
+
+def _known() -> dict[str, Fault]:
+    _load()
+    return dict(sorted(_registry.items(), key=lambda pair: pair[1].area))
+
+
+def get(name: str) -> Fault:
+    """The fault of that name. Raises RehearsalError, with near names, where there is none."""
+    faults = _known()
+    if name not in faults:
+        near = difflib.get_close_matches(name, faults, n=3)
+        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        raise RehearsalError(
+            f"There is no fault {name!r}.{hint} `python -m rehearsal faults` lists all."
+        )
+    return faults[name]
+
+
+def in_force(r: Rehearsal) -> dict[str, float]:
+    """Names of the faults applied and not yet healed, with the time (Unix seconds) of each."""
+    return dict(r._read("faults"))
+
+
+def inject(r: Rehearsal, name: str) -> None:
+    """Break it and wait until the break shows.
+
+    Raises RehearsalError when the fault is in force already, or does not show in time. One that
+    failed half-way counts as in force, so that it can be healed.
+    """
+    one = get(name)
+    with r._change("faults") as state:
+        if name in state:
+            raise RehearsalError(
+                f"The fault {name!r} is in force already; `python -m rehearsal heal {name}` "
+                "takes it back."
+            )
+        # Recorded first: a process killed in the middle leaves a fault that can be healed.
+        state[name] = time.time()
+    one.breaks(r)
+    if one.settled is not None:
+        settled = one.settled
+        r.wait(f"the fault {name} shows", lambda: settled(r), one.within_s, 0.1)
+
+
+def heal(r: Rehearsal, name: str) -> None:
+    """Put back what the fault broke and wait until it is mended.
+
+    Raises RehearsalError when the fault is not in force.
+    """
+    one = get(name)
+    if name not in in_force(r):
+        raise RehearsalError(f"The fault {name!r} is not in force, so there is nothing to heal.")
+    assert one.restores is not None
+    one.restores(r)
+    if one.mended is not None:
+        mended = one.mended
+        r.wait(f"the fault {name} is mended", lambda: mended(r), one.within_s, 0.1)
+    with r._change("faults") as state:
+        state.pop(name, None)
+
+
+def heal_all(r: Rehearsal) -> list[str]:
+    """Heal every fault in force, newest first; their names."""
+    names = sorted(in_force(r), key=in_force(r).__getitem__, reverse=True)
+    for name in names:
+        heal(r, name)
+    return names

@@ -1,0 +1,54 @@
+"""9:00 AM - 10:00 AM: Phase 1 - Infrastructure Deployment (DevOps Lead)."""
+
+from __future__ import annotations
+
+from golive.claims import none_of
+from golive.deliverables import Deliverables
+from golive.items import attested
+from golive.launch import Limits
+from golive.statements import Vouched
+
+
+@attested(
+    "T0-0900.3.4",
+    "the Technical, DevOps and Security Leads and the Product Manager, 4 different people or "
+    "their named backups, each voted go within the last 30 minutes, after phase 1's last "
+    "verdict and on the same set of verdicts",
+    by=("technical_lead", "devops_lead", "security_lead", "product_manager"),
+)
+def test_four_leads_voted_go_after_phase_1_was_looked_at(
+    deliverables: Deliverables, vouched: Vouched, limits: Limits
+) -> None:
+    """The verdicts of phase 1's deployment and validation; each vote's time and content.
+
+    Remedy: run what is missing, too old or red; then each lead votes again with `golive attest
+    T0-0900.3.4 --data vote=go`.
+    """
+    basis = ("T0-0900.1", "T0-0900.2", "T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3")
+    for claim in deliverables.resting(
+        "T0-0900.3.4", basis, max_age_h=limits.gate_minutes / 60, before=vouched
+    ):
+        assert claim
+    votes = {s.statement.role: s.statement.data.get("vote") for s in reversed(vouched.valid)}
+    against = sorted(f"{role}: {vote}" for role, vote in votes.items() if vote != "go")
+    assert none_of("votes other than go", against, among=max(1, len(votes)), of="votes")
+
+
+@attested(
+    "T0-0900.3.5",
+    "the DevOps Lead or the Technical Lead approved the start of phase 2 at most 30 minutes "
+    "before it began, on phase 1's set of verdicts and after its four gates had passed",
+    by=("devops_lead",),
+)
+def test_phase_2_was_approved_after_every_gate_of_phase_1(
+    deliverables: Deliverables, vouched: Vouched, limits: Limits
+) -> None:
+    """The verdicts of phase 1's four gates, each before the approval.
+
+    Remedy: wait for the gate that is named, run it, and approve again.
+    """
+    gates = ("T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3", "T0-0900.3.4")
+    for claim in deliverables.resting(
+        "T0-0900.3.5", gates, max_age_h=limits.gate_minutes / 60, before=vouched
+    ):
+        assert claim

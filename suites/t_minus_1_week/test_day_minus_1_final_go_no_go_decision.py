@@ -1,0 +1,386 @@
+"""Day -1: Final Go/No-Go Decision (Executive Team)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.deliverables import Basis, Deliverables, Write, with_tables
+from golive.desk import Desk
+from golive.environments import Environment
+from golive.items import attested, derived
+from golive.launch import Limits
+from golive.papers import Paper, Papers
+from golive.papers.kinds import EmergencyRunbook, GoNoGo, RiskRegister
+from golive.probes.authorisation import Authorisation
+from golive.probes.launch_tools import Artefact, AuditEvent, Manifest
+from golive.reports import pages
+from golive.reports.documents import Content, Table
+from golive.statements import Statement, Vouched
+from golive.verdicts import Pending
+
+PRIMARY_ROLES = (
+    "technical_lead",
+    "devops_lead",
+    "product_manager",
+    "security_lead",
+    "executive_team",
+)
+"""Those of the procedure's primary contacts."""
+
+
+@attested(
+    "D-1.1.1",
+    "each of the 5 primary roles, or a named delegate with a delegation valid that day, was "
+    "present at the go/no-go meeting of the last 24 hours, and nobody held two votes",
+    each=True,
+)
+def test_every_primary_role_was_present_or_sent_a_delegate(vouched: Vouched, desk: Desk) -> None:
+    """One signed presence for each of the five primary roles, by its holder or a backup, and no
+    person in two.
+
+    Remedy: whoever was there signs `golive attest D-1.1.1 --role ROLE`; a role without anybody
+    means that the meeting had no quorum and is held again.
+    """
+    present = {r: s.statement.by for r in PRIMARY_ROLES if (s := vouched.in_role(r))}
+    absent = [r for r in PRIMARY_ROLES if r not in present]
+    likely = [p.id for r in absent for p in desk.roster.holders(r)]
+    assert vouched.by_everyone([*present.values(), *likely], "people who were present")
+    double = sorted({p for p in present.values() if list(present.values()).count(p) > 1})
+    assert none_of("people with two votes", double, among=len(PRIMARY_ROLES), of="roles")
+
+
+@attested(
+    "D-1.1.2",
+    "the final status report of the latest package, made at most 24 hours before the meeting, "
+    "was presented there, with an addendum of every verdict that had changed since",
+    by=("executive_team",),
+)
+def test_the_final_status_report_was_presented_as_it_is(
+    deliverables: Deliverables, vouched: Vouched, desk: Desk
+) -> None:
+    """The final status report of D-2.D.2: its verdict, and its SHA-256 among the evidence of who
+    signed that it was presented.
+
+    Remedy: present the newest report, and sign with it as evidence: `golive attest D-1.1.2
+    --evidence` and the path of final-status-report.html.
+    """
+    for claim in deliverables.resting("D-1.1.2", ("D-2.D.2",)):
+        assert claim
+    report = desk.documents / "final-status-report.html"
+    if not report.is_file():
+        raise Pending(f"{report} is not there; run D-2.D.2, which makes it, and present it")
+    shown = {e.sha256 for s in vouched.valid for e in s.statement.evidence}
+    if vouched.valid:
+        now = hashlib.sha256(report.read_bytes()).hexdigest()
+        assert holds("the report that was presented", now in shown,
+                     "this one" if now in shown else "another one", str(report))  # fmt: skip
+
+
+@attested(
+    "D-1.1.3",
+    "every risk scored high was decided within the last 24 hours (accept, mitigate or stop), "
+    "and each mitigation has an owner and ends before 06:00 of launch day",
+    by=("executive_team",),
+    papers=("go-no-go.md",),
+)
+def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
+    """The decisions of the meeting against the risks that the register scores high now.
+
+    Remedy: decide on the risk that is named, by name; where the register changed after the
+    meeting, its change is decided too.
+    """
+    meeting = papers.read(GoNoGo).data
+    register = papers.read(RiskRegister)
+    assert equal("the risk register that was reviewed", meeting.register_sha256, register.sha256)
+    high = [r.id for r in register.data.risks if r.score == "high"]
+    if high or meeting.risks:
+        assert same_set("high risks that are decided", [r.id for r in meeting.risks], high)
+    stopped = [r.id for r in meeting.risks if r.decision == "stop"]
+    assert none_of("risks that stop the launch", stopped, among=max(1, len(high)), of="risks")
+    late = [
+        f"{r.id}: {r.owner}, {r.done_by}"
+        for r in meeting.risks
+        if r.decision == "mitigate"
+        and (r.owner not in desk.roster.people or not r.done_by or r.done_by >= desk.launch.date)
+    ]
+    assert none_of("mitigations without owner or done too late", late, among=max(1, len(high)),
+                   of="risks")  # fmt: skip
+
+
+@attested(
+    "D-1.1.5",
+    "one decision, go or no-go, is recorded with reasons, conditions, package digest, "
+    "candidate commit and time, signed by an executive and the quorum of the 5 primary roles",
+    by=("executive_team", "technical_lead", "devops_lead", "security_lead", "product_manager"),
+    papers=("go-no-go.md",),
+)
+def test_one_decision_is_recorded_for_this_candidate(
+    papers: Papers, desk: Desk, release_manifest: Manifest
+) -> None:
+    """The record of the decision: its reasons, the candidate's commit, and no contrary decision
+    among the approvals that were signed.
+
+    Remedy: record the decision for this very candidate, and have all five sign the record. Whoever
+    decided otherwise before signs `golive approve` anew or revokes it.
+    """
+    record = papers.read(GoNoGo).data
+    assert holds("reasons of the decision", record.reasons.strip(), record.reasons, "stated")
+    assert equal("commit that was decided on", record.commit, release_manifest.commit)
+    said = {s.statement.by: s.statement.data.get("decision") for s in
+            reversed(desk.statements.decisions()) if s.valid}  # fmt: skip
+    contrary = sorted(p for p, decision in said.items() if decision != record.decision)
+    assert none_of("contrary decisions", contrary, among=1 + len(said), of="decisions")
+
+
+@attested(
+    "D-1.2.1",
+    "after a decision to go, an executive authorised the launch of v2.0.0 by environment, "
+    "commit, artefact digests and a launch window of at most 24 hours",
+    by=("executive_team",),
+)
+def test_the_launch_is_authorised_and_nothing_deploys_without(
+    authorisation: Authorisation,
+    release_manifest: Manifest,
+    stored_artefacts: tuple[Artefact, ...],
+    desk: Desk,
+    limits: Limits,
+) -> None:
+    """The authorisation that the deploy command will read: its signature by ssh-keygen, its
+    release and artefacts against the manifest and the store, its window; and the deploy command
+    run dry with it, without it, with it altered, and after its window.
+
+    Remedy: an executive signs the authorisation for this very release. A deploy command that
+    goes ahead without a valid one is mended before anything else.
+    """
+    a = authorisation
+    assert equal("the signature of the launch authorisation", a.signature_cause or "valid", "valid")
+    assert equal("the environment it is for", a.environment, desk.environment.name)
+    assert equal("the version it is for", a.version, desk.launch.candidate)
+    assert equal("the commit it is for", a.commit, release_manifest.commit)
+    there = {x.name: x.sha256 for x in stored_artefacts if x.version == a.version}
+    assert at_least("artefacts in the store", len(there), 1)
+    other = sorted({n for n in {*there, *a.artefacts} if there.get(n) != a.artefacts.get(n)})
+    assert none_of("artefacts that are not those authorised", other,
+                   among=len({*there, *a.artefacts}), of="artefacts")  # fmt: skip
+    assert at_most("launch window", a.window_h, limits.launch_window_h, "h")
+    assert equal("deploying with it", a.refusal_with or "possible", "possible")
+    for case, refusal in a.refusals.items():
+        assert holds(f"deploying {case}", refusal, refusal or "possible", "refused")
+
+
+@attested(
+    "D-1.3.1",
+    "room, bridge, shifts, backup power and backup network for launch day were confirmed "
+    "within the last 24 hours, and every operator on the roster did, from the workstation of "
+    "the day, a deploy dry run, a read-only database login and a monitoring login",
+    by=("technical_lead",),
+)
+def test_every_operator_has_tried_the_launch_commands(
+    launch_audit: tuple[AuditEvent, ...], env: Environment, desk: Desk, limits: Limits
+) -> None:
+    """The record of the launch commands: what each holder and backup of a role that answers for
+    one has run dry in the last hours, and with what outcome.
+
+    Remedy: the operator named runs the command with --dry-run on the workstation of the day
+    (`golive` does not do it for anybody); what is refused there is mended first.
+    """
+    operators = {
+        (p.id, c) for c, role in env.tools.accountable.items() for p in desk.roster.entitled(role)
+    }
+    assert at_least("operators and their commands", len(operators), limits.launch_commands)
+    since = datetime.now(UTC) - timedelta(hours=limits.operator_tried_h)
+    tried = {(e.operator, e.tool) for e in launch_audit if e.at >= since and not e.refused}
+    lacking = sorted(f"{who}: {command}" for who, command in operators - tried)
+    assert none_of("commands not tried by who may have to run them", lacking,
+                   among=len(operators), of="operators' commands")  # fmt: skip
+
+
+@attested(
+    "D-1.3.2",
+    "an executive and the Technical, DevOps and Security Leads reviewed, within the last 24 "
+    "hours, the emergency procedures signed on Day -3, which let the Technical Lead start a "
+    "rollback without further approval and escalate after 15, 30 and 60 minutes",
+    by=("executive_team", "technical_lead", "devops_lead", "security_lead"),
+    papers=("emergency-runbook.md",),
+)
+def test_a_rollback_may_start_at_once_and_escalates_in_time(
+    papers: Papers, desk: Desk, limits: Limits
+) -> None:
+    """The emergency procedures as they lie there: who may start a rollback, and the times of
+    escalation against the roster's.
+
+    Remedy: put the text back to what was signed on Day -3, or have it reviewed and signed anew,
+    there and here.
+    """
+    runbook = papers.read(EmergencyRunbook).data
+    assert equal("whether the Technical Lead may start a rollback",
+                 runbook.technical_lead_may_start, True)  # fmt: skip
+    levels = [lv.from_minutes for lv in desk.roster.escalation if lv.from_minutes]
+    assert equal("minutes to each level of escalation", runbook.escalation_minutes, levels)
+    wanted = [limits.escalation_2_min, limits.escalation_3_min, limits.escalation_4_min]
+    assert equal("minutes that the procedure gives", levels, wanted)
+
+
+@attested(
+    "D-1.3.5",
+    "each primary and backup on the launch roster said in person, within the last 24 hours, to "
+    "be available for the hours assigned, and no role lacks both",
+    each=True,
+)
+def test_everybody_says_to_be_available_at_launch(vouched: Vouched, desk: Desk) -> None:
+    """Statements of today, each signed with a key of its own, against holders and backups of
+    every role; absences in the shared calendar.
+
+    Remedy: whoever is missing signs `golive attest D-1.3.5`; who cannot come is replaced in the
+    roster, and the new person signs.
+    """
+    empty = [r for r in desk.owner_roles if not desk.roster.entitled(r)]
+    assert none_of("roles without anybody", empty, among=len(desk.owner_roles), of="roles")
+    assert vouched.by_everyone([p.id for p in desk.team], "people who are available")
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-1.1.4")
+def test_the_criteria_are_met_on_todays_ledger(deliverables: Deliverables, limits: Limits) -> None:
+    """The newest verdicts of the criteria, the framework and the checklist review.
+
+    Remedy: run what is missing, too old or red; a soft criterion that fails needs a waiver by an
+    executive, a hard one can only be met.
+    """
+    criteria = deliverables.of(
+        "D-1.1.4", "decision-criteria-evaluation", ("D-2.1.1", "D-2.2.1", "D-2.2.5"), signers=()
+    )
+    for claim in criteria.claims(
+        max_age_h=limits.evaluation_age_h,
+        not_judged=("every criterion of the signed criteria file, evaluated by the framework",),
+    ):
+        assert claim
+
+
+@derived("D-1.D.1")
+def test_the_decision_document_says_what_was_decided(
+    deliverables: Deliverables, papers: Papers, limits: Limits
+) -> None:
+    """The newest verdicts of D-1.1, who signed to have been there, the record of the meeting and
+    the votes, made into the document and compared with it; that it is later than all of them; the
+    signature.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    record = papers.read(GoNoGo)
+    document = deliverables.of(
+        "D-1.D.1", "go-no-go-decision-documentation", ("D-1.1",), _meeting(record)
+    )
+    basis, made_at = document.basis, document.document.made_at
+    votes = [s.statement.made_at for i in basis.rests_on for s in basis.stated(i)]
+    votes += [s.statement.made_at for s in basis.desk.statements.decisions() if s.valid]
+    late = [f"{at:%F %T}" for at in votes if at > made_at.replace(microsecond=999_999)]
+    for claim in document.claims(
+        max_age_h=limits.report_age_h,
+        extra=[
+            none_of("votes after the document was made", late, among=max(1, len(votes)),
+                    of="votes"),
+        ],
+        not_judged=(
+            "the digest of the package that was decided on",
+            "a stored copy that cannot be changed, of the same digest",
+        ),
+    ):  # fmt: skip
+        assert claim
+
+
+def _meeting(record: Paper[GoNoGo]) -> Write:
+    """The record of the meeting, who was there, and every vote, besides the overview."""
+    told = record.data
+
+    def write(basis: Basis) -> Content:
+        there = [s.statement for s in basis.stated("D-1.1.1")]
+        signed = [s.statement for s in basis.stated("D-1.1.5")]
+        decided = [s.statement for s in basis.desk.statements.decisions() if s.valid]
+        decision: list[list[str | float]] = [
+            ["decision", told.decision],
+            ["held on", told.held_on.isoformat()],
+            ["reasons", told.reasons],
+            ["commit", told.commit],
+            ["risk register", told.register_sha256],
+        ]
+        decision += [[f"condition {n}", c] for n, c in enumerate(told.conditions, 1)]
+        votes: list[tuple[Statement, str]] = [(s, told.decision) for s in signed]
+        votes += [(s, str(s.data.get("decision", ""))) for s in decided]
+        return with_tables(
+            Table(title="The decision", columns=["what", "as recorded"], rows=decision),
+            Table(title="Who was there", columns=["person", "signed on"],
+                  rows=[[f"{s.by} as {s.role}", pages.moment(s.made_at)] for s in there]),
+            Table(title="Votes", columns=["vote", "decision", "signed on"],
+                  rows=[[f"{s.kind} by {s.by} as {s.role}", d, pages.moment(s.made_at)]
+                        for s, d in votes]),
+            Table(title="Risks", columns=["risk", "decision", "owner", "done by"],
+                  rows=[[r.id, r.decision, r.owner, str(r.done_by or "")] for r in told.risks]),
+            inputs={record.name: record.sha256}
+            | {f"vote {n}": s.by + s.made_at.isoformat() for n, (s, _) in enumerate(votes)},
+        )(basis)  # fmt: skip
+
+    return write
+
+
+@derived("D-1.D.2")
+def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
+    deliverables: Deliverables, authorisation: Authorisation, env: Environment, limits: Limits
+) -> None:
+    """The newest verdicts of D-1.2 and the statements behind them, made into the document and
+    compared with it; the authorisation as the deploy command reads it now, whether it was taken
+    back, and its window; the signature.
+
+    Remedy: run what is missing, too old or red. An executive authorises the launch anew where
+    that was taken back or is not for the hours of the four phases. Then read the document anew
+    and sign it.
+    """
+    a = authorisation
+    document = deliverables.of("D-1.D.2", "launch-authorization", ("D-1.2",))
+    day, zone = _launch_day(deliverables.desk), ZoneInfo(env.calendar.time_zone)
+    hours = (limits.authorised_from_h, limits.authorised_until_h)
+    opens, closes = (datetime.combine(day, time(int(h)), zone) for h in hours)
+    window = [f"{at.astimezone(zone):%F %H:%M}" for at in (a.window_begins_at, a.window_ends_at)]
+    wide = a.window_begins_at <= opens and closes <= a.window_ends_at
+    for claim in document.claims(
+        max_age_h=limits.report_age_h,
+        extra=[
+            equal("the signature of the launch authorisation", a.signature_cause or "valid",
+                  "valid"),
+            holds("the launch authorisation", not a.is_revoked,
+                  "taken back" if a.is_revoked else "in force", "in force"),
+            holds("window of the launch authorisation", wide, " to ".join(window),
+                  f"at least {opens:%F %H:%M} to {closes:%H:%M} in {zone}"),
+            equal("deploying with it", a.refusal_with or "possible", "possible"),
+        ],
+    ):  # fmt: skip
+        assert claim
+
+
+def _launch_day(desk: Desk) -> date:
+    """The day that is authorised. A rehearsal looks at every item as on its own day, so it is
+    tomorrow there."""
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    return tomorrow if desk.environment.kind == "rehearsal" else desk.launch.date
+
+
+@derived("D-1.D.3")
+def test_everybody_was_notified_and_said_so(deliverables: Deliverables, limits: Limits) -> None:
+    """The newest verdict of D-1.2.3, made into the confirmation and compared with it; the
+    signature.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    document = deliverables.of("D-1.D.3", "team-notification-confirmation", ("D-1.2.3",))
+    for claim in document.claims(
+        max_age_h=limits.report_age_h,
+        not_judged=(
+            "message, delivery and acknowledgement of everybody, as the providers have them",
+        ),
+    ):
+        assert claim

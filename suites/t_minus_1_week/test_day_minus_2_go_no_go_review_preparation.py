@@ -1,0 +1,293 @@
+"""Day -2: Go/No-Go Review Preparation (Product Manager)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from golive.claims import Claim, at_least, each_at_most, equal, holds, none_of, same_set
+from golive.deliverables import Deliverables, manifest_of, tally_of, with_tables
+from golive.desk import Desk
+from golive.items import attested, derived
+from golive.launch import Limits
+from golive.papers import Paper, Papers
+from golive.papers.kinds import RiskBenefit, RiskRegister, Scenarios, Stakeholders
+from golive.probes.flags import Flags
+from golive.probes.launch_tools import LaunchTools
+from golive.probes.tracker import Issues
+from golive.reports.documents import Figure, Table
+from golive.statements import Vouched
+from golive.verdicts import Pending
+
+SCENARIOS = (
+    "reduced-scope",
+    "delay",
+    "abort-phase-1",
+    "abort-phase-2",
+    "abort-phase-3",
+    "abort-phase-4",
+    "full-rollback",
+)
+STAKEHOLDER_ROLES = (
+    "technical_lead",
+    "devops_lead",
+    "security_lead",
+    "product_manager",
+    "executive_team",
+)
+INPUTS = ("go", "conditional", "no-go")
+CHECKLIST = (
+    "D-14", "D-13", "D-12", "D-11", "D-10", "D-9", "D-8", "D-7", "D-6", "D-5", "D-4", "D-3",
+)  # fmt: skip
+"""Everything that has to hold before the decision is prepared."""
+PACKAGED = (
+    *("D-14.D", "D-13.D", "D-12.D", "D-11.D", "D-10.D", "D-9.D", "D-8.D", "D-7.D", "D-6.D"),
+    *("D-5.D", "D-4.D", "D-3.D", "D-2.D.2", "D-2.D.3", "D-2.2.1", "D-2.2.4", "D-2.2.5"),
+)
+"""All deliverables, the status report, the risk update, criteria, framework and people's input."""
+
+
+@attested(
+    "D-2.1.3",
+    "the risk register was scored again today or yesterday, has at least one risk in each of "
+    "its 8 areas, each with probability, impact, owner and mitigation, and maps every waiver, "
+    "red verdict and accepted issue to a risk",
+    papers=("risk-register.md",),
+)
+def test_every_risk_is_scored_anew_and_covers_what_is_open(
+    papers: Papers, desk: Desk, issues: Issues, limits: Limits
+) -> None:
+    """The risk register: its areas, owners and dates of scoring; the tracker's accepted issues
+    and the waivers in force, each covered by a risk.
+
+    Remedy: score the risk that is named again, or add one that covers the issue or waiver named;
+    then sign the register.
+    """
+    risks = papers.read(RiskRegister).data.risks
+    assert at_least("risks", len(risks), limits.risks)
+    assert same_set("areas with a risk", {r.area for r in risks}, desk.areas)
+    ages = {r.id: float((desk.today - r.scored_on).days) for r in risks}
+    assert each_at_most("days since a risk was scored", ages, limits.risk_age_days, "days")
+    unowned = [f"{r.id}: {r.owner}" for r in risks if r.owner not in desk.roster.people]
+    assert none_of("risks without an owner on the roster", unowned, among=len(risks), of="risks")
+    covered = {c for r in risks for c in r.covers}
+    known = [i for i in issues.labelled(issues.names.known_issue) if i.is_open]
+    open_ = [f"#{i.number}" for i in known] + desk.statements.exempted()
+    bare = [o for o in open_ if o not in covered]
+    assert none_of("accepted issues and waivers without a risk", bare, among=len(risks), of="risks")
+
+
+@attested(
+    "D-2.2.2",
+    "the Product Manager and an executive hold an analysis, at most 2 days old and newer than "
+    "the risk register, that treats every high risk with cost, benefit and net position and "
+    "states what a delay of one week costs",
+    by=("product_manager", "executive_team"),
+    papers=("risk-benefit.md",),
+)
+def test_every_high_risk_is_weighed_against_its_benefit(papers: Papers) -> None:
+    """The analysis against the risks that the register scores high now.
+
+    Remedy: weigh the risk that is named, and have the analysis signed again by both.
+    """
+    analysis = papers.read(RiskBenefit).data
+    high = [r.id for r in papers.read(RiskRegister).data.risks if r.score == "high"]
+    weighed = [r.id for r in analysis.risks]
+    if high or weighed:
+        assert same_set("high risks that are weighed", weighed, high)
+    empty = [r.id for r in analysis.risks if not (r.cost and r.benefit and r.net)]
+    assert none_of("risks weighed in part", empty, among=max(1, len(weighed)), of="risks")
+    delay = analysis.week_of_delay.strip()
+    assert holds("what a week of delay costs", delay, delay, "stated")
+
+
+@attested(
+    "D-2.2.3",
+    "the Product Manager and the Technical Lead agreed, within the last 2 days, on plans for "
+    "reduced scope, delay, abort in each of the phases 1 to 4 and full rollback, each with "
+    "trigger, decider, commands and a time limit, for an abort at most 30 minutes",
+    by=("product_manager", "technical_lead"),
+    papers=("scenarios.md",),
+)
+def test_every_other_course_of_the_day_is_planned(
+    papers: Papers, launch_tools: LaunchTools, flags: Flags, desk: Desk, limits: Limits
+) -> None:
+    """The scenarios against those that there have to be; their commands and feature flags against
+    those that exist.
+
+    Remedy: plan the scenario that is missing, or name the command or flag as it is called; then
+    both sign again.
+    """
+    planned = {s.id: s for s in papers.read(Scenarios).data.scenarios}
+    assert same_set("scenarios", planned, SCENARIOS)
+    nobody = [f"{s.id}: {s.decider}" for s in planned.values()
+              if not desk.roster.holders(s.decider)]  # fmt: skip
+    assert none_of("scenarios that nobody can decide", nobody, among=len(planned), of="scenarios")
+    aborts = {i: s.limit_minutes for i, s in planned.items() if i.startswith("abort")}
+    assert each_at_most("minutes to abort a phase", aborts, limits.abort_minutes, "min")
+    commands = {c for s in planned.values() for c in s.commands}
+    unknown = sorted(commands - set(launch_tools.dry_runs))
+    assert none_of("commands that do not exist", unknown, among=len(commands), of="commands")
+    named = sorted({f for s in planned.values() for f in s.flags})
+    missing = flags.missing(named)
+    assert none_of("feature flags that do not exist", missing, among=len(named), of="flags")
+
+
+@attested(
+    "D-2.2.4",
+    "every registered stakeholder, at least the Technical, DevOps and Security Leads, the "
+    "Product Manager and an executive, said in person within the last 48 hours go, conditional "
+    "or no-go on the final status report, with a reason and, for each condition, an issue",
+    each=True,
+)
+def test_every_stakeholder_has_said_go_or_not(
+    papers: Papers, vouched: Vouched, desk: Desk, issues: Issues
+) -> None:
+    """Each stakeholder's own signed input, with a reason; the tracker's issue for each condition.
+
+    Remedy: ask the stakeholder who is named for `golive attest D-2.2.4 --data input=go --data
+    reason=...`; file an issue for the condition that has none.
+    """
+    asked = papers.read(Stakeholders).data.people
+    lacking = [r for r in STAKEHOLDER_ROLES
+               if not set(asked) & {p.id for p in desk.roster.entitled(r)}]  # fmt: skip
+    assert none_of("roles without a stakeholder", lacking, among=len(STAKEHOLDER_ROLES), of="roles")
+    assert vouched.by_everyone(asked, "stakeholders who gave their input")
+    inputs = {p: s.statement for p in asked if (s := vouched.of(p))}
+    vague = [p for p, s in inputs.items() if s.data.get("input") not in INPUTS or not s.text]
+    assert none_of("inputs that say neither go, conditional nor no-go", vague, among=len(inputs),
+                   of="inputs")  # fmt: skip
+    conditions = {str(c) for s in inputs.values() for c in s.data.get("conditions", [])}
+    known = {str(i.number) for i in issues.all if i.owner}
+    astray = sorted(conditions - known)
+    assert none_of("conditions without an issue that somebody owns", astray, among=len(inputs),
+                   of="inputs")  # fmt: skip
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-2.1.1")
+def test_the_checklist_of_days_14_to_3_is_complete(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The newest verdict of every item of days -14 to -3 in this environment and on this
+    candidate, each as new as launch.toml asks, statements and waivers checked now.
+
+    Remedy: the review names what is missing, too old or red, with its owner; each is run, stated
+    or waived by its owner and a second person.
+    """
+    review = deliverables.of("D-2.1.1", "checklist-completion-review", CHECKLIST, tally_of,
+                             signers=())  # fmt: skip
+    assert equal("items it goes through", len(review.basis.rests_on), limits.checklist_items)
+    for claim in review.claims():
+        assert claim
+
+
+@derived("D-2.D.1", last=True)
+def test_the_package_has_every_document_as_it_lies_there(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The documents of days -14 to -3, the status report and the risk update, each with its
+    digest now; the newest verdicts of what they belong to; the signature.
+
+    Remedy: run what is missing, too old or red; then read the list anew and sign it.
+    """
+    package = deliverables.of("D-2.D.1", "go-no-go-decision-package", PACKAGED, manifest_of)
+    assert equal("items it packs", len(package.basis.rests_on), limits.packaged_items)
+    for claim in package.claims(
+        extra=[package.has_documents()],
+        not_judged=("the package as it is handed over, and its signature",),
+    ):
+        assert claim
+
+
+@derived("D-2.D.2")
+def test_the_status_report_counts_what_the_ledger_has(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """Every item of days -14 to -3 as it stands, counted by day and area, and each that is not
+    green with owner and plan, made anew from the ledger and compared; the signature.
+
+    Remedy: read the report as it is made now and sign it. One that differs from the ledger, or
+    was altered after signing: find out by whom, and remove it with its signature first.
+    """
+    report = deliverables.of("D-2.D.2", "final-status-report", CHECKLIST, tally_of, whole=False)
+    assert equal("items it counts", len(report.basis.rests_on), limits.checklist_items)
+    for claim in report.status_claims(max_age_h=limits.report_age_h):
+        assert claim
+
+
+@derived("D-2.D.3")
+def test_the_risk_update_drops_no_risk_in_silence(
+    deliverables: Deliverables, papers: Papers
+) -> None:
+    """The newest verdicts of D-2.1.3 and D-5.1.4 and the statements behind them; the score of
+    each risk in the register as it lies there and in the one that was signed first for D-5.1.4,
+    made into the update and compared with it; the signatures of the Product Manager and of
+    whoever owns a risk that is still high.
+
+    Remedy: run what is missing, too old or red. A risk that is over goes among the closed ones
+    with the reason, and the register is signed anew. Then all who are named read the update anew
+    and sign it.
+    """
+    desk, now = deliverables.desk, papers.read(RiskRegister)
+    before, high = _register_of_day_minus_5(desk), [r for r in now.data.risks if r.score == "high"]
+    owners = {r.owner: desk.roster.roles_of(r.owner) for r in high if r.owner in desk.roster.people}
+    document = deliverables.of(
+        "D-2.D.3", "risk-assessment-update", ("D-2.1.3", "D-5.1.4"),
+        with_tables(
+            _scores(before, now),
+            figures=[Figure(name="digest of the risk register", value=now.sha256)],
+            inputs={now.name: now.sha256},
+        ),
+        signers=tuple(dict.fromkeys(["product_manager", *(roles[0] for roles in owners.values())])),
+    )  # fmt: skip
+
+    def judged() -> Iterator[Claim]:
+        signed = _registers_of(desk, "D-2.1.3")
+        if before is None or not signed:
+            raise Pending("no risk register is signed yet for both D-5.1.4 and D-2.1.3: sign it")
+        known = len(before.data.risks)
+        there = {r.id for r in now.data.risks}
+        gone = [r.id for r in before.data.risks if r.id not in there]
+        silent = [i for i in gone if not now.data.closed.get(i, "").strip()]
+        yield none_of("risks dropped without a closing note", silent, among=known, of="risks")
+        nobodys = [f"{r.id} ({r.owner})" for r in high if r.owner not in owners]
+        yield none_of("high risks whose owner cannot sign", nobodys, among=known, of="risks")
+        digests, mine = sorted({r.sha256[:12] for r in signed}), now.sha256[:12]
+        yield holds("registers signed for D-2.1.3", mine in digests, digests, f"also {mine}")
+
+    for claim in document.claims(extra=judged()):
+        assert claim
+
+
+def _registers_of(desk: Desk, item: str) -> list[Paper[RiskRegister]]:
+    """The risk registers that were signed for an item, newest first, whatever became of the
+    register since."""
+    said = (s for s in desk.statements.kept if s.statement.item == item)
+    attested = (desk.statements.check(s) for s in said if s.statement.kind == "attest")
+    files = (f for s in attested if s.valid for f in s.evidence)
+    return [
+        Papers(f.parent).read(RiskRegister, f.name)
+        for f in files
+        if f.name.endswith(f"-{RiskRegister.file}")
+    ]
+
+
+def _register_of_day_minus_5(desk: Desk) -> Paper[RiskRegister] | None:
+    """The one that was signed first for D-5.1.4."""
+    return next(reversed(_registers_of(desk, "D-5.1.4")), None)
+
+
+def _scores(before: Paper[RiskRegister] | None, now: Paper[RiskRegister]) -> Table:
+    """Every risk with its score then and now, and why it is over."""
+    then = {r.id: r.score for r in before.data.risks} if before else {}
+    today = {r.id: r.score for r in now.data.risks}
+    return Table(
+        title="Scores on day -5 and now",
+        columns=["risk", "on day -5", "now", "why it is over"],
+        rows=[
+            [i, then.get(i, "not there"), today.get(i, "over"), now.data.closed.get(i, "")]
+            for i in sorted({*then, *today})
+        ],
+    )

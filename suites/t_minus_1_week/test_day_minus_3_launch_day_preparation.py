@@ -1,0 +1,372 @@
+"""Day -3: Launch Day Preparation (Technical Lead)."""
+
+from __future__ import annotations
+
+from golive.claims import Claim, at_least, equal, holds, none_of, same_set
+from golive.deliverables import Deliverables, with_tables
+from golive.desk import Desk
+from golive.environments import Environment
+from golive.items import attested, derived
+from golive.launch import Limits
+from golive.papers import Papers
+from golive.papers.kinds import (
+    Briefing,
+    Criteria,
+    EmergencyRunbook,
+    KnownIssues,
+    LaunchProcedure,
+    QuestionLog,
+    RoleTable,
+    WarRoom,
+)
+from golive.probes.calendar import LaunchCalendar
+from golive.probes.launch_tools import LaunchTools, Manifest
+from golive.probes.pages import look_up
+from golive.probes.tracker import Issues
+from golive.reports.documents import Figure, Table
+
+LAUNCH_DAY = ("06:00", "17:00")
+
+
+def _attended(briefing: Briefing, desk: Desk, limits: Limits) -> Claim:
+    """That everybody of a briefing's audience was there, or was briefed alone, in time."""
+    day = desk.today
+    told = briefing.told
+    late = {p for p, on in told.items() if not 0 <= (day - on).days <= limits.briefing_age_days}
+    expected = desk.audience(briefing.audience)
+    missing = sorted(set(expected) - (set(told) - late))
+    return none_of(f"people of the {briefing.audience} audience not briefed in time", missing,
+                   among=len(expected), of="people")  # fmt: skip
+
+
+@attested(
+    "D-3.1.1",
+    "the war room and its bridge are booked for the whole of launch day from 06:00 to 17:00, "
+    "with working join and backup links and everyone on the launch roster invited",
+    papers=("war-room.md",),
+)
+def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
+    papers: Papers, launch_calendar: LaunchCalendar, desk: Desk, env: Environment
+) -> None:
+    """The event of the war room in the calendar: its day and hours, its links, who is invited;
+    what the bridge and the backup bridge answer.
+
+    Remedy: book the hours that are missing, invite who is named, or mend the link; then have the
+    paper signed again.
+    """
+    room = papers.read(WarRoom).data
+    found = launch_calendar.titled(env.calendar.war_room)
+    assert equal(f"events called {env.calendar.war_room}", len(found), 1)
+    event, (starts, ends) = found[0], LAUNCH_DAY
+    assert equal("day of the war room", event.start.date(), desk.launch.date)
+    hours = f"{event.start:%H:%M} to {event.end:%H:%M}"
+    whole = f"{event.start:%H:%M}" <= starts and f"{event.end:%H:%M}" >= ends
+    assert holds("hours of the war room", whole, hours, f"{starts} to {ends}")
+    links = (room.bridge, room.backup_bridge)
+    assert holds("bridges", len(set(links)) == len(links), " and ".join(links), "two different")
+    unnamed = [link for link in links if link not in event.text]
+    assert none_of("bridges that the event does not name", unnamed, among=len(links), of="bridges")
+    dead = [str(page) for page in look_up(env, links) if not page.is_there]
+    assert none_of("bridges that do not answer", dead, among=len(links), of="bridges")
+    missing = sorted(p.id for p in desk.team if not event.answer_of(p.email))
+    assert none_of("people who are not invited", missing, among=len(desk.team), of="people")
+
+
+@attested(
+    "D-3.1.4",
+    "the launch roster is final, and for every role and every hour from 06:00 to 17:00 it "
+    "names exactly one primary and a different backup, nobody primary twice in an hour, each "
+    "with a complete contact entry",
+    papers=("role-table.md",),
+)
+def test_every_hour_of_launch_day_has_a_primary_and_a_backup(papers: Papers, desk: Desk) -> None:
+    """The role table hour by hour from 06:00 to 17:00, against the roster's contact entries.
+
+    Remedy: fill the hours named, or the contact entry of the person named; then have the role
+    table signed again.
+    """
+    table = papers.read(RoleTable).data
+    roles = desk.owner_roles
+    gaps = [f"{r}: {g}" for r in roles for g in table.gaps(r, *LAUNCH_DAY)]
+    assert none_of("hours without a primary", gaps, among=len(roles), of="roles")
+    alone = [f"{s.role} from {s.starts}" for s in table.shifts if s.backup in ("", s.primary)]
+    assert none_of("shifts without a backup of their own", alone, among=len(table.shifts),
+                   of="shifts")  # fmt: skip
+    assert none_of("people in two roles at once", table.double_booked, among=len(table.shifts),
+                   of="shifts")  # fmt: skip
+    known = desk.roster.people
+    unreachable = sorted(
+        p for p in table.people if p not in known or not (known[p].phone and known[p].email)
+    )
+    assert none_of("people without a complete contact entry", unreachable, among=len(table.people),
+                   of="people")  # fmt: skip
+
+
+@attested(
+    "D-3.2.1",
+    "the Technical Lead and the DevOps Lead both reviewed, within the last 3 days, the current "
+    "launch procedure, whose commands, at least the 9 launch scripts, all exist and end their "
+    "dry run with status 0",
+    by=("technical_lead", "devops_lead"),
+    papers=("launch-procedure.md",),
+)
+def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
+    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+) -> None:
+    """The procedure's fenced blocks of commands, each run dry, and its check boxes against the
+    items of launch day.
+
+    Remedy: mend the command or the line that is named, and have the procedure signed again by
+    both leads.
+    """
+    paper = papers.read(LaunchProcedure)
+    assert equal("version of the launch procedure", paper.data.version, desk.launch.candidate)
+    named = {line.split()[0] for block in paper.code for line in block.splitlines() if line.split()}
+    assert at_least("commands in the launch procedure", len(named), limits.launch_commands)
+    runs = launch_tools.dry_runs
+    unknown = sorted(named - set(runs))
+    assert none_of("commands that do not exist", unknown, among=len(named), of="commands")
+    refused = [f"{n}: {runs[n].refused}" for n in sorted(named) if runs[n].refused]
+    assert none_of("commands whose dry run is refused", refused, among=len(named), of="commands")
+    day = {i for block in desk.launch_day_blocks for i in desk.ids_of(block)}
+    boxes = [line.split()[0] for line in paper.check_boxes if line.split()]
+    twice = sorted({b for b in boxes if boxes.count(b) > 1})
+    assert none_of("items with two check boxes", twice, among=len(boxes), of="check boxes")
+    assert same_set("items with a check box", boxes, day)
+
+
+@attested(
+    "D-3.2.5",
+    "the Technical, DevOps and Security Leads reviewed, within the last 3 days, the same text "
+    "of the emergency procedures, in which each of the 5 rollback triggers has a decider, a "
+    "command, a time limit and an alert or signal with the procedure's numbers",
+    by=("technical_lead", "devops_lead", "security_lead"),
+    papers=("emergency-runbook.md",),
+)
+def test_every_rollback_trigger_can_be_decided_and_acted_on(
+    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+) -> None:
+    """The runbook's triggers: decider, command, time limit, signal, and the procedure's numbers.
+
+    Remedy: complete the trigger that is named; then all three leads sign the same text again.
+    """
+    runbook = papers.read(EmergencyRunbook).data
+    triggers = {t.id: t for t in runbook.triggers}
+    assert same_set("rollback triggers", triggers, desk.ids_of("rollback_trigger"))
+    nobody = [
+        f"{t.id}: {t.decider}" for t in runbook.triggers if not desk.roster.holders(t.decider)
+    ]
+    assert none_of("triggers that nobody can decide", nobody, among=len(triggers), of="triggers")
+    unknown = [f"{t.id}: {t.command}" for t in runbook.triggers
+               if t.command not in launch_tools.dry_runs]  # fmt: skip
+    assert none_of("triggers without a command", unknown, among=len(triggers), of="triggers")
+    vague = [t.id for t in runbook.triggers if t.limit_minutes <= 0 or not t.alert.strip()]
+    assert none_of("triggers without time limit or signal", vague, among=len(triggers),
+                   of="triggers")  # fmt: skip
+    assert equal("failing payments that roll back", triggers["RT.3"].threshold,
+                 limits.rollback_payment_percent)  # fmt: skip
+    assert equal("errors that roll back", triggers["RT.2"].threshold,
+                 limits.rollback_error_percent)  # fmt: skip
+
+
+@attested(
+    "D-3.3.1",
+    "everyone technical on the launch roster was briefed within the last 3 days, absentees by "
+    "name afterwards, on the release's own commit, migrations, deploy and rollback commands",
+    papers=("briefing-technical.md",),
+)
+def test_the_technical_team_was_briefed_on_what_will_be_deployed(
+    papers: Papers,
+    desk: Desk,
+    release_manifest: Manifest,
+    launch_tools: LaunchTools,
+    limits: Limits,
+) -> None:
+    """The briefing's attendees against the technical people on the roster; its commit and
+    commands against the release manifest and the launch commands.
+
+    Remedy: brief whoever is missing and note it by name; a deck about another commit is told
+    again.
+    """
+    briefing = papers.read(Briefing, "briefing-technical.md").data
+    assert _attended(briefing, desk, limits)
+    assert equal("commit that was presented", briefing.commit, release_manifest.commit)
+    assert at_least("commands that were presented", len(briefing.commands), 1)
+    unknown = sorted(set(briefing.commands) - set(launch_tools.dry_runs))
+    assert none_of("commands that do not exist", unknown, among=len(briefing.commands),
+                   of="commands")  # fmt: skip
+
+
+@attested(
+    "D-3.3.2",
+    "everyone from business on the launch roster was briefed within the last 3 days on the 15 "
+    "success metrics with their thresholds and on the hours of the announcements",
+    by=("product_manager",),
+    papers=("briefing-business.md",),
+)
+def test_the_business_team_knows_the_measures_of_success(
+    papers: Papers, desk: Desk, limits: Limits
+) -> None:
+    """The briefing's attendees against the business people on the roster; the limits that it
+    told against the criteria.
+
+    Remedy: brief whoever is missing; correct the number that was told otherwise, tell it again.
+    """
+    briefing = papers.read(Briefing, "briefing-business.md").data
+    assert _attended(briefing, desk, limits)
+    limits_of = {m.id: m.limit for m in papers.read(Criteria).data.metrics}
+    assert same_set("measures that were presented", briefing.metrics, desk.ids_of("success_metric"))
+    other = [f"{i}: {v:g}" for i, v in briefing.metrics.items() if limits_of.get(i) != v]
+    assert none_of("limits told otherwise than in the criteria", other,
+                   among=len(briefing.metrics), of="measures")  # fmt: skip
+
+
+@attested(
+    "D-3.3.3",
+    "every support shift of launch day and day +1 was briefed within the last 3 days on the "
+    "open known issues with their workarounds, escalation levels 1 to 4, the customer "
+    "templates and the response target of 1 hour",
+    by=("product_manager",),
+    papers=("briefing-support.md",),
+)
+def test_support_knows_every_open_issue_and_whom_to_call(
+    papers: Papers, desk: Desk, issues: Issues, limits: Limits
+) -> None:
+    """The briefing's attendees against the support people on the roster; the known issues that it
+    told against the tracker's open ones; escalation and time to answer against the procedure.
+
+    Remedy: brief whoever is missing, and tell support of the issue that is named.
+    """
+    briefing = papers.read(Briefing, "briefing-support.md").data
+    assert _attended(briefing, desk, limits)
+    still = [i for i in issues.labelled(issues.names.known_issue) if i.is_open]
+    listed = {str(i.number) for i in still}
+    if listed or briefing.known_issues:
+        told = {str(number) for number in briefing.known_issues}
+        assert same_set("known issues that were presented", told, listed)
+    written = {k.number: k.workaround for k in papers.read(KnownIssues).data.issues}
+    helpless = [str(i) for i in still if not written.get(i.number, "").strip()]
+    assert none_of("known issues without a workaround", helpless, among=len(issues.all),
+                   of="issues")  # fmt: skip
+    levels = [lv.from_minutes for lv in desk.roster.escalation if lv.from_minutes]
+    assert equal("minutes to each level of escalation", briefing.escalation_minutes, levels)
+    assert holds("hours to an answer", briefing.response_hours == limits.support_response_h,
+                 briefing.response_hours, f"{limits.support_response_h:g}")  # fmt: skip
+
+
+@attested(
+    "D-3.3.4",
+    "everyone of escalation level 3, and each deputy, was briefed within the last 3 days on "
+    "the current decision criteria, top risks, rollback triggers and spending limits",
+    by=("executive_team",),
+    papers=("briefing-management.md",),
+)
+def test_management_was_briefed_on_the_papers_as_they_are(
+    papers: Papers, desk: Desk, limits: Limits
+) -> None:
+    """The briefing's attendees against everybody of escalation level 3; the criteria, risks and
+    emergency procedures that it quotes against those that lie there now.
+
+    Remedy: brief whoever is missing; a paper that changed since is presented again.
+    """
+    briefing = papers.read(Briefing, "briefing-management.md").data
+    assert _attended(briefing, desk, limits)
+    quoted = ("criteria.md", "risk-register.md", "emergency-runbook.md")
+    assert same_set("papers that were presented", briefing.papers, quoted)
+    now = desk.digests(quoted)
+    changed = [name for name in quoted if briefing.papers[name] != now[name]]
+    assert none_of("papers that have changed since", changed, among=len(quoted), of="papers")
+
+
+@attested(
+    "D-3.3.5",
+    "each of the 4 briefings has a log of the last 3 days with at least one question or a "
+    'signed "none raised", and every question has an answer, who gave it, and a closed issue',
+)
+def test_every_question_of_the_briefings_is_answered(
+    papers: Papers, desk: Desk, issues: Issues
+) -> None:
+    """One log of questions for each briefing, and the tracker's issues labelled as questions.
+
+    Remedy: answer what is open and close its issue; write the log that is missing.
+    """
+    logs = {log.data.audience: log.data for log in papers.all_of(QuestionLog)}
+    assert same_set("briefings with a log of questions", logs, desk.launch.audiences)
+    silent = [a for a, log in logs.items() if not log.questions and not log.none_raised]
+    assert none_of("logs that say nothing", silent, among=len(logs), of="logs")
+    questions = [q for log in logs.values() for q in log.questions]
+    assert at_least("questions on record", len(questions), 1)
+    strangers = sorted({q.answered_by for q in questions} - set(desk.roster.people))
+    assert none_of("questions answered by nobody of the roster", strangers, among=len(questions),
+                   of="questions")  # fmt: skip
+    label = issues.names.question
+    assert holds("label for questions", label in issues.labels, label, "there in the tracker")
+    asked = issues.labelled(label)
+    still = [str(i) for i in asked if i.is_open]
+    assert none_of("questions still open", still, among=len(asked), of="issues with that label")
+    closed = {i.number for i in asked if not i.is_open}
+    astray = [f"#{q.issue}" for q in questions if q.issue is not None and q.issue not in closed]
+    assert none_of("questions whose issue is not closed", astray, among=len(questions),
+                   of="questions")  # fmt: skip
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-3.D.1")
+def test_the_launch_day_setup_is_confirmed(deliverables: Deliverables, limits: Limits) -> None:
+    """The newest verdicts of D-3.1, made into the confirmation and compared with it; the
+    signature, and that it is younger than they are.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    document = deliverables.of("D-3.D.1", "launch-day-setup-confirmation", ("D-3.1",))
+    for claim in document.claims(max_age_h=limits.report_age_h):
+        assert claim
+
+
+@derived("D-3.D.2")
+def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers: Papers) -> None:
+    """The newest verdicts of D-3.3 and the statements behind them, with whoever each of the four
+    briefings reached, made into the document and compared with it; all of them together against
+    the roster as it is now; the signature.
+
+    Remedy: run what is missing, too old or red. Brief whoever is named alone, note it by name and
+    day in the paper of a briefing, and have that signed again; strike out who is not on the
+    roster. Then read the document anew and sign it.
+    """
+    briefings = {b.data.audience: b for b in papers.all_of(Briefing)}
+    told = {p: f"{day}, {a}" for a, b in briefings.items() for p, day in b.data.told.items()}
+    roster = sorted(deliverables.desk.roster.people)
+    write = with_tables(
+        Table(title="Who was briefed", columns=["person", "when and with whom"],
+              rows=[[p, told[p]] for p in sorted(told)]),
+        figures=[Figure(name="people on the roster", value=len(roster)),
+                 Figure(name="people who were briefed", value=len(told))],
+        inputs={b.name: b.sha256 for b in briefings.values()} | {"roster": ", ".join(roster)},
+    )  # fmt: skip
+    document = deliverables.of("D-3.D.2", "team-briefing-completion", ("D-3.3",), write)
+    for claim in document.claims(
+        extra=[
+            same_set("briefings", briefings, deliverables.desk.launch.audiences),
+            same_set("people who were briefed", told, roster),
+        ]
+    ):
+        assert claim
+
+
+@derived("D-3.D.3")
+def test_the_documentation_is_that_which_was_reviewed(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The newest verdicts of D-3.2 and the statements behind them, made into the document and
+    compared with it; the signature.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    document = deliverables.of("D-3.D.3", "final-documentation-validation", ("D-3.2",))
+    for claim in document.claims(
+        max_age_h=limits.report_age_h,
+        not_judged=("a manifest of the five documents with the digests of the release branch",),
+    ):
+        assert claim

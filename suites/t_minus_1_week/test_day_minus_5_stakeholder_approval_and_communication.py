@@ -1,0 +1,440 @@
+"""Day -5: Stakeholder Approval and Communication (Product Manager)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from golive import readiness
+from golive.claims import (
+    Claim,
+    above,
+    at_least,
+    each_at_least,
+    each_at_most,
+    equal,
+    holds,
+    none_of,
+    same_set,
+)
+from golive.deliverables import Deliverables, with_tables
+from golive.desk import Desk
+from golive.environments import Environment
+from golive.items import attested, derived
+from golive.launch import Limits
+from golive.papers import Papers
+from golive.papers.approval import (
+    Architecture,
+    BusinessCase,
+    ExecutivePresentation,
+    FinalApproval,
+)
+from golive.papers.kinds import Criteria, EmergencyRunbook, RiskRegister, RoleTable
+from golive.papers.messages import CommunicationPlan
+from golive.probes import sales
+from golive.probes.calendar import LaunchCalendar
+from golive.probes.components import Component
+from golive.probes.iam import AwsGroups, AwsUser
+from golive.probes.launch_tools import Manifest
+from golive.probes.status_page import Member
+from golive.reports.documents import Table
+from golive.statements import Vouched
+
+REVIEWS = ("D-5.1.1", "D-5.1.2", "D-5.1.3", "D-5.1.4")
+REVIEWED = ("architecture.md", "business-case.md", "executive-presentation.md")
+"""What those who approve have read at least. Not the risk register, which is scored anew later."""
+COUNTED = ("PASS", "FAIL", "UNKNOWN", "PENDING")
+"""The states that executives have to be shown."""
+
+
+def _owned(what: str, entries: Iterable[tuple[str, str]], desk: Desk) -> Claim:
+    """That each of what somebody has to look after is somebody's of the roster."""
+    pairs = list(entries)
+    nobodys = [f"{text} ({owner})" for text, owner in pairs if owner not in desk.roster.people]
+    return none_of(f"{what} without an owner on the roster", nobodys, among=max(1, len(pairs)),
+                   of=what)  # fmt: skip
+
+
+@attested(
+    "D-5.1.1",
+    "the executive team, at least 1 of them by name, saw the readiness presentation within the "
+    "last 7 days, and its minutes name attendees, slides, the readiness counts shown, and each "
+    "decision and open question with owner and date",
+    papers=("executive-presentation.md",),
+)
+def test_an_executive_saw_the_slides_as_they_lie_there(
+    papers: Papers, desk: Desk, limits: Limits
+) -> None:
+    """The minutes: their date, who was there, the slides by their digest, the counts against what
+    was on record at that time, and who does what.
+
+    Remedy: present it to an executive, or put the slides back that were shown; correct the count
+    that is named and tell the executives; name an owner of each decision and question. Then sign
+    the minutes again.
+    """
+    minutes = papers.read(ExecutivePresentation).data
+    days = (desk.today - minutes.held_on).days
+    assert holds("days since the presentation", 0 <= days <= limits.presentation_age_days, days,
+                 f"0 to {limits.presentation_age_days:g}")  # fmt: skip
+    strangers = sorted(set(minutes.attendees) - set(desk.roster.people))
+    assert none_of("attendees not on the roster", strangers, among=len(minutes.attendees),
+                   of="attendees")  # fmt: skip
+    executives = {p.id for p in desk.roster.entitled("executive_team")}
+    assert at_least("executives who attended", len(executives & set(minutes.attendees)), 1)
+    slides = desk.digests((minutes.slides,))[minutes.slides]
+    assert equal(f"digest of {minutes.slides}", slides, minutes.slides_sha256)
+    unsaid = [state for state in COUNTED if state not in minutes.counts]
+    assert none_of("states that were not counted", unsaid, among=len(COUNTED), of="states")
+    stored = readiness.counts(desk, minutes.counted_at)
+    wrong = [f"{state}: {n}, on record {stored.get(state, 0)}"
+             for state, n in minutes.counts.items() if n != stored.get(state, 0)]  # fmt: skip
+    assert none_of("counts that differ from the record", wrong, among=len(minutes.counts),
+                   of="counts")  # fmt: skip
+    assert at_least("decisions in the minutes", len(minutes.decisions), 1)
+    said = [*minutes.decisions, *minutes.open_questions]
+    assert _owned("decisions and questions", ((a.text, a.owner) for a in said), desk)
+
+
+@attested(
+    "D-5.1.2",
+    "the Technical Lead and the Security Lead both reviewed the same architecture document, "
+    "whose components, at least 10, are those that really run, with a recorded decision for "
+    "each single point of failure and 0 open major findings",
+    by=("technical_lead", "security_lead"),
+    papers=("architecture.md",),
+)
+def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
+    papers: Papers, running_components: tuple[Component, ...], desk: Desk, limits: Limits
+) -> None:
+    """The document's components against what monitoring, balancer, clusters and AWS show now; its
+    single points of failure and findings.
+
+    Remedy: enter the component that runs, or strike out the one that does not; close major
+    findings. Then both leads review the document and sign it.
+    """
+    document = papers.read(Architecture).data
+    running = [c.name for c in running_components]
+    assert at_least("components that run", len(running), limits.architecture_components)
+    assert same_set("components in the document", [c.name for c in document.components], running)
+    assert equal("the version it is about", document.version, desk.launch.candidate)
+    single = document.single_points
+    unknown = [s.component for s in single if s.component not in running]
+    assert none_of("single points of failure that do not run", unknown, among=max(1, len(single)),
+                   of="single points")  # fmt: skip
+    undecided = [s.component for s in single
+                 if not (s.decision.strip() and s.decided_by in desk.roster.people)]  # fmt: skip
+    assert none_of("single points of failure that nobody decided on", undecided,
+                   among=max(1, len(single)), of="single points")  # fmt: skip
+    found = document.findings
+    open_ = [f.title for f in found if f.open and f.severity == "major"]
+    assert none_of("open major findings", open_, among=max(1, len(found)), of="findings")
+    assert _owned("findings", ((f.title, f.owner) for f in found), desk)
+
+
+@attested(
+    "D-5.1.3",
+    "the business case, at most 14 days old, states baseline week, revenue and cost, gives "
+    "bookings and revenue within 1 % of what the database holds for that week, repeats the 5 "
+    'business goals of the procedure, and says how "revenue positive within 7 days" is '
+    "computed",
+    by=("executive_team",),
+    papers=("business-case.md",),
+)
+def test_the_business_case_rests_on_what_was_sold(
+    papers: Papers, env: Environment, desk: Desk, limits: Limits
+) -> None:
+    """The baseline against the database's bookings and payments of that week; the goals against
+    the criteria.
+
+    Remedy: correct the figure or goal that is named; then an executive signs the case again.
+    """
+    case = papers.read(BusinessCase).data
+    days = (desk.today - case.written_on).days
+    assert holds("days since it was written", 0 <= days <= limits.business_case_age_days, days,
+                 f"0 to {limits.business_case_age_days:g}")  # fmt: skip
+    assert above("cost of the baseline week", case.baseline_cost_cents / 100, 0, case.currency)
+    assert holds('computation of "revenue positive"', case.revenue_positive.strip(),
+                 case.revenue_positive, "stated")  # fmt: skip
+    sold = sales.of_week(env, case.baseline_week)
+    assert at_least("bookings of the baseline week", sold.bookings, 1)
+    assert above("revenue of the baseline week", sold.revenue_cents / 100, 0, case.currency)
+    off = {
+        "bookings": 100 * abs(case.baseline_bookings - sold.bookings) / sold.bookings,
+        "revenue": 100 * abs(case.baseline_revenue_cents - sold.revenue_cents) / sold.revenue_cents,
+    }
+    assert each_at_most("difference from the database", off, limits.business_case_percent, "%")
+    goals = {m.id: m.limit for m in papers.read(Criteria).data.metrics if m.id.startswith("KB.")}
+    assert same_set("goals", case.goals, [i for i in desk.ids_of("success_metric") if "KB." in i])
+    other = [f"{i}: {goal:g}" for i, goal in case.goals.items() if goals.get(i) != goal]
+    assert none_of("goals that are not the criteria's", other, among=len(case.goals), of="goals")
+
+
+@attested(
+    "D-5.1.4",
+    "an executive and the Security Lead reviewed the current version of the risk register, "
+    "with at least 10 risks, and decided by name for each high risk whether to accept it, "
+    "reduce it or stop the launch",
+    by=("executive_team", "security_lead"),
+    papers=("risk-register.md",),
+)
+def test_every_high_risk_of_the_register_has_a_decision(
+    papers: Papers, desk: Desk, limits: Limits
+) -> None:
+    """The register as it lies there: how many risks, and who decided what of the high ones.
+
+    Remedy: decide on the risk that is named; then both sign the register as it is now.
+    """
+    risks = papers.read(RiskRegister).data.risks
+    assert at_least("risks", len(risks), limits.risks)
+    undecided = [
+        f"{r.id} ({r.decision or 'no decision'}, {r.decided_by or 'nobody'})"
+        for r in risks
+        if r.score == "high" and not (r.decision and r.decided_by in desk.roster.people)
+    ]
+    assert none_of("high risks that nobody decided on", undecided, among=len(risks), of="risks")
+    stopped = [r.id for r in risks if r.decision == "stop"]
+    assert none_of("risks that stop the launch", stopped, among=len(risks), of="risks")
+
+
+@attested(
+    "D-5.1.5",
+    "4 different people with keys of their own (executive, Product Manager, Technical Lead, "
+    "Security Lead) approved the same release digest, scope and reports, after the four "
+    "reviews of this block and with 0 open conditions",
+    by=("executive_team", "product_manager", "technical_lead", "security_lead"),
+    papers=("final-approval.md",),
+)
+def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
+    papers: Papers, release_manifest: Manifest, vouched: Vouched, desk: Desk
+) -> None:
+    """The approval's commit against the release manifest, the papers that it names against those
+    that lie there, its conditions, and that nobody approved before the reviews.
+
+    Remedy: meet the condition that is named; write the approval for the release and papers as
+    they are now, and have all four sign it once the four reviews are stated.
+    """
+    approval = papers.read(FinalApproval).data
+    assert equal("the version that was approved", approval.version, desk.launch.candidate)
+    assert equal("the commit that was approved", approval.commit, release_manifest.commit)
+    assert at_least("entries of the scope", len(approval.scope), 1)
+    assert same_set("papers that were read", approval.documents, REVIEWED)
+    now = desk.digests(REVIEWED)
+    changed = [n for n in REVIEWED if approval.documents[n] != now[n]]
+    assert none_of("papers that have changed since", changed, among=len(REVIEWED), of="papers")
+    open_ = [c.text for c in approval.conditions if c.open]
+    assert none_of("open conditions", open_, among=max(1, len(approval.conditions)),
+                   of="conditions")  # fmt: skip
+    as_it_is = desk.anew()
+    reviews = [as_it_is.vouched(i) for i in REVIEWS]
+    for review in reviews:
+        review.claims()  # one that is not whole yet is waited for
+    last = max(s.statement.made_at for review in reviews for s in review.valid)
+    early = [s.statement.by for s in vouched.valid if s.statement.made_at < last]
+    assert none_of(f"approvals before the last review ({last:%F %T} UTC)", early,
+                   among=max(1, len(vouched.valid)), of="approvals")  # fmt: skip
+
+
+@attested(
+    "D-5.3.2",
+    "every holder and backup of the 9 roles accepted the role in person within the last 3 days "
+    "and has the access it needs, with a second factor and a login in the last 7 days, and "
+    "nobody outside the role table has that access",
+    each=True,
+    papers=("role-table.md",),
+)
+def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
+    vouched: Vouched,
+    papers: Papers,
+    desk: Desk,
+    aws_groups: AwsGroups,
+    aws_users: tuple[AwsUser, ...],
+    database_operators: tuple[str, ...],
+    status_page_members: tuple[Member, ...],
+    limits: Limits,
+) -> None:
+    """The role table against the roster; what each role needs by its column of access against
+    IAM groups, the members of the database's operators and those who may publish on the status
+    page; second factor and last use of each IAM user; acceptances signed one by one. Who the
+    users of the Stripe account are Stripe tells nobody but them.
+
+    Remedy: give the access that is lacking, or take it from whoever is not in the role table; the
+    person named sets up a second factor, or logs in. Whoever has not accepted the role signs
+    `golive attest D-5.3.2`.
+    """
+    table = papers.read(RoleTable).data
+    for role in desk.owner_roles:
+        shifts = [s for s in table.shifts if s.role == role]
+        holders = [p.id for p in desk.roster.holders(role)]
+        backups = [p.id for p in desk.roster.backups(role)]
+        assert same_set(f"{role} by the table", {s.primary for s in shifts}, holders)
+        assert same_set(f"backup of {role} by the table", {s.backup for s in shifts}, backups)
+    ids = {p.email.lower(): p.id for p in desk.roster.people.values()}
+    has = {what: {ids.get(n.lower(), n) for n in names} for what, names in {
+        **aws_groups.members,
+        "database": database_operators,
+        "status-page": [m.email for m in status_page_members],
+    }.items()}  # fmt: skip
+    needed = {
+        what: {p for s in table.shifts if what in table.access.get(s.role, []) for p in
+               (s.primary, s.backup)} for what in has
+    }  # fmt: skip
+    named = {what for role in desk.owner_roles for what in table.access.get(role, [])}
+    assert same_set("kinds of access in the role table", named, list(has))
+    lacking = [f"{p}: {what}" for what in has for p in sorted(needed[what] - has[what])]
+    among = sum(map(len, needed.values()))
+    assert none_of("access that a role lacks", lacking, among=among, of="accesses")
+    strangers = [f"{p}: {what}" for what in has for p in sorted(has[what] - needed[what])]
+    among = sum(map(len, has.values()))
+    assert none_of("access outside the role table", strangers, among=among, of="accesses")
+    single = [u.name for u in aws_users if not u.has_second_factor]
+    assert none_of("users without a second factor", single, among=len(aws_users), of="users")
+    now = datetime.now(UTC)
+    unused = {u.name: u.unused_days(now) for u in aws_users}
+    assert each_at_most("last login", unused, limits.login_days, "d ago")
+    assert vouched.by_everyone([p.id for p in desk.team], "people who accepted their role")
+
+
+@attested(
+    "D-5.3.4",
+    "every role holder, backup and rostered support agent acknowledged in person, within the "
+    "last 5 days, the current emergency runbook and answered at least 4 of its 5 check "
+    "questions right",
+    each=True,
+    papers=("emergency-runbook.md",),
+)
+def test_everybody_knows_the_emergency_runbook_as_it_is(
+    papers: Papers, vouched: Vouched, desk: Desk, limits: Limits
+) -> None:
+    """Each person's own signature over the runbook that lies there, with answers to its questions;
+    against holders and backups of every role and the support people on the roster.
+
+    Remedy: whoever is named reads the runbook and signs `golive attest D-5.3.4` with the answers
+    to its questions, in their order, as the list `answers`.
+    """
+    right = [q.answer for q in papers.read(EmergencyRunbook).data.questions]
+    assert equal("check questions", len(right), limits.runbook_questions)
+    asked = list(dict.fromkeys([*(p.id for p in desk.team), *desk.audience("support")]))
+    known = {p: _right(s.statement.data.get("answers"), right)
+             for p in asked if (s := vouched.of(p))}  # fmt: skip
+    if known:
+        assert each_at_least("questions answered right", known, limits.runbook_answers)
+    assert vouched.by_everyone(asked, "people who know the emergency runbook")
+
+
+def _right(answers: object, right: list[str]) -> int:
+    """How many answers are the right ones, each at its place."""
+    given = answers if isinstance(answers, list) else []
+    pairs = zip(given, right, strict=False)
+    return sum(str(said).strip().casefold() == wanted.casefold() for said, wanted in pairs)
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-5.D.1")
+def test_every_stakeholder_approved_in_order_and_until_launch(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The newest verdicts of D-5.1, and the statements behind them: their evidence by digest, how
+    long they hold, and that the final approval is later than the reviews; the signature.
+
+    Remedy: run what is missing, too old or red; have statements renewed that end before launch
+    day; approve finally once the four reviews are stated. Then read the document anew and sign
+    it.
+    """
+    document = deliverables.of("D-5.D.1", "stakeholder-approval-documentation", ("D-5.1",))
+    order = document.later("D-5.1.5")
+    lasting = document.lasting()
+    for claim in document.claims(max_age_h=limits.alignment_age_h, extra=[lasting, order]):
+        assert claim
+
+
+@derived("D-5.D.2")
+def test_the_communication_plan_is_ready_to_go_either_way(
+    deliverables: Deliverables,
+    papers: Papers,
+    launch_calendar: LaunchCalendar,
+    env: Environment,
+    limits: Limits,
+) -> None:
+    """The newest verdicts of D-5.2 and every message of the plan, made into the document and
+    compared with it; whose each message is, when it leaves against the go/no-go meeting in the
+    calendar, to how many, and what is said after a no-go; the signature.
+
+    Remedy: run what is missing, too old or red. Name an owner on the roster, a time after the
+    meeting, the size of the audience and the text for a no-go of the message that is named. Then
+    read the document anew and sign it.
+    """
+    desk, plan = deliverables.desk, papers.read(CommunicationPlan)
+    messages, n = plan.data.messages, max(1, len(plan.data.messages))
+    write = with_tables(
+        Table(title="Planned messages", columns=["message", "owner", "leaves", "to"],
+              rows=[[m.id, m.owner, f"{m.send_at:%F %H:%M %z}", m.recipients] for m in messages]),
+        inputs={plan.name: plan.sha256},
+    )  # fmt: skip
+    document = deliverables.of("D-5.D.2", "communication-plan-execution", ("D-5.2",), write)
+    meetings = launch_calendar.titled(env.calendar.go_no_go)
+    decided = max((e.end for e in meetings), default=datetime.max.replace(tzinfo=UTC))
+    nobodys = [f"{m.id} ({m.owner})" for m in messages if m.owner not in desk.roster.people]
+    early = [f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages if m.send_at <= decided]
+    nobody = [m.id for m in messages if m.recipients < 1]
+    silent = [m.id for m in messages if not m.no_go_text.strip()]
+    for claim in document.claims(
+        max_age_h=limits.alignment_age_h,
+        extra=[
+            at_least("planned messages", len(messages), limits.planned_messages),
+            equal(f"events called {env.calendar.go_no_go}", len(meetings), 1),
+            none_of("messages without an owner on the roster", nobodys, among=n, of="messages"),
+            none_of("messages before the go/no-go", early, among=n, of="messages"),
+            none_of("messages to nobody", nobody, among=n, of="messages"),
+            none_of("messages without a text for a no-go", silent, among=n, of="messages"),
+        ],
+        not_judged=("times equal to the frozen timeline, and nothing sent yet",),
+    ):
+        assert claim
+
+
+@derived("D-5.D.3")
+def test_the_team_is_aligned_role_by_role(
+    deliverables: Deliverables,
+    papers: Papers,
+    launch_calendar: LaunchCalendar,
+    env: Environment,
+    limits: Limits,
+) -> None:
+    """The newest verdicts of D-5.3 and the statements behind them, made into the document and
+    compared with it; for each role who holds it and who backs it up by the role table, against
+    the roster, the war room in the calendar and who knows the emergency runbook; the signature.
+
+    Remedy: run what is missing, too old or red. Correct the role table, the roster or the event
+    in which somebody else stands; whoever is named signs `golive attest D-5.3.4`. Then read the
+    document anew and sign it.
+    """
+    desk, table = deliverables.desk, papers.read(RoleTable)
+    write = with_tables(
+        Table(title="The role table", columns=["role", "primary", "backup"],
+              rows=[[s.role, s.primary, s.backup] for s in table.data.shifts]),
+        inputs={table.name: table.sha256},
+    )  # fmt: skip
+    document = deliverables.of("D-5.D.3", "internal-team-alignment", ("D-5.3",), write)
+    known, people = (
+        desk.roster.people,
+        {p for s in table.data.shifts for p in (s.primary, s.backup)},
+    )
+    rows = {f"{s.role}: {p}" for s in table.data.shifts for p in (s.primary, s.backup)}
+    declared = {f"{r}: {p.id}" for r in desk.owner_roles for p in desk.roster.entitled(r)}
+    room = launch_calendar.titled(env.calendar.war_room)
+    invited = {p for e in room for p in people if p in known and e.answer_of(known[p].email)}
+    said = {s.statement.by for s in document.basis.stated("D-5.3.4")}
+    for claim in document.claims(
+        max_age_h=limits.alignment_age_h,
+        extra=[
+            same_set("who has which role by the role table", rows, declared),
+            none_of("people of the role table who are not in the calendar",
+                    sorted(people - invited), among=len(people), of="people"),
+            none_of("people of the role table who do not know the runbook",
+                    sorted(people - said) if said else [], among=len(people), of="people"),
+        ],
+        not_judged=("that the criteria were delivered to the same people",),
+    ):  # fmt: skip
+        assert claim

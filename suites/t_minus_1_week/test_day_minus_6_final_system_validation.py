@@ -1,0 +1,174 @@
+"""Day -6: Final System Validation (QA Lead)."""
+
+from __future__ import annotations
+
+from golive import findings
+from golive.claims import at_least, at_most, holds, none_of, same_set
+from golive.deliverables import Deliverables
+from golive.desk import Desk
+from golive.items import attested, derived
+from golive.launch import Limits
+from golive.papers import Papers
+from golive.papers.kinds import KnownIssues, RiskRegister, RoleTable
+from golive.probes.tracker import CheckRuns, Fixes, Issues, PullRequest
+
+
+@attested(
+    "D-6.3.2",
+    "the register of known issues equals the milestone's open issues, and each is of medium or "
+    "low severity with customer impact, owner, target date and the Product Manager's "
+    "acceptance of its text within the last 7 days",
+    by=("product_manager",),
+    papers=("known-issues.md",),
+)
+def test_every_issue_that_stays_open_is_known_and_accepted(
+    papers: Papers, issues: Issues, desk: Desk, limits: Limits
+) -> None:
+    """The register against the tracker's open issues of the milestone, and their severities.
+
+    Remedy: close the issue that is named, or enter it in the register; the Product Manager then
+    signs the register as it is.
+    """
+    register = papers.read(KnownIssues).data
+    milestone = issues.of_milestone()
+    for claim in findings.canary(issues):
+        assert claim
+    open_ = {f"#{i.number}": i.severity for i in milestone if i.is_open}
+    if not register.issues and not open_:
+        assert holds("a register without entries", register.none_open, "it is empty", "none_open")
+        assert at_least("closed issues of the milestone", len(milestone), limits.milestone_issues)
+        return
+    entries = {f"#{e.number}": e for e in register.issues}
+    assert same_set("issues in the register", entries, open_)
+    grave = [f"{n} ({e.severity}, in the tracker {open_[n]})" for n, e in entries.items()
+             if {e.severity, open_[n]} - {"medium", "low"}]  # fmt: skip
+    assert none_of("issues graver than medium", grave, among=len(entries), of="issues")
+    vague = [n for n, e in entries.items()
+             if not e.impact.strip() or e.owner not in desk.roster.people]  # fmt: skip
+    assert none_of("entries without impact, or an owner on the roster", vague, among=len(entries),
+                   of="entries")  # fmt: skip
+
+
+@attested(
+    "D-6.3.4",
+    "the risk register, changed within the last 3 days, holds at least 10 risks, each with "
+    "likelihood, impact, owner, mitigation, trigger and review date, maps every open issue, "
+    "waiver and red item to a risk, and leaves no high risk without a mitigation due before "
+    "launch",
+    papers=("risk-register.md",),
+)
+def test_the_risk_register_is_current_and_covers_what_is_open(
+    papers: Papers, issues: Issues, desk: Desk, limits: Limits
+) -> None:
+    """The register's age, risks, owners and reviews; the tracker's known issues and the waivers in
+    force, each covered by a risk; when mitigations of high risks are done.
+
+    Remedy: complete the risk that is named, or add one for the issue or waiver named; then the QA
+    Lead signs the register as it is.
+    """
+    register = papers.read(RiskRegister).data
+    risks = register.risks
+    assert at_least("risks", len(risks), limits.risks)
+    days = (desk.today - register.changed_on).days
+    assert at_most("days since the register was changed", days, limits.register_age_days)
+    holders = papers.read(RoleTable).data.people
+    vague = [r.id for r in risks if not (r.title.strip() and r.mitigation.strip()
+             and r.trigger.strip() and r.owner in holders)]  # fmt: skip
+    assert none_of("risks without mitigation, trigger, or an owner in the role table", vague,
+                   among=len(risks), of="risks")  # fmt: skip
+    late = [f"{r.id}: {r.review_on}" for r in risks if r.review_on < desk.today]
+    assert none_of("reviews that are overdue", late, among=len(risks), of="risks")
+    known = [i for i in issues.labelled(issues.names.known_issue) if i.is_open]
+    covered = {c for r in risks for c in r.covers}
+    open_ = [f"#{i.number}" for i in known] + desk.statements.exempted()
+    bare = [o for o in open_ if o not in covered]
+    assert none_of("known issues and waivers without a risk", bare, among=len(risks), of="risks")
+    unmet = [r.id for r in risks if r.score == "high"
+             and not (r.mitigated_by and r.mitigated_by < desk.launch.date)]  # fmt: skip
+    assert none_of("high risks not mitigated before the launch", unmet, among=len(risks),
+                   of="risks")  # fmt: skip
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-6.3.5")
+def test_the_quality_gates_are_passed(
+    deliverables: Deliverables,
+    check_runs: CheckRuns,
+    pull_requests: tuple[PullRequest, ...],
+    fixes: Fixes,
+    limits: Limits,
+) -> None:
+    """The newest verdicts of D-6.1 and D-6.3.1, the candidate's checks in CI, and who approved its
+    pull requests.
+
+    Remedy: run what is missing, too old or red; make failing checks pass on the candidate's
+    commit; have two others than the author approve each pull request.
+    """
+    document = deliverables.of("D-6.3.5", "quality-gates-passed", ("D-6.1", "D-6.3.1"), signers=())
+    gates = findings.gates(check_runs, pull_requests, fixes, limits.pull_request_approvals)
+    for claim in document.claims(
+        max_age_h=limits.test_report_age_h,
+        extra=gates,
+        not_judged=("the gate file, at least 10 gates no looser than on day -10",),
+    ):
+        assert claim
+
+
+@derived("D-6.D.1")
+def test_the_test_report_adds_up(deliverables: Deliverables, limits: Limits) -> None:
+    """The newest verdicts of D-6.1, all on this candidate, made into the report and compared with
+    it; the signature.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    document = deliverables.of("D-6.D.1", "final-test-execution-report", ("D-6.1",))
+    for claim in document.claims(
+        max_age_h=limits.test_report_age_h,
+        not_judged=(
+            "totals of the five test families as in their raw files",
+            "an approval of every skip",
+        ),
+    ):
+        assert claim
+
+
+@derived("D-6.D.2")
+def test_bugs_are_resolved_verified_and_those_left_are_known(
+    deliverables: Deliverables, issues: Issues, fixes: Fixes, limits: Limits
+) -> None:
+    """The tracker's issues of the milestone with their history, now, and the newest verdict of
+    D-6.3.2, made into the summary and compared with it; the signature.
+
+    Remedy: close critical and high bugs with a fix that the candidate contains, a test, and
+    somebody else's verification; label what stays open as known. Then read the document anew
+    and sign it.
+    """
+    document = deliverables.of(
+        "D-6.D.2", "bug-resolution-summary", ("D-6.3.2",), findings.resolution(issues)
+    )
+    for claim in document.claims(
+        max_age_h=limits.report_age_h,
+        extra=findings.bugs_settled(issues, fixes, limits.milestone_issues),
+    ):
+        assert claim
+
+
+@derived("D-6.D.3")
+def test_the_qa_lead_signs_off_on_everything_that_was_validated(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The newest verdicts of D-6.D.1, D-6.D.2, D-6.3.5 and D-6.2, made into the sign-off and
+    compared with it; the QA Lead's signature.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    document = deliverables.of(
+        "D-6.D.3", "quality-assurance-sign-off", ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2")
+    )
+    for claim in document.claims(
+        max_age_h=limits.test_report_age_h,
+        not_judged=("that whoever signs is no author of the release",),
+    ):
+        assert claim

@@ -1,0 +1,548 @@
+"""Day -13: Database Final Preparation. Owner: Database Administrator."""
+
+from __future__ import annotations
+
+from golive.claims import (
+    at_least,
+    at_most,
+    below,
+    each_at_least,
+    each_at_most,
+    equal,
+    holds,
+    none_of,
+    same_set,
+)
+from golive.deliverables import Deliverables
+from golive.environments import Environment
+from golive.items import derived, item
+from golive.launch import Limits
+from golive.probes.alerting import BackupAlertDrill
+from golive.probes.backups import PointInTimeDrill, RestoreDrill, WalArchive
+from golive.probes.indexes import Indexes, Plan
+from golive.probes.migrations import CandidateMigrations, MigrationDrill, Rollback
+from golive.probes.monitoring import LockWaitAlert, MigrationWatch
+from golive.probes.pooling import Burst, Pooling
+from golive.probes.rows import unlike
+from golive.probes.s3 import CrossRegionCopy
+from golive.probes.statements import QueryTimes, Statements, TableSizes
+from golive.probes.tables import Integrity, Statistics
+from golive.reports import database
+from golive.reports.documents import NOT_MEASURED
+
+WATCHED = (
+    "step",
+    "duration",
+    "lock_waits",
+    "longest_transaction",
+    "replication_lag",
+    "free_disk",
+)
+"""What a migration is watched by."""
+
+# -- Database Performance Optimization (3 hours) -----------------------------------------------
+
+
+@item("D-13.1.1")
+def test_every_index_is_sound_needed_and_used(
+    indexes: Indexes, costliest_plans: tuple[Plan, ...], limits: Limits
+) -> None:
+    """The catalogue's indexes and foreign keys, pgstattuple and amcheck over every B-tree, and
+    EXPLAIN of the costliest statements in pg_stat_statements.
+
+    Remedy: an invalid or left-over index: drop index concurrently, build it anew. A duplicate:
+    drop one. Bloat or damage: reindex index concurrently. A foreign key or a statement without
+    its index: create index concurrently, analyze, then run again.
+    """
+    found, b_trees = indexes.indexes, indexes.btrees
+    unfinished = [i.complaint for i in found if i.complaint]
+    assert none_of("indexes not finished", unfinished, among=len(found), of="user indexes")
+    twins = indexes.duplicates
+    assert none_of("duplicate indexes", twins, among=len(found), of="user indexes")
+    bloated = [i for i in b_trees if (i.bloat_percent or 0) > limits.index_bloat_percent]
+    wasted = [f"{i.name} ({i.bloat_percent:.0f} %)" for i in bloated]
+    most = f"B-trees above 10 MB with over {limits.index_bloat_percent:g} % bloat"
+    assert none_of(most, wasted, among=len(b_trees), of="B-trees")
+    damaged = [f"{i.name}: {i.corruption}" for i in b_trees if i.corruption]
+    assert none_of("damage by bt_index_check", damaged, among=len(b_trees), of="B-trees")
+    assert at_least("large tables", len(indexes.large_tables), 1)
+    bare = [str(k) for k in indexes.foreign_keys if not k.indexed]
+    among = len(indexes.foreign_keys)
+    assert none_of("foreign keys without index", bare, among=among, of="keys of large tables")
+    scanning = [str(p) for p in costliest_plans if p.scans]
+    among = len(costliest_plans)
+    assert none_of("scans of large tables", scanning, among=among, of="costliest statements")
+
+
+@item("D-13.1.2")
+def test_queries_stay_below_50_ms_at_p95(
+    query_times: QueryTimes, statements: Statements, table_sizes: TableSizes, limits: Limits
+) -> None:
+    """The application's query histogram in Prometheus over the window, all together and for the
+    most called statements; pg_stat_statements; row counts against production's.
+
+    Remedy: take the slowest statement named above, EXPLAIN (ANALYZE, BUFFERS) it with real values
+    on the primary, add its index or rewrite it, wait for the window to pass, then run again.
+    """
+    times, limit_ms = query_times, limits.query_p95_ms
+    assert at_least("calls in the window", times.calls, limits.query_calls)
+    assert at_least("longest time the histogram can tell", times.longest_ms, limit_ms, "ms")
+    most_called = times.most_called(int(limits.query_statements))
+    assert at_least("statements with a name", len(most_called), limits.query_statements)
+    assert each_at_most("p95 of the most called statements", most_called, limit_ms, "ms")
+    assert below("p95 over all queries", times.p95_ms, limit_ms, "ms")
+    share = table_sizes.percent_of_production
+    assert each_at_least("rows of production's", share, limits.copied_rows_percent, "%")
+    assert holds("pg_stat_statements", statements.loaded, _loaded(statements), "loaded")
+    assert holds(
+        "last reset of pg_stat_statements",
+        statements.reset_at and statements.reset_at <= times.since,
+        statements.reset_at or "unknown",
+        f"before the window's first query at {times.since:%Y-%m-%d %H:%M:%S} UTC",
+    )
+    frequent = [s for s in statements.statements if s.calls >= limits.query_mean_calls]
+    means = {str(s): s.mean_ms for s in frequent}
+    assert each_at_most("mean_exec_time", means, limit_ms, "ms")
+
+
+def _loaded(statements: Statements) -> str:
+    return f"{len(statements.statements)} statements" if statements.loaded else "not loaded"
+
+
+@item("D-13.1.3")
+def test_every_connection_is_pooled_and_a_burst_is_served(
+    pooling: Pooling, pool_bursts: tuple[Burst, ...], limits: Limits
+) -> None:
+    """The poolers' consoles, the application role's backends on every server, and a burst of
+    clients that each hold a server connection for a moment.
+
+    Remedy: point a stray client at the pooler. Size the pools so that all of them together leave
+    a tenth of max_connections free, and so that a burst waits less than a second; reload the
+    pooler, then run again.
+    """
+    backends = pooling.app_backends
+    assert none_of("not through a pooler", pooling.strays, among=backends, of="backends")
+    modes = [f"{p.name} ({p.mode})" for p in pooling.pools if p.mode != pooling.declared(p)]
+    assert none_of("pools of another mode", modes, among=len(pooling.pools), of="pools")
+    assert at_most(
+        "connections the pools may take, with replication and reserved ones, of max_connections",
+        pooling.wanted_percent,
+        limits.pooled_connections_percent,
+        "%",
+    )
+    for burst in pool_bursts:
+        errors = [f"{error} ({n} times)" for error, n in burst.errors.items()]
+        clients = f"{burst.clients} clients of {burst.pooler}"
+        assert none_of(f"errors of {clients}", errors, among=burst.served, of="clients served")
+        assert equal(f"served of {clients}", burst.served, burst.clients)
+        assert below(f"longest wait of {clients}", burst.longest_wait_s, limits.pool_wait_s, "s")
+        most = burst.pool_size + burst.reserve
+        assert at_most("server connections", burst.most_server_connections, most)
+    assert at_least("poolers with a burst", len(pool_bursts), 1)
+
+
+@item("D-13.1.4")
+def test_the_planner_knows_every_table(statistics: Statistics, limits: Limits) -> None:
+    """pg_stat_user_tables, pg_stats and storage parameters of every table with rows; EXPLAIN
+    ANALYZE of the declared hot queries.
+
+    Remedy: analyze the table named above, then see why autovacuum did not: its storage
+    parameters, its log. An estimate far off: analyze with a higher statistics target, or create
+    statistics over the columns that depend on each other.
+    """
+    tables, among = statistics.tables, len(statistics.tables)
+    assert none_of("core tables without rows", statistics.core_missing, among=among, of="tables")
+    hours = {name: age_s / 3600 for name, age_s in statistics.age_s().items()}
+    assert each_at_most("last analysed", hours, limits.statistics_age_h, "h ago")
+    blind = [f"{t.name} ({', '.join(t.columns_without)})" for t in tables if t.columns_without]
+    assert none_of("columns without statistics", blind, among=among, of="tables")
+    # Few changes in a small table are a large share of it; the server itself lets them pass.
+    changed = {
+        t.name: 100 * max(0, t.changed_rows - limits.statistics_changed_rows) / max(1, t.live_rows)
+        for t in tables
+    }
+    assert each_at_most("rows changed since", changed, limits.statistics_changed_percent, "%")
+    assert holds("autovacuum", statistics.autovacuum, statistics.autovacuum, "on")
+    off = [t.name for t in tables if not t.autovacuum]
+    assert none_of("tables with autovacuum off", off, among=among, of="tables")
+    factors = {e.query: e.factor for e in statistics.estimates}
+    assert at_least("hot queries", len(factors), limits.hot_queries)
+    assert each_at_most("row estimate off by a factor of", factors, limits.estimate_factor)
+
+
+# -- Backup and Recovery Validation (2 hours) --------------------------------------------------
+
+
+@item("D-13.2.1")
+def test_the_newest_full_backup_restores_to_the_very_rows(
+    restore_drill: RestoreDrill, env: Environment, limits: Limits
+) -> None:
+    """The newest full backup, verified, restored to a log position at which a paused standby was
+    summed up, compared table by table, checked page by page, and signed in to.
+
+    Remedy: read what is named above. A damaged or foreign backup is no backup: take a new one at
+    once, see that the job backs up this database, then run again.
+    """
+    drill = restore_drill
+    assert at_most("age of the newest full backup", drill.age_h, limits.backup_age_h, "h")
+    assert equal(
+        "database system of the newest full backup",
+        drill.backup.system_identifier,
+        drill.live_system_identifier,
+    )
+    assert holds(
+        f"files of the backup {drill.backup.id} against its manifest",
+        not drill.verify_failure,
+        drill.verify_failure or "verified",
+        "verified",
+    )
+    copy = drill.copy
+    done = drill.restore_failure or "a running instance"
+    assert holds(f"restore of {drill.backup.id}", copy, done, "a running instance")
+    assert copy is not None
+    assert at_most("restore", copy.restore_s / 60, limits.restore_minutes, "min")
+    assert holds(
+        "end of the recovery",
+        copy.recovered_to_lsn in {drill.target_lsn, ""},
+        copy.recovered_to_lsn or "no longer told",
+        drill.target_lsn,
+    )
+    assert same_set("declared tables of the copy", copy.sums.keys(), env.postgres.core_tables)
+    rows = {table: found.rows for table, found in copy.sums.items()}
+    assert each_at_least("rows of the declared tables", rows, 1)
+    assert none_of(
+        f"tables unlike the standby's at {drill.target_lsn}",
+        unlike(copy.sums, drill.standby_sums),
+        among=len(drill.standby_sums),
+        of="tables",
+    )
+    assert holds(
+        "row written before the backup",
+        copy.known_row_present,
+        drill.known_row or "there is none",
+        "in the copy",
+    )
+    assert none_of("damage", copy.damage, among=copy.indexes_checked, of="B-trees, and all tables")
+    assert holds(
+        "sign-in to the application on the copy",
+        not copy.sign_in_refused,
+        copy.sign_in_refused or f"{copy.signed_in_as} is in",
+        "accepted",
+    )
+
+
+@item("D-13.2.2")
+def test_recovery_to_a_moment_has_what_came_before_and_nothing_after(
+    wal_archive: WalArchive, point_in_time_drill: PointInTimeDrill, env: Environment, limits: Limits
+) -> None:
+    """The newest full backup, recovered to a moment between two marker rows; the WAL archive
+    listed from the oldest full backup to now.
+
+    Remedy: a gap in the archive ends recovery there, so take a full backup at once. Then see
+    pg_stat_archiver and the server's log for why segments are missing or late, and run again.
+    """
+    archive, drill = wal_archive, point_in_time_drill
+    assert none_of(
+        "missing WAL segments", archive.missing, among=archive.segments, of="archived segments"
+    )
+    since = f"failing since {archive.failing_since:%H:%M:%S} UTC" if archive.failing_since else ""
+    assert holds("archiving of WAL", not since, since or "works", "works")
+    age_min = archive.newest_age_s / 60
+    assert at_most("age of the newest segment", age_min, limits.wal_age_minutes, "min")
+    reach_h = env.windows.recovery_reach_s / 3600 or env.backups.retention_days * 24
+    assert at_least("recovery reaches back", archive.reach_h, reach_h, "h")
+    gap_s = env.windows.point_in_time_gap_s
+    assert at_least("time between the marker rows", drill.gap_s, gap_s, "s")
+    done = drill.restore_failure or "a running instance"
+    recovery = f"recovery of {drill.backup_id}"
+    assert holds(recovery, not drill.restore_failure, done, "a running instance")
+    assert at_most(recovery, drill.restore_s / 60, limits.restore_minutes, "min")
+    at = f"{drill.target:%H:%M:%S} UTC"
+    assert holds(f"row from before {at}", drill.first_present, drill.first_present, "in the copy")
+    assert holds(
+        f"row from after {at}", not drill.second_present, drill.second_present, "not in the copy"
+    )
+    assert at_least("timeline of the copy", drill.copy_timeline, drill.source_timeline + 1)
+
+
+@item("D-13.2.3")
+def test_another_region_holds_the_same_backups(
+    cross_region_copy: CrossRegionCopy, env: Environment, limits: Limits
+) -> None:
+    """Both buckets listed; every full backup needed and the newest WAL segments read from the
+    second region and compared with what the first recorded.
+
+    Remedy: mend replication (rule, role, key of the second region), replicate what is named
+    above again, and compare. Never expire a source object whose copy is not proved.
+    """
+    copy = cross_region_copy
+    assert equal("region of the source bucket", copy.source_region, env.backups.source.region)
+    assert holds(
+        "region of the copy",
+        copy.copy_region != copy.source_region,
+        copy.copy_region,
+        f"another than {copy.source_region}",
+    )
+    assert at_least("enabled replication rules to the copy", len(copy.replication_rules), 1)
+    assert none_of("lost objects", copy.lost, among=len(copy.objects), of="copied objects")
+    assert at_least("copied full backups", len(copy.full), limits.copied_full_backups)
+    wanted = min(copy.wal_known, limits.copied_wal_segments)
+    assert at_least("copied WAL segments", len(copy.wal), wanted)
+    different = [o.key for o in copy.objects if not o.is_equal]
+    assert none_of("copies unlike their source", different, among=len(copy.objects), of="objects")
+    unfinished = [f"{o.key} ({o.status})" for o in copy.objects if not o.is_completed]
+    assert none_of("unfinished replication", unfinished, among=len(copy.objects), of="objects")
+    lags = {o.key: o.lag_s for o in copy.objects} | copy.under_way_s
+    minutes = {key: lag_s / 60 for key, lag_s in lags.items()}
+    assert each_at_most("lag of the copy", minutes, limits.copy_lag_minutes, "min")
+    assert equal("versioning of the copy", copy.versioning, "Enabled")
+    assert at_least("retention lock of the copy", copy.lock_days if copy.lock_mode else 0, 1, "d")
+    unlocked = [o.key for o in copy.objects if o.locked_until is None]
+    assert none_of("copies that are not locked", unlocked, among=len(copy.objects), of="objects")
+    foreign = [o.key for o in copy.objects if o.key_region != copy.copy_region]
+    assert none_of(
+        "copies without a key of their own region", foreign, among=len(copy.objects), of="objects"
+    )
+    assert equal("keys of the copy that cannot be used", copy.unusable_keys, ())
+
+
+@item("D-13.2.4")
+def test_every_backup_failure_reaches_the_person_on_call(
+    backup_alert_drill: BackupAlertDrill, limits: Limits
+) -> None:
+    """Each declared failure induced and repaired; its rule in Prometheus, its route in
+    Alertmanager and the on-call receiver's inbox followed to the end.
+
+    Remedy: load the missing rule, mend its route, or restart the exporter it reads, as named
+    above; a failure nobody hears of is found on the day the backup is needed.
+    """
+    drills, most = backup_alert_drill.drills, limits.alert_minutes
+    waited = f"not within {backup_alert_drill.waited_s:g} s"
+    assert at_least("declared failure modes", len(drills), limits.backup_failure_modes)
+    without = [f"{d.mode} ({d.rule})" for d in drills if not d.rule_loaded]
+    assert none_of("failure modes without a loaded rule", without, among=len(drills), of="modes")
+    oncall = backup_alert_drill.oncall_receiver
+    astray = [
+        f"{d.rule} (to {', '.join(d.routed_to)})" for d in drills if oncall not in d.routed_to
+    ]
+    assert none_of(f"rules not routed to {oncall}", astray, among=len(drills), of="rules")
+    on = [d.rule for d in drills if d.firing_before]
+    assert none_of("alerts that were on before", on, among=len(drills), of="rules")
+    for stage in ("fired", "delivered", "resolved"):
+        silent = [f"{d.rule} ({waited})" for d in drills if getattr(d, f"{stage}_at") is None]
+        assert none_of(f"alerts that were not {stage}", silent, among=len(drills), of="rules")
+    delivery = {d.rule: (d.delivery_s or 0) / 60 for d in drills}
+    assert each_at_most("from failure to delivery", delivery, most, "min")
+    resolution = {d.rule: (d.resolution_s or 0) / 60 for d in drills}
+    assert each_at_most("from repair to resolution", resolution, most, "min")
+
+
+# -- Data Migration Validation (1 hour) --------------------------------------------------------
+
+
+@item("D-13.3.1")
+def test_the_migration_brings_a_full_copy_to_the_declared_schema(
+    migration_drill: MigrationDrill, limits: Limits
+) -> None:
+    """The candidate's migrations, as its tag has them, run on a restored copy under traffic of
+    the previous release, with locks sampled five times a second; then run again. The declared
+    checks before and after.
+
+    Remedy: mend the migration named above on a copy of your own, tag the candidate anew, and run
+    again. On the launch day there is no time for it.
+    """
+    m = migration_drill.migration
+    assert equal("migration heads", m.heads, (m.expected_after,))
+    assert equal("migrations unlike the tag's", m.digest_differences, ())
+    assert equal("migration that the copy began at", m.version_before, m.expected_before)
+    assert holds("migration", not m.failure, m.failure or "exit status 0", "exit status 0")
+    assert each_at_least(
+        "copied rows of production's", m.rows_percent, limits.copied_rows_percent, "%"
+    )
+    assert at_least("migrations applied", len(m.revisions), 1)
+    assert at_most("migration", m.duration_s / 60, limits.migration_minutes, "min")
+    assert equal("migration that the copy ended at", m.version_after, m.expected_after)
+    assert none_of(
+        f"differences from the schema of {m.tag}",
+        m.schema_differences,
+        among=m.schema_parts,
+        of="declared parts",
+    )
+    again = [m.rerun_failure] if m.rerun_failure else m.rerun_changes
+    assert equal("what a second run does", again, ())
+    spoilt = [f"{table}: {c}" for table, c in m.rows.items() if not c.intact]
+    assert none_of("tables with rows lost or changed", spoilt, among=len(m.rows), of="tables")
+    assert m.integrity is not None
+    worse = m.integrity.worse_than(m.broken_before)
+    assert none_of("rules newly broken", worse, among=len(m.integrity.rules), of="rules")
+    assert at_least("samples of locks", m.locks.samples, 2)
+    longest = {"none": 0.0} | m.locks.held_s
+    assert each_at_most("locks that held others up", longest, limits.exclusive_lock_s, "s")
+    assert none_of(
+        f"requests that {m.previous_tag} refused meanwhile", m.refused, among=m.requests, of="asked"
+    )
+
+
+@item("D-13.3.2")
+def test_the_data_breaks_no_rule(integrity: Integrity, limits: Limits) -> None:
+    """The declared checks, every foreign key row by row, constraints not validated, and sequences
+    behind their columns, in one snapshot of the standby. That a migration keeps rows and sums is
+    judged with the migration itself.
+
+    Remedy: look the rows named above up by their identifiers, mend them with the product's owner,
+    and find what let them in: a constraint would have kept them out. A sequence: setval it.
+    """
+    declared, keys = integrity.declared, integrity.foreign_keys
+    assert at_least("declared checks", len(declared), limits.integrity_checks)
+    empty = [f"{c.rule} ({c.table} is empty)" for c in declared if c.empty]
+    assert none_of("checks over nothing", empty, among=len(declared), of="declared checks")
+    broken = [str(c) for c in declared if c.rows]
+    assert none_of("rules broken", broken, among=len(declared), of="declared checks")
+    orphans = [str(k) for k in keys if k.rows]
+    assert none_of("foreign keys broken", orphans, among=len(keys), of="foreign keys")
+    assert none_of(
+        "constraints not validated",
+        integrity.unproved_constraints,
+        among=integrity.constraints,
+        of="constraints",
+    )
+    behind = integrity.sequences_behind
+    assert none_of("sequences behind", behind, among=integrity.sequences, of="sequences")
+
+
+@item("D-13.3.3")
+def test_the_rollback_keeps_every_row_in_time(
+    rollback_drill: Rollback, env: Environment, limits: Limits
+) -> None:
+    """The migrated copy, booked on through the candidate, taken back to the previous release;
+    every row compared with what was noted of it, and the previous release tried on the result.
+
+    Remedy: mend the downgrade named above, or declare what it loses and have the loss accepted,
+    tag the candidate anew, and run again. A rollback that is not proved must not be planned on.
+    """
+    r = rollback_drill
+    assert at_least("bookings made in the candidate", r.bookings, limits.rollback_bookings)
+    assert holds("rollback", not r.failure, r.failure or "exit status 0", "exit status 0")
+    assert at_most("rollback", r.duration_s, env.windows.rollback_s, "s")
+    assert equal("differences from the schema before the migration", r.schema_differences, ())
+    for age, rows in (("from before the migration", r.older), ("written since", r.newer)):
+        spoilt = [f"{table}: {c}" for table, c in rows.items() if not c.intact]
+        assert none_of(f"tables with rows {age} lost or changed", spoilt, among=len(rows), of="all")
+    kept = sum(c.noted for c in r.newer.values())
+    assert at_least("rows written since", kept, limits.rollback_bookings)
+    assert equal("losses that no list declares", r.undeclared_losses, ())
+    assert equal(f"what {env.release.previous_tag} refuses afterwards", r.refused, ())
+
+
+@item("D-13.3.4")
+def test_a_migration_is_watched_and_a_lock_wait_raises_the_alarm(
+    migration_watch: MigrationWatch,
+    lock_wait_alert: LockWaitAlert,
+    limits: Limits,
+) -> None:
+    """Prometheus's newest samples and loaded rules, Alertmanager's routes, the migration log; a
+    session made to wait for a lock on a probe table until the alert fires and resolves.
+
+    Remedy: start the exporter whose samples are missing, load or route the rule named above, or
+    see that the migration command writes its log; then run again.
+    """
+    watched = migration_watch.watched
+    assert same_set("watched while migrating", [w.noun for w in watched], WATCHED)
+    ages = {w.metric: w.sample_age_s for w in watched}
+    assert each_at_most("newest sample", ages, limits.sample_age_s, "s old")
+    unloaded = [f"{w.rule} (for {w.noun})" for w in watched if not w.loaded]
+    assert none_of("rules not loaded", unloaded, among=len(watched), of="rules")
+    broken = [f"{w.rule}: {w.rule_error}" for w in watched if w.rule_error]
+    assert none_of("rules that cannot be evaluated", broken, among=len(watched), of="rules")
+    oncall = migration_watch.oncall_receiver
+    astray = [
+        f"{w.rule} (to {', '.join(w.receivers)})" for w in watched if oncall not in w.receivers
+    ]
+    assert none_of(f"rules not routed to {oncall}", astray, among=len(watched), of="rules")
+    run = migration_watch.last_run
+    steps = len(run.steps) if run else 0
+    assert at_least("steps of the last migration run in its log", steps, 1)
+    assert run is not None
+    assert none_of("steps without start or end", run.unlogged, among=steps, of="steps")
+    assert holds("end of the last migration run", run.ended, run.failure or run.ended, "logged")
+    alert, rule = lock_wait_alert, lock_wait_alert.rule
+    assert holds(rule, alert.loaded, alert.loaded, "loaded")
+    assert holds(f"{rule} before", not alert.fired_before, alert.fired_before, "not firing")
+    assert at_least("synthetic lock held", alert.held_s, limits.synthetic_lock_s, "s")
+    assert at_most(f"{rule} fired after", alert.fired_after_s, limits.lock_wait_alert_s, "s")
+    assert at_most(f"{rule} resolved after", alert.resolved_after_s, limits.lock_wait_alert_s, "s")
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-13.D.1")
+def test_the_performance_report_is_whole_true_and_signed(
+    deliverables: Deliverables, table_sizes: TableSizes, limits: Limits
+) -> None:
+    """The newest verdicts of D-13.1.1 to D-13.1.4, made into the report and compared with it
+    figure by figure; the signature by ssh-keygen.
+
+    Remedy: run what is missing, too old or red. A report that differs from the ledger, or was
+    altered after signing: find out by whom, remove it with its signature, run this again, read
+    the new one and sign it.
+    """
+    report = deliverables.of(
+        "D-13.D.1",
+        "database-performance-report",
+        ("D-13.1",),
+        lambda basis: database.performance(basis.facts, basis.baseline("query_times"), limits),
+    )
+    named = [t for t in report.document.tables if t.title == database.MOST_CALLED]
+    told = sum(len(t.rows) for t in named)
+    assert at_least("statements whose p95 it tells", told, limits.query_statements)
+    for claim in report.claims(max_age_h=limits.report_age_h, live=table_sizes.system_identifier):
+        assert claim
+
+
+@derived("D-13.D.2")
+def test_the_backup_report_is_whole_true_and_signed(
+    deliverables: Deliverables, table_sizes: TableSizes, limits: Limits
+) -> None:
+    """The newest verdicts of D-13.2.1 to D-13.2.4 and D-14.3.4, made into the report and compared
+    with it figure by figure; the signature by ssh-keygen.
+
+    Remedy: run what is missing, too old or red. A report that differs from the ledger, or was
+    altered after signing: find out by whom, remove it with its signature, run this again, read
+    the new one and sign it.
+    """
+    report = deliverables.of(
+        "D-13.D.2",
+        "backup-validation-report",
+        ("D-13.2", "D-14.3.4"),
+        lambda basis: database.backups(basis.facts, limits),
+    )
+    for claim in report.claims(max_age_h=limits.drill_age_h, live=table_sizes.system_identifier):
+        assert claim
+
+
+@derived("D-13.D.3")
+def test_the_migration_is_confirmed_ready_for_what_will_be_deployed(
+    deliverables: Deliverables, candidate_migrations: CandidateMigrations, limits: Limits
+) -> None:
+    """The newest verdicts of D-13.3.1 to D-13.3.4 and D-13.2.1, made into the confirmation and
+    compared with it; the digest of the migrations under the candidate's tag now; the signature.
+
+    Remedy: run what is missing, too old or red. Migrations that changed since the drill: run
+    D-13.3.1 and D-13.3.3 again with them. Then read the new confirmation and sign it.
+    """
+    confirmation = deliverables.of(
+        "D-13.D.3",
+        "migration-readiness-confirmation",
+        ("D-13.3", "D-13.2.1"),
+        lambda basis: database.migration(basis.facts, basis.rows(), limits),
+    )
+    live = candidate_migrations
+    tried = confirmation.figure(database.DIGEST)
+    assert equal(f"migrations that the drill ran for {live.tag}", tried, live.digest)
+    window_min = limits.migration_minutes * (1 - limits.migration_margin_percent / 100)
+    took_min = confirmation.figure(database.MIGRATION_DURATION)
+    assert holds("duration of the migration", took_min != NOT_MEASURED, took_min, "told")
+    assert at_most(database.MIGRATION_DURATION, float(took_min), window_min, "min")
+    for claim in confirmation.claims(max_age_h=limits.drill_age_h, live=live.system_identifier):
+        assert claim

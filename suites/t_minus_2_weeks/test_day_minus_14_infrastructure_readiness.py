@@ -1,0 +1,298 @@
+"""Day -14: Infrastructure Readiness Assessment (DevOps Lead)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from golive import findings
+from golive.claims import (
+    at_least,
+    at_most,
+    below,
+    each_at_least,
+    each_at_most,
+    equal,
+    holds,
+    none_of,
+    same_set,
+)
+from golive.deliverables import Deliverables
+from golive.environments import Environment
+from golive.items import derived, item
+from golive.launch import Launch, Limits
+from golive.probes.balancer import BalancedTraffic, BalancerConfig
+from golive.probes.edge import Distribution, EdgeBehaviour
+from golive.probes.encryption import BackupEncryption
+from golive.probes.postgres_cluster import PostgresCluster
+from golive.probes.redis import RedisCluster
+from golive.probes.tls import TlsEstate
+from golive.probes.tracker import Issues
+
+# --- Infrastructure Health Check ------------------------------------------------------------------
+
+
+@item("D-14.1.1")
+def test_database_cluster_replicates_archives_and_has_room(
+    postgres_cluster: PostgresCluster, env: Environment, limits: Limits
+) -> None:
+    """Every declared node is asked who it is; a WAL marker committed on the primary is waited for
+    on each standby; slots, checksums, archiver and free disk are looked at.
+
+    Remedy: start with the node named above. A standby that lags: its log and pg_stat_wal_receiver,
+    then select pg_wal_replay_resume(). A slot nobody reads: drop it or bring its reader back. A
+    failing archive: run archive_command by hand as the server's user.
+    """
+    db, nodes, standbys = postgres_cluster, len(postgres_cluster.nodes), env.postgres.standbys
+    assert none_of("nodes that do not answer", db.silent, among=nodes, of="declared nodes")
+    assert same_set("primary", db.primaries, [env.postgres.primary.name])
+    assert same_set("standbys", db.standbys, [n.name for n in standbys])
+    assert at_least("standbys", len(db.standbys), limits.database_standbys)
+    assert equal("database systems among the nodes", len(db.systems), 1)
+    assert none_of("standbys that do not stream", db.deaf, among=len(standbys), of="standbys")
+    assert holds(
+        "standbys fed", len(db.feeds) == len(standbys), db.feeds, f"the {len(standbys)} declared"
+    )
+    assert each_at_most("marker replayed", db.replayed_after_s, limits.wal_replay_s, "s")
+    assert none_of("slots inactive or lost", db.unusable_slots, among=nodes, of="nodes")
+    assert none_of("nodes without checksums", db.without_checksums, among=nodes, of="nodes")
+    assert each_at_most("checksum failures", db.checksum_failures, 0)
+    archived = db.archiver is not None and db.archiver.healthy
+    assert holds("WAL archive", archived, db.archiver, "a success newer than any failure")
+    assert each_at_least("free disk", db.disk_free_percent, limits.disk_free_percent, "%")
+
+
+@item("D-14.1.2")
+def test_redis_cluster_replicates_and_is_guarded(
+    redis_cluster: RedisCluster, env: Environment, limits: Limits
+) -> None:
+    """INFO of every server, SENTINEL MASTER and CKQUORUM of every sentinel, a key with a time to
+    live set on the master and read on each replica, PING without a password.
+
+    Remedy: INFO replication on the server named above tells whether its link is up and since when;
+    a changed setting goes back with CONFIG SET and into redis.conf; without a quorum, sentinels
+    are down or do not know each other.
+    """
+    cache, servers = redis_cluster, len(redis_cluster.servers)
+    replicas, sentinels = len(cache.replicas), len(cache.sentinels)
+    policy = env.redis.eviction_policy
+    others = cache.of_other_policy(policy)
+    assert none_of("servers that do not answer", cache.silent, among=servers, of="servers")
+    assert holds("masters", len(cache.masters) == 1, cache.masters, "exactly one")
+    assert at_least("replicas", replicas, limits.redis_replicas)
+    assert same_set("master and replicas", cache.found, [n.name for n in env.redis.nodes])
+    assert none_of("replicas cut off", cache.cut_off, among=replicas, of="replicas")
+    assert same_set("master by sentinels", [s.master for s in cache.sentinels], cache.masters)
+    assert none_of(
+        "sentinels that miss one", cache.blind_sentinels, among=sentinels, of="sentinels"
+    )
+    assert none_of("sentinels unsure", cache.without_quorum, among=sentinels, of="sentinels")
+    assert each_at_most("key copied", cache.copied_after_s, limits.redis_replication_s, "s")
+    assert none_of("keys that stay for ever", cache.lasting_copies, among=replicas, of="replicas")
+    assert none_of("servers without maxmemory", cache.unbounded, among=servers, of="servers")
+    used, limit = cache.fullest.memory_used_percent, limits.redis_memory_percent
+    assert below(f"memory used on {cache.fullest.name}, the fullest", used, limit, "%")
+    assert none_of(f"servers that do not evict {policy}", others, among=servers, of="servers")
+    assert none_of("last saves that failed", cache.failed_saves, among=servers, of="servers")
+    assert none_of("servers open to anyone", cache.open_to_anyone, among=servers, of="servers")
+
+
+@item("D-14.1.3")
+def test_load_balancer_spreads_requests_over_checked_instances(
+    balancer_config: BalancerConfig,
+    balanced_traffic: BalancedTraffic,
+    env: Environment,
+    limits: Limits,
+) -> None:
+    """The balancer's own check of its file, the servers that its running worker has, and requests
+    through the public name: who serves them, and whose address the application sees.
+
+    Remedy: correct the configuration file named above, let the balancer check it, reload; then
+    look in its statistics for the server that is missing, down or idle.
+    """
+    config, traffic = balancer_config, balanced_traffic
+    instances = [i.name for i in env.application.instances]
+    running, written = config.running, config.written
+    flaws, fair = config.syntax_errors or "none", limits.fair_share * traffic.requests
+    assert holds(f"errors in {config.file}", flaws == "none", flaws, "none")
+    assert holds("configuration", config.is_loaded, config.ages, "a worker newer than the file")
+    assert same_set("running servers", [s.name for s in running], [s.name for s in written.servers])
+    assert same_set("instances behind it", [s.instance for s in running], instances)
+    assert at_least("instances behind it", len(running), limits.balanced_instances)
+    assert equal("path of its health check", written.check_path, env.application.paths.health)
+    assert none_of("servers unchecked", config.unchecked, among=len(running), of="servers")
+    assert each_at_most("check interval", config.check_intervals_s, limits.health_interval_s, "s")
+    assert none_of("servers not up", config.down, among=len(running), of="servers")
+    assert same_set("instances that served", traffic.serving, instances)
+    assert at_least("requests", traffic.requests, limits.balanced_requests)
+    assert each_at_least("requests served", traffic.served_by, fair / len(instances))
+    assert holds("plain HTTP", traffic.redirect.to_https, traffic.redirect, "a redirect to HTTPS")
+    seen, honest = traffic.client_address_when_forged, traffic.client_address
+    assert equal(f"client address when {traffic.forged_address} is forged", seen, honest)
+
+
+@item("D-14.1.4")
+def test_cdn_keeps_assets_and_never_what_belongs_to_a_user(
+    cdn_distribution: Distribution, edge_behaviour: EdgeBehaviour, env: Environment, limits: Limits
+) -> None:
+    """The distribution's configuration; at every public host on every node the redirect, the TLS
+    versions, three requests for each static asset, and private paths asked for by two users and
+    nobody in turn, each answer compared with what the origin has for whom.
+
+    Remedy: disabled or without a name: correct the distribution. An asset that is never a hit:
+    its Cache-Control at the origin. A private answer from the cache: end caching of that path at
+    once, purge it, and treat it as a breach if customers could have met it.
+    """
+    cdn, edge = cdn_distribution, edge_behaviour
+    fronts, answers = len(edge.fronts), len(edge.private_answers)
+    behaviours, tls = len(cdn.viewer_protocols), limits.tls_version
+    assert holds(f"distribution {cdn.id}", cdn.enabled, cdn.state, "enabled")
+    assert same_set("aliases", cdn.aliases, env.edge.hosts)
+    assert none_of("behaviours open to HTTP", cdn.open_to_http, among=behaviours, of="behaviours")
+    assert at_least(f"TLS version of policy {cdn.minimum_protocol}", cdn.minimum_tls, tls)
+    assert none_of("hosts without redirect", edge.without_redirect, among=fronts, of="hosts")
+    assert each_at_least("oldest TLS version", edge.oldest_tls, tls)
+    assert each_at_least("assets sampled", edge.assets_sampled, limits.static_assets)
+    assert none_of("assets never a hit", edge.never_hit, among=len(edge.assets), of="assets")
+    assert none_of("another user's answers", edge.leaked, among=answers, of="private answers")
+    assert none_of("private answers from the cache", edge.kept, among=answers, of="private answers")
+
+
+@item("D-14.1.5")
+def test_certificates_are_trusted_alike_and_far_from_their_end(
+    tls_estate: TlsEstate, limits: Limits
+) -> None:
+    """A handshake with every address behind every declared name, for each kind of key; the chain
+    that is sent, verified against the declared roots; certificate files against what is served.
+
+    Remedy: renew what ends too soon; install leaf and intermediates in one file; reload every
+    node after installing; declare in tls.endpoints what is served and not looked at.
+    """
+    tls, chains = tls_estate, len(tls_estate.served)
+    keys, files = len(tls.days_left), f"chains, {len(tls.installed)} with a file"
+    assert none_of("undeclared names", tls.undeclared, among=tls.expected, of="names on nodes")
+    assert each_at_least("days left", tls.days_left, limits.certificate_days)
+    assert none_of("names missing in certificates", tls.misnamed, among=chains, of="chains")
+    assert none_of("chains incomplete or not trusted", tls.doubtful, among=chains, of="chains")
+    assert none_of("keys under RSA 2048 or P-256", tls.weak_keys, among=keys, of="keys")
+    assert none_of("names with two certificates", tls.divided_names, among=chains, of="chains")
+    assert none_of("certificate files not served", tls.stale_files, among=chains, of=files)
+
+
+# --- Security Infrastructure Audit ----------------------------------------------------------------
+
+
+@item("D-14.3.4")
+def test_backups_can_be_read_with_the_key_and_not_without(
+    backup_encryption: BackupEncryption, limits: Limits
+) -> None:
+    """In both buckets the encryption of the newest full backup and WAL segments and the declared
+    keys' state; their raw bytes searched for texts of the live database and decrypted in memory,
+    with and without access to the key; small objects looked through for keys.
+
+    Remedy: a disabled key: enable it before anything else, for nothing can be restored. Another
+    key: mend the bucket's default, write its objects anew. What anybody can read, or a key beside
+    the backups: treat it as a breach if others could reach the bucket; encrypt anew under a new
+    key before the upload, and delete every older version.
+    """
+    e, buckets, objects = backup_encryption, len(backup_encryption.buckets), "objects read"
+    read, among = len(e.contents), len(e.objects)
+    assert none_of("declared keys not enabled", e.unusable_keys, among=buckets, of="keys")
+    assert none_of("buckets not under their key", e.open_buckets, among=buckets, of="buckets")
+    for b in e.buckets:
+        wanted = max(1, min(b.wal_known, limits.encrypted_wal_segments))
+        assert at_least(f"newest WAL segments in {b.name}", len(b.wal), wanted)
+    late_min = e.waiting_s / 60
+    assert at_most("newest full backup not uploaded", late_min, limits.copy_lag_minutes, "min")
+    assert none_of(
+        "objects not under their bucket's key", e.open_objects, among=among, of="objects"
+    )
+    assert none_of("objects anybody can read", e.readable, among=read, of=objects)
+    assert at_least("texts of the database searched for", e.texts, 1)
+    assert none_of("objects with such texts in raw bytes", e.telling, among=read, of=objects)
+    entropy = {name: content.entropy_bits for name, content in e.contents.items()}
+    assert each_at_least("entropy per byte", entropy, limits.encrypted_entropy_bits, "bits")
+    assert none_of("objects decrypted without the key", e.open_to_anyone, among=read, of=objects)
+    assert none_of("objects not decrypted with the key", e.lost, among=read, of=objects)
+    assert none_of("keys beside the backups", e.keys_inside, among=e.versions, of="versions")
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-14.D.1")
+def test_the_infrastructure_report_is_whole_true_and_signed(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The newest verdicts of D-14.1 and D-14.2, made into the report and compared with it; the
+    signature by ssh-keygen.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it. A report
+    altered after signing: find out by whom and remove it with its signature first.
+    """
+    document = deliverables.of("D-14.D.1", "infrastructure-readiness-report", ("D-14.1", "D-14.2"))
+    for claim in document.claims(max_age_h=limits.report_age_h):
+        assert claim
+
+
+@derived("D-14.D.2")
+def test_no_grave_security_finding_is_open_and_both_leads_sign_the_summary(
+    deliverables: Deliverables, issues: Issues, launch: Launch, limits: Limits
+) -> None:
+    """The newest verdicts of D-14.3 and the tracker's security findings, made into the summary and
+    compared with it; the signatures of the DevOps Lead and the Security Lead.
+
+    Remedy: run what is missing, too old or red. Fix open critical and high findings; give each
+    medium one an owner and a day before the launch. Then both read the summary and sign it.
+    """
+    document = deliverables.of(
+        "D-14.D.2",
+        "security-audit-summary",
+        ("D-14.3",),
+        findings.summary(issues),
+        signers=("devops_lead", "security_lead"),
+    )
+    for claim in document.claims(
+        max_age_h=limits.report_age_h, extra=findings.findings_settled(issues, launch.date)
+    ):
+        assert claim
+
+
+@derived("D-14.D.3")
+def test_the_performance_baseline_is_whole_and_agrees_with_what_was_measured(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The newest verdicts of D-14.2.4 and D-14.2.5, made into the document and compared with it;
+    the signature.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    document = deliverables.of("D-14.D.3", "performance-baseline-metrics", ("D-14.2.4", "D-14.2.5"))
+    for claim in document.claims(
+        max_age_h=limits.report_age_h,
+        not_judged=(
+            "a baseline of 7 days of the version now serving",
+            "95 % of the samples of every key endpoint and component",
+            "the baseline recomputed from the metrics, within 5 %",
+        ),
+    ):
+        assert claim
+
+
+@derived("D-14.D.4")
+def test_every_red_item_of_the_day_has_one_issue_with_a_plan(
+    deliverables: Deliverables, issues: Issues, launch: Launch, today: date, limits: Limits
+) -> None:
+    """The newest verdicts of D-14.1 to D-14.3 joined with the tracker's issues by the item that
+    each names to be looked at again; the signature.
+
+    Remedy: open one issue for each red or waived item, with severity, owner, remediation, a day
+    before the launch and `Retest: ITEM`; close it only once the item is green. Then read the
+    document anew and sign it.
+    """
+    document = deliverables.of(
+        "D-14.D.4", "identified-issues-log", ("D-14.1", "D-14.2", "D-14.3"), findings.log(issues)
+    )
+    verdicts = {row.id: row.verdict for row in document.document.verdicts}
+    plans = findings.remediated(verdicts, issues, launch.date, today)
+    for claim in document.claims(max_age_h=limits.report_age_h, extra=plans, red_too=True):
+        assert claim

@@ -1,0 +1,302 @@
+"""Day -7: Full Launch Rehearsal (Technical Lead)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from golive import findings
+from golive.claims import at_least, each_at_least, equal, holds, none_of, same_set
+from golive.deliverables import Deliverables, with_tables
+from golive.desk import Desk
+from golive.environments import Environment
+from golive.items import attested, derived
+from golive.launch import Limits
+from golive.papers import Papers
+from golive.papers.kinds import (
+    CommunicationProtocol,
+    EmergencyRunbook,
+    LaunchTimeline,
+    RoleTable,
+    RollbackStep,
+    Trigger,
+)
+from golive.probes.calendar import LaunchCalendar
+from golive.probes.launch_tools import LaunchTools
+from golive.probes.tracker import Issues
+from golive.reports.documents import Figure, Table
+from golive.statements import Vouched
+
+PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
+"""Of the deployment: after each of them there has to be room for a rollback."""
+
+
+@attested(
+    "D-7.4.1",
+    "all 9 owner roles of the procedure have one named holder and a different backup, nobody is "
+    "primary in two roles at the same hour, and all 10 blocks of launch day are covered",
+    papers=("role-table.md",),
+)
+def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, desk: Desk) -> None:
+    """The role table against the roster, the procedure's owners and its blocks of launch day.
+
+    Remedy: name who is missing in the role table, and have it signed again.
+    """
+    table = papers.read(RoleTable).data
+    assert same_set("roles in the role table", {s.role for s in table.shifts}, desk.owner_roles)
+    strangers = sorted(table.people - set(desk.roster.people))
+    assert none_of("people who are not on the roster", strangers, among=len(table.people),
+                   of="people")  # fmt: skip
+    own = [f"{s.role}: {s.primary}" for s in table.shifts if s.primary == s.backup]
+    assert none_of("shifts whose backup is their primary", own, among=len(table.shifts),
+                   of="shifts")  # fmt: skip
+    astray = [
+        f"{who} ({s.role})"
+        for s in table.shifts
+        for who in (s.primary, s.backup)
+        if s.role not in desk.roster.roles_of(who)
+    ]
+    assert none_of("people in a role that the roster does not give them", astray,
+                   among=len(table.people), of="people")  # fmt: skip
+    assert none_of("people in two roles at once", table.double_booked, among=len(table.shifts),
+                   of="shifts")  # fmt: skip
+    slots = papers.read(LaunchTimeline).data.slots
+    assert same_set("blocks of launch day", [s.block for s in slots], desk.launch_day_blocks)
+    gaps = [
+        f"{slot.block}, {slot.owner}: {gap}"
+        for slot in slots
+        for gap in table.gaps(slot.owner, slot.starts, slot.ends)
+    ]
+    assert none_of("times without the owner of a block", gaps, among=len(slots), of="blocks")
+
+
+@attested(
+    "D-7.4.2",
+    "the communication protocol states primary and fallback channel, how often the team is told "
+    "by severity, who speaks for it and who decides, and all 9 role holders know it",
+    each=True,
+    papers=("communication-protocol.md",),
+)
+def test_the_communication_protocol_is_whole_and_known(
+    papers: Papers, desk: Desk, vouched: Vouched
+) -> None:
+    """The protocol's channels, times, spokesperson and path of decision against the roster.
+
+    Remedy: complete the protocol, tell the team, and have it signed again.
+    """
+    said = papers.read(CommunicationProtocol).data
+    for channel, name in (
+        ("primary channel", said.primary_channel),
+        ("fallback channel", said.fallback_channel),
+    ):
+        assert holds(channel, name.strip(), name, "named")
+    both = f"{said.primary_channel} and {said.fallback_channel}"
+    assert holds("channels", said.primary_channel != said.fallback_channel, both, "different")
+    levels = ("low", "medium", "high", "critical")
+    assert same_set("severities with a time of update", list(said.update_minutes), levels)
+    never = [s for s, minutes in said.update_minutes.items() if minutes < 1]
+    assert none_of("severities without updates", never, among=len(levels), of="severities")
+    known = desk.roster.people
+    assert holds("spokesperson", said.spokesperson in known, said.spokesperson, "on the roster")
+    unfilled = [r for r in said.decision_path if not desk.roster.holders(r)]
+    assert none_of("roles that decide but nobody holds", unfilled, among=len(said.decision_path),
+                   of="roles")  # fmt: skip
+    holders = [p.id for role in desk.owner_roles for p in desk.roster.holders(role)]
+    assert vouched.by_everyone(holders, "role holders who know it")
+
+
+@attested(
+    "D-7.4.3",
+    "the emergency runbook covers the 5 rollback triggers with the procedure's numbers and all 14 "
+    "steps of the rollback, each with owner, action and time limit",
+    papers=("emergency-runbook.md",),
+)
+def test_the_emergency_runbook_covers_triggers_and_rollback(
+    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+) -> None:
+    """The runbook against the procedure's triggers and steps and their numbers, the roster, and
+    the dry run of each command that it names.
+
+    Remedy: complete the runbook, or mend the command that refuses; then have it signed again.
+    """
+    runbook = papers.read(EmergencyRunbook).data
+    triggers = {t.id: t for t in runbook.triggers}
+    steps = {s.id: s for s in runbook.steps}
+    assert same_set("triggers in the runbook", triggers, desk.ids_of("rollback_trigger"))
+    assert same_set("steps in the runbook", steps, desk.ids_of("rollback"))
+    for ident, threshold, minutes in (
+        ("RT.1", 0, limits.rollback_down_minutes),
+        ("RT.2", limits.rollback_error_percent, limits.rollback_error_minutes),
+        ("RT.3", limits.rollback_payment_percent, 0),
+    ):
+        assert equal(f"threshold of {ident}", triggers[ident].threshold, threshold)
+        assert equal(f"minutes of {ident}", triggers[ident].minutes, minutes)
+    owners = {s.owner for s in runbook.steps} | {t.decider for t in runbook.triggers}
+    nobody = sorted(r for r in owners if not desk.roster.holders(r))
+    assert none_of("roles in the runbook that nobody holds", nobody, among=len(owners), of="roles")
+    entries: list[RollbackStep | Trigger] = [*steps.values(), *triggers.values()]
+    endless = [x.id for x in entries if x.limit_minutes <= 0]
+    assert none_of("entries without a time limit", endless, among=len(entries), of="entries")
+    named = {x.command for x in entries if x.command}
+    assert at_least("commands in the runbook", len(named), 1)
+    unknown = sorted(named - set(launch_tools.dry_runs))
+    assert none_of("commands that do not exist", unknown, among=len(named), of="commands")
+    refused = [
+        f"{n}: {r.refused}" for n in sorted(named) if (r := launch_tools.dry_runs[n]).refused
+    ]
+    assert none_of("commands whose dry run is refused", refused, among=len(named), of="commands")
+
+
+@attested(
+    "D-7.4.5",
+    "the launch timeline has all 10 blocks of launch day in order, with date, time zone, owner "
+    "and the go/no-go points of its 4 phases, and books nobody twice",
+    papers=("launch-timeline.md",),
+)
+def test_the_launch_timeline_has_every_block_in_order(papers: Papers, desk: Desk) -> None:
+    """The timeline against the procedure's blocks, their owners and order, and the role table.
+
+    Remedy: correct the timeline, and have it signed again.
+    """
+    timeline = papers.read(LaunchTimeline).data
+    assert equal("date of the timeline", timeline.date, desk.launch.date)
+    assert equal("blocks in the timeline's order", [s.block for s in timeline.slots],
+                 desk.launch_day_blocks)  # fmt: skip
+    owners = {b: desk.owner_of_block(b) for b in desk.launch_day_blocks}
+    other = [f"{s.block}: {s.owner}" for s in timeline.slots if s.owner != owners[s.block]]
+    assert none_of("blocks with another owner", other, among=len(timeline.slots), of="blocks")
+    overlaps = [
+        f"{b.block} begins at {b.starts}, {a.block} ends at {a.ends}"
+        for a, b in pairwise(timeline.slots)
+        if b.starts < a.ends or a.ends <= a.starts
+    ]
+    assert none_of("blocks that overlap", overlaps, among=len(timeline.slots), of="blocks")
+    phases = [s for s in timeline.slots if s.block.startswith("phase_")]
+    ungated = [s.block for s in phases if not s.gate]
+    assert none_of("phases without a go/no-go", ungated, among=len(phases), of="phases")
+    booked = papers.read(RoleTable).data.double_booked
+    assert none_of("people booked twice", booked, among=len(timeline.slots), of="blocks")
+
+
+# -- Deliverables ------------------------------------------------------------------------------
+
+
+@derived("D-7.D.1")
+def test_the_rehearsal_report_is_whole_and_every_deviation_is_somebodys(
+    deliverables: Deliverables, issues: Issues, limits: Limits
+) -> None:
+    """The newest verdicts of D-7.1 and the tracker's issues that came up in the rehearsal, made
+    into the report and compared with it; the signature.
+
+    Remedy: run what is missing, too old or red. Give each deviation an owner; close critical
+    ones. Then read the document anew and sign it.
+    """
+    document = deliverables.of(
+        "D-7.D.1", "launch-rehearsal-report", ("D-7.1",), findings.deviations(issues)
+    )
+    for claim in document.claims(
+        max_age_h=limits.certificate_age_h,
+        extra=findings.deviations_settled(issues),
+        not_judged=(
+            "one rehearsal run in all five",
+            "planned against measured time of every deploy step, under 30 min in all",
+        ),
+    ):
+        assert claim
+
+
+@derived("D-7.D.2")
+def test_the_rollback_is_validated_with_the_script_that_ships(
+    deliverables: Deliverables, limits: Limits
+) -> None:
+    """The newest verdicts of D-7.2, all on this candidate, made into the validation and compared
+    with it; the signature.
+
+    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    """
+    document = deliverables.of("D-7.D.2", "rollback-procedures-validation", ("D-7.2",))
+    for claim in document.claims(
+        max_age_h=limits.certificate_age_h,
+        not_judged=(
+            "one drill in all five, its step times adding up to under 30 min",
+            "the rollback script's digest equal to the one that ships",
+        ),
+    ):
+        assert claim
+
+
+@derived("D-7.D.3")
+def test_the_team_is_confirmed_ready_until_launch_day(
+    deliverables: Deliverables, papers: Papers, limits: Limits
+) -> None:
+    """The newest verdicts of D-7.3 and D-7.4 and how long the statements among them hold, made
+    into the confirmation and compared with it; the people of the role table against the roster's
+    and against who acknowledged the protocol; the signature.
+
+    Remedy: run what is missing, too old or red; renew statements that end before launch day.
+    Whoever is named is put into the role table and the roster alike, and signs `golive attest
+    D-7.4.2`. Then read the document anew and sign it.
+    """
+    table = papers.read(RoleTable)
+    write = with_tables(
+        Table(title="The role table", columns=["role", "primary", "backup"],
+              rows=[[s.role, s.primary, s.backup] for s in table.data.shifts]),
+        inputs={table.name: table.sha256},
+    )  # fmt: skip
+    document = deliverables.of("D-7.D.3", "team-readiness-confirmation", ("D-7.3", "D-7.4"), write)
+    team = [p.id for p in deliverables.desk.team]
+    primaries = {s.primary for s in table.data.shifts}
+    known = {s.statement.by for s in document.basis.stated("D-7.4.2")}
+    for claim in document.claims(
+        max_age_h=limits.certificate_age_h,
+        extra=[
+            document.lasting(),
+            same_set("people in the role table", table.data.people, team),
+            none_of("primaries who have not acknowledged", sorted(primaries - known) if known else
+                    [], among=len(primaries), of="primaries"),
+        ],
+        not_judged=("the same people in the replies to the drill",),
+    ):  # fmt: skip
+        assert claim
+
+
+@derived("D-7.D.4")
+def test_the_launch_timeline_is_frozen_with_room_in_every_step(
+    deliverables: Deliverables,
+    papers: Papers,
+    launch_calendar: LaunchCalendar,
+    env: Environment,
+    limits: Limits,
+) -> None:
+    """The newest verdicts of D-7.1, D-7.2 and D-7.4.5, made into the document and compared with
+    it; the minutes that the timeline leaves after each phase, its digest in the calendar's events
+    of launch day; the signature.
+
+    Remedy: run what is missing, too old or red. Move a phase that ends too late; put the SHA-256
+    of the timeline as it is into the calendar's events. Then read the document anew and sign it.
+    """  # fmt: skip
+    timeline = papers.read(LaunchTimeline)
+    left = timeline.data.minutes_left(PHASES)
+    events = launch_calendar.beginning(env.calendar.block)
+    other = [str(e) for e in events if timeline.sha256 not in e.text]
+    write = with_tables(
+        Table(title="Room for a rollback", columns=["phase", "minutes left"],
+              rows=[[phase, minutes] for phase, minutes in left.items()]),
+        figures=[Figure(name="digest of the timeline", value=timeline.sha256)],
+        inputs={timeline.name: timeline.sha256},
+    )  # fmt: skip
+    document = deliverables.of(
+        "D-7.D.4", "final-launch-timeline", ("D-7.1", "D-7.2", "D-7.4.5"), write
+    )
+    for claim in document.claims(
+        max_age_h=limits.certificate_age_h,
+        extra=[
+            each_at_least("left of launch day after", left, limits.rollback_room_minutes, "min"),
+            none_of("events with another digest of the timeline", other, among=len(events),
+                    of="events of launch day"),
+        ],
+        not_judged=(
+            "measured time of every step plus 25 %",
+            "the digest of the timeline in runbook and package",
+        ),
+    ):  # fmt: skip
+        assert claim

@@ -1,0 +1,36 @@
+"""Day +1 Morning: 24-Hour Performance Review (Technical Lead)."""
+
+from __future__ import annotations
+
+from golive.claims import none_of, same_set
+from golive.environments import Environment
+from golive.items import attested
+from golive.papers import Papers
+from golive.papers.aftermath import MarketResponse
+from golive.probes import pages
+
+AREAS = ("press", "social", "reviews", "competitors")
+
+
+@attested(
+    "D+1.3.5",
+    "press, social media, reviews and competitors were evaluated at least 24 hours after the "
+    "cutover, each with a cited source, and the visits and review counts quoted are within 10 "
+    "% of what GA4 and Google report",
+    by=("product_manager",),
+    papers=("market-response.md",),
+)
+def test_every_part_of_the_market_was_evaluated_from_sources(
+    papers: Papers, env: Environment
+) -> None:
+    """The evaluation's areas, and whether each source that it cites is there.
+
+    Remedy: evaluate the area that is missing; cite a page that answers. Then sign it again.
+    """
+    found = papers.read(MarketResponse).data.findings
+    assert same_set("parts of the market", {f.area for f in found}, AREAS)
+    bare = [f.area for f in found if not f.sources]
+    assert none_of("findings without a source", bare, among=len(found), of="findings")
+    cited = pages.look_up(env, [s for f in found for s in f.sources])
+    gone = [page for page in cited if not page.is_there]
+    assert none_of("sources that are not there", gone, among=len(cited), of="sources")

@@ -1,0 +1,202 @@
+"""A launch as it is the day before: every item checked on 60 nights, and signed by its people."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from golive import ledger
+from golive.desk import Desk
+from golive.ledger import Claim, EnvironmentRef, Gathered, Head, ItemVerdict, Suite
+from golive.masking import Mask
+from golive.readiness import as_line
+from golive.statements import Statement, fingerprint, keep
+from golive.verdicts import Verdict
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ENVIRONMENT = "staging"
+_NAMES = ("Ada Obi", "Ben Ferrer", "Chloe Brandt", "Dev Anand", "Ewa Nowak", "Finn Olsen",
+          "Gia Conti", "Hugo Laurent", "Ines Prado", "Jon Abel", "Kim Soo", "Lea Voss",
+          "Max Berg", "Nia Okafor", "Omar Haddad", "Pia Lund")  # fmt: skip
+
+
+def make(folder: Path, *, nights: int = 60, statements: int = 500) -> Desk:
+    """Suites with a check of each item, a roster with keys, nightly runs, statements."""
+    shutil.copytree(ROOT / "suites", folder / "suites", ignore=shutil.ignore_patterns("__py*"))
+    desk = _people(folder)
+    _checks(desk)
+    desk = Desk.open(ENVIRONMENT, folder)
+    _runs(desk, nights)
+    _statements(desk, statements)
+    return desk.anew()
+
+
+def _people(folder: Path) -> Desk:
+    desk = Desk.open(ENVIRONMENT, folder)
+    cards = [card for card, _ in desk.cards.values()]
+    roles = [*desk.owner_roles, *desk.launch.roles, *desk.launch.approvers]
+    roles = list(dict.fromkeys([*roles, *(role for card in cards for role in card.by)]))
+    people = []
+    for name, role in zip(itertools.cycle(_NAMES), roles, strict=False):
+        ident = f"{name.split()[0].lower()}-{role.replace('_', '-')[:8]}"
+        key = folder / "keys" / role
+        key.parent.mkdir(exist_ok=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", role, "-f", str(key)], check=True
+        )
+        public = key.with_suffix(".pub").read_text().strip()
+        people.append(
+            f'[[person]]\nid = "{ident}"\nname = "{name}"\nemail = "{ident}@example.com"\n'
+            f'phone = "+12025550100"\nroles = ["{role}"]\nkeys = [{{ public = "{public}" }}]\n'
+        )
+    roster = folder / desk.environment.people.roster
+    roster.parent.mkdir(parents=True, exist_ok=True)
+    roster.write_text("schema = 1\n" + "\n".join(people))
+    return desk
+
+
+def _checks(desk: Desk) -> None:
+    """A check of every item that the suites do not have yet."""
+    missing = defaultdict(list)
+    for line in desk.procedure:
+        if line.id not in desk.cards:
+            missing[line.block].append(line.id)
+    for block, ids in missing.items():
+        (desk.suites / f"test_{block}.py").write_text(
+            "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(ids))
+        )
+
+
+def _runs(desk: Desk, nights: int) -> None:
+    lines = [as_line(i) for i in desk.procedure]
+    now = datetime.now(UTC)
+    for night in range(nights):
+        at = (now - timedelta(days=nights - 1 - night)).replace(microsecond=0)
+        at -= timedelta(hours=2)
+        head = Head(
+            id=f"{at:%Y%m%dT%H%M%SZ}-{ENVIRONMENT}-{night:04x}",
+            environment=EnvironmentRef(ENVIRONMENT, ENVIRONMENT, desk.environment.title, "9f31c6"),
+            candidate=desk.launch.candidate,
+            launch_date=desk.launch.date,
+            today=at.date(),
+            who="nightly",
+            host="ci-7",
+            started_at=at,
+            suite=Suite("c9d6fab09b1c" + "0" * 28, clean=True),
+            packages={"pytest": "9.2.0"},
+            windows={"queries_s": 300.0},
+            selected=lines,
+            unwritten=[],
+            blocks=dict(Counter(line.block for line in lines)),
+        )
+        book = ledger.Ledger(desk.reports, head, Mask())
+        for n in range(60):
+            rows = [{"name": f"row {k}", "ms": k * 1.5} for k in range(9)]
+            book.add_facts(Gathered(probe=f"probe_{n}", observed_at=at, duration_s=0.3,
+                                    value={"count": n, "rows": rows}))  # fmt: skip
+        for n, line in enumerate(lines):
+            verdict = _verdict(n, line, night / max(1, nights - 1))
+            book.add_verdict(_judged(line, verdict, at + timedelta(seconds=n)))
+        book.close(1)
+
+
+def _verdict(n: int, line: ledger.Line, progress: float) -> Verdict:
+    """What becomes of an item as the nights go by: most turn green, a few do not."""
+    if line.phase in ("t_plus_1_week", "success"):
+        return Verdict.NOT_DUE
+    if n % 53 == 7:
+        return Verdict.FAIL
+    if n % 71 == 11:
+        return Verdict.UNKNOWN
+    if (n * 37 % 100) / 100 > progress + 0.1:
+        return Verdict.PENDING if line.way in ("attested", "derived") else Verdict.FAIL
+    return Verdict.PASS
+
+
+def _judged(line: ledger.Line, verdict: Verdict, at: datetime) -> ItemVerdict:
+    holds = verdict is Verdict.PASS
+    claims = [
+        Claim("replay lag of each standby", "2 measured, worst db-2 31 s" if not holds
+              else "2 measured, worst db-2 0.2 s", "each at most 10 s", holds),
+        Claim("streaming standbys", "2", "at least 1", holds=True),
+    ] if verdict in (Verdict.PASS, Verdict.FAIL) else []  # fmt: skip
+    messages = {
+        Verdict.FAIL: "replay lag of each standby: 2 measured, worst db-2 31 s; required each at"
+        " most 10 s; see its pg_stat_replication row",
+        Verdict.UNKNOWN: "could not look at standby db-2: connection refused; next: see whether"
+        " it runs",
+        Verdict.PENDING: f"not stated yet by the owner: {line.title}; next: `golive attest"
+        f" {line.id}`",
+    }
+    return ItemVerdict(
+        id=line.id,
+        verdict=verdict,
+        started_at=at,
+        duration_s=0.4,
+        how="The rows of pg_stat_replication on the primary, looked at twice.",
+        message=messages.get(verdict, ""),
+        remedy="look at the standby's log; where its WAL is gone, build it anew, then run again",
+        claims=claims,
+        facts=[f"probe_{at.second}"],
+        nodeid=f"suites/test_{line.block}.py::test_{at.second}",
+    )
+
+
+def _statements(desk: Desk, wanted: int) -> None:
+    """Statements of every attested item by each of its roles, night after night; the deciders."""
+    folder = desk.statements.folder
+    now = datetime.now(UTC).replace(microsecond=0)
+    asked = [
+        (card, role)
+        for card, _ in desk.cards.values()
+        if card.way == "attested"
+        for role in card.by or (desk.procedure.items[card.id].owner_mark,)
+    ]
+    for name in {n for card, _ in asked for n in card.papers}:
+        desk.papers.mkdir(parents=True, exist_ok=True)
+        (desk.papers / name).write_text(f"# {name}\n\nAs agreed.\n")
+    said: list[tuple[Statement, list[Path], str]] = []
+
+    def say(role: str, at: datetime, papers: tuple[str, ...] = (), **fields: object) -> None:
+        (person, *_) = desk.roster.holders(role)
+        item = str(fields.get("item", ""))
+        line = desk.procedure.items.get(item)
+        values = {
+            "kind": "attest",
+            "title": line.title if line else "",
+            "fingerprint": fingerprint(line.title, desk.cards[item]) if line else "",
+            "environment": ENVIRONMENT,
+            "environment_kind": ENVIRONMENT,
+            "candidate": desk.launch.candidate,
+            "by": person.id,
+            "role": role,
+            "made_at": at,
+            "expires_at": at + timedelta(days=7),
+        } | fields
+        said.append((Statement(**values), [desk.papers / p for p in papers], role))  # type: ignore[arg-type]
+
+    for role in desk.launch.approvers[:2]:
+        say(role, now, kind="approve", text="Go: what is red does not reach customers.",
+            data={"decision": "go"})  # fmt: skip
+    for round_ in itertools.count():
+        at = now - timedelta(days=round_, hours=3)
+        for n, (card, role) in enumerate(asked):
+            if len(said) >= wanted:
+                break
+            text = f"I have seen to it myself and stand for it: {card.asks}"[:400]
+            say(role, at + timedelta(seconds=n), card.papers, item=card.id, text=text)
+        if len(said) >= wanted:
+            break
+    for statement, files, role in said:
+        keep(statement, files, desk.root / "keys" / role, folder)
+
+
+def about(desk: Desk) -> str:
+    """How large it is, for a table."""
+    runs = ledger.runs(desk.reports)
+    said = list(desk.statements.folder.iterdir())
+    return f"{len(runs)} runs, {len(said)} statements"

@@ -1,0 +1,75 @@
+"""``golive approve``: who decides, what, about what; the newest word of a person counts."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from golive.cli import main
+from tests.conftest import Office
+
+Capture = pytest.CaptureFixture[str]
+
+
+def say(office: Office, *words: str, by: str) -> int:
+    return main([*words, "--key", str(office.keys[by]), "--env", "staging"])
+
+
+def decisions(office: Office) -> dict[str, str]:
+    """Person to decision, of what holds."""
+    found = office.desk().statements.decisions()
+    return {s.statement.by: s.statement.data["decision"] for s in found if s.valid}
+
+
+def test_an_approver_decides(office: Office, capsys: Capture) -> None:
+    package = office.folder.write("package.zip", "all of it")
+    words = ("approve", "go", "--reason", "all green", "--about", str(package))
+    assert say(office, *words, by="elena") == 0
+    (decided,) = office.desk().statements.decisions()
+    assert decided.valid
+    assert decided.statement.about == hashlib.sha256(b"all of it").hexdigest()
+    said = capsys.readouterr().out
+    assert "signed: approve: go, by Elena Marsh as executive team" in said
+    assert "executive_team: go by elena" in said
+    assert "technical_lead: not decided yet" in said
+
+
+def test_somebody_else_does_not_decide(office: Office, capsys: Capture) -> None:
+    assert say(office, "approve", "go", "--reason", "x", by="paul") == 1
+    said = capsys.readouterr().err
+    assert "who decides on the launch: executive_team, technical_lead" in said
+    assert not office.statements.exists()
+
+
+def test_a_decision_needs_a_word_and_a_reason(office: Office, capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        say(office, "approve", "maybe", "--reason", "x", by="elena")
+    assert say(office, "approve", "go", "--reason", " ", by="elena") == 1
+    assert say(office, "approve", "go", "--reason", "x", "--about", "ABC", by="elena") == 1
+    assert "--about: found 'ABC'; expected a SHA-256" in capsys.readouterr().err
+
+
+def test_no_go_takes_back_a_go_for_good(office: Office) -> None:
+    now = office.draft().made_at
+    office.sign("", "elena", kind="approve", data={"decision": "go"},
+                made_at=now - timedelta(hours=3))  # fmt: skip
+    assert decisions(office) == {"elena": "go"}
+    office.sign("", "elena", kind="approve", data={"decision": "no-go"},
+                made_at=now - timedelta(hours=2), expires_at=now - timedelta(hours=1))  # fmt: skip
+    assert decisions(office) == {}, "the no-go has run out; the go before it does not come back"
+
+
+def test_a_strangers_no_go_takes_nothing_back(office: Office) -> None:
+    say(office, "approve", "go", "--reason", "x", by="elena")
+    office.sign("", "elena", kind="approve", data={"decision": "no-go"}, key="joel",
+                made_at=office.draft().made_at)  # fmt: skip
+    assert decisions(office) == {"elena": "go"}
+
+
+def test_without_an_environment_nothing_is_signed(office: Office, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["approve", "go", "--reason", "x", "--key", str(office.keys["elena"])])
+    assert ended.value.code == 2
+    assert "--env" in capsys.readouterr().err

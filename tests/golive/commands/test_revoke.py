@@ -1,0 +1,69 @@
+"""``golive revoke``: one's own, one's item's, or as one who signs second or decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from golive.cli import main
+from tests.conftest import STATED, Office
+
+Capture = pytest.CaptureFixture[str]
+
+
+def revoke(office: Office, ident: str, *, by: str, env: str = "staging") -> int:
+    words = ["revoke", ident, "--reason", "\x1b[1mnot true"]
+    return main([*words, "--key", str(office.keys[by]), "--env", env])
+
+
+@pytest.mark.parametrize("by", ["paul", "leah", "tess", "elena"])
+def test_what_is_revoked_does_not_hold(office: Office, capsys: Capture, by: str) -> None:
+    """By the signer, the owner of the item, one who signs second, one who decides."""
+    signed = office.sign()
+    assert revoke(office, signed.id, by=by) == 0
+    assert office.cause(signed) == f"{by} revoked it: not true"
+    assert f"revoked   {signed.id}: {by} revoked it: not true" in capsys.readouterr().out
+
+
+def test_somebody_without_a_say_revokes_nothing(office: Office, capsys: Capture) -> None:
+    signed = office.sign()
+    assert revoke(office, signed.id, by="joel") == 1
+    assert "can be revoked by paul, who signed it" in capsys.readouterr().err
+    office.sign("", "joel", kind="revoke", about=signed.sha256)  # by hand
+    assert office.cause(signed) == ""
+
+
+def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(
+    office: Office, capsys: Capture
+) -> None:
+    office.sign()
+    assert revoke(office, "20", by="paul") == 0
+    assert revoke(office, "20", by="paul") == 1
+    assert "found several of the id '20'" in capsys.readouterr().err
+
+
+def test_a_revocation_stays_whatever_becomes_of_the_item(office: Office) -> None:
+    signed = office.sign()
+    office.folder.items(STATED.replace("Signed.", "Changed."))
+    revoke(office, signed.id, by="paul")
+    office.folder.items(STATED)  # as it was signed
+    assert "revoked it" in office.cause(signed)
+
+
+def test_it_is_not_revoked_twice_nor_can_that_be_taken_back(
+    office: Office, capsys: Capture
+) -> None:
+    signed = office.sign()
+    revoke(office, signed.id, by="paul")
+    assert revoke(office, signed.id, by="paul") == 1
+    assert "is revoked already" in capsys.readouterr().err
+    (other,) = (p.name for p in office.statements.iterdir() if p.name != signed.id)
+    assert revoke(office, other, by="paul") == 1
+    assert "is a revocation, which stays" in capsys.readouterr().err
+
+
+def test_what_was_signed_for_another_environment_is_revoked_there(
+    office: Office, capsys: Capture
+) -> None:
+    signed = office.sign(environment="production", environment_kind="production")
+    assert revoke(office, signed.id, by="paul") == 1
+    assert "is of production; expected --env of that name" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Pages, read as their readers do: in a browser."""

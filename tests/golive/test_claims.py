@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golive.claims import (
+    Claim,
+    above,
+    at_least,
+    at_most,
+    below,
+    collect,
+    each_at_least,
+    each_at_most,
+    equal,
+    holds,
+    none_of,
+    same_set,
+)
+
+NUMBERS = st.one_of(st.integers(-(10**12), 10**12), st.floats(-1e12, 1e12))
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_comparison_is_python_s_and_never_reads_like_the_limit_it_is_not(
+    observed: float, limit: float
+) -> None:
+    claims = {
+        at_most("x", observed, limit, "ms"): observed <= limit,
+        at_least("x", observed, limit, "ms"): observed >= limit,
+        below("x", observed, limit, "ms"): observed < limit,
+        above("x", observed, limit, "ms"): observed > limit,
+    }
+    for claim, wanted in claims.items():
+        assert bool(claim) is wanted
+        if observed != limit:
+            assert claim.observed != claim.required.removeprefix("at most ").removeprefix(
+                "at least "
+            ).removeprefix("below ").removeprefix("above ")
+
+
+@pytest.mark.parametrize("claim", [at_most, at_least, below, above])
+def test_what_is_no_number_satisfies_no_limit(claim: Callable[..., Claim]) -> None:
+    assert not claim("x", math.nan, 50)
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), NUMBERS | st.just(math.nan)), NUMBERS)
+def test_a_claim_about_each_holds_for_all_of_at_least_one_and_tells_the_worst(
+    observed: dict[str, float], limit: float
+) -> None:
+    for make, sign in ((each_at_most, 1), (each_at_least, -1)):
+        claim = make("x", observed, limit)
+        broken = {k: v for k, v in observed.items() if not sign * v <= sign * limit}
+        assert bool(claim) is (bool(observed) and not broken)
+        if broken:
+            first = observed[claim.observed.partition(" ")[0]]
+            no_numbers = any(map(math.isnan, broken.values()))
+            assert (
+                math.isnan(first)
+                if no_numbers
+                else first == sign * max(sign * v for v in broken.values())
+            )
+
+
+def test_nothing_is_proved_about_an_empty_set() -> None:
+    assert not none_of("invalid indexes", [], among=0, of="user indexes")
+    assert not same_set("nodes", [], [])
+    assert not each_at_most("lag", {}, 10)
+    assert not each_at_least("days left", {}, 60)
+    assert repr(none_of("invalid indexes", [], among=0, of="user indexes")) == (
+        "invalid indexes: no user indexes to look at; required none among at least one of"
+        " user indexes"
+    )
+
+
+def test_sets_differ_by_name() -> None:
+    assert same_set("nodes", ["b", "a", "a"], {"a", "b"})
+    broken = same_set("nodes", ["a", "c"], ["a", "b"], see="SHOW SERVERS STATE")
+    assert not broken
+    assert repr(broken) == (
+        "nodes: a, c; missing b; not declared c; required exactly a, b; see SHOW SERVERS STATE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "text"),
+    [
+        (at_most("replay lag of db-2", 31, 10, "s"), "31 s; required at most 10 s"),
+        (below("p95", 50.04, 50, "ms"), "50.04 ms; required below 50 ms"),
+        (below("p95", 23.4, 50, "ms"), "23.4 ms; required below 50 ms"),
+        (at_least("rows", 199_999, 200_000), "199,999; required at least 200,000"),
+        (at_least("share", 0.8999, 0.9), "0.8999; required at least 0.9"),
+        (equal("pool mode", "", "transaction"), "nothing; required transaction"),
+        (equal("checksums", False, True), "no; required yes"),
+        (holds("PING", False, [], "refused"), "none; required refused"),
+        (
+            none_of("duplicates", list("abcdefgh"), among=9, of="indexes"),
+            "a, b, c, d, e, f and 2 more (9 indexes); required none among at least one of indexes",
+        ),
+        (
+            each_at_most("lag", {"a": 1, "b": 30, "c": 31}, 10, "s"),
+            "c 31 s, b 30 s (2 of 3); required each at most 10 s",
+        ),
+        (
+            each_at_least("days left", {"a": 61, "b": 60}, 60, "d"),
+            "2 measured, worst b 60 d; required each at least 60 d",
+        ),
+    ],
+)
+def test_a_claim_reads_subject_observed_required(claim: Claim, text: str) -> None:
+    assert repr(claim) == f"{claim.subject}: {text}"
+
+
+def test_only_judged_claims_are_evidence_and_only_of_the_innermost_collector() -> None:
+    never_judged = at_most("a", 1, 2)
+    with collect() as outer:
+        assert at_most("b", 1, 2)
+        with collect() as inner:
+            assert not at_most("c", 3, 2)
+        assert not equal("d", 1, 2)
+    assert [c.subject for c in outer] == ["b", "d"]
+    assert [c.subject for c in inner] == ["c"]
+    assert bool(never_judged)
+    assert len(outer) == 2

@@ -1,0 +1,337 @@
+"""Readiness: GO only when everything was looked at, holds, is fresh, and people have decided."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from golive import ledger
+from golive.answer import GO, MISSING, NO_GO, SCHEMA, STALE, UNWRITTEN, Answer, decode, encode
+from golive.readiness import assess, counts
+from golive.verdicts import GoliveError, Verdict
+from tests.conftest import ITEMS, Office
+
+BEFORE = [i for i in ITEMS if i.startswith("D-2")]
+"""The items that GO rests on."""
+GREEN = dict.fromkeys(BEFORE, Verdict.PASS)
+
+
+def checks(office: Office) -> None:
+    """A check of every item besides the attested one."""
+    others = [i for i in ITEMS if i != "D-2.2.1"]
+    office.folder.items(
+        "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(others)),
+        "suites/t_minus_1_week/test_others.py",
+    )
+
+
+@pytest.fixture
+def launch(office: Office) -> Office:
+    """A launch that is GO: all looked at an hour ago, stated, and approved by those who decide."""
+    office.fresh()
+    checks(office)
+    office.looked(GREEN)
+    office.sign()
+    for person in ("elena", "tess"):
+        decide(office, person)
+    return office
+
+
+def decide(office: Office, person: str, decision: str = "go", **fields: Any) -> None:
+    office.sign("", person, kind="approve", data={"decision": decision}, text="because", **fields)
+
+
+def look(office: Office, env: str = "staging", **how: Any) -> Answer:
+    """The answer as a new command finds it."""
+    known: dict[str, Any] = {"today": datetime.now(UTC).date()}
+    return assess(office.desk(env), **(known | how))
+
+
+def broken(answer: Answer) -> list[str]:
+    return [r.name for r in answer.broken]
+
+
+def state(answer: Answer, ident: str) -> tuple[str, str]:
+    (found,) = [s for s in answer.standings if s.line.id == ident]
+    return found.state, found.reason
+
+
+def again(office: Office, ident: str, verdict: Verdict, **how: Any) -> Path:
+    """A newer run that looked at one item."""
+    return office.looked({ident: verdict}, **({"ago": timedelta(minutes=1)} | how))
+
+
+def test_all_green_fresh_stated_and_approved_is_go(launch: Office) -> None:
+    answer = look(launch)
+    assert (answer.answer, broken(answer)) == (GO, [])
+    assert (answer.earliest, answer.awaited, answer.in_the_way) == (answer.today, [], [])
+    # What comes after the launch does not keep it from going.
+    assert state(answer, "D+1.1.1")[0] == MISSING
+    assert answer.holders == {"Product Manager": ["Paul Adeyemi"], "Technical Lead":
+                              ["Tess Lindqvist"]}  # fmt: skip
+
+
+def test_counts_are_those_of_a_moment(launch: Office) -> None:
+    now = datetime.now(UTC)
+    again(launch, "D-2.1.1", Verdict.FAIL)
+    there = counts(launch.desk(), now)
+    assert there["FAIL"] == 1
+    assert there["PASS"] > 1
+    assert sum(there.values()) == len(ITEMS)
+    before = counts(launch.desk(), now - timedelta(days=3))
+    assert {"PASS", "FAIL"} & before.keys() == set()
+
+
+def test_no_data_is_no_go(office: Office) -> None:
+    office.fresh()
+    checks(office)
+    answer = look(office)
+    assert answer.answer == NO_GO
+    assert broken(answer) == ["looked-at", "approved"]
+    assert (answer.changes, answer.changed_since, answer.days) == ([], None, [])
+
+
+def test_an_item_without_a_check_keeps_it_from_going_and_no_day_can_be_named(
+    launch: Office,
+) -> None:
+    (launch.path / "suites/t_minus_1_week/test_others.py").write_text("")
+    shutil.rmtree(launch.path / "reports" / "runs")
+    answer = look(launch)
+    assert "written" in broken(answer)
+    assert state(answer, "D-2.1.1")[0] == UNWRITTEN
+    assert answer.earliest is None
+    assert "have no check yet" in answer.earliest_reason
+
+
+@pytest.mark.parametrize(
+    ("verdict", "rule"),
+    [
+        (Verdict.FAIL, "failed"),
+        (Verdict.UNKNOWN, "unknown"),
+        (Verdict.PENDING, "pending"),
+    ],
+)
+def test_the_newest_verdict_counts(launch: Office, verdict: Verdict, rule: str) -> None:
+    again(launch, "D-2.1.1", verdict)
+    answer = look(launch)
+    assert (answer.answer, broken(answer)) == (NO_GO, [rule])
+    assert state(answer, "D-2.1.1") == (verdict, f"why D-2.1.1 is {verdict}")
+    (waiting,) = answer.in_the_way
+    assert waiting.since is not None
+    again(launch, "D-2.1.1", Verdict.PASS, ago=timedelta(seconds=1))
+    assert look(launch).answer == GO
+
+
+def test_not_due_says_nothing_of_an_item(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.NOT_DUE)
+    assert look(launch).answer == GO
+
+
+def test_green_of_a_run_that_did_not_end_does_not_count_but_its_red_does(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.PASS, ended=False)
+    answer = look(launch)
+    assert broken(answer) == ["looked-at"]
+    assert "did not end" in state(answer, "D-2.1.1")[1]
+    assert answer.runs[0].cause == "it did not end, so nothing green of it counts"
+    again(launch, "D-2.1.2", Verdict.FAIL, ended=False, ago=timedelta(seconds=2))
+    assert "failed" in broken(look(launch))
+
+
+def test_an_id_that_the_procedure_does_not_have_is_told(launch: Office) -> None:
+    again(launch, "D-99.1.1", Verdict.PASS)
+    answer = look(launch)
+    assert broken(answer) == ["ids"]
+    (rule,) = answer.broken
+    assert rule.observed.startswith("1: D-99.1.1 (in ")
+
+
+def test_a_clock_behind_the_newest_record_is_told(launch: Office) -> None:
+    answer = look(launch, now=datetime.now(UTC) - timedelta(minutes=30))
+    assert "clock" in broken(answer)
+    assert "clock" not in broken(look(launch, now=datetime.now(UTC) - timedelta(minutes=4)))
+
+
+def test_a_run_on_another_candidate_does_not_count(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.FAIL, candidate="v1.9.9")
+    answer = look(launch)
+    assert answer.answer == GO
+    assert answer.runs[0].cause == "it is about v1.9.9"
+
+
+@pytest.mark.parametrize("damage", ["altered", "cut", "half a head", "no head"])
+def test_a_damaged_run_is_told_and_never_go(launch: Office, damage: str) -> None:
+    folder = again(launch, "D-2.1.1", Verdict.PASS)
+    file = folder / (ledger.HEAD if "head" in damage else ledger.VERDICTS)
+    text = file.read_text()
+    file.write_text({"altered": text.replace("PASS", "PASS "), "cut": text[:20]}.get(damage, "{"))
+    if damage == "no head":
+        file.unlink()
+    answer = look(launch)
+    assert broken(answer) == ["runs"]
+    assert answer.runs[0].started_at is None
+    assert str(launch.path) not in answer.runs[0].cause
+    assert answer.runs[0].cause
+
+
+def test_what_was_looked_at_too_long_ago_is_stale(launch: Office) -> None:
+    answer = look(launch, now=datetime.now(UTC) + timedelta(hours=25))
+    assert "fresh" in broken(answer)
+    found, reason = state(answer, "D-2.1.1")
+    assert found == STALE
+    assert reason.startswith("its PASS counted until ")
+
+
+def test_waivers_count_up_to_the_limit(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.FAIL)
+    waive(launch, "D-2.1.1")
+    answer = look(launch)
+    assert state(answer, "D-2.1.1")[0] == Verdict.WAIVED
+    assert "it was FAIL: why D-2.1.1 is FAIL" in state(answer, "D-2.1.1")[1]
+    assert broken(answer) == ["waivers"]
+    path = launch.path / "suites" / "launch.toml"
+    path.write_text(path.read_text().replace("[people]", "[people]\nwaivers = 1")
+                    .replace('"people" = {', '"people" = {"waivers" = 1, '))  # fmt: skip
+    answer = look(launch)
+    assert (answer.answer, broken(answer)) == (GO, [])
+
+
+def waive(office: Office, ident: str) -> None:
+    """As the owner, then as the second person."""
+    told: dict[str, Any] = {"kind": "waive", "text": "nobody uses it", "risk": "little"}
+    now = datetime.now(UTC).replace(microsecond=0)
+    told["expires_at"] = now + timedelta(days=1)
+    first = office.sign(ident, "paul", **told)
+    office.sign(ident, "tess", about=first.sha256, **told)
+
+
+def test_half_a_waiver_is_none_and_says_why(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.FAIL)
+    launch.sign("D-2.1.1", "paul", kind="waive", text="nobody uses it", risk="little")
+    answer = look(launch)
+    assert broken(answer) == ["failed"]
+    assert "nobody has signed as the second person" in state(answer, "D-2.1.1")[1]
+
+
+def test_a_statement_that_lapses_after_a_green_run_makes_the_item_pending(launch: Office) -> None:
+    shutil.rmtree(next(launch.statements.glob("*-D-2.2.1-paul-*")))
+    launch.sign(expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5))
+    assert look(launch).answer == GO
+    answer = look(launch, now=datetime.now(UTC) + timedelta(minutes=10))
+    assert broken(answer) == ["pending"]
+    assert "SUSPECT: paul signed it" in state(answer, "D-2.2.1")[1]
+
+
+def test_a_statement_since_the_newest_run_asks_for_another_run(launch: Office) -> None:
+    again(launch, "D-2.2.1", Verdict.PENDING)
+    answer = look(launch)
+    assert broken(answer) == ["pending"]
+    expected = "stated since the newest run; run `pytest --item D-2.2.1` again"
+    assert state(answer, "D-2.2.1")[1] == expected
+
+
+def test_an_unreadable_statement_is_told(launch: Office) -> None:
+    (launch.statements / "20261125T000000Z-D-2.2.1-paul-000000000000").mkdir()
+    assert broken(look(launch)) == ["statements"]
+
+
+def test_every_approver_has_to_say_go_and_nobody_no_go(launch: Office) -> None:
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=30)
+    decide(launch, "tess", "no-go", made_at=later)
+    answer = look(launch)
+    assert broken(answer) == ["approved", "no-objection"]
+    assert answer.awaited == ["technical_lead"]
+    assert answer.decisions[0].kind == "no-go"
+    decide(launch, "tess", "go", made_at=later + timedelta(seconds=30))
+    assert look(launch).answer == GO
+
+
+def test_no_approver_named_is_no_approval(launch: Office) -> None:
+    launch.launch(approvers=[])
+    launch.fresh()
+    assert "approved" in broken(look(launch))
+
+
+def test_a_run_with_uncommitted_changes_does_not_decide_but_may_rehearse(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.PASS, suite=ledger.Suite("c9d6", clean=None))
+    assert broken(look(launch)) == ["committed"]
+
+
+def test_records_of_a_rehearsal_and_of_staging_never_mix(launch: Office) -> None:
+    launch.looked(dict.fromkeys(BEFORE, Verdict.FAIL), ago=timedelta(0), env="rehearsal")
+    assert look(launch).answer == GO
+    answer = look(launch, "rehearsal", all_due=True)
+    assert answer.is_rehearsal
+    assert {"failed", "approved"} <= set(broken(answer))
+    assert answer.decisions == []
+    assert all(not s.said for s in answer.standings)
+    # Nor when somebody calls another kind of environment by the same name.
+    again(launch, "D-2.1.1", Verdict.FAIL, environment=ledger.EnvironmentRef(
+        "staging", "rehearsal", "x", "y"))  # fmt: skip
+    assert look(launch).answer == GO
+
+
+def test_today_decides_what_is_due(launch: Office) -> None:
+    answer = look(launch, today=date.fromisoformat(launch.on(1)))
+    assert (answer.answer, broken(answer)) == (NO_GO, ["looked-at"])
+    assert [s.line.id for s in answer.in_the_way] == ["D+1.1.1"]
+    assert "so it has to move" in answer.earliest_reason
+
+
+def test_changes_are_since_the_moment_asked_for(launch: Office) -> None:
+    launch.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(hours=3))
+    answer = look(launch, before=datetime.now(UTC) - timedelta(hours=2))
+    changes = {c.id: (c.before, c.after) for c in answer.changes}
+    assert changes["D-2.1.1"] == ("FAIL", "PASS")
+    assert changes["D-2.1.2"] == (MISSING, "PASS")
+
+
+def test_what_people_had_stated_then_is_part_of_how_it_was_then(launch: Office) -> None:
+    # It was green and stated an hour ago too: nothing has changed since a minute ago.
+    shutil.rmtree(next(launch.statements.glob("*-D-2.2.1-paul-*")))
+    launch.sign(made_at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50))
+    answer = look(launch, before=datetime.now(UTC) - timedelta(minutes=5))
+    assert answer.changes == []
+
+
+def test_each_day_has_its_counts_and_today_is_as_the_answer_is(launch: Office) -> None:
+    launch.looked(dict.fromkeys(BEFORE, Verdict.FAIL), ago=timedelta(days=2))
+    again(launch, "D-2.2.1", Verdict.PENDING)
+    answer = look(launch)
+    assert answer.days[0].counts == {"FAIL": 12, MISSING: 1}
+    assert answer.days[-1].counts == {"PASS": 11, "PENDING": 1, MISSING: 1}
+
+
+def test_who_is_done_last_stands_first_with_planned_hours(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.FAIL)
+    again(launch, "D-2.1.2", Verdict.FAIL)
+    (left,) = look(launch).remaining
+    # One task, however much of it is open.
+    assert (left.owner, left.items, left.minutes) == ("Product Manager", 2, 60)
+    assert left.done_by == launch.launch_day - timedelta(days=2)
+
+
+def test_a_person_who_states_something_anew_is_heard_once(launch: Office) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    launch.sign(made_at=now - timedelta(minutes=9))
+    (item,) = [s for s in look(launch).standings if s.line.id == "D-2.2.1"]
+    assert [s.is_superseded for s in item.said] == [False, True]
+    assert item.said[1].cause.startswith("paul stated it anew on ")
+
+
+def test_an_answer_comes_back_from_json_as_it_was(launch: Office) -> None:
+    again(launch, "D-2.1.1", Verdict.FAIL)
+    answer = look(launch)
+    assert decode(encode(answer), Path("answer.json")) == answer
+    assert encode(look(launch, now=answer.made_at)) == encode(answer)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"schema": "1"}', b'{"schema": 1}', b"\xff"])
+def test_what_is_no_answer_is_refused(data: bytes) -> None:
+    with pytest.raises(GoliveError, match=r"^a\.json: "):
+        decode(data, Path("a.json"))
+    with pytest.raises(GoliveError, match=f"reads up to {SCHEMA}"):
+        decode(b'{"schema": 99}', Path("a.json"))

@@ -1,0 +1,856 @@
+"""Procedures in Markdown: what is read as a line, what differs, and what becomes an item."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tomllib
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golive import procedure, tracing
+from golive.cli import main
+from golive.tracing import Difference, Document, Line
+from golive.verdicts import GoliveError
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITES = ROOT / "suites"
+SOURCE = SUITES / "procedure.toml"
+PROCEDURE = procedure.load(SOURCE)
+BLOCKS: list[dict[str, Any]] = tomllib.loads(SOURCE.read_text())["block"]
+STYLES = ("numbered", "not indented", "headings", "bold")
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#|" else c for c in text)
+
+
+def rendered(blocks: list[dict[str, Any]] = BLOCKS, style: str = "numbered") -> str:
+    """A procedure as Markdown, in one of the ways in which people write it."""
+    out = ["# Go-live procedure", "", "What has to hold before we launch:", "", "- everything", ""]
+    chapter = title = None
+    for b in blocks:
+        if b["chapter"] != chapter:
+            chapter, title = b["chapter"], None
+            out += [f"## {chapter}", ""]
+        if b["title"] != title:
+            title, number = b["title"], 0
+            out += [f"### {title}", ""]
+            out += [f"**Owner:** {b['owner']}", ""] if b["owner"] else []
+        for t in b["task"]:
+            number += 1
+            time = f" ({t['time']})" if "time" in t else ""
+            titles = [i["title"] for i in t["items"]]
+            boxes = [f"- [ ] {escaped(i)}" for i in titles]
+            if t["kind"] in {"task", "deliverable"}:
+                if style == "numbered":
+                    out += [f"{number}. **{t['title']}**{time}", *(f"   {box}" for box in boxes)]
+                elif style == "not indented":
+                    out += [f"{number}. **{t['title']}**{time}", *boxes]
+                elif style == "headings":
+                    out += [f"#### {t['title']}{time}", *boxes]
+                else:
+                    out += [f"**{t['title']}**{time}:", "", *(f"* [x] **{i}**" for i in titles)]
+            else:
+                out += [f"**{t['title']}:**", ""] if t["title"] != title else []
+                out += [_bullet(i, t["kind"]) for i in titles]
+            out.append("")
+    return "\n".join(out)
+
+
+def _bullet(title: str, kind: str) -> str:
+    if kind == "contact":
+        return f"- **{title}**: [Name] - [Phone]"
+    name, colon, rest = title.partition(": ")
+    return f"- **{escaped(name)}**{colon}{escaped(rest)}"
+
+
+def trace(markdown: str, of: procedure.Procedure = PROCEDURE) -> tuple[Difference, ...]:
+    return tracing.trace(tracing.parse(markdown, Path("p.md")), of).differences
+
+
+def only(differences: tuple[Difference, ...]) -> Difference:
+    assert len(differences) == 1, differences
+    return differences[0]
+
+
+def changed(change: Callable[[list[dict[str, Any]]], None]) -> tuple[Difference, ...]:
+    """The differences after one change of the document."""
+    blocks = deepcopy(BLOCKS)
+    change(blocks)
+    return trace(rendered(blocks))
+
+
+# ---------------------------------------------------------------- the project's own procedure
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_procedure_that_says_what_the_items_say_has_no_differences(style: str) -> None:
+    document = tracing.parse(rendered(style=style), Path("p.md"))
+    assert len(document.lines) == 479
+    assert tracing.trace(document, PROCEDURE).differences == ()
+    assert [text for _, text in document.prose] == ["everything"]
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        lambda text: "\ufeff---\ntitle: x\n---\n" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("### ", "### \N{ROCKET}\ufe0f "),
+        lambda text: text.replace("**Owner:** ", "*Owner*: "),
+        lambda text: text.replace("- [ ]", "- [x]"),
+        lambda text: text.replace("- [ ] ", "- [ ] <!-- checked -->"),
+        lambda text: text + "\n```\n- [ ] not a line\n```\n\n<!--\n- [ ] nor this\n-->\n",
+    ],
+)
+def test_how_a_document_is_dressed_makes_no_difference(dress: Callable[[str], str]) -> None:
+    assert trace(dress(rendered())) == ()
+
+
+def test_owners_may_stand_in_headings_and_headings_be_underlined() -> None:
+    text = rendered(style="bold")
+    for owner in {b["owner"] for b in BLOCKS} - {""}:
+        text = text.replace(f"\n\n**Owner:** {owner}\n", f" (Owner: {owner})\n")
+    lines = text.splitlines()
+    for n, line in enumerate(lines):
+        for marks, under in (("# ", "==="), ("## ", "---")):
+            if line.startswith(marks):
+                lines[n] = f"{line.removeprefix(marks)}\n{under}"
+    assert trace("\n".join(lines)) == ()
+
+
+def test_a_dropped_line_is_an_item_without_a_line() -> None:
+    told = only(changed(lambda b: b[0]["task"][0]["items"].pop(2)))
+    assert (told.kind, told.ids, told.line) == ("item", ("D-14.1.3",), None)
+    assert told.expected == "Load balancer configuration validated"
+    assert told.block == "Day -14: Infrastructure Readiness Assessment"
+
+
+def test_an_added_line_is_a_line_without_an_item() -> None:
+    told = only(changed(lambda b: b[0]["task"][0]["items"].insert(2, {"title": "Tea is ready"})))
+    assert (told.kind, told.ids, told.found) == ("line", (), "Tea is ready")
+    assert told.line is not None
+    assert rendered().splitlines()[told.line - 2] == "   - [ ] Redis cache cluster operational"
+
+
+def test_a_renamed_line_is_a_changed_title_of_its_item() -> None:
+    def rename(blocks: list[dict[str, Any]]) -> None:
+        blocks[0]["task"][0]["items"][1]["title"] = "Redis cache cluster is operational"
+
+    told = only(changed(rename))
+    assert (told.kind, told.about, told.ids) == ("title", "item", ("D-14.1.2",))
+    assert told.found == "Redis cache cluster is operational"
+    assert told.expected == "Redis cache cluster operational"
+
+
+def test_a_changed_owner_is_told_once_for_all_items_of_the_block() -> None:
+    told = only(changed(lambda b: b[0].update(owner="QA Lead")))
+    assert (told.kind, told.found, told.expected) == ("owner", "QA Lead", "DevOps Lead")
+    assert len(told.ids) == 19
+    assert rendered().splitlines()[(told.line or 0) - 1] == "**Owner:** DevOps Lead"
+
+
+def test_an_owner_that_is_no_longer_named_is_a_changed_owner() -> None:
+    told = only(changed(lambda b: b[0].update(owner="")))
+    assert (told.kind, told.found, told.expected) == ("owner", "", "DevOps Lead")
+
+
+def test_an_owner_of_one_line_is_told_for_its_item_alone() -> None:
+    text = rendered().replace(
+        "Load balancer configuration validated",
+        "Load balancer configuration validated (Owner: QA Lead)",
+        1,
+    )
+    told = only(trace(text))
+    assert (told.kind, told.ids, told.found) == ("owner", ("D-14.1.3",), "QA Lead")
+
+
+def test_a_changed_duration_is_told_once_for_the_task() -> None:
+    told = only(changed(lambda b: b[0]["task"][1].update(time="3.5 hours")))
+    assert (told.kind, told.found, told.expected) == ("duration", "3.5 hours", "3 hours")
+    assert told.ids == tuple(f"D-14.2.{n}" for n in range(1, 6))
+
+
+@pytest.mark.parametrize("same", ["120 min", "2h", "approx. 2 hrs", "1 hour 60 minutes"])
+def test_the_same_duration_in_other_words_is_no_difference(same: str) -> None:
+    assert changed(lambda b: b[0]["task"][0].update(time=same)) == ()
+
+
+def test_a_range_that_begins_where_the_last_one_ended_is_a_window() -> None:
+    document = tracing.parse(
+        "# Launch\n## Day 0: Rollback\n### Respond (0-5 minutes)\n- [ ] a\n"
+        "### Restore (5-15 minutes)\n- [ ] b\n### Later (2-3 hours)\n- [ ] c\n",
+        Path("p.md"),
+    )
+    assert [ln.minutes for ln in document.lines] == [5, 10, 180]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "about", "count"),
+    [
+        ("Day -14: Infrastructure", "Day -15: Infrastructure", "block", 19),
+        ("6:00 AM - 7:00 AM: Team", "6:30 AM - 7:00 AM: Team", "block", 15),
+        ("6:00 AM - 7:00 AM: Team", "Team", "block", 15),
+    ],
+)
+def test_another_day_or_clock_time_is_told_once_as_a_changed_time(
+    old: str, new: str, about: str, count: int
+) -> None:
+    assert old in rendered()
+    told = only(trace(rendered().replace(old, new)))
+    assert (told.kind, told.about, len(told.ids)) == ("time", about, count)
+
+
+def test_a_task_on_another_day_is_a_changed_time_and_due_day() -> None:
+    text = rendered().replace("**Database Performance** (Day +2)", "**Database Performance** (T+3)")
+    told = {d.about: d for d in trace(text)}
+    assert {d.kind for d in told.values()} == {"time"}
+    assert (told["task"].found, told["task"].expected) == ("T+3", "Day +2")
+    assert told["block"].expected == "Performance Tuning and Optimization (day +2)"
+
+
+def test_the_same_clock_time_in_other_words_is_no_difference() -> None:
+    text = rendered().replace("12:30 PM - 1:00 PM:", "12:30\N{EN DASH}13:00:")
+    assert trace(text.replace("### Day -14:", "### T-14:")) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "about", "count"),
+    [
+        ("## T-0 Day: Launch Execution", "## T-0 Day: The Launch", "chapter", 150),
+        (": Launch Day Wrap-Up", ": Launch Day Ends", "block", 15),
+        ("**Team Debriefing**", "**Debriefing of teams**", "task", 5),
+    ],
+)
+def test_a_renamed_chapter_block_or_task_is_told_once(
+    old: str, new: str, about: str, count: int
+) -> None:
+    told = only(trace(rendered().replace(old, new)))
+    assert (told.kind, told.about, len(told.ids)) == ("title", about, count)
+
+
+def test_a_line_in_another_task_has_moved() -> None:
+    def move(blocks: list[dict[str, Any]]) -> None:
+        item = blocks[0]["task"][0]["items"].pop(1)
+        blocks[0]["task"][2]["items"].append(item)
+
+    told = only(changed(move))
+    assert (told.kind, told.ids) == ("moved", ("D-14.1.2",))
+    assert told.found.endswith("/ Security Infrastructure Audit")
+    assert told.expected.endswith("/ Infrastructure Health Check")
+
+
+def test_a_line_in_another_block_has_moved() -> None:
+    def move(blocks: list[dict[str, Any]]) -> None:
+        blocks[7]["task"][0]["items"].append(blocks[0]["task"][0]["items"].pop(1))
+
+    told = only(changed(move))  # not its owner too, which is the other block's
+    assert (told.kind, told.ids) == ("moved", ("D-14.1.2",))
+    assert told.expected.startswith("Day -14")
+    assert told.found.startswith("Day -7")
+
+
+def test_a_line_out_of_its_order_has_moved() -> None:
+    def swap(blocks: list[dict[str, Any]]) -> None:
+        items = blocks[0]["task"][0]["items"]
+        items.insert(0, items.pop(3))
+
+    told = only(changed(swap))
+    assert (told.kind, told.ids, told.found) == ("moved", ("D-14.1.4",), "at the beginning")
+    assert told.expected == "behind D-14.1.3 Load balancer configuration validated"
+
+
+def test_lines_of_the_same_title_are_told_apart_by_where_they_stand() -> None:
+    def drop(blocks: list[dict[str, Any]]) -> None:
+        for block in blocks:
+            for task in block["task"]:
+                task["items"] = [i for i in task["items"] if i["id"] != gone.id]
+
+    same = [i for i in PROCEDURE if i.title == "Emergency procedures reviewed"]
+    assert len(same) == 4
+    for gone in same:
+        assert only(changed(drop)).ids == (gone.id,)
+
+
+PLACES = [
+    (b, t, i)
+    for b, block in enumerate(BLOCKS)
+    for t, task in enumerate(block["task"])
+    for i in range(len(task["items"]))
+    if len(task["items"]) > 1
+]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(PLACES), st.sampled_from(["drop", "add", "rename"]), st.sampled_from(STYLES))
+def test_any_one_change_of_any_line_is_exactly_that_difference(
+    place: tuple[int, int, int], change: str, style: str
+) -> None:
+    b, t, i = place
+    blocks = deepcopy(BLOCKS[max(0, b - 1) : b + 2])
+    titles = {block["title"] for block in blocks}
+    near = procedure.Procedure(SOURCE, {i.id: i for i in PROCEDURE if i.block_title in titles})
+    blocks = deepcopy([block for block in BLOCKS if block["title"] in titles])
+    items = next(k for k in blocks if k == BLOCKS[b])["task"][t]["items"]
+    item = dict(items[i])
+    if change == "drop":
+        del items[i]
+    elif change == "add":
+        items.insert(i, {"title": "Zebra crossing repainted"})
+    else:
+        items[i]["title"] = item["title"] + " zz"
+    told = only(trace(rendered(blocks, style), near))
+    assert told.kind == {"drop": "item", "add": "line", "rename": "title"}[change]
+    assert told.ids == (() if change == "add" else (item["id"],))
+
+
+# ---------------------------------------------------------------- other houses' procedures
+
+AIRLINE = """\
+Check-in cutover, Terminal 2
+============================
+
+Responsible: Station manager
+
+| Phase | Responsible | Duration |
+|-------|-------------|----------|
+| Freeze the kiosks | Kiosk team | 45 min |
+
+## T-3: Prepare kiosks (Owner: Kiosk team)
+
+1. Image 42 kiosks with build 7.1 (90 min)
+2. Print *paper* boarding cards
+   - 4,000 for each counter
+3. Brief counter staff - Owner: Duty manager
+
+## T-0 Night
+
+### 22:00 \N{EN DASH} 22:45: Freeze the kiosks
+
+| # | Step | Who is told | Responsible | Duration (min) |
+|---|------|-------------|-------------|----------------|
+| 1 | Close kiosk sessions | gates | Kiosk team | 15 |
+| 2 | Stop the bag tag `printer` feed | belts | Baggage desk | 30 |
+
+### 23:30 Switch (Owner: Network desk)
+
+- [ ] Point DCS at the new host
+  - [x] Host answers
+    on **both** ports
+  - [ ] Gate readers
+        paired <!-- not - [ ] this -->
+- \\[ ] has no box
+- \N{BALLOT BOX} Boarding test
+
+      - [ ] code is no line
+
+## Back-out
+
+1. Point DCS at the old host
+2. Reopen kiosk sessions
+
+## Contacts
+
+| Role | Phone |
+|---|---|
+| Duty manager | 555-0100 |
+| Network desk | 555-0101 |
+
+## Success metrics
+
+| Metric | Required | Target |
+|---|---|---|
+| Boarding time | <20 min | 15 min |
+"""
+
+HOSPITAL = """\
+# Records migration
+
+## 1. Day -2, 08:00: Rehearse
+
+**Responsible: Records office | Duration: 3 hours**
+
+**Dry run** (2 hours)
+
+- [ ] Copy of the archive mounted
+- [ ] 500 charts compared
+
+  Owner: Dr. Abara
+- [ ] 500 charts compared
+
+**Deliverables:**
+
+- Comparison report
+- Sign-off by the medical director (Owner: Medical director)
+
+## 2. Go-Live Day
+
+> **Note:** theatre lists freeze at 05:00.
+
+### Wave A: Wards
+
+| Field | Value |
+|---|---|
+| Owner | Ward systems |
+| Duration | 1 h 30 min |
+
+| Done | Check | Start |
+|---|---|---|
+| [ ] | Drug charts open | 06:00 |
+| [x] | Allergies shown \\| printed | 06:30 |
+
+### Wave B: Theatres
+
+1. **Anaesthesia** (45 min, Owner: Theatre lead)
+   1. [ ] Monitors paired
+   2. [ ] \N{SYRINGE} Pumps paired
+- [ ] Blood bank answers
+
+## Rollback triggers
+
+- Chart missing for more than 10 minutes
+- Wrong patient shown
+
+## Escalation
+
+1. Level 1 (0-15 min): Ward systems
+2. Level 2 (15-60 min): Medical director
+"""
+
+BANK = """\
+# Phase 1 - Freeze
+
+*Owner*: Batch desk\\
+*Start*: 18:00
+
+- Stop inbound files
+- Stop outbound files
+
+# Phase 2 - Move
+
+Owner: Data desk
+
+1. **Copy** (2-4 hours)
+   - Copy ledgers
+   - Copy standing orders
+2. **Check**
+   - Totals agree
+
+# Notes
+
+- Bring a torch
+"""
+
+
+def _document(text: str) -> Document:
+    return tracing.parse(text, Path("p.md"))
+
+
+def _told(document: Document, line: Line) -> tuple[object, ...]:
+    block = document.blocks[line.block]
+    task = document.tasks[line.task] if line.task != line.block else ""
+    return block.title, task, line.title, line.owner, line.time, line.minutes, line.due
+
+
+def test_an_airlines_steps_tables_and_nested_boxes_are_read() -> None:
+    document = _document(AIRLINE)
+    kiosks, freeze = "T-3: Prepare kiosks", "22:00 \N{EN DASH} 22:45: Freeze the kiosks"
+    switch = "23:30 Switch"
+    assert [_told(document, ln) for ln in document.lines] == [
+        (kiosks, "", "Image 42 kiosks with build 7.1", "Kiosk team", "90 min", 90, -3),
+        (kiosks, "", "Print paper boarding cards", "Kiosk team", "", None, -3),
+        (kiosks, "", "Brief counter staff", "Duty manager", "", None, -3),
+        (freeze, "", "Close kiosk sessions", "Kiosk team", "15 min", 15, 0),
+        (freeze, "", "Stop the bag tag printer feed", "Baggage desk", "30 min", 30, 0),
+        (switch, "", "Point DCS at the new host", "Network desk", "", None, 0),
+        (switch, "", "Host answers on both ports", "Network desk", "", None, 0),
+        (switch, "", "Gate readers paired", "Network desk", "", None, 0),
+        (switch, "", "Boarding test", "Network desk", "", None, 0),
+        ("Back-out", "", "Point DCS at the old host", "", "", None, None),
+        ("Back-out", "", "Reopen kiosk sessions", "", "", None, None),
+        ("Contacts", "", "Duty manager", "", "", None, None),
+        ("Contacts", "", "Network desk", "", "", None, None),
+        ("Success metrics", "", "Boarding time: <20 min (target: 15 min)", "", "", None, None),
+    ]
+    assert [ln.number for ln in document.lines][:3] == [12, 13, 15]
+    assert document.prose == ((14, "4,000 for each counter"), (33, "[ ] has no box"))
+    assert [ln.title for ln in document.lines if ln.ticked] == ["Host answers on both ports"]
+    assert {b.chapter for b in document.blocks.values()} == {
+        "Check-in cutover, Terminal 2",
+        "T-0 Night",
+    }
+
+
+def test_a_hospitals_bold_tasks_properties_and_waves_are_read() -> None:
+    document = _document(HOSPITAL)
+    office, wards = "Day -2, 08:00: Rehearse", "Wave A: Wards"
+    theatres = "Wave B: Theatres"
+    triggers = "Rollback triggers"
+    assert [_told(document, ln) for ln in document.lines] == [
+        (office, "Dry run", "Copy of the archive mounted", "Records office", "2 hours", 120, -2),
+        (office, "Dry run", "500 charts compared", "Dr. Abara", "2 hours", 120, -2),
+        (office, "Dry run", "500 charts compared", "Records office", "2 hours", 120, -2),
+        (office, "Deliverables", "Comparison report", "Records office", "", None, -2),
+        (
+            office,
+            "Deliverables",
+            "Sign-off by the medical director",
+            "Medical director",
+            "",
+            None,
+            -2,
+        ),
+        (wards, "", "Drug charts open", "Ward systems", "06:00", None, 0),
+        (wards, "", "Allergies shown | printed", "Ward systems", "06:30", None, 0),
+        (theatres, "Anaesthesia", "Monitors paired", "Theatre lead", "45 min", 45, 0),
+        (theatres, "Anaesthesia", "Pumps paired", "Theatre lead", "45 min", 45, 0),
+        (theatres, "", "Blood bank answers", "", "", None, 0),
+        (triggers, "", "Chart missing for more than 10 minutes", "", "", None, None),
+        (triggers, "", "Wrong patient shown", "", "", None, None),
+        ("Escalation", "", "Level 1 (0-15 min): Ward systems", "", "", None, None),
+        ("Escalation", "", "Level 2 (15-60 min): Medical director", "", "", None, None),
+    ]
+    assert [ln.kind for ln in document.lines][-5:] == [
+        "task",
+        "trigger",
+        "trigger",
+        "escalation",
+        "escalation",
+    ]
+
+
+def test_a_banks_phases_without_a_single_checkbox_are_read() -> None:
+    document = _document(BANK)
+    move = "Phase 2 - Move"
+    assert [_told(document, ln) for ln in document.lines] == [
+        ("Phase 1 - Freeze", "", "Stop inbound files", "Batch desk", "18:00", None, None),
+        ("Phase 1 - Freeze", "", "Stop outbound files", "Batch desk", "18:00", None, None),
+        (move, "Copy", "Copy ledgers", "Data desk", "2-4 hours", 240, None),
+        (move, "Copy", "Copy standing orders", "Data desk", "2-4 hours", 240, None),
+        (move, "Check", "Totals agree", "Data desk", "", None, None),
+    ]
+    assert document.prose == ((21, "Bring a torch"),)
+
+
+def test_a_schedule_in_a_table_is_read_by_its_columns() -> None:
+    document = _document(
+        "# Day 0: Launch\n\n| Time | Task |\n|---|---|\n| 09:00 | Freeze |\n| 09:30 | Move |\n\n"
+        "| | | Step | Lead time | Estimate |\n|-|-|-|-|-|\n| 1 | \u2705 | Check | x | 5 min |\n"
+    )
+    assert [(ln.title, ln.time, ln.minutes) for ln in document.lines] == [("Check", "5 min", 5)]
+    assert [n for n, _ in document.prose] == [5, 6]  # the block has a checkbox
+    document = _document("# D-Day\n\n| Time | Task |\n|---|---|\n| 09:00 | Freeze |\n")
+    assert [(ln.title, ln.time, ln.due) for ln in document.lines] == [("Freeze", "09:00", 0)]
+
+
+def test_a_line_without_a_list_is_a_line_and_a_checkbox_without_words_is_told() -> None:
+    document = _document("# T-1\n\n[ ] Doors shut\n[x] Lights out\n\n- [ ]\n")
+    assert [(ln.number, ln.title) for ln in document.lines] == [
+        (3, "Doors shut"),
+        (4, "Lights out"),
+    ]
+    assert document.prose == ((6, "a checkbox without words"),)
+
+
+# ---------------------------------------------------------------- items made of a document
+
+
+def write(text: str, path: Path) -> tracing.Written:
+    return tracing.write(tracing.parse(text, Path("p.md")), path)
+
+
+@pytest.mark.parametrize("text", [AIRLINE, HOSPITAL, BANK])
+def test_items_made_of_a_document_say_what_it_says(text: str, tmp_path: Path) -> None:
+    out = tmp_path / "procedure.toml"
+    written = write(text, out)
+    items = procedure.load(out)
+    assert trace(text, items) == ()
+    assert written.added == tuple(items.items)
+    assert not written.kept
+    assert not written.removed
+    assert {(i.way, i.effect, i.area) for i in items} == {("attested", "read", "team")}
+    again = out.read_bytes()
+    assert write(text, out).added == ()
+    assert out.read_bytes() == again
+
+
+def test_the_projects_own_procedure_is_written_byte_by_byte_as_it_is(tmp_path: Path) -> None:
+    out = tmp_path / "procedure.toml"
+    out.write_bytes(SOURCE.read_bytes())
+    assert len(write(rendered(), out).kept) == 479
+    assert out.read_bytes() == SOURCE.read_bytes()
+
+
+def test_ids_and_marks_say_when(tmp_path: Path) -> None:
+    write(AIRLINE, tmp_path / "p.toml")
+    items = list(procedure.load(tmp_path / "p.toml"))
+    assert [i.id.split(".")[0] for i in items][::3] == ["D-3", "T0-2200", "T0-2330", "BO", "C"]
+    assert list(dict.fromkeys(i.block for i in items)) == [
+        "day_minus_3",
+        "launch_2200",
+        "launch_2330",
+        "back_out",
+        "contacts",
+        "success_metrics",
+    ]
+    assert all(i.block.isidentifier() and i.phase.isidentifier() for i in items)
+
+
+@pytest.mark.parametrize("text", [AIRLINE, HOSPITAL, BANK])
+def test_ids_do_not_depend_on_what_is_inserted_elsewhere(text: str, tmp_path: Path) -> None:
+    """Even of two documents that are read on their own."""
+    write(text, tmp_path / "a.toml")
+    first = procedure.load(tmp_path / "a.toml").items
+    heading = "\n## Day -30: Something before\n\n- [ ] New first line\n\n"
+    extended = text.replace("\n## ", f"{heading}## ", 1) if "\n## " in text else heading + text
+    write(extended, tmp_path / "b.toml")
+    second = procedure.load(tmp_path / "b.toml").items
+    assert len(second) == len(first) + 1
+    assert {i.title: i.id for i in second.values()}.items() >= {
+        i.title: i.id for i in first.values()
+    }.items()
+
+
+def test_writing_again_keeps_ids_and_what_people_decided_about_an_item(tmp_path: Path) -> None:
+    out = tmp_path / "procedure.toml"
+    write(AIRLINE, out)
+    before = {i.title: i for i in procedure.load(out)}
+    host, gate = before["Host answers on both ports"], before["Gate readers paired"]
+    decided = f'"{host.id}", area = "infra", way = "probe"'
+    text = out.read_text().replace(f'"{host.id}", area = "team", way = "attested"', decided)
+    out.write_text(text)
+    gates = "  - [ ] Gate readers\n        paired <!-- not - [ ] this -->\n"
+    changed = (
+        AIRLINE.replace("Host answers", "New host answers")
+        .replace("2. Reopen kiosk sessions\n", "2. Gate readers paired\n")
+        .replace("## Back-out", "- [ ] Baggage test\n\n## Back-out")
+        .replace(gates, "")
+    )
+    written = write(changed, out)
+    after = {i.title: i for i in procedure.load(out)}
+    renamed = after["New host answers on both ports"]
+    assert (renamed.id, renamed.area, renamed.way) == (host.id, "infra", "probe")
+    assert after["Gate readers paired"].id == gate.id
+    assert after["Gate readers paired"].block_title == "Back-out"
+    assert written.added == (after["Baggage test"].id,)
+    assert [i.title for i in written.removed] == ["Reopen kiosk sessions"]
+    assert trace(changed, procedure.load(out)) == ()
+
+
+def test_a_comment_at_the_beginning_stays_and_one_further_on_is_never_lost(tmp_path: Path) -> None:
+    out = tmp_path / "procedure.toml"
+    write(BANK, out)
+    kept = "# Ours.\n# Ask the batch desk.\n" + out.read_text()
+    out.write_text(kept)
+    write(BANK, out)
+    assert out.read_text() == kept
+    commented = kept.replace("schema = 1\n", "schema = 1  # one\n")
+    out.write_text(commented)
+    with pytest.raises(GoliveError, match=r"line 4: found a comment, which would be lost"):
+        write(BANK, out)
+    assert out.read_text() == commented
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        (b"[tool]\nname = 1\n", r"--write overwrites nothing but a procedure"),
+        (b"# Notes\nhello", r"is not valid TOML.*--write overwrites nothing but a procedure"),
+        (b"\xff\xfe", r"is not UTF-8 text.*--write overwrites nothing but a procedure"),
+        (SOURCE.read_bytes(), r"has no item that p\.md has a line for"),
+    ],
+)
+def test_what_is_no_earlier_state_of_the_procedure_is_not_overwritten(
+    there: bytes, message: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.toml"
+    out.write_bytes(there)
+    with pytest.raises(GoliveError, match=message):
+        write(BANK, out)
+    assert out.read_bytes() == there
+    assert [p.name for p in tmp_path.iterdir()] == ["out.toml"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GoliveError, match=r"none/out\.toml: cannot be written: No such file"):
+        write(BANK, tmp_path / "none" / "out.toml")
+
+
+WORDS = st.text(
+    st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=40
+).map(lambda text: "x" + " ".join(text.split()))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    blocks=st.lists(
+        st.tuples(WORDS, st.lists(st.tuples(WORDS, st.booleans()), min_size=1, max_size=4)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_whatever_its_words_a_document_is_what_its_items_say(
+    blocks: list[tuple[str, list[tuple[str, bool]]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = ""
+    for day, (title, lines) in enumerate(blocks):
+        text += f"\n## Day -{day}: {title}\n\nOwner: {title}\n\n"
+        text += "".join(f"- [{'x' if done else ' '}] {line}\n" for line, done in lines)
+    out = tmp_path_factory.mktemp("out") / "procedure.toml"
+    written = write(text, out)
+    assert trace(text, procedure.load(out)) == ()
+    assert len(written.added) == sum(len(lines) for _, lines in blocks)
+
+
+PIECES = [
+    *("# ", "##", "- [ ] ", "[x]", "1. ", "   ", "\n", "\n\n", "\t", "**", "`", "```", "> ", "\\"),
+    *("Owner:", "(2 hours)", "Day -3", "22:00", "Phase 1 - ", " - ", ": ", "(", ")", "\ufeff"),
+    *("<b>", "<!--", "-->", "|", "| a | b |\n|---|---|\n", "---", "\u2610", "Deliverables", "a"),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+def test_any_text_is_read_or_refused_and_its_items_say_what_it_says(text: str) -> None:
+    try:
+        document = tracing.parse(text, Path("p.md"))
+    except GoliveError as e:
+        assert "inside an HTML block" in str(e)  # noqa: PT017 - either is right
+        return
+    for line in document.lines:
+        assert line.title
+        assert 1 <= line.number <= text.count("\n") + 1
+    if document.lines:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "procedure.toml"
+            tracing.write(document, out)
+            assert tracing.trace(document, procedure.load(out)).differences == ()
+
+
+# ---------------------------------------------------------------- what cannot be read
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"found no line of a procedure; expected checkboxes"),
+        (b"# Title\n\nOnly words.\n", r"found no line of a procedure"),
+        (b"- [ ] caf\xe9\n", r"is not UTF-8 text: .* at byte 9; expected Markdown in UTF-8"),
+        (b"\xff\xfe-\x00", r"is not UTF-8 text"),
+        (
+            b"<details>\n<summary>More</summary>\n- [ ] hidden\n</details>\n",
+            r"line 3: found a checkbox inside an HTML block",
+        ),
+        (
+            "\n".join("  " * n + "- [ ] deep" for n in range(60)).encode(),
+            r"line 49: lists and quotes are nested more than 50 deep",
+        ),
+    ],
+)
+def test_what_cannot_be_read_as_a_whole_is_refused(
+    content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "p.md", tmp_path / "out.toml"
+    path.write_bytes(content)
+    out.write_bytes(SOURCE.read_bytes())
+    with pytest.raises(GoliveError, match=message) as caught:
+        tracing.read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert main(["trace", str(path), "--write", str(out)]) == 1
+    assert main(["trace", str(path), "--suites", str(SUITES)]) == 1
+    assert out.read_bytes() == SOURCE.read_bytes()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GoliveError, match=r"none\.md: cannot be read: No such file"):
+        tracing.read(tmp_path / "none.md")
+    with pytest.raises(GoliveError, match=r"cannot be read: Is a directory"):
+        tracing.read(tmp_path)
+
+
+def test_ten_megabytes_are_read_and_twenty_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.md"
+    prose = ("word " * 2000 + "\n\n") * 1000
+    path.write_text(f"{AIRLINE}\n# Appendix\n\n{prose}")
+    assert path.stat().st_size > 10_000_000
+    assert len(tracing.read(path).lines) == 14
+    path.write_text("- [ ] a\n" + " " * 20_000_000)
+    with pytest.raises(GoliveError, match=r"holds 19\.1 MiB; expected .* at most 16 MiB"):
+        tracing.read(path)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_tells_by_block_and_line_and_its_status_says_whether_any_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.md"
+    path.write_text(rendered())
+    assert main(["trace", str(path), "--suites", str(SUITES)]) == 0
+    assert capsys.readouterr().out.endswith("\nno differences\n")
+    path.write_text(rendered().replace("   - [ ] Redis cache cluster operational\n", ""))
+    assert main(["trace", str(path), "--suites", str(SUITES)]) == 1
+    out = capsys.readouterr().out
+    assert "\nDay -14: Infrastructure Readiness Assessment\n" in out
+    assert "       -  no line for D-14.1.2: Redis cache cluster operational\n" in out
+    assert out.endswith("\ndifferences: 1 without a line\n")
+
+
+def test_the_command_tells_machines_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.md"
+    path.write_text(rendered().replace("operational\n", "works\n", 1))
+    assert main(["trace", str(path), "--suites", str(SUITES), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["lines"], found["items"]) == (479, 479)
+    assert found["prose"] == [{"line": 5, "text": "everything"}]
+    (told,) = found["differences"]
+    assert told == {
+        "kind": "title",
+        "about": "item",
+        "line": 15,
+        "block": "Day -14: Infrastructure Readiness Assessment",
+        "ids": ["D-14.1.2"],
+        "document": "Redis cache cluster works",
+        "procedure": "Redis cache cluster operational",
+    }
+
+
+def test_the_command_writes_and_reports_what_it_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "p.md", tmp_path / "procedure.toml"
+    path.write_text(AIRLINE)
+    assert main(["trace", str(path), "--write", str(out)]) == 0
+    assert "14 items: 0 kept, 14 added, 0 removed" in capsys.readouterr().out
+    assert main(["trace", str(path), "--suites", str(tmp_path)]) == 0
+    path.write_text(AIRLINE.replace("2. Reopen kiosk sessions\n", ""))
+    capsys.readouterr()
+    assert main(["trace", str(path), "--write", str(out), "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert [r["title"] for r in written["removed"]] == ["Reopen kiosk sessions"]
+    assert len(written["kept"]) == 13
+
+
+def test_hostile_words_reach_neither_the_terminal_nor_the_file_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "p.md", tmp_path / "procedure.toml"
+    path.write_text('## Day -1: A\n\n- [ ] red \x1b[31m "quoted" \\\\ \x7f \u202e done\n')
+    assert main(["trace", str(path), "--suites", str(SUITES)]) == 1
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert main(["trace", str(path), "--write", str(out)]) == 0
+    assert "\x1b" not in out.read_text()
+    assert main(["trace", str(path), "--suites", str(tmp_path)]) == 0

@@ -1,0 +1,128 @@
+"""Guards over the suites as they are: ids, thresholds, faults, a world where nothing answers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from golive import launch, ledger, procedure
+from golive.verdicts import Verdict
+from rehearsal.faults import all_faults
+from tests.suites.test_derived import derived
+from tests.unwritten import resting_on_unwritten
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITES = ROOT / "suites"
+
+
+def run_suites(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the real suites in a process of their own."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@cache
+def dead_run(reports: Path) -> ledger.Run:
+    """Every written item, in a world where nothing answers."""
+    done = run_suites(
+        *("--env=dead", "--today=2099-01-01", f"--reports={reports}"),
+        GOLIVE_DEAD_SECRET="nothing-answers-here",
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "nothing-answers-here" not in done.stdout + done.stderr
+    return ledger.read_run(ledger.runs(reports)[-1])
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory: pytest.TempPathFactory) -> ledger.Run:
+    return dead_run(tmp_path_factory.mktemp("dead"))
+
+
+def test_no_item_passes_where_nothing_answers(dead: ledger.Run) -> None:
+    assert dead.verdicts
+    green = [v.id for v in dead.verdicts.values() if v.verdict is Verdict.PASS]
+    assert green == []
+
+
+def test_where_nothing_answers_no_item_is_accused(dead: ledger.Run) -> None:
+    """Could not look is UNKNOWN: red would claim that something is wrong with the product."""
+    accused = {v.id: v.message for v in dead.verdicts.values() if v.verdict is Verdict.FAIL}
+    assert accused == {}
+
+
+def test_every_unknown_tells_its_cause(dead: ledger.Run) -> None:
+    unknown = [v for v in dead.verdicts.values() if v.verdict is Verdict.UNKNOWN]
+    assert unknown
+    broken = {v.id: v.message for v in unknown if not v.message.startswith("could not look at ")}
+    assert broken == {}
+
+
+def test_every_item_is_selected_or_told_as_unwritten(dead: ledger.Run) -> None:
+    known = procedure.load(SUITES / "procedure.toml")
+    selected = {line.id for line in dead.head.selected}
+    unwritten = {line.id for line in dead.head.unwritten}
+    assert selected | unwritten == set(known.items)
+    assert not selected & unwritten
+
+
+def test_the_procedure_has_479_items_of_which_62_are_vouched_for() -> None:
+    items = list(procedure.load(SUITES / "procedure.toml"))
+    assert len(items) == 479
+    assert sum(i.way == "attested" for i in items) == 62
+
+
+def test_every_attested_item_is_written(dead: ledger.Run) -> None:
+    known = procedure.load(SUITES / "procedure.toml")
+    vouched = {i.id for i in known if i.way == "attested"}
+    assert vouched <= {line.id for line in dead.head.selected}
+
+
+def test_marks_select_what_an_owner_expects() -> None:
+    def selected(*arguments: str) -> int:
+        done = run_suites("--collect-only", "-q", *arguments)
+        return sum("::" in line for line in done.stdout.splitlines())
+
+    assert selected("-m", "day_minus_13") == 15
+    assert selected("-m", "day_minus_14", "--item", "D-14.1") == 5
+    assert selected("--item", "D-13.1.2") == 1
+    assert selected("-m", "t_minus_2_weeks and attested") == 9
+
+
+def test_every_threshold_is_used_and_every_used_one_is_there() -> None:
+    there = set(launch.load(SUITES / "launch.toml").limits.names())
+    text = "".join(p.read_text() for p in SUITES.rglob("test_*.py"))
+    used = set(re.findall(r"\blimits\.(\w+)", text))
+    assert used == there
+
+
+def test_every_machine_verified_item_has_a_fault_that_reddens_it(dead: ledger.Run) -> None:
+    """But for those that cannot be green yet: those have literal verdicts (tests/suites)."""
+    written = {line.id for line in dead.head.selected}
+    machine = {line.id for line in dead.head.selected if line.way != "attested"}
+    reddened = {ident for fault in all_faults().values() for ident in fault.reddens}
+    unwritten = resting_on_unwritten(SUITES)
+    assert machine - reddened - unwritten == set()
+    assert reddened - written == set(), "a fault names an item that nobody has written"
+    assert reddened & unwritten == set(), "a fault names an item that is red without it"
+
+
+def test_every_item_that_cannot_be_green_yet_is_tried_on_literal_verdicts() -> None:
+    assert resting_on_unwritten(SUITES) - set(derived()) == set()
+
+
+def test_every_item_tells_how_it_is_verified_and_what_its_owner_does(dead: ledger.Run) -> None:
+    silent = [v.id for v in dead.verdicts.values() if not v.how or not v.remedy]
+    assert silent == []
