@@ -257,7 +257,7 @@ def tally_of(basis: Basis) -> Content:
 
 def manifest_of(basis: Basis) -> Content:
     """The documents made for the items, each with its digest: once one is another, this one is
-    out of date."""
+    out of date. And what people have stated, with the digests of their evidence."""
     found = documents_of(basis.desk)
     rows: list[list[str | float]] = [
         [i, found[i].name, hashlib.sha256(found[i].read_bytes()).hexdigest()]
@@ -269,6 +269,7 @@ def manifest_of(basis: Basis) -> Content:
         content,
         tables=[
             *content.tables,
+            *_stated(basis),
             Table(title=FILES, columns=["item", "file", "SHA-256"], rows=rows),
         ],
         inputs={f"{row[0]}, file": str(row[2]) for row in rows},
@@ -390,6 +391,41 @@ class Deliverable:
         wanted = [i for i in self.basis.rests_on if self._is_derived(i)]
         lacking = [i for i in wanted if i not in there]
         return none_of("items without their document", lacking, among=len(wanted), of="documents")
+
+    def packed(self) -> Iterator[Claim]:
+        """What makes the documents that it lists ones to hand over: none lacks, each is of this
+        environment and candidate, shows just the data that it carries, tells what the ledger has
+        now of everything it rests on, and is signed by those whom it names."""
+        yield self.has_documents()
+        desk, files = self.basis.desk, documents_of(self.basis.desk)
+        listed = {i: files[i] for i in self.basis.rests_on if i in files}
+        read = {i: read_document(path) for i, path in listed.items()}
+        n = len(read)
+        here = (self.basis.environment, self.basis.launch.candidate)
+        other = [i for i, d in read.items() if (d.environment, d.candidate) != here]
+        subject = f"documents not about {here[1]} in {here[0]}"
+        yield none_of(subject, other, among=n, of="documents")
+        altered = [i for i, d in read.items() if page(d) != listed[i].read_text(encoding="utf-8")]
+        yield none_of("documents that show something else than their data", altered, among=n,
+                      of="documents")  # fmt: skip
+        sources = {row.id for d in read.values() for row in d.verdicts}
+        newest = readiness.newest(desk.reports, self.basis.environment, sorted(sources))
+        now = {i: digest_of(finding.verdict) for i, finding in newest.items()}
+        older = [
+            f"{i} ({', '.join(r.id for r in d.verdicts if now.get(r.id) != r.digest)})"
+            for i, d in read.items()
+            if any(now.get(r.id) != r.digest for r in d.verdicts)
+        ]
+        yield none_of("documents older than what they rest on", older, among=n, of="documents")
+        unsigned = [
+            f"{i} by {signer.title}"
+            for i, d in read.items()
+            for number, signer in enumerate(d.signers)
+            if not desk.roster.signature(
+                listed[i], signer.role, signature=_place(listed[i], number, signer)
+            ).valid
+        ]
+        yield none_of("documents without a valid signature", unsigned, among=n, of="documents")
 
     def _is_derived(self, ident: str) -> bool:
         return self.basis.desk.procedure.items[ident].way == "derived"

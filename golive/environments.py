@@ -225,6 +225,8 @@ class Paths(_Section, frozen=True, kw_only=True):
     barbers: str
     metrics: str
     pages: list[str]
+    payment: list[str]
+    """Pages on which customers pay."""
     signed_in_pages: list[str]
     never_cached: list[str]
     """Paths whose answers belong to one user."""
@@ -618,10 +620,20 @@ class Mail(_Section, frozen=True, kw_only=True):
     """Sent there as a bearer token."""
 
 
+class Browser(_Section, frozen=True, kw_only=True):
+    """Chromium, where pages have to be seen as a customer sees them."""
+
+    program: str = "chromium"
+    variables: dict[str, str] = {}
+    """Environment variables that it needs."""
+
+
 class Stripe(_Section, frozen=True, kw_only=True):
     """Payments."""
 
     url: str = "https://api.stripe.com"
+    card_origin: str = "https://js.stripe.com"
+    """Where the fields for a card come from."""
     key: Secret
     """A restricted key that may read the account."""
 
@@ -715,6 +727,7 @@ class Environment(_Section, frozen=True, kw_only=True):
     mail: Mail
     sms: Sms
     stripe: Stripe
+    browser: Browser = Browser()
     compliance: Compliance
     contacts: Contacts
     escalation: Escalation

@@ -88,6 +88,25 @@ def keep(page: Path, signature: Path, folder: Path) -> Path | None:
     return target
 
 
+def copies(desk: Desk) -> list[Copy]:
+    """What was signed by somebody who may sign it now, of this environment; oldest first."""
+    out = []
+    for folder in sorted(desk.signed.iterdir()) if desk.signed.is_dir() else []:
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        try:
+            one = read(folder)
+        except GoliveError:
+            continue  # `golive push` names it
+        if one.document.environment != desk.environment.name or one.id != folder.name:
+            continue
+        if one.role not in [s.role for s in one.document.signers]:
+            continue
+        if desk.roster.signature(one.page, one.role, signature=one.signature).valid:
+            out.append(one)
+    return out
+
+
 def lay_out(desk: Desk) -> list[Path]:
     """Put the newest signed documents where documents lie, with all their signatures.
 
@@ -97,7 +116,7 @@ def lay_out(desk: Desk) -> list[Path]:
     :returns: the documents that changed, or got a signature.
     """
     newest: dict[str, list[Copy]] = {}
-    for one in _copies(desk):
+    for one in copies(desk):
         found = newest.setdefault(one.document.kind, [])
         if found and one.document.made_at > found[0].document.made_at:
             found.clear()
@@ -136,25 +155,6 @@ def _gives_way(here: Path, to: Document, desk: Desk) -> bool:
             keep(here, signature, desk.signed)
         return True
     return not signed and not differences(own, to)
-
-
-def _copies(desk: Desk) -> list[Copy]:
-    """What was signed by somebody who may sign it now, of this environment; oldest first."""
-    out = []
-    for folder in sorted(desk.signed.iterdir()) if desk.signed.is_dir() else []:
-        if folder.name.startswith(".") or not folder.is_dir():
-            continue
-        try:
-            one = read(folder)
-        except GoliveError:
-            continue  # `golive push` names it
-        if one.document.environment != desk.environment.name or one.id != folder.name:
-            continue
-        if one.role not in [s.role for s in one.document.signers]:
-            continue
-        if desk.roster.signature(one.page, one.role, signature=one.signature).valid:
-            out.append(one)
-    return out
 
 
 def _signatures(page: Path) -> list[Path]:

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,9 @@ import msgspec
 
 from golive import ledger, signed, statements
 from golive.decoding import decode
+from golive.desk import Desk
 from golive.masking import Mask
-from golive.verdicts import GoliveError
+from golive.verdicts import GoliveError, Pending, ProbeError
 
 RUNS, STATEMENTS, DOCUMENTS = KINDS = ("runs", "statements", "documents")
 MOST_BYTES = 256 * 2**20
@@ -80,6 +82,18 @@ class Stored:
     id: str
     digest: str
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How a store keeps an object."""
+
+    place: str
+    versions: int
+    """Of the object, deletions included."""
+    lock: str
+    """Mode of the object lock, as S3 names it; empty: anybody who may write can change it."""
+    locked_until: datetime | None
 
 
 @dataclass
@@ -225,6 +239,22 @@ class Store:
             finally:
                 draft.unlink(missing_ok=True)
 
+    def kept(self, stored: Stored) -> Kept:
+        """How the store keeps an object: whether it can be changed, and whether it was."""
+        if "s3" not in self._fs.protocol:
+            return Kept(f"{self.shown}/{stored.name}", 1, "", None)
+        bucket, _, key = stored.path.partition("/")
+        with self._telling("cannot be asked how it keeps objects"):
+            head = self._fs.call_s3("head_object", Bucket=bucket, Key=key)
+            told = self._fs.call_s3("list_object_versions", Bucket=bucket, Prefix=key)
+        versions = [*told.get("Versions", []), *told.get("DeleteMarkers", [])]
+        return Kept(
+            f"s3://{stored.path}",
+            sum(v["Key"] == key for v in versions),
+            head.get("ObjectLockMode", ""),
+            head.get("ObjectLockRetainUntilDate"),
+        )
+
     def tidy(self) -> None:
         """Remove what pushes that were killed have left behind."""
         if self._is_folder:
@@ -327,6 +357,37 @@ def pull(
         _do(jobs, kind, out, progress)
         _remove_abandoned(folder, ".pull-*")
     return out
+
+
+def kept_document(desk: Desk, page: Path) -> Kept:
+    """How the store of launch.toml keeps a document as it lies there signed, after its content
+    there was found to be the same.
+
+    :raises Pending: no store is named, or the document has not been sent to it.
+    :raises ProbeError: the store cannot be asked, or what it has is something else.
+    """
+    if not desk.launch.store:
+        raise Pending(f"{desk.launch.source}: launch.store names no store; name one, then push")
+    content = page.read_bytes()
+    mine = [c for c in signed.copies(desk) if c.page.read_bytes() == content]
+    if not mine:
+        sign = f"golive sign {page} --env {desk.environment.name}"
+        raise Pending(f"{page} was not kept as it was signed; `{sign}` does that")
+    try:
+        store = Store(desk.launch.store, desk.root)
+        there, _ = store.list(DOCUMENTS)
+        found = [s for c in mine for s in there.get(c.id, [])]
+        if not found:
+            raise Pending(f"{page} is signed, but not in {store.shown}; `golive push` sends it")
+        if len(found) > 1:
+            raise Refused(_several(found))
+        folder = next(c.page.parent for c in mine if c.id == found[0].id)
+        if store.read(found[0]) != pack(folder, DOCUMENTS):
+            raise Refused("holds something else than what was signed here")
+        return store.kept(found[0])
+    except (GoliveError, Refused) as e:
+        step = "look at it there; remove what is not genuine, and push again"
+        raise ProbeError(f"the copy of {page.name} in the store", e, step) from None
 
 
 def pack(folder: Path, kind: str) -> bytes:

@@ -63,6 +63,7 @@ def describe(r: Rehearsal) -> dict[str, Any]:
         return [*run, sys.executable, "-P", "-m", module, *words]
 
     tool = launch_tools.words(r)
+    chromium = binaries.find("chromium")
 
     def incident(*words: str) -> list[str]:
         return command(*words, module="rehearsal.incidents")
@@ -248,7 +249,12 @@ def describe(r: Rehearsal) -> dict[str, Any]:
             "token": secret(messages.SMS_TOKEN),
             "sender": messages.NUMBER,
         },
-        "stripe": {"url": address(r, ""), "key": secret(STRIPE_KEY)},
+        "stripe": {
+            "url": address(r, ""),
+            "key": secret(STRIPE_KEY),
+            "card_origin": address(r, ""),
+        },
+        "browser": {"program": str(chromium.path), "variables": chromium.environment},
         "compliance": {"entity": writing.COMPANY, "issuers": [writing.ISSUER]},
         "escalation": {
             "clock": incidents.CLOCK,

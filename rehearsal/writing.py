@@ -17,10 +17,11 @@ import tomllib
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 import psycopg
@@ -38,6 +39,7 @@ _HERE = Path(__file__).parent / "papers"
 Change = Callable[[dict[str, Any]], object]
 LAUNCH = "2026-12-07"
 _LAUNCH_DAY = date.fromisoformat(LAUNCH)
+_UTC_OFFSET = datetime.combine(_LAUNCH_DAY, time(12), ZoneInfo(agenda.ZONE)).isoformat()[-6:]
 _BASELINE = """
 with week as (select %(starts)s::timestamptz as starts)
 select (select count(*) from appointments where start_time >= starts
@@ -217,7 +219,10 @@ def facts(r: Rehearsal) -> dict[str, Any]:
         "issuer": ISSUER,
         "product": f"BookedBarber {launch_tools.CANDIDATE}",
         "after_launch": lambda count: _LAUNCH_DAY + timedelta(days=count),
-        "on_launch_day": lambda at, day=0: f"{_LAUNCH_DAY + timedelta(days=day)}T{at}:00Z",
+        "utc_offset": _UTC_OFFSET,
+        "on_launch_day": lambda at, day=0: (
+            f"{_LAUNCH_DAY + timedelta(days=day)}T{at}:00{_UTC_OFFSET}"
+        ),
         "this_morning": f"{today}T00:00:00Z",
         "tomorrow_morning": f"{today + timedelta(days=1)}T09:00:00Z",
         "counted_at": f"{office.first_up(r.folder).date() - timedelta(days=1)}T00:00:00Z",

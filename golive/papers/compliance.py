@@ -44,7 +44,13 @@ class CardCompliance(Kind, frozen=True, kw_only=True):
     scanned_by: str
     processor_valid_until: Annotated[date, Meta(description="the payment provider's attestation")]
     card_origin: Annotated[str, Meta(description="from which alone card fields are loaded")]
-    scripts: Annotated[list[str], Meta(description="approved scripts of the payment pages")]
+    scripts: Annotated[
+        list[str],
+        Meta(
+            description="approved scripts of the payment pages: the path of our own, the address"
+            " of others, 'inline' and the SHA-256 of the text of those in the page itself"
+        ),
+    ]
 
 
 class Control(Part, frozen=True, kw_only=True):

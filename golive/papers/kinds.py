@@ -4,7 +4,7 @@ day as HH:MM in the launch's own time zone, digests as SHA-256 in hexadecimal.""
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from itertools import combinations
 from typing import Annotated, Literal
 
@@ -78,6 +78,18 @@ class LaunchTimeline(Kind, frozen=True, kw_only=True):
     date: date
     utc_offset: Annotated[str, Meta(description="e.g. +00:00", pattern=r"^[+-]\d\d:\d\d$")]
     slots: list[Slot]
+
+    def span(self, block: str) -> tuple[datetime, datetime]:
+        """From the beginning of a block to the end of the day's last one.
+
+        :raises KeyError: the timeline does not have it.
+        """
+        starts = {s.block: s.starts for s in self.slots}[block]
+        ends = max(s.ends for s in self.slots)
+        begin, end = (
+            datetime.fromisoformat(f"{self.date}T{at}:00{self.utc_offset}") for at in (starts, ends)
+        )
+        return begin, end
 
     def minutes_left(self, blocks: Collection[str]) -> dict[str, float]:
         """What is left of the day after the end of each of these blocks; none where the timeline
@@ -315,6 +327,7 @@ class LaunchProcedure(Kind, frozen=True, kw_only=True):
 
     file = "launch-procedure.md"
     version: Annotated[str, Meta(description="the candidate")]
+    timeline_sha256: Annotated[str, Meta(description="of the launch timeline that it follows")] = ""
 
 
 class WeighedRisk(Part, frozen=True, kw_only=True):
@@ -380,6 +393,9 @@ class GoNoGo(Kind, frozen=True, kw_only=True):
     conditions: list[str]
     commit: str
     register_sha256: Annotated[str, Meta(description="of the risk register that was reviewed")]
+    package_sha256: Annotated[
+        str, Meta(description="of the package that was decided on; `golive package` tells it")
+    ] = ""
     risks: list[Decision]
 
 

@@ -30,6 +30,7 @@ Row = TypeVar("Row")
 SEVERITIES = ("critical", "high", "medium", "low")
 """The gravest first."""
 _PER_PAGE = 100
+_AUTHOR = re.compile(r"^\s*(.*?)\s*<([^<>]+)>")
 _SHORT = re.compile(r"[0-9a-f]{7,39}")
 _CONFIGURED = "check [tracker] in the environment file"
 
@@ -181,6 +182,22 @@ class CheckRuns:
 
 
 @dataclass(frozen=True, slots=True)
+class Authors:
+    """Who wrote the commits between two releases, co-authors included."""
+
+    span: str
+    """From which tag to which."""
+    commits: int
+    people: tuple[tuple[str, str], ...]
+    """Name and e-mail address of each."""
+
+    def has(self, name: str, email: str) -> bool:
+        """Whether somebody is among them, by address or by name."""
+        known = {text.casefold() for pair in self.people for text in pair if text}
+        return email.casefold() in known or name.casefold() in known
+
+
+@dataclass(frozen=True, slots=True)
 class Fixes:
     """Which of the issues' commits the candidate holds."""
 
@@ -325,6 +342,24 @@ def fixes(env: Environment, issues: Issues) -> Fixes:
     named = sorted({one.fix_commit for one in issues.all if one.fix_commit})
     inside = tuple(one for one in named if _is_among(one, held))
     return Fixes(tag, commit, inside, tuple(one for one in named if one not in inside))
+
+
+@probe()
+def release_authors(env: Environment) -> Authors:
+    """Who wrote what the candidate has and the version before it has not, from the commits."""
+    release, limit_s = env.release, env.time_limits.probe
+    span = f"{release.previous_tag}..{release.tag}"
+    commits = _git(release.repository, limit_s, "rev-list", span).split()
+    if not commits:
+        raise ProbeError(
+            f"the commits of {span}",
+            f"there is none in {release.repository}",
+            "check [release] in the environment file, and fetch the repository's tags",
+        )
+    trailers = "%(trailers:key=Co-authored-by,valueonly,unfold)"
+    told = _git(release.repository, limit_s, "log", f"--format=%aN <%aE>%n{trailers}", span)
+    wrote = {tuple(_AUTHOR.findall(line)[0]) for line in told.splitlines() if _AUTHOR.search(line)}
+    return Authors(span, len(commits), tuple(sorted(wrote)))
 
 
 def _is_among(named: str, commits: set[str]) -> bool:

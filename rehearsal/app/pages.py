@@ -109,6 +109,14 @@ def booking(request: Request) -> Response:
                  today=datetime.now(UTC).date().isoformat())  # fmt: skip
 
 
+@router.get("/pay")
+def payment(request: Request) -> Response:
+    """Where a customer pays. Fields for the card come from the payment provider, in a frame of
+    its own; a fault of the rehearsal may put others or a further script on the page."""
+    shop: Shop = request.app.state.shop
+    return _page(request, "pay.html", _user(request), fault=shop.database.orders("payment_page"))
+
+
 @router.get("/dashboard")
 def dashboard(request: Request) -> Response:
     user = _user(request)

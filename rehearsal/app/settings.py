@@ -36,6 +36,7 @@ class Settings:
     pool_size: int = 20
     pool_overflow: int = 40
     bcrypt_rounds: int = 12
+    card_script: str = "https://js.stripe.com/v3/"
     faults_file: Path | None = None
 
     @property
@@ -67,6 +68,7 @@ class Settings:
             pool_size=_number(environ, "DB_POOL_SIZE", cls.pool_size),
             pool_overflow=_number(environ, "DB_MAX_OVERFLOW", cls.pool_overflow),
             bcrypt_rounds=_number(environ, "BCRYPT_ROUNDS", cls.bcrypt_rounds),
+            card_script=environ.get("CARD_SCRIPT_URL", cls.card_script),
             faults_file=Path(faults) if faults else None,
         )
 

@@ -190,6 +190,10 @@ class Database:
         with self.engine.begin() as connection:
             yield Transaction(connection)
 
+    def orders(self, what: str) -> Any:
+        """What the rehearsal has ordered to go wrong of that name; None: nothing."""
+        return self._faults.orders().get(what)
+
     def _before(
         self, connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, _: bool
     ) -> tuple[str, Any]:
@@ -211,26 +215,30 @@ class Database:
 
 
 class Faults:
-    """Delays ordered by the rehearsal in a JSON file, read again whenever it changes."""
+    """What the rehearsal orders in a JSON file, read again whenever it changes."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._seen_ns = -1
+        self._orders: Mapping[str, Any] = {}
         self._delays: Mapping[str, float] = {}
 
-    def delay_s(self, name: str) -> float:
+    def orders(self) -> Mapping[str, Any]:
         if self._path is None:
-            return 0.0
+            return {}
         try:
             seen_ns = self._path.stat().st_mtime_ns
             if seen_ns != self._seen_ns:
-                orders = json.loads(self._path.read_text(encoding="utf-8"))
-                slow: Sequence[Mapping[str, Any]] = _listed(orders.get("slow_statement"))
+                self._orders = json.loads(self._path.read_text(encoding="utf-8"))
+                slow: Sequence[Mapping[str, Any]] = _listed(self._orders.get("slow_statement"))
                 self._delays = {order["name"]: float(order["ms"]) / 1000 for order in slow}
                 self._seen_ns = seen_ns
         except FileNotFoundError:
-            return 0.0
-        return self._delays.get(name, 0.0)
+            return {}
+        return self._orders
+
+    def delay_s(self, name: str) -> float:
+        return self._delays.get(name, 0.0) if self.orders() else 0.0
 
 
 def _listed(orders: Any) -> Sequence[Mapping[str, Any]]:

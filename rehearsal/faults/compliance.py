@@ -7,6 +7,7 @@ from datetime import date
 from rehearsal import people, writing
 from rehearsal.faults import fault, office
 from rehearsal.faults.stating import DAY_S, Stating
+from rehearsal.parts.app import set_app_faults
 from rehearsal.script import entry
 from rehearsal.world import Rehearsal
 
@@ -74,6 +75,30 @@ def card_number_stored(r: Rehearsal) -> None:
 @card_number_stored.heals
 def note_without_it(r: Rehearsal) -> None:
     r.primary.sql("update appointments set notes = null where notes like 'card 4242 %'")
+
+
+@fault(
+    "script-on-payment-page",
+    reddens=PCI,
+    title="a script that nobody approved runs on the payment page",
+)
+def script_on_payment_page(r: Rehearsal) -> None:
+    set_app_faults(r, payment_page={"script": "js/times.js"})
+
+
+@fault(
+    "card-field-of-our-own",
+    reddens=PCI,
+    title="the payment page asks for the card's number in a field of its own",
+)
+def card_field_of_our_own(r: Rehearsal) -> None:
+    set_app_faults(r, payment_page={"own_fields": True})
+
+
+@script_on_payment_page.heals
+@card_field_of_our_own.heals
+def payment_page_as_it_was(r: Rehearsal) -> None:
+    set_app_faults(r, payment_page=None)
 
 
 made.written(

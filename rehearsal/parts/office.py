@@ -2,6 +2,7 @@
 
     /api/v3/...      issue tracker: GitHub's REST API (as of an Enterprise server)
     /v1/account      payments: the account of Stripe's REST API
+    /v3/             Stripe.js, as far as a payment page needs it
     /v1/...          status page: Atlassian Statuspage's REST API
     /api/client/features, /api/admin/projects/default/features      feature flags: Unleash
     anything else    pages: bridges, posts, press, vendors, notices, screens, /status
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 TRACKER_TOKEN, STATUS_KEY = "tracker-token", "status-page-key"
 STRIPE_KEY = "stripe-key"
 FLAGS_TOKEN, FLAGS_ADMIN_TOKEN = "flags-token", "flags-admin-token"
+CARD_SCRIPT = Path(__file__).with_name("card.js")
+CARD_FRAME = (
+    b"<!doctype html><html lang='en'><title>Card</title><label>Card number"
+    b" <input name='cardnumber' autocomplete='cc-number' inputmode='numeric'></label></html>"
+)
 MOST_PER_PAGE = 20
 """GitHub's is 100. Whoever reads the first page only is to notice here as well."""
 Query = dict[str, str]
@@ -486,6 +492,12 @@ class _Handler(BaseHTTPRequestHandler):
                 else:
                     self._send_json(200, document, link)
                 return
+        if path == "/v3/":
+            self._send(200, "text/javascript; charset=utf-8", CARD_SCRIPT.read_bytes(), {})
+            return
+        if path == "/v3/card":
+            self._send(200, "text/html; charset=utf-8", CARD_FRAME, {})
+            return
         status, body, location = page(self.desk.state(), path)
         self._send(status, "text/html; charset=utf-8", body.encode(), {"Location": location})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from golive.probes.launch_tools import Artefact, AuditEvent, Manifest
 from golive.reports import pages
 from golive.reports.documents import Content, Table
 from golive.statements import Statement, Vouched
+from golive.store import kept_document
 from golive.verdicts import Pending
 
 PRIMARY_ROLES = (
@@ -120,19 +122,23 @@ def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
 def test_one_decision_is_recorded_for_this_candidate(
     papers: Papers, desk: Desk, release_manifest: Manifest
 ) -> None:
-    """The record of the decision: its reasons, the candidate's commit, and no contrary decision
-    among the approvals that were signed.
+    """The record of the decision: its reasons, the candidate's commit, the package's digest, and
+    no contrary decision, nor one on another package, among the approvals that were signed.
 
-    Remedy: record the decision for this very candidate, and have all five sign the record. Whoever
-    decided otherwise before signs `golive approve` anew or revokes it.
+    Remedy: record the decision for this very candidate and package, and have all five sign the
+    record. Whoever decided otherwise before signs `golive approve` anew or revokes it.
     """
     record = papers.read(GoNoGo).data
     assert holds("reasons of the decision", record.reasons.strip(), record.reasons, "stated")
     assert equal("commit that was decided on", record.commit, release_manifest.commit)
-    said = {s.statement.by: s.statement.data.get("decision") for s in
-            reversed(desk.statements.decisions()) if s.valid}  # fmt: skip
-    contrary = sorted(p for p, decision in said.items() if decision != record.decision)
+    package = record.package_sha256
+    assert holds("package that was decided on", re.fullmatch("[0-9a-f]{64}", package),
+                 package or "not named", "its SHA-256")  # fmt: skip
+    said = _decided(desk)
+    contrary = sorted(p for p, s in said.items() if s.data.get("decision") != record.decision)
     assert none_of("contrary decisions", contrary, among=1 + len(said), of="decisions")
+    assert none_of("decisions on another package", _astray(record, desk), among=1 + len(said),
+                   of="decisions")  # fmt: skip
 
 
 @attested(
@@ -266,11 +272,14 @@ def test_the_criteria_are_met_on_todays_ledger(deliverables: Deliverables, limit
 def test_the_decision_document_says_what_was_decided(
     deliverables: Deliverables, papers: Papers, limits: Limits
 ) -> None:
-    """The newest verdicts of D-1.1, who signed to have been there, the record of the meeting and
-    the votes, made into the document and compared with it; that it is later than all of them; the
-    signature.
+    """The newest verdicts of D-1.1, who signed to have been there, the record of the meeting, the
+    package it was about and the votes, made into the document and compared with it; that it is
+    later than all of them; the signature; the copy in the store, and how long nobody can change
+    it there.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document anew, sign it and push it.
+    Whoever voted on another package votes anew. A store that anybody may write to does not do:
+    name a bucket with object lock in launch.store.
     """
     record = papers.read(GoNoGo)
     document = deliverables.of(
@@ -285,13 +294,28 @@ def test_the_decision_document_says_what_was_decided(
         extra=[
             none_of("votes after the document was made", late, among=max(1, len(votes)),
                     of="votes"),
+            none_of("votes on another package", _astray(record.data, basis.desk),
+                    among=max(1, len(votes)), of="votes"),
         ],
-        not_judged=(
-            "the digest of the package that was decided on",
-            "a stored copy that cannot be changed, of the same digest",
-        ),
     ):  # fmt: skip
         assert claim
+    copy = kept_document(basis.desk, document.path)
+    until = _launch_day(basis.desk) + timedelta(days=limits.decision_locked_days)
+    assert equal(f"versions of {copy.place}", copy.versions, 1)
+    locked = copy.locked_until is not None and copy.locked_until.date() >= until
+    told = f"{copy.lock or 'none'}, until {copy.locked_until}"
+    assert holds(f"lock of {copy.place}", locked, told, f"at least until {until}")
+
+
+def _decided(desk: Desk) -> dict[str, Statement]:
+    """The newest valid decision of everybody who decided by command."""
+    return {s.statement.by: s.statement for s in reversed(desk.statements.decisions()) if s.valid}
+
+
+def _astray(record: GoNoGo, desk: Desk) -> list[str]:
+    """Who decided on another package than the record names."""
+    said = _decided(desk)
+    return [p for p, s in said.items() if s.about and s.about != record.package_sha256]
 
 
 def _meeting(record: Paper[GoNoGo]) -> Write:
@@ -307,6 +331,7 @@ def _meeting(record: Paper[GoNoGo]) -> Write:
             ["held on", told.held_on.isoformat()],
             ["reasons", told.reasons],
             ["commit", told.commit],
+            ["package", told.package_sha256],
             ["risk register", told.register_sha256],
         ]
         decision += [[f"condition {n}", c] for n, c in enumerate(told.conditions, 1)]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from golive import findings
-from golive.claims import at_least, at_most, holds, none_of, same_set
-from golive.deliverables import Deliverables
+from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.deliverables import Deliverables, with_tables
 from golive.desk import Desk
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import KnownIssues, RiskRegister, RoleTable
-from golive.probes.tracker import CheckRuns, Fixes, Issues, PullRequest
+from golive.probes.launch_tools import Manifest
+from golive.probes.tracker import Authors, CheckRuns, Fixes, Issues, PullRequest
+from golive.reports.documents import Figure
 
 
 @attested(
@@ -157,18 +159,35 @@ def test_bugs_are_resolved_verified_and_those_left_are_known(
 
 @derived("D-6.D.3")
 def test_the_qa_lead_signs_off_on_everything_that_was_validated(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables,
+    release_authors: Authors,
+    fixes: Fixes,
+    release_manifest: Manifest,
+    limits: Limits,
 ) -> None:
     """The newest verdicts of D-6.D.1, D-6.D.2, D-6.3.5 and D-6.2, made into the sign-off and
-    compared with it; the QA Lead's signature.
+    compared with it; the commit that the release's tag names, so that a tag that moves makes the
+    sign-off anew; the QA Lead's signature, by nobody who wrote a commit of the release.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document anew and sign it. Where the
+    signer is an author, whoever else holds or backs up the role reads and signs it.
     """
     document = deliverables.of(
-        "D-6.D.3", "quality-assurance-sign-off", ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2")
-    )
+        "D-6.D.3", "quality-assurance-sign-off", ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2"),
+        with_tables(
+            figures=[Figure(name=f"commit of {fixes.tag}", value=fixes.commit)],
+            inputs={"commit": fixes.commit},
+        ),
+    )  # fmt: skip
+    people = deliverables.desk.roster.people
+    signed = [people[s.signer] for s in document.signatures if s.valid]
+    own = [p.name for p in signed if release_authors.has(p.name, p.email)]
     for claim in document.claims(
         max_age_h=limits.test_report_age_h,
-        not_judged=("that whoever signs is no author of the release",),
-    ):
+        extra=[
+            equal(f"commit of {fixes.tag}", fixes.commit, release_manifest.commit),
+            none_of("signers who wrote commits of the release", own,
+                    among=release_authors.commits, of="commits"),
+        ],
+    ):  # fmt: skip
         assert claim

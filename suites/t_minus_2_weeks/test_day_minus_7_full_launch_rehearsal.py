@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from golive import findings
 from golive.claims import at_least, each_at_least, equal, holds, none_of, same_set
@@ -15,6 +17,7 @@ from golive.papers import Papers
 from golive.papers.kinds import (
     CommunicationProtocol,
     EmergencyRunbook,
+    LaunchProcedure,
     LaunchTimeline,
     RoleTable,
     RollbackStep,
@@ -152,13 +155,18 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     "and the go/no-go points of its 4 phases, and books nobody twice",
     papers=("launch-timeline.md",),
 )
-def test_the_launch_timeline_has_every_block_in_order(papers: Papers, desk: Desk) -> None:
-    """The timeline against the procedure's blocks, their owners and order, and the role table.
+def test_the_launch_timeline_has_every_block_in_order(
+    papers: Papers, desk: Desk, env: Environment
+) -> None:
+    """The timeline against the procedure's blocks, their owners and order, the calendar's time
+    zone and the role table.
 
     Remedy: correct the timeline, and have it signed again.
     """
     timeline = papers.read(LaunchTimeline).data
     assert equal("date of the timeline", timeline.date, desk.launch.date)
+    noon = datetime.combine(timeline.date, time(12), ZoneInfo(env.calendar.time_zone))
+    assert equal("time zone of the timeline", timeline.utc_offset, noon.isoformat()[-6:])
     assert equal("blocks in the timeline's order", [s.block for s in timeline.slots],
                  desk.launch_day_blocks)  # fmt: skip
     owners = {b: desk.owner_of_block(b) for b in desk.launch_day_blocks}
@@ -268,13 +276,15 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     limits: Limits,
 ) -> None:
     """The newest verdicts of D-7.1, D-7.2 and D-7.4.5, made into the document and compared with
-    it; the minutes that the timeline leaves after each phase, its digest in the calendar's events
-    of launch day; the signature.
+    it; the minutes that the timeline leaves after each phase; its digest in the calendar's events
+    of launch day, in the launch procedure, and among the evidence of D-7.4.5, which is the copy
+    that the package has; the signature.
 
     Remedy: run what is missing, too old or red. Move a phase that ends too late; put the SHA-256
-    of the timeline as it is into the calendar's events. Then read the document anew and sign it.
+    of the timeline as it is into the calendar's events and the launch procedure; whoever signed
+    D-7.4.5 over another one signs anew. Then read the document anew and sign it.
     """  # fmt: skip
-    timeline = papers.read(LaunchTimeline)
+    timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
     left = timeline.data.minutes_left(PHASES)
     events = launch_calendar.beginning(env.calendar.block)
     other = [str(e) for e in events if timeline.sha256 not in e.text]
@@ -287,16 +297,20 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     document = deliverables.of(
         "D-7.D.4", "final-launch-timeline", ("D-7.1", "D-7.2", "D-7.4.5"), write
     )
+    signed = document.basis.stated("D-7.4.5")
+    over_another = [s.statement.by for s in signed
+                    if timeline.sha256 not in {e.sha256 for e in s.statement.evidence}]  # fmt: skip
     for claim in document.claims(
         max_age_h=limits.certificate_age_h,
         extra=[
             each_at_least("left of launch day after", left, limits.rollback_room_minutes, "min"),
+            equal(f"timeline that {procedure.name} quotes", procedure.data.timeline_sha256,
+                  timeline.sha256),
+            none_of("statements on D-7.4.5 over another timeline", over_another,
+                    among=max(1, len(signed)), of="statements"),
             none_of("events with another digest of the timeline", other, among=len(events),
                     of="events of launch day"),
         ],
-        not_judged=(
-            "measured time of every step plus 25 %",
-            "the digest of the timeline in runbook and package",
-        ),
+        not_judged=("measured time of every step plus 25 %",),
     ):  # fmt: skip
         assert claim

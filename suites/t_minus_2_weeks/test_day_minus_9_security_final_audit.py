@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import date
 
 from golive import findings
-from golive.claims import at_least, at_most, each_at_least, holds, none_of, same_set
+from golive.claims import (
+    at_least,
+    at_most,
+    each_at_least,
+    equal,
+    holds,
+    none_of,
+    same_set,
+)
 from golive.deliverables import Deliverables
 from golive.desk import Desk
 from golive.environments import Environment
@@ -18,6 +26,7 @@ from golive.papers.compliance import (
     ControlMatrix,
     ProcessingRegister,
 )
+from golive.probes.browser import PaymentPage
 from golive.probes.card_numbers import CardNumbers
 from golive.probes.edge import EdgeBehaviour
 from golive.probes.outbound import EvidenceLinks, Notice, Outbound
@@ -97,17 +106,22 @@ def test_every_host_that_gets_data_is_a_processor_under_contract_and_in_the_noti
 def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
     papers: Papers,
     card_numbers: CardNumbers,
+    payment_pages: tuple[PaymentPage, ...],
     edge_behaviour: EdgeBehaviour,
     desk: Desk,
+    env: Environment,
     today: date,
     limits: Limits,
 ) -> None:
     """The paper's dates; every text column, the logs of seven days and the keys of Redis searched
-    for card numbers, the same way as a test number that is found; public hosts' oldest TLS version.
+    for card numbers, the same way as a test number that is found; the payment pages in Chromium,
+    for whose their fields for a card are and which scripts run beside them; public hosts' oldest
+    TLS version.
 
     Remedy: where a card number is kept, find what writes it, stop that, and delete what is there;
-    treat it as an incident. Renew what has expired. Then the Security Lead and an executive sign
-    `golive attest D-9.2.2`.
+    treat it as an incident. Take a script off the payment page that nobody approved, or have it
+    approved in card-compliance.md. Renew what has expired. Then the Security Lead and an executive
+    sign `golive attest D-9.2.2`.
     """
     kept = papers.read(CardCompliance).data
     for what, until in (
@@ -127,6 +141,15 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
     assert at_least("keys of Redis", found.keys, 1)
     looked = found.columns + found.log_files + found.keys
     assert none_of("card numbers", found.shown, among=looked, of="columns, logs and keys")
+    fields = [origin for page in payment_pages for origin in page.card_fields]
+    assert equal("origin that card-compliance.md approves", kept.card_origin,
+                 env.stripe.card_origin)  # fmt: skip
+    assert at_least("card fields on the payment pages", len(fields), 1)
+    elsewhere = sorted({origin for origin in fields if origin != kept.card_origin})
+    assert none_of("origins of card fields but the approved one", elsewhere, among=len(fields),
+                   of="card fields")  # fmt: skip
+    run = {script for page in payment_pages for script in page.scripts}
+    assert same_set("scripts of the payment pages", run, kept.scripts)
     oldest = edge_behaviour.oldest_tls
     assert each_at_least("oldest TLS version", oldest, limits.tls_version)
 

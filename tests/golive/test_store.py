@@ -15,7 +15,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,26 @@ from moto.server import ThreadedMotoServer
 
 from golive import ledger, statements, store
 from golive.cli import main
+from golive.desk import Desk
 from golive.ledger import Ledger
 from golive.masking import Mask
 from golive.statements import Evidence, Statement
-from golive.store import DOCUMENTS, KINDS, RUNS, STATEMENTS, Outcome, Store, pack, pull, push
-from golive.verdicts import GoliveError
+from golive.store import (
+    DOCUMENTS,
+    KINDS,
+    RUNS,
+    STATEMENTS,
+    Outcome,
+    Store,
+    kept_document,
+    pack,
+    pull,
+    push,
+)
+from golive.verdicts import GoliveError, Pending, ProbeError
+from tests.conftest import Office
 from tests.golive.test_ledger import NOW, head, verdict
+from tests.golive.test_signed import by_command, make
 
 RUN = "20261124T090000.000000Z-staging-ab12"
 OTHER_RUN = "20261124T100000.000000Z-rehearsal-cd34"
@@ -358,6 +373,7 @@ STOPS_AT = """
 import os, sys, time
 from pathlib import Path
 from golive.cli import main
+from golive.desk import Desk
 
 def stop(*_):
     print("there", flush=True)
@@ -940,3 +956,57 @@ def test_the_launch_names_the_store(
     assert main(["push"]) == 0
     assert capsys.readouterr().out.startswith("pushed 1 run, 0 statements")
     assert len(Inside(folder).names()) == 1
+
+
+# -- how a signed document is kept ---------------------------------------------------------------
+
+
+def with_store(office: Office, place: str) -> Desk:
+    desk = office.desk()
+    return replace(desk, launch=replace(desk.launch, store=place))
+
+
+def test_a_signed_document_in_a_locked_bucket_is_kept_once_and_until_then(
+    office: Office, endpoint: str, s3: str
+) -> None:
+    page, until = make(office), datetime.now(UTC) + timedelta(days=30)
+    with pytest.raises(Pending, match="names no store"):
+        kept_document(office.desk(), page)
+    desk, client = with_store(office, "s3://locked/launch"), s3_client(endpoint)
+    client.create_bucket(
+        Bucket="locked",
+        ObjectLockEnabledForBucket=True,
+        CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
+    )
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 31}}
+    client.put_object_lock_configuration(
+        Bucket="locked", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+    )
+    with pytest.raises(Pending, match="golive sign"):
+        kept_document(desk, page)
+    by_command(office, page, "paul")
+    with pytest.raises(Pending, match="golive push"):
+        kept_document(desk, page)
+    push(Store("s3://locked/launch"), {DOCUMENTS: desk.signed})
+    kept = kept_document(desk, page)
+    assert (kept.versions, kept.lock) == (1, "COMPLIANCE")
+    assert kept.locked_until is not None
+    assert kept.locked_until >= until
+    (listed,) = client.list_objects_v2(Bucket="locked")["Contents"]
+    content = client.get_object(Bucket="locked", Key=listed["Key"])["Body"].read()
+    client.put_object(Bucket="locked", Key=listed["Key"], Body=content)
+    assert kept_document(desk, page).versions == 2
+    client.put_object(Bucket="locked", Key=listed["Key"], Body=b"something else")
+    with pytest.raises(ProbeError, match="does not match its digest"):
+        kept_document(desk, page)
+
+
+def test_a_folder_keeps_nothing_from_being_changed(office: Office, folder: str) -> None:
+    page = make(office)
+    by_command(office, page, "paul")
+    desk = with_store(office, folder)
+    push(Store(folder), {DOCUMENTS: desk.signed})
+    kept = kept_document(desk, page)
+    assert (kept.lock, kept.locked_until) == ("", None)
+    with pytest.raises(ProbeError, match="no such folder"):
+        kept_document(with_store(office, f"{folder}/gone"), page)

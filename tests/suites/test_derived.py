@@ -40,6 +40,7 @@ from golive.papers.kinds import (
     Briefing,
     Decision,
     GoNoGo,
+    LaunchProcedure,
     LaunchTimeline,
     Risk,
     RiskRegister,
@@ -51,10 +52,11 @@ from golive.papers.messages import CommunicationPlan, PlannedMessage
 from golive.probes.authorisation import Authorisation
 from golive.probes.calendar import Attendee, Event, LaunchCalendar
 from golive.probes.launch_tools import Artefact, Manifest
-from golive.probes.tracker import CheckRun, CheckRuns, Fixes, PullRequest
+from golive.probes.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
 from golive.reports.documents import read_document, write_document
 from golive.roster import load as load_roster
 from golive.signatures import sign
+from golive.store import Kept
 from golive.verdicts import Verdict
 from tests.checks import checks
 from tests.conftest import make_key, toml
@@ -71,7 +73,11 @@ SIGNED_BY_TWO = {
 }
 EACH = {"D-7.4.2", "D-5.3.4"}
 """What everybody states in person."""
-EVIDENCE = {"D-5.1.4": ["risk-register.md"], "D-2.1.3": ["risk-register.md"]}
+EVIDENCE = {
+    "D-5.1.4": ["risk-register.md"],
+    "D-2.1.3": ["risk-register.md"],
+    "D-7.4.5": ["launch-timeline.md"],
+}
 """Papers that statements name and other items read."""
 UNSIGNED = {"D-10.2.1", "D-10.2.2", "D-10.2.3", "D-6.3.5", "D-2.1.1", "D-1.1.4"}
 ABOUT_RED = {"D-14.D.4", "D-9.D.3"}
@@ -159,6 +165,7 @@ class World:
             "launch": LAUNCH,
             "today": date(2026, 11, 27),
             "issues": issues(),
+            "release_authors": Authors("v1.9.0..v2.0.0", 3, (("Ida Noh", "ida@example.com"),)),
             "fixes": Fixes("v2.0.0", COMMIT, (COMMIT,), ()),
             "check_runs": CheckRuns(
                 "v2.0.0", COMMIT, ("build",), (CheckRun("build", "completed", "success"),)
@@ -205,7 +212,8 @@ class World:
             briefing = Briefing(audience=audience, held_on=date(2026, 12, 3), attendees=told)  # type: ignore[arg-type]
             self.write(briefing, f"briefing-{audience}.md")
         self.write(register(risk("R-01"), risk("R-02", score="high")))
-        self.write(timeline())
+        followed = hashlib.sha256(self.write(timeline()).read_bytes()).hexdigest()
+        self.write(LaunchProcedure(version="v2.0.0", timeline_sha256=followed))
         self.write(role_table())
         self.write(meeting())
         self.write(plan(*(message(f"M-{n}") for n in range(4))))
@@ -296,6 +304,9 @@ def risk(ident: str, **changes: Any) -> Risk:
 OWNERS = list(dict.fromkeys(i.owner_mark for i in PROCEDURE if i.owner_mark))
 
 
+PACKAGE = "ef" * 32
+
+
 def meeting(**changes: Any) -> GoNoGo:
     told: dict[str, Any] = {
         "held_on": date(2026, 12, 6),
@@ -303,6 +314,7 @@ def meeting(**changes: Any) -> GoNoGo:
         "reasons": "Every rule holds.",
         "conditions": ["two people at the pager"],
         "commit": COMMIT,
+        "package_sha256": PACKAGE,
         "register_sha256": "cd" * 32,
         "risks": [Decision(id="R-02", decision="accept", owner="devops_lead")],
     }
@@ -311,7 +323,9 @@ def meeting(**changes: Any) -> GoNoGo:
 
 def timeline(**changes: Any) -> LaunchTimeline:
     ends = {f"phase_{n}": f"{9 + n}:00" for n in (1, 2, 3, 4)} | {"launch_1600": "17:00"} | changes
-    slots = [Slot(block=b, starts="09:00", ends=e, owner="devops_lead") for b, e in ends.items()]
+    starts = {"phase_4": "12:30"}
+    slots = [Slot(block=b, starts=starts.get(b, "09:00"), ends=e, owner="devops_lead")
+             for b, e in ends.items()]  # fmt: skip
     return LaunchTimeline(date=date(2026, 12, 7), utc_offset="-05:00", slots=slots)
 
 
@@ -326,7 +340,7 @@ def role_table(**primary: str) -> RoleTable:
 def message(ident: str, **changes: Any) -> PlannedMessage:
     known: dict[str, Any] = {
         "id": ident, "channel": "e-mail", "owner": "product_manager", "recipients": 4,
-        "send_at": datetime(2026, 12, 7, 12, tzinfo=UTC), "text": "announcement.md",
+        "send_at": datetime(2026, 12, 7, 18, tzinfo=UTC), "text": "announcement.md",
         "text_sha256": "ab" * 32, "no_go_text": "another day",
     }  # fmt: skip
     return PlannedMessage(**(known | changes))
@@ -394,9 +408,15 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     )
     desk = Desk(tmp_path, tmp_path / "reports", outline, LAUNCH, PROCEDURE)
     desk.__dict__["cards"] = {i.id: (Card(i.id, each=i.id in EACH), "") for i in PROCEDURE}
+    kept_in_store(monkeypatch, Kept("s3://x", 1, "COMPLIANCE", datetime(2099, 1, 1, tzinfo=UTC)))
     world = World(desk, Mask(), keys)
     world.written()
     return world
+
+
+def kept_in_store(monkeypatch: pytest.MonkeyPatch, kept: Kept) -> None:
+    """Whatever document is asked for is kept so; how a store is asked is tested with it."""
+    monkeypatch.setitem(derived()["D-1.D.1"].__globals__, "kept_document", lambda *_: kept)
 
 
 every = pytest.mark.parametrize("ident", sorted(set(derived()) - {"D-2.D.2"}))
@@ -753,6 +773,10 @@ def test_each_role_is_the_same_person_everywhere(world: World) -> None:
     [
         ({"owner": "gloria"}, "messages without an owner on the roster"),
         ({"send_at": datetime(2026, 12, 6, 21, tzinfo=UTC)}, "messages before the go/no-go"),
+        (
+            {"send_at": datetime(2026, 12, 7, 16, tzinfo=UTC)},
+            "messages not from 12:30 to 17:00 of 2026-12-07",
+        ),
         ({"recipients": 0}, "messages to nobody"),
         ({"no_go_text": " "}, "messages without a text for a no-go"),
     ],
@@ -826,3 +850,66 @@ def test_a_meeting_that_is_written_down_anew_makes_the_decision_document_anew(
     assert ["decision", "no-go"] in next(
         t for t in document.tables if t.title == "The decision"
     ).rows
+
+
+def test_no_author_of_the_release_signs_that_it_is_good(world: World) -> None:
+    world.in_order("D-6.D.3")
+    assert world.broken("D-6.D.3") == ""
+    told = "signers who wrote commits of the release"
+    for name, email in (("QA Lead", "x@example.com"), ("Q", "QA_Lead@Example.com")):
+        wrote = Authors("v1.9.0..v2.0.0", 3, ((name, email),))
+        with_name = world.broken("D-6.D.3", release_authors=wrote)
+        assert with_name == (told if "@Example" in email else "")
+    moved = Fixes("v2.0.0", "ab" * 20, (), ())
+    assert world.broken("D-6.D.3", fixes=moved) == "commit of v2.0.0"
+
+
+def test_the_timeline_is_the_same_in_procedure_and_package(world: World) -> None:
+    world.in_order("D-7.D.4")
+    world.write(LaunchProcedure(version="v2.0.0", timeline_sha256="00" * 32))
+    assert world.broken("D-7.D.4") == "timeline that launch-procedure.md quotes"
+    later = timeline(phase_3="12:01")
+    followed = hashlib.sha256(world.write(later).read_bytes()).hexdigest()
+    world.write(LaunchProcedure(version="v2.0.0", timeline_sha256=followed))
+    assert world.broken("D-7.D.4") == "statements on D-7.4.5 over another timeline"
+
+
+def test_each_document_of_the_package_is_one_to_hand_over(world: World) -> None:
+    world.in_order("D-2.D.1")
+    world.documents("D-2.D.1")
+    assert world.broken("D-2.D.1") == ""
+    path = documents_of(world.desk)["D-8.D.1"]
+    page, signature = path.read_text(), path.with_name(f"{path.name}.sig")
+    made, signed = read_document(path), signature.read_bytes()
+
+    def put_back() -> None:
+        path.write_text(page)
+        signature.write_bytes(signed)
+        assert world.broken("D-2.D.1") == ""
+
+    write_document(msgspec.structs.replace(made, environment="staging"), path)
+    assert world.broken("D-2.D.1") == "documents not about v2.0.0 in rehearsal"
+    put_back()
+    path.write_text(page.replace("<h1", "<h1 hidden"))
+    assert world.broken("D-2.D.1") == "documents that show something else than their data"
+    put_back()
+    signature.unlink()
+    assert world.broken("D-2.D.1") == "documents without a valid signature"
+    put_back()
+    world.run({"D-2.2.4": Verdict.PASS})
+    assert world.broken("D-2.D.1") == "documents older than what they rest on"
+
+
+def test_the_decision_is_about_one_package_and_kept_where_nobody_changes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.in_order("D-1.D.1")
+    assert world.broken("D-1.D.1") == ""
+    at = datetime(2099, 1, 1, tzinfo=UTC)
+    for kept, told in (
+        (Kept("s3://x", 2, "COMPLIANCE", at), "versions of s3://x"),
+        (Kept("s3://x", 1, "COMPLIANCE", datetime.now(UTC)), "lock of s3://x"),
+        (Kept("/folder/x", 1, "", None), "lock of /folder/x"),
+    ):
+        kept_in_store(monkeypatch, kept)
+        assert world.broken("D-1.D.1") == told

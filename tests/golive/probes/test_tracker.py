@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from golive.environments import Environment
+from golive.environments import Environment, TimeLimits
 from golive.probes import tracker
 from golive.probes.tracker import CheckRun, Issue, Issues, SeverityChange
 from golive.verdicts import ProbeError
@@ -385,3 +387,33 @@ def issues_fixed_by(env: Environment, *commits: str) -> Issues:
             for n, one in enumerate(commits)
         ),
     )
+
+
+def test_authors_of_a_release_are_those_of_its_commits_and_their_co_authors(
+    tmp_path: Path,
+) -> None:
+    def git(*words: str, who: str = "Ann <ann@example.com>") -> None:
+        name, _, rest = who.partition(" <")
+        own = {f"GIT_{r}_{k}": v for r in ("AUTHOR", "COMMITTER")
+               for k, v in (("NAME", name), ("EMAIL", rest.rstrip(">")))}  # fmt: skip
+        subprocess.run(["git", "-C", str(tmp_path), *words], env=os.environ | own, check=True)
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "first", who="Old Hand <old@example.com>")
+    git("tag", "v1")
+    git("commit", "-q", "--allow-empty", "-m", "second\n\nCo-authored-by: Bo Lee <bo@example.com>")
+    git("tag", "v2")
+    release = SimpleNamespace(repository=str(tmp_path), previous_tag="v1", tag="v2")
+    env = cast(Environment, SimpleNamespace(release=release, time_limits=TimeLimits()))
+    found = tracker.release_authors(env)
+    assert found.people == (("Ann", "ann@example.com"), ("Bo Lee", "bo@example.com"))
+    assert (found.span, found.commits) == ("v1..v2", 1)
+    assert found.has("", "BO@example.com")
+    assert found.has("ann", "another@example.com")
+    assert not found.has("Old Hand", "old@example.com")
+    release.tag = "v1"
+    with pytest.raises(ProbeError, match=r"v1\.\.v1.*there is none"):
+        tracker.release_authors(env)
+    release.tag = "v9"
+    with pytest.raises(ProbeError, match="v9"):
+        tracker.release_authors(env)

@@ -1,0 +1,161 @@
+"""The payment pages as a browser shows them: every script that runs, and where card fields lie.
+
+What HTML names is not all: scripts fetch further scripts, and the fields for a card number are
+put into frames by one of them. So the pages are opened in Chromium, which has to be installed
+where golive runs (``browser.program``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from golive.environments import Environment
+from golive.probing import probe
+from golive.verdicts import ProbeError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CARD_FIELDS = (
+    "input[autocomplete^='cc-'], input[name^='card' i], input[id^='card' i],"
+    " input[name='number'][inputmode='numeric']"
+)
+"""Fields into which a customer types a card's number, date or code."""
+_QUIET_S = 1.0
+"""So long has nothing to change before a page counts as complete."""
+_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentPage:
+    """A page on which customers pay, once its scripts have run."""
+
+    url: str
+    scripts: tuple[str, ...]
+    """Addresses of the scripts that ran, without their queries: of the product's own only the
+    path. Those that stand in the page itself go by the SHA-256 of their text."""
+    card_fields: tuple[str, ...]
+    """The origin that each field for a card was loaded from."""
+
+
+@probe()
+def payment_pages(env: Environment) -> tuple[PaymentPage, ...]:
+    """The payment pages in Chromium: their scripts, and whose the fields for a card are."""
+    paths = env.application.paths.payment
+    if not paths:
+        step = "name the pages on which customers pay in application.paths.payment"
+        raise ProbeError("the payment pages", "none is declared", step)
+    with _browser(env) as browser:
+        return tuple(_look(env, browser, f"https://{env.edge.hosts[0]}{path}") for path in paths)
+
+
+def _look(env: Environment, browser: Browser, url: str) -> PaymentPage:
+    from playwright.sync_api import Error
+
+    deadline = time.monotonic() + env.time_limits.probe / 2
+    # Certificates have an item of their own; a private authority is none that Chromium knows.
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    ran: list[str] = []
+    page.on("request", lambda r: ran.append(r.url) if r.resource_type == "script" else None)
+    try:
+        answer = page.goto(url, wait_until="load", timeout=env.time_limits.probe * 500)
+        if answer is None or answer.status != 200:
+            status = "no answer" if answer is None else f"status {answer.status}"
+            raise ProbeError(url, status, "see application.paths.payment")
+        fields = _settled(page, ran, deadline)
+        inline = page.eval_on_selector_all(
+            "script:not([src])",
+            "found => found.filter(s => !s.type || /javascript|module/.test(s.type))"
+            ".map(s => s.textContent)",
+        )
+    except Error as e:
+        step = "open it in a browser, from the same machine"
+        raise ProbeError(url, e.message.splitlines()[0], step) from None
+    finally:
+        context.close()
+    own = {*env.edge.hosts, urlsplit(env.application.url).hostname}
+    digests = [f"inline {hashlib.sha256(str(text).encode()).hexdigest()}" for text in inline]
+    return PaymentPage(url, tuple(sorted({*(_named(s, own) for s in ran), *digests})), fields)
+
+
+def _settled(page: Page, ran: list[str], deadline: float) -> tuple[str, ...]:
+    """The origins of the card fields, once neither they nor the scripts change any more.
+
+    Without any field it is waited for one until the deadline: they come last.
+    """
+    seen: tuple[object, ...] = ()
+    since = time.monotonic()
+    while True:
+        fields = tuple(
+            origin
+            for frame in page.frames
+            for origin in [_origin(frame.url)] * len(frame.query_selector_all(CARD_FIELDS))
+        )
+        now = time.monotonic()
+        if (fields, len(ran)) != seen:
+            seen, since = (fields, len(ran)), now
+        if now > deadline or (fields and now - since > _QUIET_S):
+            return fields
+        page.wait_for_timeout(100)
+
+
+def _origin(url: str) -> str:
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc}"
+
+
+def _named(url: str, own: set[str | None]) -> str:
+    split = urlsplit(url)
+    return split.path if split.hostname in own else f"{_origin(url)}{split.path}"
+
+
+@contextmanager
+def _browser(env: Environment) -> Iterator[Browser]:
+    """Chromium, which asks the edge's own nodes for the public hosts, and in a rehearsal nobody
+    outside this machine.
+
+    :raises ProbeError: there is none, or it cannot be started.
+    """
+    from playwright.sync_api import Error, sync_playwright
+
+    told = env.browser
+    program = shutil.which(told.program)
+    if program is None:
+        raise ProbeError(
+            "Chromium", f"{told.program} is not there", "install it, or set browser.program"
+        )
+    node = env.edge.nodes[0]
+    rules = [f"MAP {host}:443 {node.host}:{node.port}" for host in env.edge.hosts]
+    if env.is_rehearsal:
+        rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=program,
+                args=[*_FLAGS, *root, f"--host-resolver-rules={', '.join(rules)}"],
+                env={**os.environ, **told.variables},
+            )
+            try:
+                yield browser
+            finally:
+                browser.close()
+    except Error as e:
+        raise ProbeError(
+            "Chromium", e.message.splitlines()[0], f"start {program} by hand"
+        ) from None
