@@ -59,21 +59,23 @@ def payment_pages(env: Environment) -> tuple[PaymentPage, ...]:
     if not paths:
         step = "name the pages on which customers pay in application.paths.payment"
         raise ProbeError("the payment pages", "none is declared", step)
+    site = f"https://{env.edge.hosts[0]}" if env.edge.hosts else env.application.url
     with _browser(env) as browser:
-        return tuple(_look(env, browser, f"https://{env.edge.hosts[0]}{path}") for path in paths)
+        each_s = env.time_limits.probe / 2 / len(paths)
+        return tuple(_look(env, browser, f"{site}{path}", each_s) for path in paths)
 
 
-def _look(env: Environment, browser: Browser, url: str) -> PaymentPage:
+def _look(env: Environment, browser: Browser, url: str, within_s: float) -> PaymentPage:
     from playwright.sync_api import Error
 
-    deadline = time.monotonic() + env.time_limits.probe / 2
+    deadline = time.monotonic() + within_s
     # Certificates have an item of their own; a private authority is none that Chromium knows.
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
     ran: list[str] = []
     page.on("request", lambda r: ran.append(r.url) if r.resource_type == "script" else None)
     try:
-        answer = page.goto(url, wait_until="load", timeout=env.time_limits.probe * 500)
+        answer = page.goto(url, wait_until="load", timeout=within_s * 1000)
         if answer is None or answer.status != 200:
             status = "no answer" if answer is None else f"status {answer.status}"
             raise ProbeError(url, status, "see application.paths.payment")
@@ -88,7 +90,7 @@ def _look(env: Environment, browser: Browser, url: str) -> PaymentPage:
         raise ProbeError(url, e.message.splitlines()[0], step) from None
     finally:
         context.close()
-    own = {*env.edge.hosts, urlsplit(env.application.url).hostname}
+    own = {*env.edge.hosts, urlsplit(env.application.url).netloc}
     digests = [f"inline {hashlib.sha256(str(text).encode()).hexdigest()}" for text in inline]
     return PaymentPage(url, tuple(sorted({*(_named(s, own) for s in ran), *digests})), fields)
 
@@ -119,9 +121,9 @@ def _origin(url: str) -> str:
     return f"{split.scheme}://{split.netloc}"
 
 
-def _named(url: str, own: set[str | None]) -> str:
+def _named(url: str, own: set[str]) -> str:
     split = urlsplit(url)
-    return split.path if split.hostname in own else f"{_origin(url)}{split.path}"
+    return split.path if split.netloc in own else f"{_origin(url)}{split.path}"
 
 
 @contextmanager
@@ -139,8 +141,11 @@ def _browser(env: Environment) -> Iterator[Browser]:
         raise ProbeError(
             "Chromium", f"{told.program} is not there", "install it, or set browser.program"
         )
-    node = env.edge.nodes[0]
-    rules = [f"MAP {host}:443 {node.host}:{node.port}" for host in env.edge.hosts]
+    rules = [
+        f"MAP {host}:443 {node.host}:{node.port}"
+        for node in env.edge.nodes[:1]
+        for host in env.edge.hosts
+    ]
     if env.is_rehearsal:
         rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
     root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root

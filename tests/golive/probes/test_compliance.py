@@ -25,6 +25,7 @@ from golive.papers.compliance import (
     Processor,
 )
 from golive.probes import card_numbers
+from golive.probes.browser import PaymentPage
 from golive.probes.card_numbers import TEST_NUMBER, CardNumbers
 from golive.probes.outbound import EvidenceLinks, Notice, Outbound, hosts_on
 from golive.probes.tracker import PullRequest
@@ -164,10 +165,18 @@ def cards(**found: Any) -> CardNumbers:
     return replace(CARDS, **found)
 
 
+def payment(**found: Any) -> PaymentPage:
+    """A payment page as it has to be."""
+    script, origin = ("https://js.stripe.com/v3",), ("https://js.stripe.com",) * 2
+    return replace(PaymentPage("https://shop.example/pay", script, origin), **found)
+
+
 def pci(judged: Judged, paper: CardCompliance = PCI, **more: Any) -> Claim | None:
     facts: dict[str, Any] = {
         "papers": Shelf(paper),
         "card_numbers": CARDS,
+        "payment_pages": (payment(),),
+        "env": SimpleNamespace(stripe=SimpleNamespace(card_origin="https://js.stripe.com")),
         "edge_behaviour": SimpleNamespace(oldest_tls={"shop.example": 1.2}),
         "desk": desk(),
         "today": TODAY,
@@ -191,6 +200,20 @@ def test_no_card_number_is_green(judged: Judged) -> None:
         ({}, {"card_numbers": cards(log_files=0)}, "log files of the last 7 days: 0"),
         ({}, {"card_numbers": cards(keys=0)}, "keys of Redis: 0"),
         ({}, {"card_numbers": cards(found={"app.log": 2})}, "card numbers: app.log (2)"),
+        ({"card_origin": "https://evil.example"}, {}, "origin that card-compliance.md approves"),
+        ({}, {"payment_pages": ()}, "card fields on the payment pages: 0"),
+        ({}, {"payment_pages": (payment(card_fields=()),)}, "card fields on the payment pages: 0"),
+        (
+            {},
+            {"payment_pages": (payment(), payment(card_fields=("https://shop.example",)))},
+            "origins of card fields but the approved one: https://shop.example",
+        ),
+        (
+            {},
+            {"payment_pages": (payment(scripts=("https://js.stripe.com/v3", "/x.js")),)},
+            "not declared /x.js",
+        ),
+        ({}, {"payment_pages": (payment(scripts=()),)}, "missing https://js.stripe.com/v3"),
         (
             {},
             {"edge_behaviour": SimpleNamespace(oldest_tls={"shop.example": 1.0})},
