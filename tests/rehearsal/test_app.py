@@ -638,6 +638,10 @@ class TestApi:
         assert codes == [(False,), (True,)]
 
 
+_ROUNDS = 15
+"""Of the load, on a machine that is slow or busy."""
+
+
 class TestFigures:
     def test_workload_fills_the_histograms(self, server: Server, new: str) -> None:
         """As the rehearsal does it: an instance of its own, and load over HTTP."""
@@ -649,17 +653,20 @@ class TestFigures:
         )  # fmt: skip
         try:
             _wait(partial(_listens, port), process)
-            done: Any = workload(f"http://127.0.0.1:{port}", 4, 40, None)
-            assert set(done["by_status"]) <= {"200", "409"}
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-                lines = answer.read().decode().splitlines()
+            for _ in range(_ROUNDS):
+                done: Any = workload(f"http://127.0.0.1:{port}", 4, 40, None)
+                assert set(done["by_status"]) <= {"200", "409"}
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                    lines = answer.read().decode().splitlines()
+                counts = [float(line.split()[-1]) for line in lines
+                          if line.startswith("bookedbarber_db_query_seconds_count")]  # fmt: skip
+                if sum(counts) >= 1_000:
+                    break
             names = server.sql(new, "SELECT DISTINCT application_name FROM pg_stat_activity"
                                     f" WHERE datname = '{new}'")  # fmt: skip
         finally:
             process.terminate()
             assert process.wait(timeout=5) in (0, -15)
-        counts = [float(line.split()[-1]) for line in lines
-                  if line.startswith("bookedbarber_db_query_seconds_count")]  # fmt: skip
         assert ("bookedbarber-app-9",) in names
         assert sum(counts) >= 1_000
         assert len(counts) >= 24
