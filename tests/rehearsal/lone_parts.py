@@ -30,12 +30,12 @@ def running(r: Rehearsal, part: Part) -> Iterator[subprocess.Popen[bytes]]:
             stderr=output,
         )
     try:
-        r.wait(f"{part.name} is ready", lambda: _ready(r, part, process), within_s=20)
+        r.wait(f"{part.name} is ready", lambda: _ready(r, part, process), within_s=60)
         part.after(r)
         yield process
     finally:
         process.send_signal(part.stop_signal)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def reload(r: Rehearsal, part: Part, process: subprocess.Popen[bytes]) -> None:

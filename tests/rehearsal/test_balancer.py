@@ -96,7 +96,7 @@ def reloaded(
     for _ in range(5):
         reload(r, balancer, process)
         with suppress(RehearsalError):
-            r.wait("the reload is through", is_through, within_s=4)
+            r.wait("the reload is through", is_through, within_s=10)
             return
     pytest.fail("no reload got through")
 

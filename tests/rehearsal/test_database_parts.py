@@ -127,7 +127,7 @@ def test_the_standby_replays_what_the_primary_commits(r: Rehearsal) -> None:
 def test_wal_is_archived_whole_and_never_replaced(r: Rehearsal) -> None:
     [(segment,)] = r.primary.sql("select pg_walfile_name(pg_switch_wal())")
     archived = archive_folder(r) / segment
-    r.wait(f"{segment} is archived", archived.exists, within_s=20)
+    r.wait(f"{segment} is archived", archived.exists, within_s=60)
     assert archived.stat().st_size == SEGMENT_MB << 20
     assert r.primary.sql("select failed_count from pg_stat_archiver") == [(0,)]
     script = r.folder / "data" / "archive-wal"
@@ -188,7 +188,7 @@ def test_a_setting_put_in_place_holds_from_the_next_start(r: Rehearsal) -> None:
     r.wait(
         "the standby streams again",
         lambda: bool(r.primary.sql("select 1 from pg_stat_replication")),
-        within_s=20,
+        within_s=60,
     )
 
 

@@ -58,9 +58,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def test_an_alert_reaches_the_on_call_inbox_and_resolves(world: World) -> None:
     world.metrics = f'{LATE}{{set="database"}} 901\n'
-    world.r.wait("it is told", lambda: world.told("CrossRegionCopyLate", "firing"), within_s=20)
+    world.r.wait("it is told", lambda: world.told("CrossRegionCopyLate", "firing"), within_s=60)
     world.metrics = f'{LATE}{{set="database"}} 0\n'
-    world.r.wait("it resolves", lambda: world.told("CrossRegionCopyLate", "resolved"), within_s=20)
+    world.r.wait("it resolves", lambda: world.told("CrossRegionCopyLate", "resolved"), within_s=60)
     [first, *_] = world.get("receiver", "/inbox?alert=CrossRegionCopyLate")
     assert first["receiver"] == "on-call"
     assert first["labels"]["owner"] == "database_administrator"

@@ -105,7 +105,7 @@ def test_a_killed_supervisor_takes_its_parts_along_and_up_works_again(r: Rehears
     assert record is not None
     pids = list(r.running().values())
     os.kill(record.pid, signal.SIGKILL)
-    r.wait("all parts are gone", lambda: not any(map(_lives, pids)), within_s=5)
+    r.wait("all parts are gone", lambda: not any(map(_lives, pids)), within_s=60)
     assert run(r, "status").stdout.strip().endswith("is not up.")
     with pytest.raises(RehearsalError, match="is not up"):
         r.restart("redis-primary")
@@ -128,7 +128,7 @@ def test_a_process_left_by_an_earlier_supervisor_is_ended(r: Rehearsal) -> None:
     left = subprocess.Popen(["sleep", "60"], env={**os.environ, control.MARK: str(r.folder)})
     # Popen returns while exec is still laying out the environment: for a moment it reads empty.
     marked = psutil.Process(left.pid)
-    r.wait("the mark is seen", lambda: control.MARK in marked.environ(), within_s=10)
+    r.wait("the mark is seen", lambda: control.MARK in marked.environ(), within_s=60)
     told: list[str] = []
     cli.down(r, say=told.append)
     assert left.poll() is not None

@@ -260,7 +260,7 @@ def test_a_key_that_only_an_agent_has_signs(
         assert attest(desk_of, "D-2.1.8", "--statement", "true", by="") == 0
     finally:
         agent.terminate()
-        agent.wait(timeout=20)
+        agent.wait(timeout=60)
         agent.stdout.close()
     assert "key       the agent's key (SHA256:" in capsys.readouterr().out
     assert desk_of.cause(kept(desk_of)[0]) == ""

@@ -72,10 +72,8 @@ def test_a_command_past_its_time_ends_with_its_children(tmp_path: Path) -> None:
     late = tmp_path / "late"
     child = f"import time, pathlib; time.sleep(3); pathlib.Path({str(late)!r}).touch()"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    began = time.monotonic()
     with pytest.raises(CommandFailed, match="had not ended after 1 s and was stopped"):
         run([sys.executable, "-c", code], {}, key="k", within_s=1)
-    assert time.monotonic() - began < 3
     time.sleep(3)
     assert not late.exists()
 

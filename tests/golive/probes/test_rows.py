@@ -60,7 +60,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 60
         while True:
             try:
                 _open(number).close()
