@@ -316,7 +316,7 @@ def declared(name: str, region: str, **changes: str) -> dict[str, str]:
 
 
 def backup(name: str, hours_ago: float) -> FullBackup:
-    at = NOW - timedelta(hours=hours_ago)
+    at = datetime.now(UTC) - timedelta(hours=hours_ago)
     return FullBackup(name, f"/{name}", at, at, "0/1000028", "0/1000100", "7711", 5)
 
 
