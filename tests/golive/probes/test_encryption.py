@@ -215,7 +215,6 @@ def test_a_checksum_looks_like_a_key_and_is_none() -> None:
 
 # -- the probe, on a store ---------------------------------------------------------------------
 
-NOW = datetime.now(UTC)
 TEXT = b"client00001@example.com"
 CIPHER = """
 import os, sys
