@@ -394,7 +394,7 @@ class GoNoGo(Kind, frozen=True, kw_only=True):
     commit: str
     register_sha256: Annotated[str, Meta(description="of the risk register that was reviewed")]
     package_sha256: Annotated[
-        str, Meta(description="of the package that was decided on; `golive package` tells it")
+        str, Meta(description="of the package's file as `golive approve --about FILE` took it")
     ] = ""
     risks: list[Decision]
 
