@@ -112,3 +112,10 @@ made.written(
     lambda d: d["slots"][3].update(gate=False),
     "a phase of the timeline has no go/no-go",
 )
+made.written(
+    "timeline-in-another-zone",
+    "D-7.4.5",
+    TIMELINE,
+    lambda d: d.update(utc_offset="+00:00"),
+    "the timeline's hours are those of another time zone than the calendar's",
+)

@@ -274,6 +274,13 @@ made.written(
     lambda d: d.update(commit="0" * 40),
     "the decision is about another commit",
 )
+made.written(
+    "decided-on-no-package",
+    "D-1.1.5",
+    MEETING,
+    lambda d: d.update(package_sha256=""),
+    "the record does not say which package was decided on",
+)
 made.stated(
     "decision-without-executive",
     "D-1.1.5",
