@@ -113,6 +113,6 @@ made.written(
     "risk-owned-by-nobody",
     "D-6.3.4",
     REGISTER,
-    lambda d: d["risks"][6].update(owner="leah-and-paul"),
+    lambda d: d["risks"][6].update(owner="greta"),
     "a risk has no owner in the role table",
 )
