@@ -405,6 +405,8 @@ class Deliverable:
         other = [i for i, d in read.items() if (d.environment, d.candidate) != here]
         subject = f"documents not about {here[1]} in {here[0]}"
         yield none_of(subject, other, among=n, of="documents")
+        empty = [i for i, d in read.items() if not d.verdicts]
+        yield none_of("documents that rest on nothing", empty, among=n, of="documents")
         altered = [i for i, d in read.items() if page(d) != listed[i].read_text(encoding="utf-8")]
         yield none_of("documents that show something else than their data", altered, among=n,
                       of="documents")  # fmt: skip

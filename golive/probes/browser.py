@@ -22,7 +22,7 @@ from golive.probing import probe
 from golive.verdicts import ProbeError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 CARD_FIELDS = (
     "input[autocomplete^='cc-'], input[name^='card' i], input[id^='card' i],"
@@ -47,7 +47,8 @@ class PaymentPage:
     url: str
     scripts: tuple[str, ...]
     """Addresses of the scripts that ran, without their queries: of the product's own only the
-    path. Those that stand in the page itself go by the SHA-256 of their text."""
+    path. Those that stand in the page itself go by the SHA-256 of their text. What runs in a
+    frame of another origin, as the payment provider's, cannot reach the page and is left out."""
     card_fields: tuple[str, ...]
     """The origin that each field for a card was loaded from."""
 
@@ -73,7 +74,15 @@ def _look(env: Environment, browser: Browser, url: str, within_s: float) -> Paym
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
     ran: list[str] = []
-    page.on("request", lambda r: ran.append(r.url) if r.resource_type == "script" else None)
+
+    def asked(request: Request) -> None:
+        if request.resource_type != "script":
+            return
+        frame = _origin(request.frame.url)
+        if frame == _origin(page.url) or not frame.startswith("http"):  # about:blank is the page's
+            ran.append(request.url)
+
+    page.on("request", asked)
     try:
         answer = page.goto(url, wait_until="load", timeout=within_s * 1000)
         if answer is None or answer.status != 200:

@@ -359,6 +359,8 @@ def release_authors(env: Environment) -> Authors:
     trailers = "%(trailers:key=Co-authored-by,valueonly,unfold)"
     told = _git(release.repository, limit_s, "log", f"--format=%aN <%aE>%n{trailers}", span)
     wrote = {tuple(_AUTHOR.findall(line)[0]) for line in told.splitlines() if _AUTHOR.search(line)}
+    if not wrote:
+        raise ProbeError(f"the authors of {span}", "no commit names one", "look at `git log`")
     return Authors(span, len(commits), tuple(sorted(wrote)))
 
 

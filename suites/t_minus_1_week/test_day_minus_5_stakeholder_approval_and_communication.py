@@ -386,7 +386,10 @@ def test_the_communication_plan_is_ready_to_go_either_way(
     decided = max((e.end for e in meetings), default=datetime.max.replace(tzinfo=UTC))
     nobodys = [f"{m.id} ({m.owner})" for m in messages if m.owner not in desk.roster.people]
     early = [f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages if m.send_at <= decided]
-    begin, end = papers.read(LaunchTimeline).data.span(ANNOUNCED_FROM)
+    timeline = papers.read(LaunchTimeline).data
+    blocks = [s.block for s in timeline.slots]
+    assert holds("the timeline's blocks", ANNOUNCED_FROM in blocks, blocks, ANNOUNCED_FROM)
+    begin, end = timeline.span(ANNOUNCED_FROM)
     astray = [f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages
               if not begin <= m.send_at <= end]  # fmt: skip
     nobody = [m.id for m in messages if m.recipients < 1]

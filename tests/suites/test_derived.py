@@ -890,6 +890,9 @@ def test_each_document_of_the_package_is_one_to_hand_over(world: World) -> None:
     write_document(msgspec.structs.replace(made, environment="staging"), path)
     assert world.broken("D-2.D.1") == "documents not about v2.0.0 in rehearsal"
     put_back()
+    write_document(msgspec.structs.replace(made, verdicts=[]), path)
+    assert world.broken("D-2.D.1") == "documents that rest on nothing"
+    put_back()
     path.write_text(page.replace("<h1", "<h1 hidden"))
     assert world.broken("D-2.D.1") == "documents that show something else than their data"
     put_back()

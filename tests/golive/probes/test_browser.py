@@ -30,7 +30,9 @@ def provider() -> Iterator[Service]:
     with answering() as service:
         script = f"f.src = '{service.url}/card'; document.body.append(f); }}, 300);"
         service.says("/v3/", SCRIPT + script.encode(), Content_Type="text/javascript")
-        service.says("/card", FRAME, Content_Type="text/html")
+        own = b"<script src='/inner.js'></script>"  # the provider's own affair
+        service.says("/card", FRAME + own, Content_Type="text/html")
+        service.says("/inner.js", b"", Content_Type="text/javascript")
         yield service
 
 
