@@ -11,7 +11,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from golive import environments, launch, procedure, roster
+from golive import chain, environments, launch, procedure, provenance, roster
 from golive.items import Card, read_cards
 from golive.roster import Person
 from golive.statements import Statements, Vouched
@@ -29,6 +29,8 @@ class Desk:
     procedure: procedure.Procedure
     today: date = field(default_factory=date.today)
     """The day as which the launch is looked at."""
+    known_origin: provenance.Origin | None = None
+    """What a package was made with; default: what lies here."""
 
     @classmethod
     def open(cls, env: str, root: Path | None = None, reports: Path | None = None) -> Desk:
@@ -71,6 +73,22 @@ class Desk:
     def cards(self) -> dict[str, tuple[Card, str]]:
         """What code says of each item, with its source, read without running it."""
         return read_cards(self.suites)
+
+    @cached_property
+    def origin(self) -> provenance.Origin:
+        """Golive's code, suites and environment as they are now.
+
+        :raises GoliveError: a file of the suites cannot be read.
+        """
+        if self.known_origin is not None:
+            return self.known_origin
+        return provenance.origin(self.root, self.suites, self.environment.fingerprint)
+
+    def tips(self) -> dict[str, str]:
+        """The newest records of this environment, which the next one names; none in a rehearsal."""
+        if self.environment.kind == "rehearsal":
+            return {}
+        return chain.tips(chain.here(self.reports, self.statements.folder, self.environment.name))
 
     @property
     def owner_roles(self) -> list[str]:

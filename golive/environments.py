@@ -794,6 +794,8 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["rehearsal", "staging", "production"]
     title: str
     people: People
+    fingerprint: str = ""
+    """As an environment's."""
 
 
 def outline(path: Path, product: Path, root: Path) -> Outline:
@@ -804,7 +806,8 @@ def outline(path: Path, product: Path, root: Path) -> Outline:
     files = _layers(path, product, root)
     merged = _merged(_merged(files[2][1], files[1][1]), files[0][1])
     try:
-        return convert(merged, Outline)
+        found = convert(merged, Outline)
+        return msgspec.structs.replace(found, fingerprint=_fingerprint(merged))
     except msgspec.ValidationError as e:
         raise GoliveError(explained(str(e), path, files, Outline)) from None
 
@@ -834,6 +837,8 @@ def load(path: Path, product: Path, root: Path, mask: Mask) -> Environment:
         message names the file, the key, what was found and what was expected.
     """
     files = _layers(path, product, root)
+    # Before places of secrets become absolute: it is the same wherever the project lies.
+    fingerprint = _fingerprint(_merged(_merged(files[2][1], files[1][1]), files[0][1]))
     for file, layer in files:
         if file is not None:
             _anchor_secrets(layer, file.parent)
@@ -847,9 +852,7 @@ def load(path: Path, product: Path, root: Path, mask: Mask) -> Environment:
     people = msgspec.structs.replace(
         env.people, roster=str(root / env.people.roster), papers=str(root / env.people.papers)
     )
-    return msgspec.structs.replace(
-        env, source=str(path), fingerprint=_fingerprint(merged), people=people
-    )
+    return msgspec.structs.replace(env, source=str(path), fingerprint=fingerprint, people=people)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -86,20 +86,30 @@ def read_cards(suites: Path) -> dict[str, tuple[Card, str]]:
     """
     found: dict[str, tuple[Card, str]] = {}
     for path in sorted(suites.rglob("test_*.py")):
-        text = path.read_text(encoding="utf-8")
-        try:
-            tree = ast.parse(text)
-        except SyntaxError as e:
-            raise GoliveError(f"{path}: line {e.lineno}: is not valid Python: {e.msg}") from None
-        lines = text.splitlines()
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef):
-                for call in node.decorator_list:
-                    card = _card_of_call(call, path)
-                    if card is not None:
-                        first = node.decorator_list[0].lineno
-                        own = [line.rstrip() for line in lines[first - 1 : node.end_lineno]]
-                        found[card.id] = card, "\n".join(own)
+        found |= read_cards_of(path)
+    return found
+
+
+def read_cards_of(path: Path) -> dict[str, tuple[Card, str]]:
+    """The cards of one file's items, and the source of each check.
+
+    :raises GoliveError: as :func:`read_cards`.
+    """
+    found: dict[str, tuple[Card, str]] = {}
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as e:
+        raise GoliveError(f"{path}: line {e.lineno}: is not valid Python: {e.msg}") from None
+    lines = text.splitlines()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            for call in node.decorator_list:
+                card = _card_of_call(call, path)
+                if card is not None:
+                    first = node.decorator_list[0].lineno
+                    own = [line.rstrip() for line in lines[first - 1 : node.end_lineno]]
+                    found[card.id] = card, "\n".join(own)
     return found
 
 

@@ -6,6 +6,7 @@ A run is one folder below ``reports/runs``:
 ``facts.jsonl``     one line for each probe as soon as it has looked
 ``verdicts.jsonl``  one line for each item as soon as it has a verdict
 ``end.json``        written last: when it ended, its exit status, the digest of the rest
+``end.json.sig``    the signature over it, by ``ssh-keygen -Y sign`` for golive-run
 
 Lines reach the operating system before the next item starts, so a killed run keeps every
 verdict it had. A reader takes a last line that was cut off as not written.
@@ -28,14 +29,19 @@ from typing import Any
 
 import msgspec
 
+from golive import signatures
 from golive.decoding import convert, decode
 from golive.masking import Mask
+from golive.roster import Roster
 from golive.verdicts import GoliveError, Verdict
 
-SCHEMA = 1
-"""Version of the layout above. A reader refuses a newer one."""
+SCHEMA = 2
+"""Version of the layout above; a reader refuses any other. Since 2 a run says what it looked with,
+names the records before it, and is signed."""
 
 HEAD, FACTS, VERDICTS, END = "run.json", "facts.jsonl", "verdicts.jsonl", "end.json"
+SIGNATURE = f"{END}.sig"
+FILES = (HEAD, FACTS, VERDICTS, END, SIGNATURE)
 _NO_RECORD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _WRITTEN_LATELY_S = 3600
@@ -87,6 +93,10 @@ class ItemVerdict(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     """Traceback and captured output, where there is any worth keeping."""
     nodeid: str = ""
+    check: str = ""
+    """SHA-256 of what its check is written in: :func:`golive.provenance.check_digests`."""
+    limits: dict[str, float] = {}
+    """The thresholds of launch.toml that its check asked for, as they were."""
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +123,35 @@ class Suite(msgspec.Struct, frozen=True):
 
     commit: str
     clean: bool | None
+    digest: str = ""
+    """SHA-256 of what has to hold: :func:`golive.provenance.suite_digest`."""
+
+
+class Plugin(msgspec.Struct, frozen=True, kw_only=True):
+    """A pytest plugin or conftest that was loaded."""
+
+    name: str
+    source: str
+    """A package with its version, or a file: relative to the project where it lies in it."""
+    sha256: str = ""
+    """Of the file."""
+    known: bool
+    """Whether golive brought it, or launch.toml names it."""
+
+
+class Signatory(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody on the roster: what changed of them since a run can be told."""
+
+    roles: list[str] = []
+    keys: list[str] = []
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """By what it was judged and who decides, so that what changed since can be told."""
+
+    thresholds: dict[str, float] = {}
+    approvers: list[str] = []
+    people: dict[str, Signatory] = {}
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +175,14 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """How many items the procedure has in each block."""
     deselected: int = 0
     report_only: bool = False
+    engine: str = ""
+    """SHA-256 of golive's own code: :func:`golive.provenance.engine_digest`."""
+    plugins: list[Plugin] = []
+    """What pytest had loaded."""
+    rules: Rules = Rules()
+    before: dict[str, str] = {}
+    """The newest records of its environment when it began, id to SHA-256: see
+    :mod:`golive.chain`."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +192,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int
     digest: str
     """SHA-256 over run.json, facts.jsonl and verdicts.jsonl, in this order."""
+    by: str = ""
+    """Id on the roster of who signs it; empty: nobody does."""
+    plugins: list[Plugin] = []
+    """What pytest had loaded by then besides what it had at the start."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,6 +212,11 @@ class Run:
     def digest(self) -> str:
         """SHA-256 of what is there now."""
         return digest(self.folder)
+
+    @property
+    def sha256(self) -> str:
+        """Digest by which later records name it; an ended run's covers all of its files."""
+        return seal(self.folder)
 
     @property
     def lines(self) -> dict[str, Line]:
@@ -241,6 +297,31 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
+def unsigned(run: Run, roster: Roster) -> str:
+    """Why the signature over a run's end does not show who made it; empty where it does.
+
+    :raises ProbeError: ssh-keygen is not there.
+    """
+    if run.end is None:
+        return "it did not end"
+    by = run.end.by
+    if not by:
+        return "nobody has signed its end"
+    if by in roster.shared_keys:
+        return f"{', '.join(roster.shared_keys[by])} have the same key"
+    signers = roster.allowed_signers([by])
+    if not signers:
+        return f"{by} signed it, of whom {roster.source.name} has no key"
+    found = signatures.verify(run.folder / END, signers, by, signatures.RUNS, at=run.end.ended_at)
+    return "" if found.valid else f"the signature of {by} is not valid: {found.cause}"
+
+
+def seal(folder: Path) -> str:
+    """SHA-256 of a run's end, which holds the digest of the rest; of the rest where it has none."""
+    end = folder / END
+    return hashlib.sha256(end.read_bytes()).hexdigest() if end.exists() else digest(folder)
+
+
 def read_run(folder: Path, *, facts: bool = True) -> Run:
     """A run, finished or not.
 
@@ -256,10 +337,10 @@ def read_run(folder: Path, *, facts: bool = True) -> Run:
     except _NO_RECORD as e:
         raise GoliveError(f"{head_file}: is damaged: {e}") from None
     schema = raw.get("schema") if isinstance(raw, dict) else None
-    if not isinstance(schema, int) or schema > SCHEMA:
+    if schema != SCHEMA or type(schema) is not int:
         raise GoliveError(
-            f"{head_file}: schema: found {schema!r}; this golive reads up to {SCHEMA}:"
-            " use the newer golive that wrote the run"
+            f"{head_file}: schema: found {schema!r:.40}; this golive reads {SCHEMA}: use the golive"
+            " that wrote the run, or look again"
         )
     try:
         head = convert(raw, Head)

@@ -13,6 +13,11 @@ authorized_keys file, so one from an agent or a hardware token is as good as a f
     powers = ["rollback"]
     keys = [{ public = "ssh-ed25519 AAAA...", since = 2026-11-01 }]
 
+    [[runner]]
+    id = "ci"
+    title = "The nightly pipeline"
+    keys = [{ public = "ssh-ed25519 AAAA..." }]
+
 Reading it refuses what is no roster. Whether a role is filled, a phone number is one, or two
 people share a key is for items to judge: those are facts of the launch, not mistakes of a file.
 """
@@ -26,7 +31,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -34,7 +39,7 @@ import msgspec
 
 from golive.decoding import convert
 from golive.environments import explained, read_toml
-from golive.signatures import DOCUMENTS, Signature, signature_of, verify
+from golive.signatures import DOCUMENTS, RUNS, Signature, signature_of, verify
 from golive.verdicts import GoliveError
 
 SCHEMA = 1
@@ -99,6 +104,14 @@ class Person(_Section, frozen=True, kw_only=True):
         return power in self.powers and bool(valid)
 
 
+class Runner(_Section, frozen=True, kw_only=True):
+    """A machine that runs checks by itself, such as CI: its keys sign runs and nothing else."""
+
+    id: str
+    title: str
+    keys: list[Key] = []
+
+
 class Vendor(_Section, frozen=True, kw_only=True):
     """Whom to call outside, and what was promised."""
 
@@ -126,18 +139,20 @@ class Level(_Section, frozen=True, kw_only=True):
 class _File(_Section, frozen=True, kw_only=True):
     schema: int
     person: list[Person]
+    runner: list[Runner] = []
     vendor: list[Vendor] = []
     escalation: list[Level] = []
 
 
 @dataclass(frozen=True)
 class Roster:
-    """Everybody by id, vendors and levels of escalation."""
+    """Everybody by id, vendors, levels of escalation, and machines that run checks."""
 
     source: Path
     people: dict[str, Person]
     vendors: dict[str, Vendor]
     escalation: tuple[Level, ...]
+    runners: dict[str, Runner] = field(default_factory=dict)
 
     def holders(self, role: str) -> list[Person]:
         """Who holds a role; more than one only for teams."""
@@ -158,20 +173,23 @@ class Roster:
 
     @cached_property
     def shared_keys(self) -> dict[str, list[str]]:
-        """Ids of people whose key somebody else has too, with all who have it."""
+        """Ids of people and runners whose key another has too, with all who have it."""
         owners: dict[str, list[str]] = defaultdict(list)
-        for person in self.people.values():
-            for material in dict.fromkeys(k.material for k in person.keys):
-                owners[material].append(person.id)
+        known: dict[str, Person | Runner] = {**self.people, **self.runners}
+        for one in known.values():
+            for material in dict.fromkeys(k.material for k in one.keys):
+                owners[material].append(one.id)
         return {i: ids for ids in owners.values() if len(ids) > 1 for i in ids}
 
     def allowed_signers(self, people: Iterable[str] | None = None) -> str:
-        """The keys of these people (default: everybody's) as ssh-keygen reads them."""
-        chosen = self.people if people is None else [p for p in people if p in self.people]
+        """The keys of these people and runners (default: everybody's) as ssh-keygen reads them."""
+        known: dict[str, Person | Runner] = {**self.people, **self.runners}
+        chosen = known if people is None else [p for p in people if p in known]
         lines = []
         for ident in chosen:
-            for key in self.people[ident].keys:
-                options = ['namespaces="golive-*"']
+            of = "*" if ident in self.people else RUNS.removeprefix("golive-")
+            for key in known[ident].keys:
+                options = [f'namespaces="golive-{of}"']
                 if key.since:
                     options.append(f'valid-after="{key.since:%Y%m%d}"')
                 if key.until:  # it counts on that day too
@@ -228,6 +246,7 @@ def load(path: Path) -> Roster:
         raise GoliveError(f"{path}: schema: found {file.schema}; expected {SCHEMA}")
     for kind, ids in {
         "person": [p.id for p in file.person],
+        "runner": [r.id for r in file.runner],
         "vendor": [v.id for v in file.vendor],
     }.items():
         for ident in ids:
@@ -240,20 +259,26 @@ def load(path: Path) -> Roster:
                 raise GoliveError(f"{path}: {kind}.id: found {ident!r} twice; expected it once")
     if not file.person:
         raise GoliveError(f"{path}: person: found nobody; expected at least one person")
-    for person in file.person:
-        for key in person.keys:
-            _check(key, person.id, path)
+    for ident in {p.id for p in file.person} & {r.id for r in file.runner}:
+        raise GoliveError(
+            f"{path}: runner.id: found {ident!r}, which is a person; expected another"
+        )
+    for kind, ones in (("person", file.person), ("runner", file.runner)):
+        for one in ones:
+            for key in one.keys:
+                _check(key, f"{kind} {one.id}", path)
     return Roster(
         path,
         {p.id: p for p in file.person},
         {v.id: v for v in file.vendor},
         tuple(sorted(file.escalation, key=lambda level: level.level)),
+        {r.id: r for r in file.runner},
     )
 
 
-def _check(key: Key, person: str, path: Path) -> None:
+def _check(key: Key, whose: str, path: Path) -> None:
     words = key.public.split()
-    where = f"{path}: person {person}: keys.public"
+    where = f"{path}: {whose}: keys.public"
     expected = 'expected a public SSH key such as "ssh-ed25519 AAAA..."'
     if len(words) < 2 or words[0] not in _KEY_TYPES:
         what = "a private key" if "PRIVATE KEY" in key.public else repr(key.public[:40])
@@ -267,7 +292,7 @@ def _check(key: Key, person: str, path: Path) -> None:
         raise GoliveError(f"{where}: found {key.public[:40]!r}, which is damaged; {expected}")
     if key.since and key.until and key.until < key.since:
         raise GoliveError(
-            f"{path}: person {person}: keys.until: found {key.until}; expected no day before"
+            f"{path}: {whose}: keys.until: found {key.until}; expected no day before"
             f" since, which is {key.since}"
         )
 

@@ -234,7 +234,11 @@ class Session:
             self.env_file, self.suites / "product.toml", self.root, self.mask
         )
         people = environments.Outline(
-            name=self.env.name, kind=self.env.kind, title=self.env.title, people=self.env.people
+            name=self.env.name,
+            kind=self.env.kind,
+            title=self.env.title,
+            people=self.env.people,
+            fingerprint=self.env.fingerprint,
         )
         self.desk = Desk(self.root, self.reports, people, self.launch, self.procedure, self.today)
         selected = [self.procedure.items[_card(n).id] for n in nodes]

@@ -18,6 +18,7 @@ from golive.verdicts import GoliveError, ProbeError
 DOCUMENTS = "golive-document"
 STATEMENTS = "golive-statement"
 PACKAGES = "golive-package"
+RUNS = "golive-run"
 """Namespaces: a signature made for one of them never passes for another."""
 _LIMIT_S = 30.0
 _PERSON_LIMIT_S = 300.0

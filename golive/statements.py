@@ -40,7 +40,8 @@ from golive.procedure import Item, Procedure
 from golive.roster import Roster
 from golive.verdicts import GoliveError, Pending
 
-SCHEMA = 1
+SCHEMA = 2
+"""Since 2 a statement names the records before it and, where it decides, the readiness it saw."""
 BODY, EVIDENCE = "statement.json", "evidence"
 Kind = Literal["attest", "waive", "not-applicable", "approve", "revoke"]
 MOST_EVIDENCE_BYTES = 64 * 2**20
@@ -96,6 +97,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     """SHA-256 of what it refers to: the statement that it seconds or revokes, or what is decided
     on."""
+    readiness: str = ""
+    """SHA-256 of the readiness that an approval rests on, see :mod:`golive.readiness`."""
+    before: dict[str, str] = {}
+    """The newest records of its environment when it was made, id to SHA-256: see
+    :mod:`golive.chain`."""
     made_at: datetime
     expires_at: datetime
 
@@ -712,10 +718,10 @@ def read_statement(folder: Path) -> Signed:
     try:
         raw = msgspec.json.decode(data)
         schema = raw.get("schema") if isinstance(raw, dict) else None
-        if type(schema) is not int or not 1 <= schema <= SCHEMA:
+        if schema != SCHEMA or type(schema) is not int:
             raise GoliveError(
-                f"{path}: schema: found {schema!r:.40}; this golive reads up to {SCHEMA}:"
-                " use the newer golive that wrote it"
+                f"{path}: schema: found {schema!r:.40}; this golive reads {SCHEMA}: use the golive"
+                " that wrote it, or have it signed again"
             )
         statement = decode(data, Statement)
         for key, at in (("made_at", statement.made_at), ("expires_at", statement.expires_at)):

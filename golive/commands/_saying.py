@@ -101,6 +101,7 @@ def draft(
         data=dict(data or {}),
         evidence=list(evidence),
         about=about,
+        before=desk.tips(),
         made_at=at,
         expires_at=expires_at or desk.statements.latest(kind, item, at),
     )
