@@ -15,10 +15,12 @@ from golive.decoding import convert
 from golive.ledger import Claim, Line
 from golive.verdicts import GoliveError
 
-SCHEMA = 1
+SCHEMA = 2
 GO, NO_GO = "GO", "NO-GO"
 STALE = "STALE"
 """It was looked at, but too long ago to count."""
+SUSPECT = "SUSPECT"
+"""It was green, but by a check, threshold, environment or code that is another today."""
 MISSING = "NOT LOOKED AT"
 UNWRITTEN = "UNWRITTEN"
 """In the procedure, but no check of it exists."""
@@ -62,7 +64,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     counts: bool
     """Whether GO rests on it."""
     state: str
-    """A verdict, STALE, NOT LOOKED AT or UNWRITTEN."""
+    """A verdict, SUSPECT, STALE, NOT LOOKED AT or UNWRITTEN."""
     is_open: bool
     """Whether it stands in the way."""
     reason: str = ""
@@ -106,6 +108,8 @@ class RunRef(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     commit: str = ""
     clean: bool | None = None
+    by: str = ""
+    """Whose signature its end carries, by id on the roster."""
     counts: dict[str, int] = {}
     cause: str = ""
 
@@ -147,6 +151,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Roles that decide on the launch and have not said GO."""
     holders: dict[str, list[str]]
     """Names of the people behind each owner."""
+    readiness: str
+    """SHA-256 of what an approval rests on: every item before the launch as it stands, and the
+    run that says so."""
+    rule_changes: list[str]
+    """What changed in thresholds, approvers and roster since the first run on record."""
+    rules_since: datetime | None
+    """When that run began; None where there is none."""
+    elsewhere: list[str] | None
+    """Records that the store holds and that are not here; None where none was compared."""
 
     @property
     def is_rehearsal(self) -> bool:

@@ -411,7 +411,7 @@ class Deliverable:
         yield none_of("documents that show something else than their data", altered, among=n,
                       of="documents")  # fmt: skip
         sources = {row.id for d in read.values() for row in d.verdicts}
-        newest = readiness.newest(desk.reports, self.basis.environment, sorted(sources))
+        newest = readiness.newest(desk, sorted(sources))
         now = {i: digest_of(finding.verdict) for i, finding in newest.items()}
         older = [
             f"{i} ({', '.join(r.id for r in d.verdicts if now.get(r.id) != r.digest)})"
@@ -668,7 +668,7 @@ class Deliverables:
             )
         )
         unwritten = tuple(i for i in expanded if i not in self.desk.cards)
-        found = readiness.newest(self.desk.reports, self.desk.environment.name, expanded)
+        found = readiness.newest(self.desk, expanded)
         if not found and not unwritten:
             raise Pending(
                 f"nobody has looked yet at {', '.join(rests_on)}: run them first, then this"

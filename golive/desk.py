@@ -13,6 +13,7 @@ from pathlib import Path
 
 from golive import chain, environments, launch, procedure, provenance, roster
 from golive.items import Card, read_cards
+from golive.ledger import Rules, Signatory
 from golive.roster import Person
 from golive.statements import Statements, Vouched
 from golive.verdicts import GoliveError, Pending
@@ -31,6 +32,8 @@ class Desk:
     """The day as which the launch is looked at."""
     known_origin: provenance.Origin | None = None
     """What a package was made with; default: what lies here."""
+    current_run: str = ""
+    """The run that goes on in this session, whose verdicts count for those that follow."""
 
     @classmethod
     def open(cls, env: str, root: Path | None = None, reports: Path | None = None) -> Desk:
@@ -83,6 +86,18 @@ class Desk:
         if self.known_origin is not None:
             return self.known_origin
         return provenance.origin(self.root, self.suites, self.environment.fingerprint)
+
+    @property
+    def rules(self) -> Rules:
+        """By what it is judged now, and who decides."""
+        return Rules(
+            thresholds={n: getattr(self.launch.limits, n) for n in self.launch.limits.names()},
+            approvers=list(self.launch.approvers),
+            people={
+                p.id: Signatory(roles=self.roster.roles_of(p.id), keys=[k.material for k in p.keys])
+                for p in self.roster.people.values()
+            },
+        )
 
     def tips(self) -> dict[str, str]:
         """The newest records of this environment, which the next one names; none in a rehearsal."""

@@ -14,7 +14,7 @@ from golive.environments import read_toml
 from golive.verdicts import GoliveError
 
 _TABLES = ("launch", "thresholds", "people", "validity", "freshness")
-_LISTS = ("roles", "second_signers", "approvers", "two_signatures", "not_applicable")
+_LISTS = ("roles", "second_signers", "approvers", "two_signatures", "not_applicable", "decision")
 _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
 
@@ -37,6 +37,10 @@ class Limits:
             raise GoliveError(
                 f"{self._source}: thresholds.{name}: the key is missing; expected a number"
             ) from None
+
+    def get(self, name: str) -> float | None:
+        """A threshold as it stands there, without being asked by a check; None: there is none."""
+        return self._values.get(name)
 
     def names(self) -> list[str]:
         """All thresholds there are."""
@@ -62,6 +66,8 @@ class Launch:
     """Ids, or what ids begin with, whose statements need two people."""
     not_applicable: tuple[str, ...] = ()
     """The same, of items that may be declared not applicable."""
+    decision: tuple[str, ...] = ()
+    """The same, of items that record the decision itself, and so are looked at after it."""
     audiences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Whom briefings are for: name to roles."""
     waivers: int = 0
@@ -78,6 +84,10 @@ class Launch:
     def may_be_not_applicable(self, item: str) -> bool:
         """Whether people may declare the item not applicable."""
         return _under(item, self.not_applicable)
+
+    def records_the_decision(self, item: str) -> bool:
+        """Whether the item records the decision on the launch: approvals do not rest on it."""
+        return _under(item, self.decision)
 
     def validity(self, item: str) -> dt.timedelta:
         """How long a statement about the item holds from its signature.

@@ -256,14 +256,20 @@ class Ledger:
         """Append what a probe found."""
         self._append(self._facts, gathered)
 
-    def close(self, exit_status: int) -> End:
-        """Seal the run: nothing is added afterwards."""
+    def close(self, exit_status: int, by: str = "") -> End:
+        """Seal the run: nothing is added afterwards.
+
+        :param by: id on the roster of who signs it.
+        """
         with self._lock:
             self._closed = True
             os.fsync(self._facts)
             os.fsync(self._verdicts)
             end = End(
-                ended_at=datetime.now(UTC), exit_status=exit_status, digest=digest(self.folder)
+                ended_at=datetime.now(UTC),
+                exit_status=exit_status,
+                digest=digest(self.folder),
+                by=by,
             )
             self._write(END, end)
             os.close(self._facts)
@@ -295,6 +301,18 @@ def digest(folder: Path) -> str:
         path = folder / name
         total.update(path.read_bytes() if path.exists() else b"")
     return total.hexdigest()
+
+
+def unproved(verdict: ItemVerdict) -> str:
+    """Why a PASS shows nothing; empty where it does, or is no PASS."""
+    if verdict.verdict is not Verdict.PASS:
+        return ""
+    broken = [c for c in verdict.claims if not c.holds]
+    if broken:
+        return f"it passed although a claim does not hold: {broken[0].subject}"
+    if not verdict.claims and not verdict.asserted:
+        return "it proved nothing: no claim and no assertion was recorded"
+    return ""
 
 
 def unsigned(run: Run, roster: Roster) -> str:

@@ -6,21 +6,25 @@ candidate or environment is never counted towards GO.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from golive import ledger
+import msgspec
+
+from golive import chain, ledger
 from golive.answer import (
     GO,
     MISSING,
     NO_GO,
     STALE,
+    SUSPECT,
     UNWRITTEN,
     Answer,
     Change,
@@ -32,8 +36,9 @@ from golive.answer import (
     Standing,
 )
 from golive.desk import Desk
+from golive.masking import clean
 from golive.procedure import Item
-from golive.statements import Signed, Statements
+from golive.statements import Signed, Statements, digest_of
 from golive.verdicts import GoliveError, Pending, Verdict
 
 _GREEN = frozenset({Verdict.PASS, Verdict.WAIVED, Verdict.NOT_APPLICABLE})
@@ -73,20 +78,68 @@ class Look:
     verdicts: dict[str, Verdict]
 
 
-def newest(reports: Path, environment: str, wanted: Iterable[str]) -> dict[str, Finding]:
-    """The newest verdict of each wanted item in that environment; absent where there is none.
+def newest(desk: Desk, wanted: Iterable[str]) -> dict[str, Finding]:
+    """The newest verdict of each wanted item in the desk's environment; absent where there is
+    none.
 
-    Verdicts of other environments never count, and neither do those of an unreadable run.
+    Verdicts of other environments never count, and neither do those of an unreadable run. One
+    that is green and cannot count as such (see :func:`suspect`) is UNKNOWN, with the reason.
     """
     missing = set(wanted)
     found: dict[str, Finding] = {}
-    for run in _runs(reports, environment, newest_first=True):
+    for run in _runs(desk.reports, desk.environment.name, newest_first=True):
         if not missing:
             break
         for ident in missing & set(run.verdicts):
-            found[ident] = Finding(run, run.lines[ident], run.verdicts[ident])
+            verdict = run.verdicts[ident]
+            cause = _unusable(run, desk) or suspect(run, verdict, desk)
+            if verdict.verdict in _GREEN and cause:
+                verdict = msgspec.structs.replace(
+                    verdict, verdict=Verdict.UNKNOWN, message=f"{SUSPECT}: {cause}; look again"
+                )
+            found[ident] = Finding(run, run.lines[ident], verdict)
         missing -= set(found)
     return found
+
+
+def suspect(run: ledger.Run, verdict: ledger.ItemVerdict, desk: Desk) -> str:
+    """Why a verdict that says it is green does not count as such now; empty where it does.
+
+    It counts only while its check, the thresholds that this used, the environment and golive's
+    own code are as they were when it was looked at.
+    """
+    head, origin = run.head, desk.origin
+    strange = [p for p in (*head.plugins, *(run.end.plugins if run.end else ())) if not p.known]
+    if strange and desk.environment.kind != "rehearsal":
+        return (
+            f"{strange[0].name} ({strange[0].source}) was loaded, which golive did not bring and"
+            " launch.plugins of launch.toml does not name"
+        )
+    if head.engine != origin.engine:
+        return "golive itself has changed since"
+    if verdict.check != origin.checks.get(verdict.id):
+        return "its check has changed since"
+    for name, value in verdict.limits.items():
+        now = desk.launch.limits.get(name)
+        if now != value:
+            is_now = "gone" if now is None else f"{now:g}"
+            return f"the threshold {name} was {value:g} then and is {is_now} now"
+    # A rehearsal has other ports whenever it comes up, and decides nothing.
+    if desk.environment.kind != "rehearsal" and head.environment.fingerprint != origin.fingerprint:
+        return "the environment is described otherwise since"
+    return ledger.unproved(verdict)
+
+
+def _unusable(run: ledger.Run, desk: Desk) -> str:
+    """Why nothing green of a run counts, besides those of the run that goes on here."""
+    if run.head.id == desk.current_run:
+        return ""
+    if run.end is None:
+        return f"the run {run.head.id} did not end"
+    if desk.environment.kind == "rehearsal":
+        return ""
+    cause = ledger.unsigned(run, desk.roster)
+    return f"the run {run.head.id}: {cause}" if cause else ""
 
 
 def looks(reports: Path, environment: str, wanted: Iterable[str]) -> list[Look]:
@@ -133,12 +186,15 @@ def assess(
     all_due: bool = False,
     now: datetime | None = None,
     before: datetime | None = None,
+    elsewhere: Sequence[str] | None = None,
 ) -> Answer:
     """Whether it can be launched, with every rule and every item.
 
     :param today: the day as which the launch is looked at.
     :param all_due: everything is due, as in a rehearsal without a day of its own.
     :param before: the moment to compare with; default: a day ago.
+    :param elsewhere: records that the store of launch.toml holds and that are not here, see
+        :func:`golive.store.compare`; None: nobody has compared.
     :raises GoliveError: roster, procedure or launch cannot be read.
     """
     moment = now or datetime.now(UTC)
@@ -152,8 +208,9 @@ def assess(
         if record.was_there(earlier)
         else None
     )
-    decided = _Decided(desk, statements)
-    rules = _rules(desk, record, standings, decided, moment)
+    seen = _readiness(desk, record, standings)
+    decided = _Decided(desk, statements, seen)
+    rules = _rules(desk, record, standings, decided, moment, statements, elsewhere)
     remaining, earliest, reason = _remaining(desk, standings, today)
     return Answer(
         environment=desk.environment.name,
@@ -175,6 +232,10 @@ def assess(
         earliest_reason=reason,
         decisions=[_said(s, desk) for s in decided.all],
         awaited=decided.awaited,
+        readiness=seen,
+        rule_changes=record.rule_changes(desk),
+        rules_since=record.first.started_at if record.first else None,
+        elsewhere=None if elsewhere is None else list(elsewhere),
         holders={
             i.owner: [p.name for p in desk.roster.holders(i.owner_mark)]
             for i in desk.procedure
@@ -206,9 +267,12 @@ class _Looked:
     def at(self) -> datetime:
         return self.verdict.started_at
 
+    suspect: str = ""
+    """Why it does not count, where it says that it is green."""
+
     @property
     def is_green(self) -> bool:
-        return self.whole and self.verdict.verdict in _GREEN
+        return self.whole and not self.suspect and self.verdict.verdict in _GREEN
 
 
 class _Record:
@@ -216,18 +280,37 @@ class _Record:
 
     def __init__(self, desk: Desk) -> None:
         self.refs: list[RunRef] = []
-        self.damaged: list[str] = []
+        self.damaged: dict[str, str] = {}
+        """What lies among the runs and can never count, by name, with the reason."""
+        self.records: list[chain.Record] = []
         self.strangers: dict[str, list[str]] = {}
         self.unclean: list[str] = []
+        self.others: list[str] = []
+        """Runs with other suites than those that lie here."""
+        self.first: ledger.Head | None = None
         self.of: dict[str, list[_Looked]] = defaultdict(list)
         """Verdicts of each item, newest first."""
         self.newest: datetime | None = None
-        headless = (p.parent for p in (desk.reports / "runs").glob(f"[!.]*/{ledger.VERDICTS}"))
-        for folder in sorted({*ledger.runs(desk.reports), *headless}):
+        place = desk.reports / "runs"
+        for folder in sorted(place.iterdir()) if place.is_dir() else []:
             self._add(folder, desk)
         for looked in self.of.values():
             looked.sort(key=lambda x: x.at, reverse=True)
         self.refs.reverse()
+
+    def unended(self, records: Sequence[chain.Record]) -> dict[str, str]:
+        """Runs that did not end and that no later record names as they lie there."""
+        named = {(i, sha256) for r in records for i, sha256 in r.before.items()}
+        own = {r.id: r.sha256 for r in self.records}
+        return {
+            ref.id: "it did not end, and no later record names it; look again, or wait for its end"
+            for ref in self.refs
+            if ref.started_at and not ref.ended_at and (ref.id, own.get(ref.id)) not in named
+        }
+
+    def rule_changes(self, desk: Desk) -> list[str]:
+        """What is otherwise now than the first run on record says."""
+        return [] if self.first is None else changed_rules(self.first.rules, desk.rules)
 
     def was_there(self, moment: datetime) -> bool:
         """Whether anything had been looked at by then."""
@@ -236,21 +319,23 @@ class _Record:
     def _add(self, folder: Path, desk: Desk) -> None:
         env = desk.environment
         try:
-            run = ledger.read_run(folder, facts=False)
+            run = _whole_run(folder)
         except GoliveError as e:
-            # Whose it was can only be told from its name.
-            if f"-{env.name}-" in folder.name:
-                self.damaged.append(folder.name)
-                self.refs.append(RunRef(id=folder.name, cause=_plain(str(e), desk)))
+            # What cannot be read may be of any environment, whatever its name claims.
+            if desk.statements.set_aside(folder.name, digest_of(folder)) is None:
+                self.damaged[folder.name] = _plain(str(e), desk)
+                self.refs.append(RunRef(id=clean(folder.name), cause=_plain(str(e), desk)))
             return
         head = run.head
-        if (head.environment.name, head.environment.kind) != (env.name, env.kind):
+        if head.environment.name != env.name:
             return
-        cause = ""
-        if head.candidate != desk.launch.candidate:
-            cause = f"it is about {head.candidate}"
-        elif run.end is None:
-            cause = "it did not end, so nothing green of it counts"
+        self.records.append(chain.Record(head.id, run.sha256, head.before))
+        if self.first is None:
+            self.first = head
+        cause = self._wrong(run, folder, desk)
+        unusable = cause or _plain(_unusable(run, desk), desk)
+        if not cause and head.candidate != desk.launch.candidate:
+            unusable = f"it is about {head.candidate}"
         self.refs.append(
             RunRef(
                 id=head.id,
@@ -261,38 +346,92 @@ class _Record:
                 digest=run.end.digest if run.end else "",
                 commit=head.suite.commit,
                 clean=head.suite.clean,
+                by=run.end.by if run.end else "",
                 counts=dict(Counter(str(v.verdict) for v in run.verdicts.values())),
-                cause=cause,
+                cause=unusable,
             )
         )
         if head.candidate != desk.launch.candidate:
             return
         if head.suite.clean is not True:
             self.unclean.append(head.id)
+        if head.suite.digest != desk.origin.suite.digest:
+            self.others.append(head.id)
         strangers = sorted(set(run.verdicts) - set(desk.procedure.items))
         if strangers:
             self.strangers[head.id] = strangers
         for verdict in run.verdicts.values():
             if verdict.verdict is Verdict.NOT_DUE:
                 continue  # it says nothing of the item
-            self.of[verdict.id].append(_Looked(run, verdict, run.end is not None))
+            doubt = suspect(run, verdict, desk) if verdict.verdict in _GREEN else ""
+            self.of[verdict.id].append(_Looked(run, verdict, not unusable, doubt))
         times = [head.started_at, *(v.started_at for v in run.verdicts.values())]
         newest = max([*times, run.end.ended_at] if run.end else times)
         self.newest = newest if self.newest is None else max(self.newest, newest)
+
+    def _wrong(self, run: ledger.Run, folder: Path, desk: Desk) -> str:
+        """Why a run that can be read keeps the rule on runs from holding; empty where it does
+        not. A run that was killed is noted once a later record names it."""
+        cause = ""
+        if run.head.environment.kind != desk.environment.kind:
+            cause = f"it says that {desk.environment.name} is a {run.head.environment.kind}"
+        elif run.end is not None and desk.environment.kind != "rehearsal":
+            cause = _plain(ledger.unsigned(run, desk.roster), desk)
+        if cause and desk.statements.set_aside(folder.name, digest_of(folder)) is None:
+            self.damaged[folder.name] = cause
+        return cause
+
+
+def _whole_run(folder: Path) -> ledger.Run:
+    """What lies among the runs, if it is one.
+
+    :raises GoliveError: it is none, is damaged, or goes by another name than its own.
+    """
+    if folder.name.startswith(".") or folder.is_symlink() or not folder.is_dir():
+        raise GoliveError(f"{folder}: is no run; expected nothing else among the runs")
+    run = ledger.read_run(folder, facts=False)
+    if run.head.id != folder.name:
+        raise GoliveError(f"{folder}: holds the run {run.head.id}; expected it under that name")
+    if f"-{run.head.environment.name}-" not in folder.name:
+        raise GoliveError(f"{folder}: is of {run.head.environment.name}, its name says another")
+    return run
 
 
 class _Decided:
     """What those who decide have said of the launch."""
 
-    def __init__(self, desk: Desk, statements: Statements) -> None:
-        self.all = statements.decisions()
+    def __init__(self, desk: Desk, statements: Statements, readiness: str) -> None:
+        self.all = [_of_now(s, readiness) for s in statements.decisions()]
         valid = [s for s in self.all if s.valid]
-        newest: dict[str, str] = {}
-        for s in valid:  # newest first
-            newest.setdefault(s.statement.by, str(s.statement.data.get("decision", "")))
-        self.roles = {s.statement.role for s in valid if newest[s.statement.by] == "go"}
-        self.against = sorted(p for p, d in newest.items() if d != "go")
+        no = [s for s in valid if s.statement.data.get("decision") == "no-go"]
+        refused = {s.statement.role for s in no}
+        self.against = sorted({s.statement.by for s in no})
+        # A role has approved while one of its people says go and none of them no-go.
+        self.roles = {s.statement.role for s in valid} - refused
         self.awaited = [r for r in desk.launch.approvers if r not in self.roles]
+
+
+def _of_now(signed: Signed, readiness: str) -> Signed:
+    """A decision, which holds as a go only for the readiness that it saw."""
+    s = signed.statement
+    if signed.cause or s.data.get("decision") != "go" or s.readiness == readiness:
+        return signed
+    return replace(signed, cause="what it rests on was looked at again, or stands otherwise, since")
+
+
+def _readiness(desk: Desk, record: _Record, standings: Sequence[Standing]) -> str:
+    """SHA-256 of what an approval rests on: each item planned before the launch, how it stands and
+    which run says so, by which suites, environment and code. Items that record the decision
+    itself (``people.decision`` of launch.toml) are looked at after it."""
+    origin, known = desk.origin, {r.id: r.sha256 for r in record.records}
+    seen = {
+        s.line.id: [s.state, known.get(s.run, "")]
+        for s in standings
+        if desk.procedure.items[s.line.id].due_day < 0
+        and not desk.launch.records_the_decision(s.line.id)
+    }
+    basis = [desk.launch.candidate, origin.engine, origin.fingerprint, origin.suite.digest, seen]
+    return hashlib.sha256(msgspec.json.encode(basis, order="sorted")).hexdigest()
 
 
 class _Judge:
@@ -405,7 +544,10 @@ class _Judge:
         if verdict not in _GREEN:
             return verdict, looked.verdict.message, looked
         if not looked.whole:
-            return MISSING, f"the run {looked.run.head.id} did not end", looked
+            cause = _plain(_unusable(looked.run, self.desk), self.desk)
+            return MISSING, cause or f"the run {looked.run.head.id} does not count", looked
+        if looked.suspect:
+            return SUSPECT, f"{looked.suspect}; look again", looked
         fresh = self.fresh[line.id]
         if looked.at + fresh < now:
             ends = looked.at + fresh
@@ -450,6 +592,8 @@ def _rules(
     standings: Sequence[Standing],
     decided: _Decided,
     now: datetime,
+    statements: Statements,
+    elsewhere: Sequence[str] | None,
 ) -> list[Rule]:
     counted = [s for s in standings if s.counts]
     by_state: dict[str, list[str]] = defaultdict(list)
@@ -463,8 +607,17 @@ def _rules(
 
     waived = by_state[Verdict.WAIVED]
     counts = len(counted)
-    unreadable = sorted(desk.statements.unreadable)
+    disputed = _told(desk.statements.disputed(), desk)
     used = {s.run for s in counted if s.run}
+    is_rehearsal = desk.environment.kind == "rehearsal"
+    records = [
+        *record.records,
+        *(
+            chain.Record(s.id, s.sha256, s.statement.before)
+            for s in statements.kept
+            if s.statement.environment == desk.environment.name
+        ),
+    ]
     rules = [
         Rule(
             name="looked-at-all",
@@ -478,6 +631,7 @@ def _rules(
         none("failed", "items that failed", by_state[Verdict.FAIL]),
         none("unknown", "items that could not be looked at", by_state[Verdict.UNKNOWN]),
         none("pending", "items that people still have to state", by_state[Verdict.PENDING]),
+        none("suspect", "items whose check, threshold or code is another now", by_state[SUSPECT]),
         none("fresh", "items looked at too long ago", by_state[STALE]),
         Rule(
             name="waivers",
@@ -486,14 +640,19 @@ def _rules(
             required=f"at most {desk.launch.waivers}",
             holds=len(waived) <= desk.launch.waivers,
         ),
-        none("runs", "runs that cannot be read", record.damaged, f"among {len(record.refs)} runs"),
+        none(
+            "runs",
+            "runs that cannot be trusted",
+            _told(record.damaged | ({} if is_rehearsal else record.unended(records)), desk),
+            f"among {len(record.refs)} runs",
+        ),
         none(
             "ids",
             "verdicts on ids that the procedure does not have",
             [f"{i} (in {run})" for run, ids in record.strangers.items() for i in ids],
             f"in {len(record.refs)} runs",
         ),
-        none("statements", "statements that cannot be read", unreadable, "in the store"),
+        none("statements", "statements that cannot be trusted", disputed, "among those here"),
         Rule(
             name="clock",
             subject="this clock",
@@ -514,16 +673,89 @@ def _rules(
         ),
         none("no-objection", "people who decided against it", decided.against, "have"),
     ]
-    if desk.environment.kind != "rehearsal":
-        rules.append(
+    if not is_rehearsal:
+        rules += [
             none(
-                "committed",
-                "runs that count but were made with uncommitted changes",
-                [r for r in record.unclean if r in used],
-                f"among {len(used)} runs",
-            )
-        )
+                "chain",
+                "records that others name and that are not here, or not as they were",
+                _told(_gaps(records, desk), desk),
+                f"among {len(records)} records",
+            ),
+            _committed(desk, record, used),
+        ]
+    if desk.launch.store:
+        rules.append(_stored(elsewhere))
     return rules
+
+
+def _committed(desk: Desk, record: _Record, used: set[str]) -> Rule:
+    """Whether what was run, and what lies here, is what was committed."""
+    unclean = [f"{r} was made with uncommitted changes" for r in record.unclean if r in used]
+    others = [f"{r} was made with other suites than these" for r in record.others if r in used]
+    now = desk.origin.suite.clean
+    here = [] if now else ["the suites here differ from their commit" if now is False else
+                           "git cannot say whether the suites here are committed"]  # fmt: skip
+    wrong = [*here, *unclean, *others]
+    return Rule(
+        name="committed",
+        subject="the suites, and those of the runs that count",
+        observed=_listed(wrong) if wrong else f"as committed, in {len(used)} runs",
+        required="as committed, and the same",
+        holds=not wrong,
+    )
+
+
+def _stored(elsewhere: Sequence[str] | None) -> Rule:
+    """Whether everything that the store holds is here."""
+    if elsewhere is None:
+        observed = "nobody has compared"
+    else:
+        observed = _listed(elsewhere) if elsewhere else "none"
+    return Rule(
+        name="store",
+        subject="records of the store that are not here",
+        observed=observed,
+        required="none (`golive pull` fetches them)",
+        holds=elsewhere is not None and not elsewhere,
+    )
+
+
+def _gaps(records: Sequence[chain.Record], desk: Desk) -> dict[str, str]:
+    """What the chain misses and two people have not set aside."""
+    return {
+        ident: why
+        for ident, why in chain.gaps(records).items()
+        if desk.statements.set_aside(ident, "") is None
+    }
+
+
+def _told(found: Mapping[str, str], desk: Desk) -> list[str]:
+    return [f"{clean(name)} ({_plain(why, desk)})" for name, why in sorted(found.items())]
+
+
+def changed_rules(then: ledger.Rules, now: ledger.Rules) -> list[str]:
+    """What is otherwise in thresholds, approvers and roster, one line each."""
+    out = []
+    for name in sorted({*then.thresholds, *now.thresholds}):
+        old, new = then.thresholds.get(name), now.thresholds.get(name)
+        if old != new:
+            was, is_now = ("none" if v is None else f"{v:g}" for v in (old, new))
+            out.append(f"threshold {name}: {was}, now {is_now}")
+    out += [
+        f"approvers: {role} {'came' if role in now.approvers else 'left'}"
+        for role in sorted(set(then.approvers) ^ set(now.approvers))
+    ]
+    for person in sorted({*then.people, *now.people}):
+        old_one, new_one = then.people.get(person), now.people.get(person)
+        if old_one is None or new_one is None:
+            out.append(f"roster: {person} {'came' if old_one is None else 'left'}")
+            continue
+        if old_one.roles != new_one.roles:
+            roles = [", ".join(p.roles) or "no role" for p in (old_one, new_one)]
+            out.append(f"roster: {person} was {roles[0]}, now {roles[1]}")
+        if old_one.keys != new_one.keys:
+            out.append(f"roster: {person} has other keys")
+    return out
 
 
 def _remaining(

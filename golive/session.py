@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import importlib.metadata
 import os
@@ -264,6 +265,7 @@ class Session:
             report_only=option.report_only,
         )
         self._ledger = ledger.Ledger(self.reports, head, self.mask)
+        self.desk = dataclasses.replace(self.desk, current_run=head.id)
         terminal = self._terminal()
         if terminal is not None:
             terminal.showfspath = False  # one line an item says more than a file and its dots

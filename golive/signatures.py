@@ -1,4 +1,4 @@
-"""Signatures of people, made and checked by ssh-keygen with the keys they already have.
+"""Signatures of people, made by ssh-keygen with the keys they already have, and checked as it does.
 
 Who may sign is said by allowed signers as ssh-keygen(1) describes them: each line names a person
 or a role and a public key.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from golive import sshsig
 from golive.verdicts import GoliveError, ProbeError
 
 DOCUMENTS = "golive-document"
@@ -93,6 +94,12 @@ def verify(
         return Signature(place, signer, exists=False, valid=False, cause="it is not signed")
     moment = (at or datetime.now(UTC)).astimezone(UTC)
     try:
+        data, armoured = path.read_bytes(), place.read_bytes()
+    except OSError as e:
+        raise ProbeError(f"the signature {place}", e, "make both files readable") from None
+    if sshsig.is_good(data, armoured, signers, signer, namespace, moment):
+        return Signature(place, signer, exists=True, valid=True)
+    try:
         # ssh-keygen reads the signers more than once, so they cannot come through a pipe.
         with tempfile.NamedTemporaryFile("w", suffix=".signers") as allowed:
             allowed.write(signers)
@@ -101,7 +108,7 @@ def verify(
                 *("-Y", "verify", "-f", allowed.name, "-I", signer, "-n", namespace),
                 # Without a zone, as OpenSSH before 9.1 wants it: times are UTC, see below.
                 *("-s", str(place), f"-Overify-time={moment:%Y%m%d%H%M%S}"),
-                given=path.read_bytes(),
+                given=data,
             )
     except (OSError, subprocess.TimeoutExpired) as e:
         raise ProbeError("a signature", e, "install OpenSSH's ssh-keygen") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from hypothesis import settings
 
 import golive.commands
 import golive.probes  # noqa: F401 - likewise
-from golive import ledger
+from golive import ledger, provenance, signatures
 from golive.desk import Desk
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
@@ -352,6 +353,11 @@ PEOPLE = {
     "joel": ("Joel Abrams", ["support"], []),
 }
 """Who signs in tests: id to name, roles and roles that the person backs up."""
+RUNNER = "ci"
+"""The machine whose key signs runs in tests."""
+COMMIT = "c9d6fab0"
+HELD = ledger.Claim("subject", "1", "at least 1", holds=True)
+"""What a green verdict rests on in tests."""
 
 
 class Office:
@@ -363,7 +369,7 @@ class Office:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.path = folder.path
-        self.keys = {ident: make_key(self.path / "keys" / ident) for ident in PEOPLE}
+        self.keys = {i: make_key(self.path / "keys" / i) for i in (*PEOPLE, RUNNER)}
         self.launch_day = datetime.now(UTC).date() + timedelta(days=14)
         self.launch()
         folder.items(STATED)
@@ -388,15 +394,25 @@ class Office:
         ended: bool = True,
         env: str = "staging",
         message: str = "why {id} is {verdict}",
+        by: str = RUNNER,
+        limits: Mapping[str, float] | None = None,
+        claims: Sequence[ledger.Claim] = (HELD,),
         **head: Any,
     ) -> Path:
-        """A run that found this, begun so long ago; its folder."""
+        """A run that found this, begun so long ago; its folder.
+
+        :param ended: if not, it was killed.
+        :param by: who signs it; empty: nobody.
+        """
         desk = self.desk(env)
         at = datetime.now(UTC) - ago
         known: dict[str, Any] = {
             "id": f"{at:%Y%m%dT%H%M%SZ}-{env}-{len(ledger.runs(desk.reports)):04x}",
             "environment": ledger.EnvironmentRef(
-                desk.environment.name, desk.environment.kind, desk.environment.title, "9f31"
+                desk.environment.name,
+                desk.environment.kind,
+                desk.environment.title,
+                desk.origin.fingerprint,
             ),
             "candidate": desk.launch.candidate,
             "launch_date": desk.launch.date,
@@ -404,7 +420,10 @@ class Office:
             "who": "nightly",
             "host": "ci",
             "started_at": at,
-            "suite": ledger.Suite("c9d6fab0", clean=True),
+            "suite": desk.origin.suite,
+            "engine": desk.origin.engine,
+            "rules": desk.rules,
+            "before": desk.tips(),
             "packages": {},
             "windows": {},
             "selected": [as_line(i) for i in desk.procedure if i.id in verdicts],
@@ -415,11 +434,22 @@ class Office:
             told = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
             book.add_verdict(
                 ledger.ItemVerdict(
-                    id=ident, verdict=verdict, started_at=at, duration_s=0.1, message=told
+                    id=ident,
+                    verdict=verdict,
+                    started_at=at,
+                    duration_s=0.1,
+                    message=told,
+                    claims=list(claims) if verdict is Verdict.PASS else [],
+                    check=desk.origin.checks.get(ident, ""),
+                    limits=dict(limits or {}),
                 )
             )
-        if ended:
-            book.close(0)
+        if not ended:
+            os.close(book._verdicts)  # and with it the lock that says it goes on
+            return book.folder
+        book.close(0, by)
+        if by:
+            signatures.sign(book.folder / ledger.END, self.keys[by], signatures.RUNS)
         return book.folder
 
     def on(self, day: int) -> str:
@@ -442,7 +472,8 @@ class Office:
             change = changes.get(ident, {})
             if change is not None:
                 people.append(fields | dict(change))
-        text = toml({"schema": 1, "person": people})
+        runners = [{"id": RUNNER, "title": "CI", "keys": [{"public": self.public(RUNNER)}]}]
+        text = toml({"schema": 1, "person": people, "runner": runners})
         return self.folder.write("suites/people/roster.toml", text)
 
     def public(self, person: str) -> str:
@@ -458,7 +489,9 @@ class Office:
         """Where what is signed lies."""
         return self.desk().statements.folder
 
-    def draft(self, item: str = "D-2.2.1", by: str = "paul", **fields: Any) -> Statement:
+    def draft(
+        self, item: str = "D-2.2.1", by: str = "paul", *, chained: bool = True, **fields: Any
+    ) -> Statement:
         """What would be signed: a true statement, with some fields otherwise."""
         desk = self.desk()
         now = datetime.now(UTC).replace(microsecond=0)
@@ -474,6 +507,7 @@ class Office:
             "by": by,
             "role": (desk.roster.roles_of(by) or ["nobody"])[0],
             "text": "everybody was told",
+            "before": desk.tips() if chained else {},
             "made_at": now,
             "expires_at": now + timedelta(days=7),
         }
@@ -528,6 +562,11 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "launch").mkdir()
     monkeypatch.chdir(tmp_path / "launch")
+
+    def committed(_: Path, suites: Path) -> ledger.Suite:
+        return ledger.Suite(COMMIT, clean=True, digest=provenance.suite_digest(suites))
+
+    monkeypatch.setattr(provenance, "suite", committed)  # what git says has tests of its own
     return Office(Folder(tmp_path / "launch"))
 
 

@@ -155,7 +155,7 @@ def _walk(desk: Desk, signer: Signer, options: argparse.Namespace) -> int:
         return 0
     count = f"{len(waiting)} {'item waits' if len(waiting) == 1 else 'items wait'}"
     tell(f"{options.block}: {count} for {signer.person.name}", f"  key: {signer.told}", _HOW)
-    found = readiness.newest(desk.reports, desk.environment.name, {i.id for i in waiting})
+    found = readiness.newest(desk, {i.id for i in waiting})
     done = 0
     try:
         for n, line in enumerate(waiting, 1):

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from golive.answer import GO, MISSING, STALE, UNWRITTEN, Answer, Change, Standing
+from golive.answer import GO, MISSING, STALE, SUSPECT, UNWRITTEN, Answer, Change, Standing
 from golive.reports import pages
 from golive.reports.run_report import anchor
 from golive.verdicts import Verdict
@@ -19,6 +19,7 @@ T = TypeVar("T")
 STATES = (
     str(Verdict.FAIL),
     str(Verdict.UNKNOWN),
+    SUSPECT,
     STALE,
     str(Verdict.PENDING),
     MISSING,
@@ -33,7 +34,7 @@ STATES = (
 _GREEN = frozenset({str(Verdict.PASS), str(Verdict.WAIVED), str(Verdict.NOT_APPLICABLE)})
 _RANK = {state: n for n, state in enumerate(STATES)}
 _ABOUT_ITEMS = frozenset(
-    {"looked-at-all", "written", "looked-at", "failed", "unknown", "pending", "fresh"}
+    {"looked-at-all", "written", "looked-at", "failed", "unknown", "pending", "suspect", "fresh"}
 )
 """Rules that the number of items in the way tells already."""
 _LISTED_PER_OWNER = 6
@@ -409,7 +410,7 @@ def _blocks(answer: Answer) -> list[Block]:
 
 def shown_state(s: Standing) -> str:
     """How a page calls it: NOT DUE where nobody has to have looked at it yet."""
-    waits = s.is_open and not s.counts and s.state in (MISSING, STALE, Verdict.PENDING)
+    waits = s.is_open and not s.counts and s.state in (MISSING, SUSPECT, STALE, Verdict.PENDING)
     return str(Verdict.NOT_DUE) if waits else s.state
 
 

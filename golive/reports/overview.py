@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from golive.answer import MISSING, STALE, UNWRITTEN
+from golive.answer import MISSING, STALE, SUSPECT, UNWRITTEN
 from golive.ledger import Claim, ItemVerdict, Line
 from golive.reports import pages
 from golive.reports.documents import Content, Figure, OpenIssue, Table
@@ -27,6 +27,7 @@ _STATES = (
     Verdict.UNKNOWN,
     Verdict.PENDING,
     Verdict.NOT_DUE,
+    SUSPECT,
     STALE,
     MISSING,
     UNWRITTEN,

@@ -215,7 +215,7 @@ def _outcome(sent: Message, assessment: KpiAssessment, desk: Desk) -> Iterator[C
     technical = [i for i in desk.ids_of("success_metric") if i.startswith("KT.")]
     unknown = [i for i in technical if i not in assessment.values]
     yield none_of("technical criteria not assessed", unknown, among=len(technical), of="criteria")
-    on_record = readiness.newest(desk.reports, desk.environment.name, technical)
+    on_record = readiness.newest(desk, technical)
     red = [i for i in technical if i in assessment.missed
            or (i in on_record and on_record[i].verdict.verdict is Verdict.FAIL)]  # fmt: skip
     told = red if sent.outcome == "success" else []

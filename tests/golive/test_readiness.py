@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from golive import ledger
-from golive.answer import GO, MISSING, NO_GO, SCHEMA, STALE, UNWRITTEN, Answer, decode, encode
+from golive import ledger, signatures
+from golive.answer import (
+    GO,
+    MISSING,
+    NO_GO,
+    SCHEMA,
+    STALE,
+    SUSPECT,
+    UNWRITTEN,
+    Answer,
+    decode,
+    encode,
+)
 from golive.readiness import assess, counts
 from golive.verdicts import GoliveError, Verdict
-from tests.conftest import ITEMS, Office
+from tests.conftest import HELD, ITEMS, SIGNING, Office
 
 BEFORE = [i for i in ITEMS if i.startswith("D-2")]
 """The items that GO rests on."""
@@ -32,17 +46,34 @@ def checks(office: Office) -> None:
 @pytest.fixture
 def launch(office: Office) -> Office:
     """A launch that is GO: all looked at an hour ago, stated, and approved by those who decide."""
+    return made(office)
+
+
+def made(office: Office, **stated: Any) -> Office:
+    """Such a launch, in which D-2.2.1 is stated with some fields otherwise."""
     office.fresh()
     checks(office)
     office.looked(GREEN)
-    office.sign()
-    for person in ("elena", "tess"):
-        decide(office, person)
+    office.sign(**stated)
+    approve(office)
     return office
 
 
+def approve(office: Office) -> None:
+    """Those who decide say go, on what they see now."""
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=next(_SECONDS))
+    for person in ("elena", "tess"):
+        decide(office, person, made_at=later)
+
+
+_SECONDS = itertools.count(1)
+"""So that of two decisions in the same moment the second is the newer one."""
+
+
 def decide(office: Office, person: str, decision: str = "go", **fields: Any) -> None:
-    office.sign("", person, kind="approve", data={"decision": decision}, text="because", **fields)
+    """As `golive approve` signs it: on the readiness that it sees."""
+    saw = {"readiness": look(office).readiness} | fields
+    office.sign("", person, kind="approve", data={"decision": decision}, text="because", **saw)
 
 
 def look(office: Office, env: str = "staging", **how: Any) -> Answer:
@@ -118,11 +149,14 @@ def test_an_item_without_a_check_keeps_it_from_going_and_no_day_can_be_named(
 def test_the_newest_verdict_counts(launch: Office, verdict: Verdict, rule: str) -> None:
     again(launch, "D-2.1.1", verdict)
     answer = look(launch)
-    assert (answer.answer, broken(answer)) == (NO_GO, [rule])
+    # What was approved is not what stands now.
+    assert (answer.answer, broken(answer)) == (NO_GO, [rule, "approved"])
     assert state(answer, "D-2.1.1") == (verdict, f"why D-2.1.1 is {verdict}")
     (waiting,) = answer.in_the_way
     assert waiting.since is not None
     again(launch, "D-2.1.1", Verdict.PASS, ago=timedelta(seconds=1))
+    assert broken(look(launch)) == ["approved"]
+    approve(launch)
     assert look(launch).answer == GO
 
 
@@ -134,11 +168,22 @@ def test_not_due_says_nothing_of_an_item(launch: Office) -> None:
 def test_green_of_a_run_that_did_not_end_does_not_count_but_its_red_does(launch: Office) -> None:
     again(launch, "D-2.1.1", Verdict.PASS, ended=False)
     answer = look(launch)
-    assert broken(answer) == ["looked-at"]
+    assert broken(answer) == ["looked-at", "runs", "approved"]
     assert "did not end" in state(answer, "D-2.1.1")[1]
-    assert answer.runs[0].cause == "it did not end, so nothing green of it counts"
+    assert answer.runs[0].cause.endswith("did not end")
     again(launch, "D-2.1.2", Verdict.FAIL, ended=False, ago=timedelta(seconds=2))
     assert "failed" in broken(look(launch))
+
+
+def test_a_run_that_was_killed_is_accounted_for_by_the_next(launch: Office) -> None:
+    killed = again(launch, "D-2.1.1", Verdict.PASS, ended=False)
+    assert "runs" in broken(look(launch))
+    again(launch, "D-2.1.1", Verdict.PASS, ago=timedelta(seconds=5))
+    approve(launch)
+    assert look(launch).answer == GO
+    # From now on what it had found stays as it was.
+    (killed / ledger.VERDICTS).write_text("")
+    assert broken(look(launch)) == ["runs", "chain"]
 
 
 def test_an_id_that_the_procedure_does_not_have_is_told(launch: Office) -> None:
@@ -191,10 +236,13 @@ def test_waivers_count_up_to_the_limit(launch: Office) -> None:
     answer = look(launch)
     assert state(answer, "D-2.1.1")[0] == Verdict.WAIVED
     assert "it was FAIL: why D-2.1.1 is FAIL" in state(answer, "D-2.1.1")[1]
-    assert broken(answer) == ["waivers"]
+    assert broken(answer) == ["waivers", "approved"]
     path = launch.path / "suites" / "launch.toml"
     path.write_text(path.read_text().replace("[people]", "[people]\nwaivers = 1")
                     .replace('"people" = {', '"people" = {"waivers" = 1, '))  # fmt: skip
+    assert "committed" in broken(look(launch))  # the run was made by other rules
+    launch.looked(GREEN | {"D-2.1.1": Verdict.FAIL}, ago=timedelta(0))
+    approve(launch)
     answer = look(launch)
     assert (answer.answer, broken(answer)) == (GO, [])
 
@@ -212,23 +260,23 @@ def test_half_a_waiver_is_none_and_says_why(launch: Office) -> None:
     again(launch, "D-2.1.1", Verdict.FAIL)
     launch.sign("D-2.1.1", "paul", kind="waive", text="nobody uses it", risk="little")
     answer = look(launch)
-    assert broken(answer) == ["failed"]
+    assert broken(answer) == ["failed", "approved"]
     assert "nobody has signed as the second person" in state(answer, "D-2.1.1")[1]
 
 
-def test_a_statement_that_lapses_after_a_green_run_makes_the_item_pending(launch: Office) -> None:
-    shutil.rmtree(next(launch.statements.glob("*-D-2.2.1-paul-*")))
-    launch.sign(expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5))
+def test_a_statement_that_lapses_after_a_green_run_makes_the_item_pending(office: Office) -> None:
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+    launch = made(office, expires_at=soon)
     assert look(launch).answer == GO
     answer = look(launch, now=datetime.now(UTC) + timedelta(minutes=10))
-    assert broken(answer) == ["pending"]
+    assert broken(answer) == ["pending", "approved"]
     assert "SUSPECT: paul signed it" in state(answer, "D-2.2.1")[1]
 
 
 def test_a_statement_since_the_newest_run_asks_for_another_run(launch: Office) -> None:
     again(launch, "D-2.2.1", Verdict.PENDING)
     answer = look(launch)
-    assert broken(answer) == ["pending"]
+    assert broken(answer) == ["pending", "approved"]
     expected = "stated since the newest run; run `pytest --item D-2.2.1` again"
     assert state(answer, "D-2.2.1")[1] == expected
 
@@ -256,7 +304,10 @@ def test_no_approver_named_is_no_approval(launch: Office) -> None:
 
 
 def test_a_run_with_uncommitted_changes_does_not_decide_but_may_rehearse(launch: Office) -> None:
-    again(launch, "D-2.1.1", Verdict.PASS, suite=ledger.Suite("c9d6", clean=None))
+    suite = launch.desk().origin.suite
+    unclean = msgspec.structs.replace(suite, clean=None)
+    again(launch, "D-2.1.1", Verdict.PASS, suite=unclean)
+    approve(launch)
     assert broken(look(launch)) == ["committed"]
 
 
@@ -271,7 +322,7 @@ def test_records_of_a_rehearsal_and_of_staging_never_mix(launch: Office) -> None
     # Nor when somebody calls another kind of environment by the same name.
     again(launch, "D-2.1.1", Verdict.FAIL, environment=ledger.EnvironmentRef(
         "staging", "rehearsal", "x", "y"))  # fmt: skip
-    assert look(launch).answer == GO
+    assert "runs" in broken(look(launch))
 
 
 def test_today_decides_what_is_due(launch: Office) -> None:
@@ -289,10 +340,9 @@ def test_changes_are_since_the_moment_asked_for(launch: Office) -> None:
     assert changes["D-2.1.2"] == (MISSING, "PASS")
 
 
-def test_what_people_had_stated_then_is_part_of_how_it_was_then(launch: Office) -> None:
+def test_what_people_had_stated_then_is_part_of_how_it_was_then(office: Office) -> None:
     # It was green and stated an hour ago too: nothing has changed since a minute ago.
-    shutil.rmtree(next(launch.statements.glob("*-D-2.2.1-paul-*")))
-    launch.sign(made_at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50))
+    launch = made(office, made_at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50))
     answer = look(launch, before=datetime.now(UTC) - timedelta(minutes=5))
     assert answer.changes == []
 
@@ -335,3 +385,171 @@ def test_what_is_no_answer_is_refused(data: bytes) -> None:
         decode(data, Path("a.json"))
     with pytest.raises(GoliveError, match=f"reads up to {SCHEMA}"):
         decode(b'{"schema": 99}', Path("a.json"))
+
+
+# -- what a look was made with ------------------------------------------------------------------
+
+
+def suspected(office: Office, ident: str = "D-2.1.1") -> str:
+    """Why an item that was green does not count now."""
+    answer = look(office)
+    assert answer.answer == NO_GO
+    assert "suspect" in broken(answer)
+    found, reason = state(answer, ident)
+    assert found == SUSPECT
+    return reason
+
+
+def test_a_verdict_of_a_check_that_is_another_now_is_suspect(launch: Office) -> None:
+    path = launch.path / "suites/t_minus_1_week/test_others.py"
+    path.write_text(path.read_text().replace("assert 0", "assert 0 == 0"))
+    assert suspected(launch) == "its check has changed since; look again"
+
+
+def test_a_verdict_whose_threshold_is_another_now_is_suspect(launch: Office) -> None:
+    launch.folder.launch(launch.launch_day, people=SIGNING, wal_replay_s=10)
+    launch.fresh()
+    launch.looked(GREEN, limits={"wal_replay_s": 10})
+    approve(launch)
+    assert look(launch).answer == GO
+    launch.folder.launch(launch.launch_day, people=SIGNING, wal_replay_s=300)
+    launch.fresh()
+    assert suspected(launch).startswith("the threshold wal_replay_s was 10 then and is 300 now")
+    assert look(launch).rule_changes == ["threshold wal_replay_s: none, now 300"]
+
+
+def test_a_verdict_by_another_golive_is_suspect(launch: Office) -> None:
+    launch.looked(GREEN, ago=timedelta(0), engine="another")
+    assert suspected(launch) == "golive itself has changed since; look again"
+
+
+def test_a_verdict_on_an_environment_that_is_described_otherwise_now_is_suspect(
+    launch: Office,
+) -> None:
+    launch.folder.environment("staging", title="Small", permits=["read"])
+    assert suspected(launch) == "the environment is described otherwise since; look again"
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ([], "it proved nothing: no claim and no assertion was recorded; look again"),
+        ([HELD, ledger.Claim("replay lag", "31 s", "at most 10 s", holds=False)],
+         "it passed although a claim does not hold: replay lag; look again"),
+    ],
+)  # fmt: skip
+def test_a_pass_that_shows_nothing_is_suspect(
+    launch: Office, claims: list[ledger.Claim], reason: str
+) -> None:
+    launch.looked(GREEN, ago=timedelta(0), claims=claims)
+    assert suspected(launch) == reason
+
+
+def test_a_run_with_a_plugin_that_nobody_named_is_suspect_and_its_red_counts(
+    launch: Office,
+) -> None:
+    strange = ledger.Plugin(name="helper", source="suites/conftest.py", known=False)
+    launch.looked(GREEN | {"D-2.1.2": Verdict.FAIL}, ago=timedelta(0), plugins=[strange])
+    assert suspected(launch).startswith("helper (suites/conftest.py) was loaded, which golive did")
+    assert state(look(launch), "D-2.1.2")[0] == Verdict.FAIL
+
+
+# -- who says so ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["", "joel"])
+def test_a_run_counts_once_somebody_on_the_roster_signed_it(launch: Office, by: str) -> None:
+    folder = launch.looked(GREEN, ago=timedelta(0), by=by)
+    answer = look(launch)
+    if by:
+        assert broken(answer) == ["approved"]
+        assert answer.runs[0].by == by
+        return
+    assert broken(answer) == ["looked-at", "runs", "approved"]
+    assert "nobody has signed its end" in state(answer, "D-2.1.1")[1]
+    assert folder.name in next(r for r in answer.rules if r.name == "runs").observed
+
+
+def test_a_run_that_a_stranger_signed_is_told(launch: Office) -> None:
+    folder = launch.looked(GREEN, ago=timedelta(0))
+    (folder / ledger.SIGNATURE).unlink()
+    signatures.sign(folder / ledger.END, launch.keys["joel"], signatures.RUNS)
+    answer = look(launch)
+    assert "runs" in broken(answer)
+    assert "the signature of ci is not valid" in answer.runs[0].cause
+
+
+def test_a_run_edited_by_hand_with_its_digest_made_anew_is_told(launch: Office) -> None:
+    folder = again(launch, "D-2.1.1", Verdict.FAIL)
+    verdicts = folder / ledger.VERDICTS
+    verdicts.write_text(verdicts.read_text().replace("FAIL", "PASS"))
+    end = folder / ledger.END
+    said = json.loads(end.read_text()) | {"digest": ledger.digest(folder)}
+    end.write_text(json.dumps(said))
+    answer = look(launch)
+    assert "runs" in broken(answer)
+    assert "not valid" in answer.runs[0].cause
+
+
+# -- what was deleted ----------------------------------------------------------------------------
+
+
+def test_a_run_that_was_deleted_is_missed_by_the_next(launch: Office) -> None:
+    red = again(launch, "D-2.1.1", Verdict.FAIL)
+    again(launch, "D-2.1.3", Verdict.PASS, ago=timedelta(seconds=5))
+    shutil.rmtree(red)
+    answer = look(launch)
+    assert "chain" in broken(answer)
+    (rule,) = [r for r in answer.rules if r.name == "chain"]
+    assert rule.observed.startswith(f"1: {red.name} (")
+    assert rule.observed.endswith("names it, but it is not here)")
+
+
+def test_a_no_go_that_was_deleted_is_missed_by_what_came_after_it(launch: Office) -> None:
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=60)
+    decide(launch, "tess", "no-go", made_at=later)
+    launch.looked(GREEN, ago=timedelta(0))
+    for folder in launch.statements.glob("*-approve-tess-*"):
+        if '"no-go"' in (folder / "statement.json").read_text():
+            shutil.rmtree(folder)
+    approve(launch)
+    answer = look(launch)
+    assert (answer.answer, broken(answer)) == (NO_GO, ["chain"])
+
+
+@pytest.mark.parametrize("name", [".x", "notes", "20261125T000000Z-staging-ab12"])
+def test_what_lies_among_the_runs_and_is_none_is_told(launch: Office, name: str) -> None:
+    (launch.desk().reports / "runs" / name).mkdir()
+    answer = look(launch)
+    assert (answer.answer, broken(answer)) == (NO_GO, ["runs"])
+    assert name in next(r for r in answer.rules if r.name == "runs").observed
+
+
+def test_a_damaged_run_that_claims_another_environment_is_told(launch: Office) -> None:
+    red = again(launch, "D-2.1.1", Verdict.FAIL)
+    moved = red.rename(red.with_name(red.name.replace("-staging-", "-other-")))
+    assert "runs" in broken(look(launch))
+    (moved / ledger.VERDICTS).unlink()
+    assert moved.name in next(r for r in look(launch).rules if r.name == "runs").observed
+
+
+def test_a_store_that_was_not_compared_keeps_it_from_going(launch: Office) -> None:
+    path = launch.path / "suites" / "launch.toml"
+    path.write_text(path.read_text().replace('"candidate" =', '"store" = "/there", "candidate" ='))
+    assert broken(look(launch)) == ["store"]
+    assert broken(look(launch, elsewhere=["a no-go"])) == ["store"]
+    assert broken(look(launch, elsewhere=[])) == []
+
+
+# -- what changed in the rules -------------------------------------------------------------------
+
+
+def test_what_changed_in_approvers_and_roster_is_told(launch: Office) -> None:
+    launch.roster(joel={"roles": ["support", "technical_lead"]}, leah=None)
+    launch.launch(approvers=["executive_team"])
+    launch.fresh()
+    assert look(launch).rule_changes == [
+        "approvers: technical_lead left",
+        "roster: joel was support, now support, technical_lead",
+        "roster: leah left",
+    ]
