@@ -9,13 +9,16 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from golive import ledger
+import msgspec
+
+from golive import ledger, signatures
 from golive.desk import Desk
-from golive.ledger import Claim, EnvironmentRef, Gathered, Head, ItemVerdict, Suite
+from golive.ledger import Claim, EnvironmentRef, Gathered, Head, ItemVerdict
 from golive.masking import Mask
 from golive.readiness import as_line
 from golive.statements import Statement, fingerprint, keep
 from golive.verdicts import Verdict
+from tests.conftest import RUNNER, make_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = "staging"
@@ -29,6 +32,9 @@ def make(folder: Path, *, nights: int = 60, statements: int = 500) -> Desk:
     shutil.copytree(ROOT / "suites", folder / "suites", ignore=shutil.ignore_patterns("__py*"))
     desk = _people(folder)
     _checks(desk)
+    (folder / ".gitignore").write_text("keys/\nreports/\n")
+    for words in ("init -q", "add .", "-c user.name=ci -c user.email=ci commit -qm suites"):
+        subprocess.run(["git", *words.split()], cwd=folder, check=True)
     desk = Desk.open(ENVIRONMENT, folder)
     _runs(desk, nights)
     _statements(desk, statements)
@@ -43,16 +49,17 @@ def _people(folder: Path) -> Desk:
     people = []
     for name, role in zip(itertools.cycle(_NAMES), roles, strict=False):
         ident = f"{name.split()[0].lower()}-{role.replace('_', '-')[:8]}"
-        key = folder / "keys" / role
-        key.parent.mkdir(exist_ok=True)
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", role, "-f", str(key)], check=True
-        )
+        key = make_key(folder / "keys" / role)
         public = key.with_suffix(".pub").read_text().strip()
         people.append(
             f'[[person]]\nid = "{ident}"\nname = "{name}"\nemail = "{ident}@example.com"\n'
             f'phone = "+12025550100"\nroles = ["{role}"]\nkeys = [{{ public = "{public}" }}]\n'
         )
+    ci = make_key(folder / "keys" / RUNNER)
+    public = ci.with_suffix(".pub").read_text().strip()
+    people.append(
+        f'[[runner]]\nid = "{RUNNER}"\ntitle = "CI"\nkeys = [{{ public = "{public}" }}]\n'
+    )
     roster = folder / desk.environment.people.roster
     roster.parent.mkdir(parents=True, exist_ok=True)
     roster.write_text("schema = 1\n" + "\n".join(people))
@@ -79,14 +86,19 @@ def _runs(desk: Desk, nights: int) -> None:
         at -= timedelta(hours=2)
         head = Head(
             id=f"{at:%Y%m%dT%H%M%SZ}-{ENVIRONMENT}-{night:04x}",
-            environment=EnvironmentRef(ENVIRONMENT, ENVIRONMENT, desk.environment.title, "9f31c6"),
+            environment=EnvironmentRef(
+                ENVIRONMENT, ENVIRONMENT, desk.environment.title, desk.origin.fingerprint
+            ),
             candidate=desk.launch.candidate,
             launch_date=desk.launch.date,
             today=at.date(),
             who="nightly",
             host="ci-7",
             started_at=at,
-            suite=Suite("c9d6fab09b1c" + "0" * 28, clean=True),
+            suite=desk.origin.suite,
+            engine=desk.origin.engine,
+            rules=desk.rules,
+            before=desk.tips(),
             packages={"pytest": "9.2.0"},
             windows={"queries_s": 300.0},
             selected=lines,
@@ -100,8 +112,12 @@ def _runs(desk: Desk, nights: int) -> None:
                                     value={"count": n, "rows": rows}))  # fmt: skip
         for n, line in enumerate(lines):
             verdict = _verdict(n, line, night / max(1, nights - 1))
-            book.add_verdict(_judged(line, verdict, at + timedelta(seconds=n)))
-        book.close(1)
+            judged = _judged(line, verdict, at + timedelta(seconds=n))
+            check = desk.origin.checks[line.id]
+            book.add_verdict(msgspec.structs.replace(judged, check=check))
+        book.close(1, RUNNER)
+        key = desk.root / "keys" / RUNNER
+        signatures.sign(book.folder / ledger.END, key, signatures.RUNS)
 
 
 def _verdict(n: int, line: ledger.Line, progress: float) -> Verdict:
@@ -191,8 +207,9 @@ def _statements(desk: Desk, wanted: int) -> None:
             say(role, at + timedelta(seconds=n), card.papers, item=card.id, text=text)
         if len(said) >= wanted:
             break
-    for statement, files, role in said:
-        keep(statement, files, desk.root / "keys" / role, folder)
+    for statement, files, role in sorted(said, key=lambda s: s[0].made_at):
+        chained = msgspec.structs.replace(statement, before=desk.anew().tips())
+        keep(chained, files, desk.root / "keys" / role, folder)
 
 
 def about(desk: Desk) -> str:
