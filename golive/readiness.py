@@ -296,6 +296,7 @@ class _Record:
             self._add(folder, desk)
         for looked in self.of.values():
             looked.sort(key=lambda x: x.at, reverse=True)
+        self._ages = {i: [-x.at.timestamp() for x in looked] for i, looked in self.of.items()}
         self.refs.reverse()
 
     def unended(self, records: Sequence[chain.Record]) -> dict[str, str]:
@@ -307,6 +308,12 @@ class _Record:
             for ref in self.refs
             if ref.started_at and not ref.ended_at and (ref.id, own.get(ref.id)) not in named
         }
+
+    def newest_of(self, ident: str, moment: datetime) -> _Looked | None:
+        """The newest look at an item by a moment."""
+        first = bisect_left(self._ages.get(ident, []), -moment.timestamp())
+        looked = self.of.get(ident, [])
+        return looked[first] if first < len(looked) else None
 
     def rule_changes(self, desk: Desk) -> list[str]:
         """What is otherwise now than the first run on record says."""
@@ -533,9 +540,7 @@ class _Judge:
         return state, f"{reason}; {told}".strip("; "), looked
 
     def _by_runs(self, line: Item, now: datetime) -> tuple[str, str, _Looked | None]:
-        looks = self.record.of.get(line.id, [])  # newest first
-        first = bisect_left(looks, -now.timestamp(), key=lambda x: -x.at.timestamp())
-        looked = looks[first] if first < len(looks) else None
+        looked = self.record.newest_of(line.id, now)
         if looked is None:
             if line.id not in self.written:
                 return UNWRITTEN, "nobody has written a check of it yet", None
