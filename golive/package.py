@@ -195,10 +195,11 @@ def public_roster(roster: Roster) -> str:
                 if day
             )
             keys.append(f"{{ public = {text(key.material)}{days} }}")
+        was = [f"{{ role = {text(w.role)}, until = {w.until} }}" for w in p.was]
         out.append(
             f'\n[[person]]\nid = {text(p.id)}\nname = {text(p.name)}\nemail = ""\nphone = ""\n'
             f"roles = {texts(p.roles)}\nbacks_up = {texts(p.backs_up)}\n"
-            f"powers = {texts(p.powers)}\nkeys = [{', '.join(keys)}]\n"
+            f"powers = {texts(p.powers)}\nwas = [{', '.join(was)}]\nkeys = [{', '.join(keys)}]\n"
         )
     return "".join(out)
 

@@ -11,6 +11,7 @@ authorized_keys file, so one from an agent or a hardware token is as good as a f
     roles = ["technical_lead"]
     backs_up = ["devops_lead"]
     powers = ["rollback"]
+    was = [{ role = "security_lead", until = 2026-11-20 }]
     keys = [{ public = "ssh-ed25519 AAAA...", since = 2026-11-01 }]
 
     [[runner]]
@@ -25,7 +26,6 @@ people share a key is for items to judge: those are facts of the launch, not mis
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime as dt
 import re
 from collections import defaultdict
@@ -39,20 +39,11 @@ import msgspec
 
 from golive.decoding import convert
 from golive.environments import explained, read_toml
+from golive.keys import KINDS, identity
 from golive.signatures import DOCUMENTS, RUNS, Signature, signature_of, verify
 from golive.verdicts import GoliveError
 
 SCHEMA = 1
-_KEY_TYPES = (
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
-"""No certificates: who may sign is said by the roster alone."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """An id is a principal of ssh-keygen's and a part of file names."""
 
@@ -73,6 +64,11 @@ class Key(_Section, frozen=True, kw_only=True):
         """Type and key without the comment, so that the same key is always the same text."""
         return key_material(self.public)
 
+    @property
+    def identity(self) -> str:
+        """What it is, however it is written: see :func:`golive.keys.identity`."""
+        return identity(self.public)
+
 
 def key_material(public: str) -> str:
     """Type and key of a public key's line; what is no key stays as it is."""
@@ -80,6 +76,13 @@ def key_material(public: str) -> str:
     with suppress(IndexError, ValueError):  # base64 has more than one spelling of the same bytes
         words[1:] = [base64.b64encode(base64.b64decode(words[1])).decode()]
     return " ".join(words)
+
+
+class FormerRole(_Section, frozen=True, kw_only=True):
+    """A role that somebody held or backed up, and the last day on which that was so."""
+
+    role: str
+    until: dt.date
 
 
 class Person(_Section, frozen=True, kw_only=True):
@@ -92,6 +95,8 @@ class Person(_Section, frozen=True, kw_only=True):
     roles: list[str] = []
     backs_up: list[str] = []
     """Roles that this person takes when their holder cannot."""
+    was: list[FormerRole] = []
+    """Roles that are over: what was taken back or refused in them stays so."""
     powers: list[str] = []
     """What this person's key decides, e.g. ``rollback``."""
     keys: list[Key] = []
@@ -166,10 +171,16 @@ class Roster:
         """Who may sign for a role: its holders, then their backups."""
         return [*self.holders(role), *(p for p in self.backups(role) if role not in p.roles)]
 
-    def roles_of(self, person: str) -> list[str]:
-        """The roles that somebody may sign for, own ones first; empty for a stranger."""
+    def roles_of(self, person: str, on: dt.date | None = None) -> list[str]:
+        """The roles that somebody may sign for, own ones first; empty for a stranger.
+
+        :param on: those of that day too, as far as the roster says which are over.
+        """
         known = self.people.get(person)
-        return [] if known is None else list(dict.fromkeys([*known.roles, *known.backs_up]))
+        if known is None:
+            return []
+        former = [w.role for w in known.was if on is not None and on <= w.until]
+        return list(dict.fromkeys([*known.roles, *known.backs_up, *former]))
 
     @cached_property
     def shared_keys(self) -> dict[str, list[str]]:
@@ -177,8 +188,8 @@ class Roster:
         owners: dict[str, list[str]] = defaultdict(list)
         known: dict[str, Person | Runner] = {**self.people, **self.runners}
         for one in known.values():
-            for material in dict.fromkeys(k.material for k in one.keys):
-                owners[material].append(one.id)
+            for key in dict.fromkeys(k.identity for k in one.keys):
+                owners[key].append(one.id)
         return {i: ids for ids in owners.values() if len(ids) > 1 for i in ids}
 
     def allowed_signers(self, people: Iterable[str] | None = None) -> str:
@@ -267,6 +278,13 @@ def load(path: Path) -> Roster:
         for one in ones:
             for key in one.keys:
                 _check(key, f"{kind} {one.id}", path)
+    for person in file.person:
+        for over in person.was:
+            if not over.role or over.role in (*person.roles, *person.backs_up):
+                raise GoliveError(
+                    f"{path}: person {person.id}: was.role: found {over.role!r}, which is no role"
+                    " that is over; expected one that neither roles nor backs_up names"
+                )
     return Roster(
         path,
         {p.id: p for p in file.person},
@@ -277,19 +295,15 @@ def load(path: Path) -> Roster:
 
 
 def _check(key: Key, whose: str, path: Path) -> None:
-    words = key.public.split()
     where = f"{path}: {whose}: keys.public"
     expected = 'expected a public SSH key such as "ssh-ed25519 AAAA..."'
-    if len(words) < 2 or words[0] not in _KEY_TYPES:
+    if not set(key.public.split()[:1]) & set(KINDS):
         what = "a private key" if "PRIVATE KEY" in key.public else repr(key.public[:40])
         raise GoliveError(f"{where}: found {what}; {expected}")
     try:
-        blob = base64.b64decode(words[1], validate=True)
-    except (binascii.Error, ValueError):
-        blob = b""
-    size = int.from_bytes(blob[:4], "big")
-    if blob[4 : 4 + size] != words[0].encode():
-        raise GoliveError(f"{where}: found {key.public[:40]!r}, which is damaged; {expected}")
+        identity(key.public)
+    except ValueError as e:
+        raise GoliveError(f"{where}: found {key.public[:40]!r}, which {e}; {expected}") from None
     if key.since and key.until and key.until < key.since:
         raise GoliveError(
             f"{path}: {whose}: keys.until: found {key.until}; expected no day before"
@@ -305,6 +319,12 @@ _HEAD = """\
 # is a line of ~/.ssh/*.pub or of `ssh-add -L`; nobody shares one:
 #
 #     keys = [{ public = "ssh-ed25519 AAAA...", since = 2026-11-01 }]
+#
+# Who leaves, or gives a role up, stays here: with `until` (the last day) at the key, and the role
+# under `was`. Otherwise what that person had refused or taken back could not be checked any more,
+# which counts against GO:
+#
+#     was = [{ role = "technical_lead", until = 2026-11-20 }]
 schema = 1
 """
 

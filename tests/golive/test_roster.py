@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from golive import launch, procedure
 from golive.roster import Roster, load
@@ -79,26 +81,123 @@ def test_a_key_ends_with_its_last_day(office: Office) -> None:
         load(path)
 
 
-def test_the_same_key_in_another_spelling_is_shared(office: Office) -> None:
-    """Its comment, spaces, and the bits of base64 that say nothing."""
+def test_the_same_key_with_another_comment_is_shared(office: Office) -> None:
     kind, text = office.public("paul").split()
     office.roster(leah={"keys": [{"public": f"{kind}   {text} leah@home"}]})
     assert office.desk().roster.shared_keys == {"paul": ["paul", "leah"], "leah": ["paul", "leah"]}
-    padded = base64.b64encode(base64.b64decode(text) + b"x").decode()
-    assert padded.endswith("=")
-    office.roster(
-        paul={"keys": [{"public": f"{kind} {padded}"}]},
-        leah={"keys": [{"public": f"{kind} {_other_last_bits(padded)}"}]},
-    )
+
+
+def test_a_key_and_the_same_key_on_a_token_are_one(office: Office) -> None:
+    """Whatever the application: what signs is the same private number."""
+    number = base64.b64decode(office.public("paul").split()[1])[19:]
+
+    def token(application: bytes) -> dict[str, Any]:
+        return {"keys": [{"public": line("sk-ssh-ed25519@openssh.com", number, application)}]}
+
+    office.roster(leah=token(b"ssh:"))
     assert set(office.desk().roster.shared_keys) == {"paul", "leah"}
+    office.roster(paul=token(b"ssh:"), leah=token(b"ssh:work"))
+    assert set(office.desk().roster.shared_keys) == {"paul", "leah"}
+
+
+RSA = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
+POINT = ec.generate_private_key(ec.SECP256R1()).public_key()
+FLAT = POINT.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+PRESSED = POINT.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
+def line(kind: str, *parts: bytes, after: bytes = b"") -> str:
+    """A public key's line from the parts of its wire form."""
+    wire = b"".join(len(p).to_bytes(4, "big") + p for p in (kind.encode(), *parts))
+    return f"{kind} {base64.b64encode(wire + after).decode()}"
+
+
+def number(value: int, zeros: int = 0) -> bytes:
+    """An mpint, with so many zeros too many."""
+    return bytes(zeros) + value.to_bytes(value.bit_length() // 8 + 1, "big")
+
+
+def ssh_rsa(n: int, e: int, *, zeros: tuple[int, int] = (0, 0), after: bytes = b"") -> str:
+    return line("ssh-rsa", number(e, zeros[0]), number(n, zeros[1]), after=after)
+
+
+P256 = "ecdsa-sha2-nistp256"
+ONE_KEY_IN_ANOTHER_ENCODING = {
+    "a zero before e": ssh_rsa(RSA.n, RSA.e, zeros=(1, 0)),
+    "a zero before n": ssh_rsa(RSA.n, RSA.e, zeros=(0, 1)),
+    "an n below zero": line("ssh-rsa", number(RSA.e), number(RSA.n)[1:]),
+    "bytes after it": ssh_rsa(RSA.n, RSA.e, after=b"x"),
+    "cut off": line("ssh-rsa", number(RSA.e)),
+    "a compressed point": line(P256, b"nistp256", PRESSED),
+    "a hybrid point": line(P256, b"nistp256", bytes([6 + FLAT[-1] % 2]) + FLAT[1:]),
+    "another spelling of the curve": line(P256, b"secp256r1", FLAT),
+    "a point beside the curve": line(P256, b"nistp256", FLAT[:-1] + bytes([FLAT[-1] ^ 1])),
+    "a y beyond the field": line("ssh-ed25519", (2**255 - 19 + 4).to_bytes(32, "little")),
+    "a short y": line("ssh-ed25519", b"y" * 31),
+    "a token without an application": line("sk-ssh-ed25519@openssh.com", b"y" * 32),
+    "another type within": "ssh-rsa " + line(P256, b"nistp256", FLAT).split()[1],
+    "loose bits of base64": "",
+}
 
 
 def _other_last_bits(text: str) -> str:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     bare = text.rstrip("=")
+    assert bare != text
     other = alphabet[alphabet.index(bare[-1]) ^ 1]
     assert base64.b64decode(bare[:-1] + other + text[len(bare) :]) == base64.b64decode(text)
     return bare[:-1] + other + text[len(bare) :]
+
+
+@pytest.mark.parametrize("how", ONE_KEY_IN_ANOTHER_ENCODING)
+def test_two_people_cannot_have_one_key_in_two_encodings(tmp_path: Path, how: str) -> None:
+    plain = line(P256, b"nistp256", FLAT) if "base64" in how else ssh_rsa(RSA.n, RSA.e)
+    public = ONE_KEY_IN_ANOTHER_ENCODING[how]
+    public = public or f"{P256} {_other_last_bits(plain.split()[1])}"
+    other = PERSON | {"id": "eve", "keys": [{"public": public}]}
+    with pytest.raises(GoliveError) as refused:
+        read(tmp_path, PERSON | {"keys": [{"public": plain}]}, other)
+    assert "person eve: keys.public: found" in str(refused.value)
+    assert public[:30] in str(refused.value)
+
+
+def test_a_weak_key_is_refused(tmp_path: Path) -> None:
+    for public, said in {
+        ssh_rsa(RSA.n >> 1, RSA.e): "of 2047 bits; expected at least 2048",
+        line("ssh-dss", b"\x05", b"\x05", b"\x05", b"\x05"): "expected a public SSH key",
+        ssh_rsa(RSA.n, 1): "is damaged",
+        ssh_rsa(RSA.n, 4): "is damaged",
+    }.items():
+        with pytest.raises(GoliveError) as refused:
+            read(tmp_path, PERSON | {"keys": [{"public": public}]})
+        assert said in str(refused.value)
+        assert "person ada" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        ssh_rsa(RSA.n, RSA.e),
+        line(P256, b"nistp256", FLAT),
+        line("sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", FLAT, b"ssh:"),
+        line("sk-ssh-ed25519@openssh.com", b"y" * 31 + b"\x00", b"ssh:"),
+    ],
+)
+def test_every_sound_key_is_taken(tmp_path: Path, public: str) -> None:
+    assert not read(tmp_path, PERSON | {"keys": [{"public": public}]}).shared_keys
+
+
+def test_who_had_a_role_keeps_it_for_what_was_signed_then(tmp_path: Path) -> None:
+    was = [{"role": "technical_lead", "until": dt.date(2026, 11, 20)}]
+    roster = read(tmp_path, PERSON | {"roles": ["support"], "was": was})
+    assert roster.roles_of("ada") == ["support"]
+    assert roster.roles_of("ada", on=dt.date(2026, 11, 20)) == ["support", "technical_lead"]
+    assert roster.roles_of("ada", on=dt.date(2026, 11, 21)) == ["support"]
+    assert roster.entitled("technical_lead") == [], "it signs nothing new"
+    with pytest.raises(GoliveError, match=r"person\.0\.was"):
+        read(tmp_path, PERSON | {"was": [{"role": "technical_lead"}]})
+    with pytest.raises(GoliveError, match=r"person ada: was\.role: found 'support'"):
+        read(tmp_path, PERSON | {"roles": ["support"], "was": [was[0] | {"role": "support"}]})
 
 
 def test_a_document_is_signed_for_a_role_by_whoever_is_entitled(office: Office) -> None:
