@@ -15,6 +15,7 @@ COMMANDS = {
     "init": "lay out a launch folder with a template of every document",
     "report": "build the report of a run, finished or killed",
     "revoke": "take back a statement",
+    "set-aside": "count without a record that is damaged or missing; two people sign",
     "sign": "sign a document with your SSH key",
     "statements": "what people have signed, and why what does not hold does not",
     "status": "GO or NO-GO, what is in the way, and whose it is",

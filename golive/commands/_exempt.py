@@ -73,7 +73,7 @@ def _first(
             f" (people.not_applicable in {desk.launch.source}); to launch without it: golive waive"
         )
     allowed = list(dict.fromkeys([*_owners(desk, item), *desk.launch.second_signers]))
-    role = _one_of(desk, signer, allowed, options.role)
+    role = one_of(desk, signer, allowed, options.role)
     now = datetime.now(UTC).replace(microsecond=0)
     ends = _saying.until(until, now, desk.statements.latest(kind, item, now), "--until")
     return _saying.draft(
@@ -96,7 +96,7 @@ def _second(desk: Desk, signer: Signer, kind: Kind, options: argparse.Namespace)
         )
     own = desk.roster.roles_of(signer.person.id)
     causes = {r: desk.statements.not_both(said.item, said.role, r) for r in own}
-    role = _one_of(desk, signer, [r for r in own if not causes[r]], options.role, causes)
+    role = one_of(desk, signer, [r for r in own if not causes[r]], options.role, causes)
     tell(*(line.replace("signed:", "first:", 1) for line in _saying.shown(desk, first)), "")
     return _saying.draft(
         desk, kind, signer.person.id, role, said.text,
@@ -109,13 +109,17 @@ def _owners(desk: Desk, item: str) -> list[str]:
     return [owner] if owner else list(desk.launch.approvers)
 
 
-def _one_of(
+def one_of(
     desk: Desk,
     signer: Signer,
     allowed: list[str],
     wanted: str,
     causes: dict[str, str] | None = None,
 ) -> str:
+    """The role to sign in, of those allowed.
+
+    :raises GoliveError: the signer has none of them, or not the wanted one.
+    """
     own = desk.roster.roles_of(signer.person.id)
     may = [r for r in allowed if r in own and wanted in ("", r)]
     if may:

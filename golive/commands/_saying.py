@@ -28,6 +28,7 @@ from golive.statements import (
     evidence_name,
     evidence_of,
     fingerprint,
+    is_no_go,
     keep,
     sayable,
 )
@@ -80,6 +81,7 @@ def draft(
     data: Mapping[str, Any] | None = None,
     evidence: Sequence[Evidence] = (),
     about: str = "",
+    readiness: str = "",
     made_at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> Statement:
@@ -101,6 +103,7 @@ def draft(
         data=dict(data or {}),
         evidence=list(evidence),
         about=about,
+        readiness=readiness,
         before=desk.tips(),
         made_at=at,
         expires_at=expires_at or desk.statements.latest(kind, item, at),
@@ -196,7 +199,7 @@ def role_for(desk: Desk, person: str, item: str, wanted: str = "") -> str:
         return wanted
     if wanted or not may:
         asked = desk.statements.may_attest(item)
-        who = "; ".join(f"{r} ({_entitled(desk, r)})" for r in asked)
+        who = "; ".join(f"{r} ({entitled(desk, r)})" for r in asked)
         what = f"--role: found {wanted}" if wanted else f"--as: found {person}"
         raise GoliveError(
             f"{what}, but {person} has the roles {', '.join(own) or 'none'}; {item} is stated by"
@@ -295,19 +298,28 @@ def shown(desk: Desk, signed: Signed) -> list[str]:
     lines = [
         f"signed: {what}{decision}, by {name} as {s.role.replace('_', ' ')}",
         f"  id        {signed.id}",
-        f"  of        {s.title or 'the launch'} ({s.environment}, {s.candidate})",
+        f"  of        {_of(s)} ({s.environment}, {s.candidate})",
         f"  says      {s.text}",
     ]
     if s.risk:
         lines.append(f"  risk      {s.risk}")
-    if s.data and s.kind != "approve":
+    if s.data and s.kind not in ("approve", "set-aside"):
         lines.append(f"  answers   {json.dumps(s.data, sort_keys=True, ensure_ascii=False)}")
     lines += [f"  evidence  {evidence_told(e)}" for e in s.evidence]
-    if s.kind != "revoke":
+    if s.readiness:
+        lines.append(f"  rests on  the readiness {s.readiness[:12]}... as it is now")
+    if s.kind == "set-aside":
+        now = f"SHA-256 {s.data['sha256'][:12]}..." if s.data["sha256"] else "missing"
+        lines.append(f"  holds     as long as that record is as it is now ({now})")
+    elif s.kind != "revoke" and not is_no_go(s):
         ends = f"{desk.statements.ends(s):%Y-%m-%d %H:%M} UTC"
         changes = ", or until the item, its check or a paper of it changes" if s.item else ""
         lines.append(f"  holds     until {ends}{changes}")
     return lines
+
+
+def _of(s: Statement) -> str:
+    return str(s.data["record"]) if s.kind == "set-aside" else s.title or "the launch"
 
 
 def evidence_told(e: Evidence) -> str:
@@ -440,5 +452,6 @@ def _fetch(url: str, folder: Path) -> Path:
     return own / name
 
 
-def _entitled(desk: Desk, role: str) -> str:
+def entitled(desk: Desk, role: str) -> str:
+    """Names of those who may sign for a role."""
     return ", ".join(p.name for p in desk.roster.entitled(role)) or "nobody on the roster"

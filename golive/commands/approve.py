@@ -7,6 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from golive import readiness
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.desk import Desk
@@ -40,20 +41,28 @@ def run(options: argparse.Namespace) -> int:
         statement = _saying.draft(
             desk, "approve", signer.person.id, may[0], options.reason,
             data={"decision": options.decision}, about=about,
+            readiness=_seen(desk, options.decision),
         )  # fmt: skip
         signed = _saying.publish(desk, signer, Draft(statement))
         tell(*_saying.told_after(desk, signer, signed))
     if about:
         tell(f"  about     {about}")
-    decided = {
-        s.statement.role: s.statement
-        for s in reversed(desk.anew().statements.decisions())
-        if s.valid
-    }
-    for role in desk.launch.approvers:
-        said = decided.get(role)
-        tell(f"  {role}: {said.data['decision'] + ' by ' + said.by if said else 'not decided yet'}")
+    votes = desk.anew().statements.here().votes()
+    for role, said in votes.items():
+        told = (f"{s.statement.data['decision']} by {s.statement.by}" for s in said)
+        tell(f"  {role}: {', '.join(told) or 'not decided yet'}")
     return 0
+
+
+def _seen(desk: Desk, decision: str) -> str:
+    """SHA-256 of the readiness as it is now, on which a go rests."""
+    all_due = desk.environment.kind == "rehearsal"
+    try:
+        return readiness.assess(desk, today=desk.today, all_due=all_due).readiness
+    except GoliveError:
+        if decision == "go":
+            raise
+        return ""  # nothing keeps anybody from saying no
 
 
 def _digest(text: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.desk import Desk
+from golive.statements import FOR_GOOD, is_no_go
 from golive.verdicts import GoliveError
-
-_FOR_GOOD = timedelta(days=36500)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
             if options.role in ("", role):
                 made = _saying.draft(
                     desk, "revoke", by, role, options.reason,
-                    about=target.sha256, made_at=now, expires_at=now + _FOR_GOOD,
+                    about=target.sha256, made_at=now, expires_at=now + FOR_GOOD,
                 )  # fmt: skip
                 # It is about the statement, whatever has become of its item since.
                 made = msgspec.structs.replace(
@@ -51,6 +50,10 @@ def run(options: argparse.Namespace) -> int:
                 )
                 may += [made] if desk.statements.may_revoke(made, target) else []
         if not may:
+            if is_no_go(said):
+                raise GoliveError(
+                    f"--as: found {by}; {target.id} is a no-go, which only {said.by} takes back"
+                )
             others = dict.fromkeys([*desk.launch.second_signers, *desk.launch.approvers])
             raise GoliveError(
                 f"--as: found {by}; {target.id} can be revoked by {said.by}, who signed it, by the"

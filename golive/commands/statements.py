@@ -10,7 +10,7 @@ from typing import Any
 from golive.commands import _saying
 from golive.commands._saying import tell
 from golive.desk import Desk
-from golive.statements import Signed
+from golive.statements import Signed, Statement, is_no_go
 
 SCHEMA = 1
 
@@ -38,16 +38,20 @@ def run(options: argparse.Namespace) -> int:
     found = [
         s for s in desk.statements.everything() if wanted is None or s.statement.item in wanted
     ]
-    broken = desk.statements.unreadable
+    broken, disputed = desk.statements.unreadable, desk.statements.here().disputed()
     if options.json:
-        print(json.dumps(_told(desk, found, broken), indent=1))
+        print(json.dumps(_told(desk, found, broken, disputed), indent=1))
         return 0
-    if not found and not broken:
+    if not found and not disputed:
         tell(f"{desk.statements.folder}: nobody has signed anything about {_of(desk, options)}")
     for signed in found:
         tell(*_lines(desk, signed))
-    for name, why in broken.items():
-        tell(f"no statement: {name}: {why}")
+    for one in desk.statements.all_set_aside():
+        by = f"{one.first.statement.by} and {one.second.statement.by}"
+        tell(f"set aside: {one.first.statement.data['record']}: by {by}")
+    for name, why in disputed.items():
+        what = "no statement" if name in broken else "counts against GO"
+        tell(f"{what}: {name}: {why}")
     return 0
 
 
@@ -59,11 +63,13 @@ def _lines(desk: Desk, signed: Signed) -> list[str]:
     s = signed.statement
     if not signed.valid:
         state = f"DOES NOT HOLD: {signed.cause}"
-    elif s.kind == "revoke":
+    elif s.kind in ("revoke", "set-aside"):
         state = "holds"
+    elif is_no_go(s):
+        state = f"holds until {s.by} lifts it"
     else:
         state = f"holds until {desk.statements.ends(s):%Y-%m-%d %H:%M} UTC"
-    what = f"{s.kind} {s.item or s.data.get('decision', '')}".strip()
+    what = f"{s.kind} {s.item or s.data.get('decision') or s.data.get('record', '')}".strip()
     lines = [
         f"{what}  by {s.by} as {s.role}  {s.made_at:%Y-%m-%d %H:%M} UTC  {state}",
         f"  {signed.id}",
@@ -72,7 +78,9 @@ def _lines(desk: Desk, signed: Signed) -> list[str]:
     return lines + [f"  evidence: {_saying.evidence_told(e)}" for e in s.evidence]
 
 
-def _told(desk: Desk, found: list[Signed], broken: dict[str, str]) -> dict[str, Any]:
+def _told(
+    desk: Desk, found: list[Signed], broken: dict[str, str], disputed: dict[str, str]
+) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "environment": desk.environment.name,
@@ -89,13 +97,15 @@ def _told(desk: Desk, found: list[Signed], broken: dict[str, str]) -> dict[str, 
                 "risk": s.risk,
                 "data": s.data,
                 "about": s.about,
+                "readiness": s.readiness,
+                "before": s.before,
                 "candidate": s.candidate,
                 "evidence": [
                     {"name": e.name, "sha256": e.sha256, "bytes": e.bytes, "url": e.url}
                     for e in s.evidence
                 ],
                 "made_at": s.made_at.isoformat(),
-                "ends_at": None if s.kind == "revoke" else desk.statements.ends(s).isoformat(),
+                "ends_at": _ends_at(desk, s),
                 "holds": signed.valid,
                 "cause": signed.cause,
             }
@@ -103,4 +113,19 @@ def _told(desk: Desk, found: list[Signed], broken: dict[str, str]) -> dict[str, 
             for s in [signed.statement]
         ],
         "no_statements": broken,
+        "disputed": disputed,
+        "set_aside": [
+            {
+                "record": one.first.statement.data["record"],
+                "sha256": one.first.statement.data["sha256"],
+                "by": [one.first.statement.by, one.second.statement.by],
+            }
+            for one in desk.statements.all_set_aside()
+        ],
     }
+
+
+def _ends_at(desk: Desk, s: Statement) -> str | None:
+    if s.kind in ("revoke", "set-aside") or is_no_go(s):
+        return None
+    return desk.statements.ends(s).isoformat()

@@ -3,6 +3,7 @@ of a no-go by damaging it, and only a later signed act lifts it."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from golive import signatures
 from golive.statements import BODY, EVIDENCE, Signed, digest_of
 from golive.verdicts import GoliveError
 from tests.conftest import Office
@@ -87,7 +89,8 @@ def key_shared(office: Office, folder: Path) -> None:
     office.roster(joel={"keys": [{"public": office.public("elena")}]})
 
 
-ATTACKS = {
+Attack = Callable[[Office, Path], None]
+ATTACKS: dict[Attack, str] = {
     unsigned: "its signature is not valid: it is not signed",
     one_byte: "its signature is not valid: ",
     beside: "its folder holds 'notes.txt', which is no part of it",
@@ -97,8 +100,7 @@ ATTACKS = {
     key_taken: "its signature is not valid: ",
     key_shared: "elena and joel have the same key",
 }
-Attack = Callable[[Office, Path], None]
-attacked = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.__name__)
+attacked = pytest.mark.parametrize("attack", ATTACKS, ids=[a.__name__ for a in ATTACKS])
 
 
 @attacked
@@ -179,7 +181,7 @@ def test_an_edited_environment_hides_no_refusal(
     office: Office, refused: tuple[Signed, Signed]
 ) -> None:
     _, no_go = refused
-    elsewhere = {"environment": "production", "environment_kind": "production"}
+    elsewhere: dict[str, Any] = {"environment": "production", "environment_kind": "production"}
     folder = forged(office, no_go, key="", **elsewhere)
     shutil.rmtree(no_go.folder)
     assert list(disputed(office)) == [folder.name]
@@ -189,7 +191,7 @@ def test_an_edited_environment_hides_no_refusal(
 
 
 def test_what_truly_was_said_elsewhere_breaks_nothing_here(office: Office) -> None:
-    elsewhere = {"environment": "production", "environment_kind": "production"}
+    elsewhere: dict[str, Any] = {"environment": "production", "environment_kind": "production"}
     decide(office, "elena", NO_GO, **elsewhere)
     said = office.sign(**elsewhere)
     office.sign("", "elena", kind="revoke", about=said.sha256, **elsewhere)
@@ -416,12 +418,12 @@ def test_any_change_of_what_lies_there_gives_another_digest(tmp_path: Path) -> N
     place = tmp_path / "record"
     assert digest_of(place) == ""
     place.mkdir()
-    seen = {digest_of(place)}
+    seen, count = {digest_of(place)}, itertools.count(2)
 
     def differs() -> bool:
-        new = digest_of(place)
+        seen.add(new := digest_of(place))
         assert new == digest_of(place)
-        return not (new in seen or seen.add(new))
+        return len(seen) == next(count)
 
     (place / "a").write_text("1")
     assert differs()
@@ -455,8 +457,6 @@ def test_any_change_of_what_lies_there_gives_another_digest(tmp_path: Path) -> N
 def test_what_is_not_whole_yet_never_lies_among_the_statements(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import golive.statements as module
-
     seen: list[list[str]] = []
 
     def sign(*arguments: Any) -> None:
@@ -464,7 +464,7 @@ def test_what_is_not_whole_yet_never_lies_among_the_statements(
         raise GoliveError("no key at hand")
 
     office.statements.mkdir(parents=True)
-    monkeypatch.setattr(module.signatures, "sign", sign)
+    monkeypatch.setattr(signatures, "sign", sign)
     with pytest.raises(GoliveError, match="no key at hand"):
         office.sign()
     assert seen == [[]]

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from golive.cli import main
+from golive.readiness import assess
+from golive.verdicts import Verdict
 from tests.conftest import Office
 
 Capture = pytest.CaptureFixture[str]
@@ -15,6 +17,12 @@ Capture = pytest.CaptureFixture[str]
 
 def say(office: Office, *words: str, by: str) -> int:
     return main([*words, "--key", str(office.keys[by]), "--env", "staging"])
+
+
+@pytest.fixture
+def office(office: Office) -> Office:
+    office.fresh()
+    return office
 
 
 def decisions(office: Office) -> dict[str, str]:
@@ -34,6 +42,26 @@ def test_an_approver_decides(office: Office, capsys: Capture) -> None:
     assert "signed: approve: go, by Elena Marsh as executive team" in said
     assert "executive_team: go by elena" in said
     assert "technical_lead: not decided yet" in said
+
+
+def test_a_decision_rests_on_the_readiness_as_it_is(office: Office, capsys: Capture) -> None:
+    for decision in ("go", "no-go"):
+        assert say(office, "approve", decision, "--reason", "x", by="elena") == 0
+    desk = office.desk()
+    now = assess(desk, today=desk.today).readiness
+    assert {s.statement.readiness for s in desk.statements.decisions()} == {now}
+    assert f"rests on  the readiness {now[:12]}... as it is now" in capsys.readouterr().out
+    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
+    assert assess(office.desk(), today=desk.today).readiness != now
+
+
+def test_nothing_keeps_anybody_from_saying_no(office: Office, capsys: Capture) -> None:
+    path = office.path / "suites" / "launch.toml"
+    path.write_text(path.read_text().partition("[freshness]")[0])  # no answer can be given
+    assert say(office, "approve", "go", "--reason", "x", by="elena") == 1
+    assert "freshness" in capsys.readouterr().err
+    assert say(office, "approve", "no-go", "--reason", "x", by="elena") == 0
+    assert decisions(office) == {"elena": "no-go"}
 
 
 def test_somebody_else_does_not_decide(office: Office, capsys: Capture) -> None:
@@ -56,15 +84,22 @@ def test_no_go_takes_back_a_go_for_good(office: Office) -> None:
     office.sign("", "elena", kind="approve", data={"decision": "go"},
                 made_at=now - timedelta(hours=3))  # fmt: skip
     assert decisions(office) == {"elena": "go"}
-    office.sign("", "elena", kind="approve", data={"decision": "no-go"},
+    no_go = office.sign("", "elena", kind="approve", data={"decision": "no-go"},
                 made_at=now - timedelta(hours=2), expires_at=now - timedelta(hours=1))  # fmt: skip
-    assert decisions(office) == {}, "the no-go has run out; the go before it does not come back"
+    assert decisions(office) == {"elena": "no-go"}, "it does not run out"
+    assert say(office, "revoke", no_go.id, "--reason", "x", by="elena") == 0
+    assert decisions(office) == {}, "the go before it does not come back"
 
 
-def test_a_strangers_no_go_takes_nothing_back(office: Office) -> None:
+def test_a_no_go_under_somebodys_name_takes_the_go_back_until_that_person_decides_anew(
+    office: Office,
+) -> None:
     say(office, "approve", "go", "--reason", "x", by="elena")
-    office.sign("", "elena", kind="approve", data={"decision": "no-go"}, key="joel",
-                made_at=office.draft().made_at)  # fmt: skip
+    forged = office.sign("", "elena", kind="approve", data={"decision": "no-go"}, key="joel",
+                         made_at=office.draft().made_at)  # fmt: skip
+    assert decisions(office) == {}
+    office.sign("", "elena", kind="approve", data={"decision": "go"},
+                made_at=forged.statement.made_at + timedelta(seconds=1))  # fmt: skip
     assert decisions(office) == {"elena": "go"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from golive.cli import main
@@ -28,8 +30,33 @@ def test_somebody_without_a_say_revokes_nothing(office: Office, capsys: Capture)
     signed = office.sign()
     assert revoke(office, signed.id, by="joel") == 1
     assert "can be revoked by paul, who signed it" in capsys.readouterr().err
-    office.sign("", "joel", kind="revoke", about=signed.sha256)  # by hand
-    assert office.cause(signed) == ""
+
+
+def test_a_revocation_by_hand_of_somebody_without_a_say_is_told(office: Office) -> None:
+    """It takes back what it is about, since nobody can say what it once was."""
+    signed = office.sign()
+    by_hand = office.sign("", "joel", kind="revoke", about=signed.sha256)
+    assert f"joel may not take {signed.id} back" in office.cause(signed)
+    assert list(office.desk().statements.disputed()) == [by_hand.id]
+
+
+def test_a_no_go_is_taken_back_by_nobody_but_its_author(office: Office, capsys: Capture) -> None:
+    no_go = office.sign("", "elena", kind="approve", data={"decision": "no-go"})
+    assert revoke(office, no_go.id, by="tess") == 1
+    assert "is a no-go, which only elena takes back" in capsys.readouterr().err
+    assert revoke(office, no_go.id, by="elena") == 0
+    assert "elena revoked it" in office.cause(no_go)
+
+
+def test_a_revocation_that_was_damaged_is_signed_again(office: Office, capsys: Capture) -> None:
+    signed = office.sign()
+    assert revoke(office, signed.id, by="paul") == 0
+    (first,) = (p for p in office.statements.iterdir() if p.name != signed.id)
+    (first / "statement.json.sig").unlink()
+    assert list(office.desk().statements.disputed()) == [first.name]
+    time.sleep(1.1)  # a second of its own
+    assert revoke(office, signed.id, by="tess") == 0
+    assert office.desk().statements.disputed() == {}
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(
