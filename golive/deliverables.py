@@ -655,10 +655,10 @@ class Deliverables:
         yield none_of("verdicts too old to count", stale, among=among, of="verdicts")
         if before is not None:
             last = max(f.verdict.started_at for f in basis.findings.values())
-            early = [s.statement.by for s in before.valid if s.statement.made_at < last]
+            early = [s.statement.by for s in before.counted if s.statement.made_at < last]
             yield none_of(
                 "statements made before the last verdict", early,
-                among=max(1, len(before.valid)), of="statements",
+                among=max(1, len(before.counted)), of="statements",
             )  # fmt: skip
 
     def _basis(self, item: str, rests_on: tuple[str, ...]) -> Basis:

@@ -165,13 +165,17 @@ class Vouched:
 
     @property
     def chosen(self) -> dict[str, Signed]:
-        """What counts of each role that has spoken, by role.
+        """What counts of each role that has to state it and has spoken: see :meth:`choose`."""
+        return self.choose(self.roles)
+
+    def choose(self, roles: Iterable[str]) -> dict[str, Signed]:
+        """What counts of each of these roles that has spoken, by role.
 
         That is a no-go wherever somebody who may has said so and not lifted it. Else it is the
         newest that holds, so that each role speaks through a person of its own where it can.
         """
         choices: dict[str, list[Signed]] = {}
-        for role in self.roles:
+        for role in roles:
             said = [s for s in self.valid if s.statement.role == role]
             noes = [s for s in said if is_no_go(s.statement)]
             by = {s.statement.by: s for s in reversed(said)}
@@ -210,6 +214,14 @@ class Vouched:
     @property
     def _for_it(self) -> list[Signed]:
         return [s for s in self.valid if not is_no_go(s.statement)]
+
+    def unopposed(self) -> Claim:
+        """That nobody who may says no-go, as far as that person has not lifted it."""
+        said = [
+            f"{self.roster.people[s.statement.by].name} as {s.statement.role} {_when(s)}"
+            for s in self.against
+        ]
+        return holds("people who said no-go", not said, ", ".join(said) or "nobody", "nobody")
 
     def by_everyone(self, people: Iterable[str], what: str) -> Claim:
         """That each of these people has stated it in person.

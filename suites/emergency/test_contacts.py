@@ -164,7 +164,7 @@ def test_the_executive_is_reachable_and_has_named_who_decides_instead(
     told = papers.read(Delegation).data
     for claim in vouched.claims():
         assert claim
-    signer = vouched.valid[0].statement.by
+    signer = vouched.counted[0].statement.by
     assert equal("who delegates, by the paper", told.delegated_by, signer)
     fit = told.to in roster.people and told.to != signer
     assert holds("who decides instead", fit, told.to, f"somebody on the roster other than {signer}")

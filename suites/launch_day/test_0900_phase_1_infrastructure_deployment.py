@@ -19,18 +19,21 @@ from golive.statements import Vouched
 def test_four_leads_voted_go_after_phase_1_was_looked_at(
     deliverables: Deliverables, vouched: Vouched, limits: Limits
 ) -> None:
-    """The verdicts of phase 1's deployment and validation; each vote's time and content.
+    """The verdicts of phase 1's deployment and validation; each vote's time and content, and that
+    nobody who may vote says no-go and has not voted anew.
 
     Remedy: run what is missing, too old or red; then each lead votes again with `golive attest
     T0-0900.3.4 --data vote=go`.
     """
+    assert vouched.unopposed()
     basis = ("T0-0900.1", "T0-0900.2", "T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3")
     for claim in deliverables.resting(
         "T0-0900.3.4", basis, max_age_h=limits.gate_minutes / 60, before=vouched
     ):
         assert claim
-    votes = {s.statement.role: s.statement.data.get("vote") for s in reversed(vouched.valid)}
-    against = sorted(f"{role}: {vote}" for role, vote in votes.items() if vote != "go")
+    votes = {role: s.statement for role, s in vouched.chosen.items()}
+    against = sorted(f"{role}: {s.data.get('vote')} by {s.by}" for role, s in votes.items()
+                     if s.data.get("vote") != "go")  # fmt: skip
     assert none_of("votes other than go", against, among=max(1, len(votes)), of="votes")
 
 
@@ -43,10 +46,12 @@ def test_four_leads_voted_go_after_phase_1_was_looked_at(
 def test_phase_2_was_approved_after_every_gate_of_phase_1(
     deliverables: Deliverables, vouched: Vouched, limits: Limits
 ) -> None:
-    """The verdicts of phase 1's four gates, each before the approval.
+    """The verdicts of phase 1's four gates, each before the approval; that nobody who may approve
+    says no-go.
 
     Remedy: wait for the gate that is named, run it, and approve again.
     """
+    assert vouched.unopposed()
     gates = ("T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3", "T0-0900.3.4")
     for claim in deliverables.resting(
         "T0-0900.3.5", gates, max_age_h=limits.gate_minutes / 60, before=vouched

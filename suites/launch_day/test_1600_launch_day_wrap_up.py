@@ -389,7 +389,8 @@ def _no_press(agreed: Vouched, log: MediaLog, came: list[mail.Reply]) -> Iterato
     said = [s for s in agreed.all if s.statement.data.get("press") == "none"]
     lapsed = [f"{s.statement.by}: {s.cause}" for s in said if not s.valid]
     yield none_of("agreements that do not hold", lapsed, among=len(said), of="agreements")
-    yield same_set("roles that agreed to do no press work", {s.statement.role for s in said}, AGREE)
+    agree = {s.statement.role for s in agreed.counted if s in said}
+    yield same_set("roles that agreed to do no press work", agree, AGREE)
     asked = [f"{e.outlet} at {e.received_at:%F %T} UTC" for e in log.enquiries]
     asked += [f"mail at {r.received_at:%F %T} UTC" for r in came]
     yield none_of("enquiries though there is no press work", asked, among=len(asked) + 1,

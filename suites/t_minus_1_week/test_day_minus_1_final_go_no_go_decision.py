@@ -46,7 +46,8 @@ def test_every_primary_role_was_present_or_sent_a_delegate(vouched: Vouched, des
     Remedy: whoever was there signs `golive attest D-1.1.1 --role ROLE`; a role without anybody
     means that the meeting had no quorum and is held again.
     """
-    present = {r: s.statement.by for r in PRIMARY_ROLES if (s := vouched.in_role(r))}
+    assert vouched.unopposed()
+    present = {r: s.statement.by for r, s in vouched.choose(PRIMARY_ROLES).items()}
     absent = [r for r in PRIMARY_ROLES if r not in present]
     likely = [p.id for r in absent for p in desk.roster.holders(r)]
     assert vouched.by_everyone([*present.values(), *likely], "people who were present")
@@ -74,8 +75,8 @@ def test_the_final_status_report_was_presented_as_it_is(
     report = desk.documents / "final-status-report.html"
     if not report.is_file():
         raise Pending(f"{report} is not there; run D-2.D.2, which makes it, and present it")
-    shown = {e.sha256 for s in vouched.valid for e in s.statement.evidence}
-    if vouched.valid:
+    shown = {e.sha256 for s in vouched.counted for e in s.statement.evidence}
+    if vouched.counted:
         now = hashlib.sha256(report.read_bytes()).hexdigest()
         assert holds("the report that was presented", now in shown,
                      "this one" if now in shown else "another one", str(report))  # fmt: skip
@@ -120,7 +121,7 @@ def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
     papers=("go-no-go.md",),
 )
 def test_one_decision_is_recorded_for_this_candidate(
-    papers: Papers, desk: Desk, release_manifest: Manifest
+    papers: Papers, desk: Desk, vouched: Vouched, release_manifest: Manifest
 ) -> None:
     """The record of the decision: its reasons, the candidate's commit, the package's digest, and
     no contrary decision, nor one on another package, among the approvals that were signed.
@@ -134,8 +135,10 @@ def test_one_decision_is_recorded_for_this_candidate(
     package = record.package_sha256
     assert holds("package that was decided on", re.fullmatch("[0-9a-f]{64}", package),
                  package or "not named", "its SHA-256")  # fmt: skip
+    assert vouched.unopposed()
     said = _decided(desk)
-    contrary = sorted(p for p, s in said.items() if s.data.get("decision") != record.decision)
+    contrary = sorted(f"{s.by} as {s.role}" for s in said
+                      if s.data.get("decision") != record.decision)  # fmt: skip
     assert none_of("contrary decisions", contrary, among=1 + len(said), of="decisions")
     assert none_of("decisions on another package", _astray(record, desk), among=1 + len(said),
                    of="decisions")  # fmt: skip
@@ -287,7 +290,7 @@ def test_the_decision_document_says_what_was_decided(
     )
     basis, made_at = document.basis, document.document.made_at
     votes = [s.statement.made_at for i in basis.rests_on for s in basis.stated(i)]
-    votes += [s.statement.made_at for s in basis.desk.statements.decisions() if s.valid]
+    votes += [s.made_at for s in _decided(basis.desk)]
     late = [f"{at:%F %T}" for at in votes if at > made_at.replace(microsecond=999_999)]
     for claim in document.claims(
         max_age_h=limits.report_age_h,
@@ -307,15 +310,16 @@ def test_the_decision_document_says_what_was_decided(
     assert holds(f"lock of {copy.place}", locked, told, f"at least until {until}")
 
 
-def _decided(desk: Desk) -> dict[str, Statement]:
-    """The newest valid decision of everybody who decided by command."""
-    return {s.statement.by: s.statement for s in reversed(desk.statements.decisions()) if s.valid}
+def _decided(desk: Desk) -> list[Statement]:
+    """What everybody says who decided by command: of each person the decision that stands in each
+    role."""
+    return [s.statement for said in desk.statements.votes().values() for s in said]
 
 
 def _astray(record: GoNoGo, desk: Desk) -> list[str]:
     """Who decided on another package than the record names."""
-    said = _decided(desk)
-    return [p for p, s in said.items() if s.about and s.about != record.package_sha256]
+    return [f"{s.by} as {s.role}" for s in _decided(desk)
+            if s.about and s.about != record.package_sha256]  # fmt: skip
 
 
 def _meeting(record: Paper[GoNoGo]) -> Write:
@@ -325,7 +329,6 @@ def _meeting(record: Paper[GoNoGo]) -> Write:
     def write(basis: Basis) -> Content:
         there = [s.statement for s in basis.stated("D-1.1.1")]
         signed = [s.statement for s in basis.stated("D-1.1.5")]
-        decided = [s.statement for s in basis.desk.statements.decisions() if s.valid]
         decision: list[list[str | float]] = [
             ["decision", told.decision],
             ["held on", told.held_on.isoformat()],
@@ -335,8 +338,8 @@ def _meeting(record: Paper[GoNoGo]) -> Write:
             ["risk register", told.register_sha256],
         ]
         decision += [[f"condition {n}", c] for n, c in enumerate(told.conditions, 1)]
-        votes: list[tuple[Statement, str]] = [(s, told.decision) for s in signed]
-        votes += [(s, str(s.data.get("decision", ""))) for s in decided]
+        votes = [(s, str(s.data.get("decision", told.decision)))
+                 for s in (*signed, *_decided(basis.desk))]  # fmt: skip
         return with_tables(
             Table(title="The decision", columns=["what", "as recorded"], rows=decision),
             Table(title="Who was there", columns=["person", "signed on"],

@@ -57,7 +57,7 @@ class Said:
     """Stands for what people stated of the item."""
 
     def __init__(self, *valid: Any) -> None:
-        self.valid = list(valid)
+        self.valid = self.counted = list(valid)
 
     def of(self, person: str) -> Any:
         return next((s for s in self.valid if s.statement.by == person), None)

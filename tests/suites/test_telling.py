@@ -70,6 +70,8 @@ class Said:
     def valid(self) -> list[Any]:
         return [s for s in self.all if s.valid]
 
+    counted = valid
+
 
 class Resting:
     """Stands for the deliverables: others rest on what nobody has written, or it holds."""
