@@ -15,8 +15,8 @@ import pytest
 
 from golive import signatures
 from golive.statements import BODY, EVIDENCE, Signed, digest_of
-from golive.verdicts import GoliveError
-from tests.conftest import Office
+from golive.verdicts import GoliveError, Pending
+from tests.conftest import STATED, Office
 from tests.golive.test_statements import forged
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -274,6 +274,88 @@ def test_a_go_names_the_readiness_that_it_saw(office: Office) -> None:
     (found,) = (s for s in office.desk().statements.decisions() if s.id == by_hand.name)
     assert found.cause == "it does not say which readiness it rests on"
     decide(office, "elena", NO_GO, readiness="")
+
+
+# -- votes on an item --------------------------------------------------------------------------
+
+
+def vote(office: Office, word: str, by: str = "paul", hours_ago: float = 0, **more: Any) -> Signed:
+    return office.sign(by=by, data={"vote": word}, made_at=NOW - hours_ago * HOUR, **more)
+
+
+def stated(office: Office) -> str:
+    """Why D-2.2.1 is not stated; empty where it is."""
+    try:
+        office.desk().statements.here().vouched("D-2.2.1").claims()
+    except Pending as e:
+        return str(e)
+    return ""
+
+
+def test_a_no_go_to_an_item_stands_until_its_author_states_the_item_anew(office: Office) -> None:
+    vote(office, "go", hours_ago=30 * 24)
+    no_go = vote(office, "no-go", hours_ago=20 * 24, expires_at=NOW - DAY)
+    vote(office, "go", by="leah", hours_ago=1)
+    assert "Paul Adeyemi said no-go as product manager" in stated(office)
+    assert "only paul lifts it" in stated(office)
+    assert vouched_by(office) == {"product_manager": "paul"}
+    office.folder.items(STATED.replace("Signed.", "Signed by hand."))  # whatever becomes of it
+    assert "said no-go" in stated(office)
+    back = office.sign("", "tess", kind="revoke", about=no_go.sha256)
+    assert "tess may not take" in disputed(office)[back.id]
+    assert "said no-go" in stated(office)
+    shutil.rmtree(back.folder)
+    vote(office, "go")
+    assert stated(office) == ""
+    assert disputed(office) == {}
+
+
+def vouched_by(office: Office) -> dict[str, str]:
+    chosen = office.desk().statements.here().vouched("D-2.2.1").chosen
+    return {role: s.statement.by for role, s in chosen.items()}
+
+
+def test_a_go_that_ran_out_has_lifted_the_no_go_before_it(office: Office) -> None:
+    vote(office, "no-go", hours_ago=3)
+    vote(office, "go", hours_ago=2, expires_at=NOW - HOUR)
+    assert "it expired on" in stated(office)
+    vote(office, "go", by="leah", hours_ago=1)
+    assert stated(office) == ""
+
+
+@pytest.mark.parametrize("attack", [unsigned, one_byte, beside])
+def test_a_vote_of_no_go_that_is_damaged_brings_no_go_back(office: Office, attack: Attack) -> None:
+    go = vote(office, "go", hours_ago=2)
+    no_go = vote(office, "no-go", hours_ago=1)
+    assert stated(office)
+    attack(office, no_go.folder)
+    assert list(disputed(office)) == [no_go.id]
+    assert "SUSPECT: paul signed it on" in stated(office)
+    assert "a no-go of paul after it does not verify" in office.cause(go)
+
+
+def test_the_role_of_a_vote_taken_away_brings_no_go_back(office: Office) -> None:
+    no_go = vote(office, "no-go", hours_ago=1)
+    vote(office, "go", by="leah")
+    office.roster(paul={"roles": ["support"]})
+    assert list(disputed(office)) == [no_go.id]
+    over = {"role": "product_manager", "until": NOW.date()}
+    office.roster(paul={"roles": ["support"], "was": [over]})
+    assert disputed(office) == {}
+    assert "Paul Adeyemi said no-go" in stated(office)
+
+
+def test_two_signatures_are_those_of_the_role_and_of_one_more_person(office: Office) -> None:
+    office.launch(two_signatures=["D-2.2.1"])
+    vote(office, "go")
+    assert "needs the signatures of two people; so far only Paul Adeyemi" in stated(office)
+    vote(office, "go", by="tess", role="technical_lead")
+    assert stated(office) == ""
+    said = office.desk().statements.vouched("D-2.2.1")
+    assert {s.statement.by for s in said.counted} == {"paul", "tess"}
+    assert len(said.claims()) == 2
+    vote(office, "no-go", by="tess", role="technical_lead", text="not yet")
+    assert "Tess Lindqvist said no-go as technical lead" in stated(office)
 
 
 # -- what lifts --------------------------------------------------------------------------------
