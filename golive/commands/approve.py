@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from golive import readiness
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         statement = _saying.draft(
             desk, "approve", signer.person.id, may[0], options.reason,
             data={"decision": options.decision}, about=about,
+            made_at=_after_ones_own(desk, signer.person.id, may[0]),
             readiness=_seen(desk, options.decision),
         )  # fmt: skip
         signed = _saying.publish(desk, signer, Draft(statement))
@@ -63,6 +65,15 @@ def _seen(desk: Desk, decision: str) -> str:
         if decision == "go":
             raise
         return ""  # nothing keeps anybody from saying no
+
+
+def _after_ones_own(desk: Desk, person: str, role: str) -> datetime:
+    """Now, but after what the same person has decided in the same second: of the two the no-go
+    would count."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    said = (s.statement for s in desk.statements.decisions())
+    same = (s.by == person and s.role == role and s.made_at == now for s in said)
+    return now + timedelta(seconds=1) if any(same) else now
 
 
 def _digest(text: str) -> str:

@@ -103,6 +103,12 @@ def test_a_no_go_under_somebodys_name_takes_the_go_back_until_that_person_decide
     assert decisions(office) == {"elena": "go"}
 
 
+def test_who_decides_twice_within_a_second_is_heard_twice(office: Office) -> None:
+    for decision in ("no-go", "go"):
+        assert say(office, "approve", decision, "--reason", "x", by="elena") == 0
+        assert decisions(office) == {"elena": decision}
+
+
 def test_without_an_environment_nothing_is_signed(office: Office, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["approve", "go", "--reason", "x", "--key", str(office.keys["elena"])])
