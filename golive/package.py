@@ -669,35 +669,37 @@ def _shown(roster: Roster, package: Package) -> str:
     return "the enclosed roster" if roster.source == own else str(roster.source)
 
 
-_TEXT = """\
-{band}How to check this package without golive
+_TEXT = r"""@BAND@How to check this package without golive
 ========================================
 
-It is about {candidate} on {title}, as of {made_at:%Y-%m-%d %H:%M:%S} UTC.
+It is about @CANDIDATE@ on @TITLE@, as of @AS_OF@ UTC.
 You need unzip, sha256sum and ssh-keygen (OpenSSH 8.9 or newer). Each line that is indented is a
 command for a POSIX shell; none of them prints a complaint when all is well.
 
 1. Unpack it into an empty folder, with PACKAGE the path of the zip, and go there:
 
+    export LC_ALL=C TZ=UTC
     unzip -q "$PACKAGE" -d package && cd package
 
 2. Every file is as it was listed:
 
     sha256sum --check --strict --quiet SHA256SUMS
 
-3. There is no other file:
+3. There is no other file but the list and its signatures, and none with a name to hide behind:
 
     sed 's/^[0-9a-f]*  //' SHA256SUMS > ../listed.txt
-    find . ! -type d ! -path './SHA256SUMS*' | cut -c3- | LC_ALL=C sort | diff ../listed.txt -
+    find . ! -type d | cut -c3- | sort > ../there.txt
+    grep -vxE 'SHA256SUMS(\.[A-Za-z0-9_-]+\.sig)?' ../there.txt | diff ../listed.txt -
+    if find . ! -name . \( -name '.*' -o -name '*[!A-Za-z0-9._ +@-]*' \) | grep .; then exit 1; fi
 
 4. People have signed the list. allowed_signers has their public keys as the package knows them:
 compare it with the keys that you know, or put a list of your own in its place.
 
     ls SHA256SUMS.*.sig
     for sig in SHA256SUMS.*.sig; do
-      who=${{sig#SHA256SUMS.}}; who=${{who%.sig}}
-      TZ=UTC ssh-keygen -Y verify -f allowed_signers -I "$who" -n golive-package \\
-        -O verify-time={made_at:%Y%m%d%H%M%S} -s "$sig" < SHA256SUMS || exit 1
+      who=${sig#SHA256SUMS.}; who=${who%.sig}
+      ssh-keygen -Y verify -f allowed_signers -I "$who" -n golive-package \
+        -O verify-time=@MADE_AT@ -s "$sig" < SHA256SUMS || exit 1
     done
 
 5. Each run is as it was when it ended:
@@ -705,24 +707,36 @@ compare it with the keys that you know, or put a list of your own in its place.
     for run in runs/*/; do
       [ -e "$run/end.json" ] || continue
       digest=$(cd "$run" && cat run.json facts.jsonl verdicts.jsonl | sha256sum | cut -c1-64)
-      grep -q "$digest" "$run/end.json" || {{ echo "$run was altered"; exit 1; }}
+      grep -q "$digest" "$run/end.json" || { echo "$run was altered"; exit 1; }
     done
 
 6. Each statement is signed by who it says, and its evidence is what it names. One that is not
-valid is told as such in index.html, with the reason, and does not count.
+valid is told as such in index.html, with the reason, and does not count. Who said it stands right
+after "about" (and "before") in the first line, which is all of it.
 
-    for said in statements/*/; do
-      [ -e "$said/statement.json" ] || continue
-      by=$(sed 's/.*"by":"\\([^"]*\\)".*/\\1/' "$said/statement.json")
-      made=$(sed 's/.*"made_at":"\\([^"]*\\)Z".*/\\1/' "$said/statement.json" | tr -d 'T:-')
-      TZ=UTC ssh-keygen -Y verify -f allowed_signers -I "$by" -n golive-statement \\
-        -O verify-time="${{made%.*}}" -s "$said/statement.json.sig" < "$said/statement.json" \\
-        || echo "$said: not valid"
+    for said in statements/*; do
+      [ -e "$said" ] || continue
+      body=$said/statement.json
+      by=$(sed -nE '1s/^\{"about":"[^"\\]*",("before":\{[^{}\\]*\},)?"by":"([A-Za-z0-9_-]+)",.*/\2/p' "$body")
+      made=$(sed -nE '1s/.*"made_at":"([0-9T:-]+)(\.[0-9]+)?Z".*/\1/p' "$body" | tr -d 'T:-')
+      if [ "$(wc -l < "$body")" -ne 1 ] || [ "$(grep -o '"by":' "$body" | wc -l)" -ne 1 ]
+      then echo "$said: not valid: was not written by golive"; by=
+      fi
+      [ "$(sha256sum < "$body" | cut -c1-12)" = "${said##*-}" ] \
+        || { echo "$said: was altered"; exit 1; }
+      ssh-keygen -Y verify -f allowed_signers -I "$by" -n golive-statement \
+        -O verify-time="$made" -s "$body.sig" < "$body" || echo "$said: not valid"
+      for file in "$said"/*; do
+        case ${file##*/} in
+          statement.json | statement.json.sig | evidence) ;;
+          *) echo "$file: is no part of a statement"; exit 1 ;;
+        esac
+      done
       for file in "$said"/evidence/*; do
         [ -e "$file" ] || continue
-        name=${{file##*/}}
-        echo "${{name%%-*}}  $file" | sha256sum --check --quiet || echo "$file: was altered"
-        grep -q "\\"sha256\\":\\"${{name%%-*}}\\"" "$said/statement.json" || echo "$file: not named"
+        name=${file##*/}
+        echo "${name%%-*}  $file" | sha256sum --check --quiet || echo "$file: was altered"
+        grep -q "\"sha256\":\"${name%%-*}\"" "$body" || echo "$file: not named"
       done
     done
 
@@ -734,17 +748,18 @@ allowed_signers:
 
 index.html shows the answer with every item; answer.json is the same for machines. Whether the
 answer follows from the runs and statements is what `golive verify` shows beyond this.
-"""
+"""  # noqa: E501 - a command of the shell is one line
 
 
 def _how_to(answer: Answer) -> str:
-    band = "REHEARSAL: this package decides nothing.\n\n" if answer.is_rehearsal else ""
-    return _TEXT.format(
-        band=band,
-        candidate=_line(answer.candidate),
-        title=_line(answer.environment_title),
-        made_at=answer.made_at,
-    )
+    words = {
+        "BAND": "REHEARSAL: this package decides nothing.\n\n" if answer.is_rehearsal else "",
+        "CANDIDATE": _line(answer.candidate),
+        "TITLE": _line(answer.environment_title),
+        "AS_OF": f"{answer.made_at:%Y-%m-%d %H:%M:%S}",
+        "MADE_AT": f"{answer.made_at:%Y%m%d%H%M%S}",
+    }
+    return re.sub(r"@([A-Z_]+)@", lambda m: words[m[1]], _TEXT)
 
 
 def _line(text: str) -> str:

@@ -25,6 +25,7 @@ from golive.masking import Mask
 from golive.readiness import assess
 from golive.reports.documents import Document, Signer, write_document
 from golive.signatures import DOCUMENTS, sign
+from golive.statements import canonical
 from golive.verdicts import GoliveError, Verdict
 from tests.conftest import ITEMS, SECRET, Office
 
@@ -157,21 +158,29 @@ def test_the_same_answer_makes_the_same_bytes(made: Any) -> None:
     assert one == other
 
 
+def followed(path: Path, place: Path) -> subprocess.CompletedProcess[str]:
+    """The package's own instructions, done to the letter in an empty folder."""
+    text = files_of(path)["HOW-TO-VERIFY.txt"].decode()
+    commands = [line[4:] for line in text.splitlines() if line.startswith("    ")]
+    place.mkdir()
+    return subprocess.run(
+        ["sh", "-e", "-c", "\n".join(commands)], cwd=place, capture_output=True, text=True,
+        env={"PATH": "/usr/bin:/bin", "PACKAGE": str(path)}, check=False,
+    )  # fmt: skip
+
+
+def rezipped(path: Path, files: dict[str, bytes]) -> Path:
+    """The zip of somebody who has no golive."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
 def test_the_instructions_inside_are_enough_with_public_tools_alone(
     zipped: Path, tmp_path: Path
 ) -> None:
-    text = files_of(zipped)["HOW-TO-VERIFY.txt"].decode()
-    commands = [line[4:] for line in text.splitlines() if line.startswith("    ")]
-
-    def follow(folder: str) -> subprocess.CompletedProcess[str]:
-        place = tmp_path / folder
-        place.mkdir()
-        return subprocess.run(
-            ["sh", "-e", "-c", "\n".join(commands)], cwd=place, capture_output=True, text=True,
-            env={"PATH": "/usr/bin:/bin", "PACKAGE": str(zipped)}, check=False,
-        )  # fmt: skip
-
-    done = follow("whole")
+    done = followed(zipped, tmp_path / "whole")
     assert (done.returncode, done.stderr) == (0, "")
     good = re.findall(r'Good "(\S+)" signature for (\w+)', done.stdout)
     assert sorted(good) == [
@@ -180,15 +189,71 @@ def test_the_instructions_inside_are_enough_with_public_tools_alone(
         ("golive-statement", "paul"),
         ("golive-statement", "tess"),
     ]
-    assert not re.search("altered|not valid|not named", done.stdout)
-    shutil.copy(zipped, tmp_path / "kept.zip")
-    for name, data in files_of(zipped).items():
+    assert not re.search("altered|not valid|not named|no part|did not end", done.stdout)
+    files = files_of(zipped)
+    for name, data in files.items():
         if name.endswith(("answer.json", "verdicts.jsonl")) or "evidence" in name:
-            with zipfile.ZipFile(zipped, "w") as archive:
-                for n, d in files_of(tmp_path / "kept.zip").items():
-                    archive.writestr(n, d + b" " if n == name else d)
-            assert follow(hashlib.md5(name.encode()).hexdigest()).returncode != 0, name
-            assert data
+            rezipped(zipped, files | {name: data + b" "})
+            place = tmp_path / hashlib.md5(name.encode()).hexdigest()
+            assert followed(zipped, place).returncode != 0, name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SHA256SUMS.evil", "SHA256SUMS.d/elena.sig", "SHA256SUMS.a.b.sig", "evil", "runs/.x/run.json",
+     "a\nindex.html"],
+)  # fmt: skip
+def test_by_hand_too_a_file_that_is_not_listed_is_seen(
+    zipped: Path, tmp_path: Path, name: str
+) -> None:
+    rezipped(zipped, files_of(zipped) | {name: b"x"})
+    done = followed(zipped, tmp_path / "place")
+    assert done.returncode != 0
+    assert name.replace("\n", " ").split()[0] in done.stdout
+
+
+def test_by_hand_too_a_listed_name_that_hides_is_seen(
+    made: Any, zipped: Path, tmp_path: Path
+) -> None:
+    for n, name in enumerate(("statements/.x/statement.json", "runs/.y/run.json")):
+        files = files_of(made[1]) | {name: b"{}\n"}
+        line = f"{hashlib.sha256(files[name]).hexdigest()}  {name}"
+        lines = [*files["SHA256SUMS"].decode().splitlines(), line]
+        lines.sort(key=lambda line: line[66:])
+        files["SHA256SUMS"] = "".join(f"{line}\n" for line in lines).encode()
+        sums = tmp_path / "SHA256SUMS"
+        sums.write_bytes(files["SHA256SUMS"])
+        sign(sums, made[0].keys["elena"], "golive-package")
+        files["SHA256SUMS.elena.sig"] = sums.with_name("SHA256SUMS.sig").read_bytes()
+        done = followed(rezipped(zipped, files), tmp_path / str(n))
+        assert done.returncode != 0
+        assert Path(name).parts[1] in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("alter", "told"),
+    [
+        (lambda b: b.replace(b'"data":{}', b'"data":{"x":{"by":"elena"}}'), "not valid"),
+        (lambda b: b.replace(b'"by":"joel"', b'"by":"elena"'), "not valid"),
+    ],
+)
+def test_by_hand_too_a_statement_is_its_own_authors(
+    made: Any, zipped: Path, tmp_path: Path, alter: Callable[[bytes], bytes], told: str
+) -> None:
+    """Signed by elena, said by joel, and whoever packs it lists and signs anew."""
+    office = made[0]
+    body = alter(canonical(office.draft(by="joel", environment="staging")))
+    folder = tmp_path / "draft"
+    folder.mkdir()
+    (folder / "statement.json").write_bytes(body)
+    key = "joel" if b'"by":"elena"' in body and b'"by":"joel"' not in body else "elena"
+    sign(folder / "statement.json", office.keys[key], "golive-statement")
+    ident = f"20261128T120000Z-D-2.2.1-joel-{hashlib.sha256(body).hexdigest()[:12]}"
+    said = {f"statements/{ident}/{p.name}": p.read_bytes() for p in folder.iterdir()}
+    rebuilt(zipped, made, lambda files: files.update(said))
+    done = followed(zipped, tmp_path / "place")
+    assert f"statements/{ident}: {told}" in done.stdout
+    assert done.stdout.count('Good "golive-statement"') == 3
 
 
 def test_somebody_adds_a_signature_later(made: Any, zipped: Path) -> None:
