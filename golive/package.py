@@ -717,7 +717,7 @@ after "about" (and "before") in the first line, which is all of it.
     for said in statements/*; do
       [ -e "$said" ] || continue
       body=$said/statement.json
-      by=$(sed -nE '1s/^\{"about":"[^"\\]*",("before":\{[^{}\\]*\},)?"by":"([A-Za-z0-9_-]+)",.*/\2/p' "$body")
+      by=$(sed -nE '1s/^\{"about":"[^"\\]*","before":\{[^{}\\]*\},"by":"([A-Za-z0-9_-]+)",.*/\1/p' "$body")
       made=$(sed -nE '1s/.*"made_at":"([0-9T:-]+)(\.[0-9]+)?Z".*/\1/p' "$body" | tr -d 'T:-')
       if [ "$(wc -l < "$body")" -ne 1 ] || [ "$(grep -o '"by":' "$body" | wc -l)" -ne 1 ]
       then echo "$said: not valid: was not written by golive"; by=
