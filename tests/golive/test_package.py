@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from golive import package
+from golive import ledger, package, provenance
 from golive.answer import GO, NO_GO
 from golive.cli import main
 from golive.masking import Mask
@@ -27,15 +27,18 @@ from golive.reports.documents import Document, Signer, write_document
 from golive.signatures import DOCUMENTS, sign
 from golive.statements import canonical
 from golive.verdicts import GoliveError, Verdict
-from tests.conftest import ITEMS, SECRET, Office
+from tests.conftest import COMMIT, ITEMS, SECRET, SIGNING, Office
 
 GREEN = dict.fromkeys([i for i in ITEMS if i.startswith("D-2")], Verdict.PASS)
-Make = Callable[..., Path]
+DECIDE = ("elena", "tess")
+SIGNED = [("Elena Marsh", "executive team"), ("Tess Lindqvist", "technical lead")]
 
 
 def launched(office: Office, env: str = "staging") -> None:
     """A launch with runs, statements with evidence, decisions, and a signed document."""
+    office.folder.launch(office.launch_day, people=SIGNING, p95_ms=500, validity={"default": "7 d"})
     office.fresh()
+    office.folder.write("suites/shared.py", "LIMIT = 1\n")
     others = [i for i in ITEMS if i != "D-2.2.1"]
     office.folder.items(
         "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(others)),
@@ -46,8 +49,12 @@ def launched(office: Office, env: str = "staging") -> None:
     kind: dict[str, Any] = {"environment": env, "environment_kind": env}
     minutes = office.folder.write("minutes of the day.md", "we met")
     office.sign(files=[minutes], **kind)
+    saw = assess(office.desk(env), today=datetime.now(UTC).date()).readiness
     for person in ("elena", "tess"):
-        office.sign("", person, kind="approve", data={"decision": "go"}, text="because", **kind)
+        office.sign(
+            "", person, kind="approve", data={"decision": "go"}, text="because", readiness=saw,
+            **kind,
+        )  # fmt: skip
     desk = office.desk(env)
     document = Document(
         kind="status-report", item="D-2.D.1", title="Status report",
@@ -68,12 +75,13 @@ def launched(office: Office, env: str = "staging") -> None:
 
 
 def packed(office: Office, env: str = "staging", **how: Any) -> Path:
-    """A package of such a launch, signed by Elena."""
+    """A package of such a launch, signed by those who decide."""
     desk = office.desk(env)
     known: dict[str, Any] = {"today": datetime.now(UTC).date()}
     answer = assess(desk, **(known | how))
     path = package.write(office.path / f"{env}.zip", package.build(desk, answer, Mask()))
-    package.sign(path, "elena", office.keys["elena"], desk.roster)
+    for person in DECIDE:
+        package.sign(path, person, office.keys[person], desk.roster)
     return path
 
 
@@ -83,9 +91,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Office, Path]:
     from tests.conftest import Folder
 
     folder = tmp_path_factory.mktemp("launch")
-    office = Office(Folder(folder))
-    launched(office)
-    return office, packed(office)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "suite", committed)
+        office = Office(Folder(folder))
+        launched(office)
+        return office, packed(office)
+
+
+@pytest.fixture(autouse=True)
+def as_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What git says of suites has tests of its own."""
+    monkeypatch.setattr(provenance, "suite", committed)
 
 
 @pytest.fixture
@@ -94,9 +110,14 @@ def zipped(made: tuple[Office, Path], tmp_path: Path) -> Path:
     return Path(shutil.copy(made[1], tmp_path / "p.zip"))
 
 
+def committed(_: Path, suites: Path) -> ledger.Suite:
+    """As git says of suites that are as committed."""
+    return ledger.Suite(COMMIT, clean=True, digest=provenance.suite_digest(suites))
+
+
 def check(path: Path, **how: Any) -> package.Verified:
     with package.opened(path) as opened:
-        return package.verify(opened, **how)
+        return package.verify(opened, package.Trust(**how))
 
 
 def refused(path: Path, **how: Any) -> str:
@@ -111,17 +132,21 @@ def files_of(path: Path) -> dict[str, bytes]:
         return {n: archive.read(n) for n in archive.namelist()}
 
 
-def rebuilt(path: Path, made: tuple[Office, Path], change: Callable[[dict[str, bytes]], None],
-            *, signer: str = "elena", key: str = "") -> Path:  # fmt: skip
-    """The package with other content, listed and signed anew as a forger with a key would."""
+def rebuilt(path: Path, made: tuple[Office, Path], change: Callable[[dict[str, bytes]], object],
+            *, signers: Sequence[str] = DECIDE, key: str = "") -> Path:  # fmt: skip
+    """The package with other content, listed and signed anew as forgers with keys would.
+
+    :param key: whose key the first of them signs with; default: the own.
+    """
     files = {n: d for n, d in files_of(path).items() if not n.startswith("SHA256SUMS")}
     change(files)
     path.write_bytes(package.zipped(files))
-    if signer:
-        sums = path.with_name("SHA256SUMS")
-        sums.write_bytes(files_of(path)["SHA256SUMS"])
+    sums = path.with_name("SHA256SUMS")
+    sums.write_bytes(files_of(path)["SHA256SUMS"])
+    for n, signer in enumerate(signers):
         place = path.with_name("sig")
-        sign(sums, made[0].keys[key or signer], "golive-package", place=place)
+        with_key = key if key and not n else signer
+        sign(sums, made[0].keys[with_key], "golive-package", place=place)
         signed = files_of(path) | {f"SHA256SUMS.{signer}.sig": place.read_bytes()}
         path.write_bytes(package.zipped(signed))
     return path
@@ -133,7 +158,8 @@ def rebuilt(path: Path, made: tuple[Office, Path], change: Callable[[dict[str, b
 def test_a_package_holds_what_the_answer_rests_on(made: Any) -> None:
     found = check(made[1])
     assert (found.answer.answer, found.runs, found.statements, found.documents) == (GO, 2, 3, 2)
-    assert found.signed_by == [("Elena Marsh", "executive team")]
+    assert found.signed_by == SIGNED
+    assert found.unsigned == []
     names = set(files_of(made[1]))
     for name in (
         "index.html", "answer.json", "package.json", "roster.toml", "allowed_signers",
@@ -185,6 +211,9 @@ def test_the_instructions_inside_are_enough_with_public_tools_alone(
     good = re.findall(r'Good "(\S+)" signature for (\w+)', done.stdout)
     assert sorted(good) == [
         ("golive-package", "elena"),
+        ("golive-package", "tess"),
+        ("golive-run", "ci"),
+        ("golive-run", "ci"),
         ("golive-statement", "elena"),
         ("golive-statement", "paul"),
         ("golive-statement", "tess"),
@@ -258,11 +287,9 @@ def test_by_hand_too_a_statement_is_its_own_authors(
 
 def test_somebody_adds_a_signature_later(made: Any, zipped: Path) -> None:
     office = made[0]
-    package.sign(zipped, "tess", office.keys["tess"], office.desk().roster)
-    assert check(zipped).signed_by == [
-        ("Elena Marsh", "executive team"),
-        ("Tess Lindqvist", "technical lead"),
-    ]
+    package.sign(zipped, "paul", office.keys["paul"], office.desk().roster)
+    paul = ("Paul Adeyemi", "product manager")
+    assert check(zipped).signed_by == [SIGNED[0], paul, SIGNED[1]]
     with pytest.raises(GoliveError, match="is no key of paul"):
         package.sign(zipped, "paul", office.keys["tess"], office.desk().roster)
 
@@ -329,7 +356,9 @@ def test_one_flipped_byte_anywhere_is_noticed(made: Any, tmp_path: Path) -> None
         ("sheets/day_minus_2.html", "does not show what answer.json says"),
         ("documents/status-report.html", "status-report.html.sig: is not valid"),
         ("allowed_signers", "names other keys than roster.toml"),
-        ("suites/t_minus_1_week/test_day_minus_2.py", "answer.json: is not what"),
+        ("suites/t_minus_1_week/test_day_minus_2.py", "suites: are not those that package.json"),
+        ("suites/launch.toml", "suites: are not those that package.json"),
+        ("suites/procedure.toml", "suites: are not those that package.json"),
     ],
 )
 def test_what_a_signer_of_the_package_forged_is_told(
@@ -341,6 +370,7 @@ def test_what_a_signer_of_the_package_forged_is_told(
             "answer.json": lambda: data.replace(b'"GO"', b'"NO-GO"'),
             "suites/t_minus_1_week/test_day_minus_2.py": lambda: data.replace(b"tell them", b"no"),
             "documents/status-report.html": lambda: data.replace(b"All is well", b"Oh no"),
+            "suites/launch.toml": lambda: data.replace(b"24 h", b"48 h"),
         }.get(name, lambda: data + b"\n")()
         assert files[name] != data
 
@@ -371,7 +401,7 @@ def test_a_left_out_run_or_statement_is_told(made: Any, zipped: Path) -> None:
 
 def test_it_has_to_be_signed_by_somebody_of_the_roster(made: Any, zipped: Path) -> None:
     office = made[0]
-    assert "nobody has signed it" in refused(rebuilt(zipped, made, lambda f: None, signer=""))
+    assert "nobody has signed it" in refused(rebuilt(zipped, made, lambda f: None, signers=()))
     rebuilt(zipped, made, lambda f: None, key="tess")
     assert "SHA256SUMS.elena.sig: is not valid" in refused(zipped)
     rebuilt(zipped, made, lambda f: None)
@@ -387,7 +417,330 @@ def test_a_roster_of_ones_own_decides_whose_statements_hold(made: Any, zipped: P
     own = made[0].path / "suites" / "people" / "roster.toml"
     elsewhere = zipped.with_name("roster.toml")
     elsewhere.write_text(own.read_text().replace(made[0].public("tess"), made[0].public("joel"), 1))
-    assert "technical_lead.sig: tess, joel have the same key" in refused(zipped, roster=elsewhere)
+    assert "SHA256SUMS.tess.sig: tess, joel have the same key" in refused(zipped, roster=elsewhere)
+    elsewhere.write_text(own.read_text().replace(made[0].public("leah"), made[0].public("ci"), 1))
+    assert re.search("runs/.*: leah, ci have the same key", refused(zipped, roster=elsewhere))
+    elsewhere.write_text(own.read_text().replace(made[0].public("leah"), made[0].public("joel"), 1))
+    assert "status-report.html.sig: leah, joel have the same" in refused(zipped, roster=elsewhere)
+
+
+# -- who has to have signed it -------------------------------------------------------------------
+
+
+def test_a_go_is_signed_by_everybody_who_decides(made: Any, zipped: Path) -> None:
+    for signers, missing in (
+        (("elena",), "technical_lead"),
+        (("tess",), "executive_team"),
+        (("paul",), "executive_team, technical_lead"),
+    ):
+        rebuilt(zipped, made, lambda f: None, signers=signers)
+        assert f"is GO, but nobody has signed it as {missing}; each role" in refused(zipped)
+
+
+def test_each_role_that_decides_needs_a_person_of_its_own(office: Office) -> None:
+    both = {"roles": ["executive_team", "technical_lead"]}
+    office.roster(elena=both, joel={"roles": ["executive_team"]})
+    roster = office.desk().roster
+    approvers = ("executive_team", "technical_lead")
+    for signers, missing in (
+        (["elena"], ["technical_lead"]),
+        (["elena", "joel"], []),
+        (["joel", "elena"], []),
+        (["joel", "paul"], ["technical_lead"]),
+        (["tess", "elena"], []),
+        ([], ["executive_team", "technical_lead"]),
+    ):
+        people = [roster.people[p] for p in signers]
+        assert package._lacking(approvers, people, roster) == missing, signers
+
+
+def test_whose_signatures_a_no_go_lacks_is_told(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched(office)
+    office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5))
+    desk = office.desk()
+    answer = assess(desk, today=datetime.now(UTC).date())
+    path = package.write(office.path / "p.zip", package.build(desk, answer, Mask()))
+    package.sign(path, "tess", office.keys["tess"], desk.roster)
+    assert check(path).unsigned == ["executive_team"]
+    assert main(["verify", "p.zip"]) == 0
+    assert "missing   the signatures of executive team, who decide" in capsys.readouterr().out
+
+
+# -- by what rules it was made -------------------------------------------------------------------
+
+
+def loosened(suites: Path, file: str, old: str, new: str) -> None:
+    path = suites / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+CHECKS = "t_minus_1_week/test_others.py"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("launch.toml", '"p95_ms" = 500', '"p95_ms" = 900',
+         "launch.toml: thresholds.p95_ms: it has 500, yours 900"),
+        ("launch.toml", 'probe = "24 h"', 'probe = "48 h"',
+         'launch.toml: freshness.probe: it has "24 h", yours "48 h"'),
+        ("launch.toml", '"executive_team", "technical_lead"', '"technical_lead"',
+         'people.approvers: it has ["executive_team", "technical_lead"], yours ["technical_lead"]'),
+        ("launch.toml", '"previous" =', '"store" = "s3://b/p", "previous" =',
+         'launch.toml: launch.store: it has nothing, yours "s3://b/p"'),
+        ("procedure.toml", "Title of D-2.1.1", "Title of D-2.1.1, or so",
+         "procedure.toml: says something else of D-2.1.1"),
+        (CHECKS, "assert 1\n", "assert 1 == 1\n", f"{CHECKS}: says something else of D-2.1.2"),
+        (CHECKS, "import pytest\n", "import pytest  # or so\n",
+         f"{CHECKS}: says something else of D-2.1.1, D-2.1.2"),
+        ("shared.py", "LIMIT = 1", "LIMIT = 2", "shared.py: says something else;"),
+    ],
+)  # fmt: skip
+def test_other_rules_than_ones_own_are_refused_by_name(
+    made: Any, zipped: Path, tmp_path: Path, file: str, old: str, new: str, told: str
+) -> None:
+    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "suites"))
+    assert check(zipped, suites=own).answer.answer == GO
+    loosened(own, file, old, new)
+    assert told in refused(zipped, suites=own)
+
+
+def test_a_check_more_or_less_than_ones_own_is_refused_by_name(
+    made: Any, zipped: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "suites"))
+    (own / CHECKS).rename(own / "test_elsewhere.py")
+    told = refused(zipped, suites=own)
+    assert f"{CHECKS}: is not among your suites of D-2.1.1, D-2.1.2" in told
+    assert "test_elsewhere.py: is missing of D-2.1.1, D-2.1.2" in told
+
+
+def test_another_description_of_the_environment_is_refused(made: Any, zipped: Path) -> None:
+    suites = made[0].path / "suites"
+    own = made[0].desk().origin.fingerprint
+    assert check(zipped, suites=suites, fingerprint=own).answer.answer == GO
+    told = refused(zipped, suites=suites, fingerprint="0" * 64)
+    assert "its environment staging is described otherwise than by" in told
+
+
+def test_the_command_compares_with_the_suites_here_or_says_that_it_cannot(
+    made: Any,
+    zipped: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    believed = "rules     the enclosed ones were believed"
+    assert main(["verify", str(zipped)]) == 0
+    assert believed in capsys.readouterr().out
+    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "elsewhere"))
+    assert main(["verify", str(zipped), "--suites", "elsewhere"]) == 0
+    out = capsys.readouterr().out
+    assert "rules     as in elsewhere" in out
+    assert f"roster    {own / 'people' / 'roster.toml'}".replace("elsewhere", "suites") not in out
+    loosened(own, "launch.toml", '"p95_ms" = 500', '"p95_ms" = 900')
+    assert main(["verify", str(zipped), "--suites", "elsewhere"]) == 1
+    assert "thresholds.p95_ms: it has 500, yours 900" in capsys.readouterr().err
+    own.rename(tmp_path / "suites")
+    assert main(["verify", str(zipped)]) == 1
+    assert "thresholds.p95_ms: it has 500, yours 900" in capsys.readouterr().err
+    loosened(tmp_path / "suites", "launch.toml", '"p95_ms" = 900', '"p95_ms" = 500')
+    loosened(tmp_path / "suites", "environments/staging.toml", "Small", "Another")
+    assert main(["verify", str(zipped)]) == 1
+    assert "environment staging is described otherwise" in capsys.readouterr().err
+    (tmp_path / "suites" / "environments" / "staging.toml").unlink()
+    assert main(["verify", str(zipped)]) == 0  # they know nothing of staging
+    assert believed in capsys.readouterr().out
+    assert main(["verify", str(zipped), "--suites", "reports"]) == 1
+    assert "--suites: found no launch.toml in reports" in capsys.readouterr().err
+
+
+def test_it_holds_every_python_file_of_the_suites(made: Any) -> None:
+    names = set(files_of(made[1]))
+    for path in (made[0].path / "suites").rglob("*.py"):
+        assert f"suites/{path.relative_to(made[0].path / 'suites').as_posix()}" in names
+    assert "suites/shared.py" in names
+
+
+def test_an_answer_may_not_be_older_than_wanted(
+    made: Any, zipped: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(zipped.parent)
+    made_at = check(zipped).answer.made_at
+    assert check(zipped, not_before=made_at).answer.answer == GO
+    told = refused(zipped, not_before=made_at + timedelta(seconds=61))
+    assert re.search(r"its answer is of .* UTC; expected none older than", told)
+    today = datetime.now(UTC).date()
+    for words, status in (("24 h", 0), ("24h", 0), ("7d", 0), (f"{today}", 0), ("0.0001 min", 1),
+                          (f"{today + timedelta(days=1)}", 1), ("soon", 1)):  # fmt: skip
+        assert main(["verify", str(zipped), "--not-older-than", words]) == status, words
+    assert "--not-older-than: found 'soon'; expected a date such as" in capsys.readouterr().err
+
+
+def test_an_answer_of_a_time_to_come_is_refused(office: Office) -> None:
+    launched(office)
+    desk = office.desk()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    answer = assess(desk, today=datetime.now(UTC).date(), now=later)
+    path = package.write(office.path / "p.zip", package.build(desk, answer, Mask()))
+    for person in DECIDE:
+        package.sign(path, person, office.keys[person], desk.roster)
+    assert "which has not come; look at the clock" in refused(path)
+
+
+# -- by what code it was made --------------------------------------------------------------------
+
+
+def test_another_golive_is_refused_until_its_code_is_trusted(
+    office: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, other = provenance.engine_digest(), "f" * 64
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance, "engine_digest", lambda: other)
+        launched(office)
+        path = packed(office)
+        assert check(path).answer.answer == GO
+    told = refused(path)
+    assert f"was made by golive {check(path, engine=other).about.golive} of SHA-256 {other}" in told
+    assert f"of {own}; check it with the golive that made it" in told
+    assert f"expected {'e' * 64}" in refused(path, engine="e" * 64)
+    assert main(["verify", str(path), "--golive", other]) == 0
+    assert f"golive    {check(path, engine=other).about.golive} of SHA-256 {other}" in (
+        capsys.readouterr().out
+    )
+    assert main(["verify", str(path), "--golive", "ffff"]) == 1
+    assert "--golive: found 'ffff'; expected a SHA-256" in capsys.readouterr().err
+
+
+def test_a_package_that_claims_another_basis_than_its_own_is_told(made: Any, zipped: Path) -> None:
+    def claim(**fields: Any) -> Callable[[dict[str, bytes]], None]:
+        def change(files: dict[str, bytes]) -> None:
+            about = msgspec.json.decode(files["package.json"])
+            about["suite"] |= fields.pop("suite", {})
+            files["package.json"] = msgspec.json.encode(about | fields)
+
+        return change
+
+    for fields, told in (
+        ({"fingerprint": "0" * 64}, "answer.json: is not what its runs and statements say"),
+        ({"engine": "0" * 64}, "was made by golive"),
+        ({"suite": {"digest": "0" * 64}}, "suites: are not those that package.json says"),
+        ({"suite": {"clean": False}}, "answer.json: is not what its runs and statements say"),
+    ):
+        shutil.copy(made[1], zipped)
+        assert told in refused(rebuilt(zipped, made, claim(**fields)))
+
+
+# -- whose runs are in it ------------------------------------------------------------------------
+
+
+def end_of(files: dict[str, bytes]) -> str:
+    return max(n for n in files if n.endswith("end.json"))
+
+
+def fabricated(files: dict[str, bytes]) -> str:
+    """A run that was edited, its digest made anew; its name."""
+    end = end_of(files)
+    run = end.removesuffix("/end.json")
+    files[f"{run}/run.json"] = files[f"{run}/run.json"].replace(b"nightly", b"somebody")
+    files[f"{run}/verdicts.jsonl"] = files[f"{run}/verdicts.jsonl"].replace(b"FAIL", b"PASS")
+    parts = (files[f"{run}/{n}"] for n in ("run.json", "facts.jsonl", "verdicts.jsonl"))
+    told = msgspec.json.decode(files[end])
+    told["digest"] = hashlib.sha256(b"".join(parts)).hexdigest()
+    files[end] = msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n"
+    return run
+
+
+def test_a_run_whose_maker_did_not_sign_it_is_refused_by_name(
+    made: Any, zipped: Path, tmp_path: Path
+) -> None:
+    run = end_of(files_of(zipped)).removesuffix("/end.json")
+    changes: list[tuple[Callable[[dict[str, bytes]], object], str]] = [
+        (fabricated, "the signature of ci is not valid"),
+        (lambda files: files.pop(f"{run}/end.json.sig"), "the signature of ci is not valid"),
+        (
+            lambda files: files.update({f"{run}/end.json.sig": b"x"}),
+            "the signature of ci is not valid",
+        ),
+    ]
+    for n, (change, told) in enumerate(changes):
+        shutil.copy(made[1], zipped)
+        rebuilt(zipped, made, change)
+        assert f"{run}: {told}" in refused(zipped)
+        done = followed(zipped, tmp_path / str(n))
+        assert (done.returncode, f"{run}: not signed" in done.stdout) == (1, True)
+    shutil.copy(made[1], zipped)
+    own = (made[0].path / "suites" / "people" / "roster.toml").read_text()
+    elsewhere = zipped.with_name("roster.toml")
+    elsewhere.write_text(re.sub('"runner" = .*\n', "", own))
+    told = refused(zipped, roster=elsewhere)
+    assert re.search(r"runs/\S+: ci signed it, of whom roster.toml has no key", told)
+
+
+def test_a_run_that_nobody_signed_keeps_it_from_being_made(office: Office) -> None:
+    launched(office)
+    run = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
+    desk = office.desk()
+    with pytest.raises(GoliveError, match=f"{run.name}: nobody has signed its end; a package"):
+        package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+
+
+def test_runs_of_a_rehearsal_need_no_signature(office: Office) -> None:
+    launched(office, "rehearsal")
+    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
+    assert check(packed(office, "rehearsal")).runs == 3
+
+
+def test_a_run_under_another_name_or_with_more_in_it_is_refused(made: Any, zipped: Path) -> None:
+    run = end_of(files_of(zipped)).removesuffix("/end.json")
+
+    def moved(files: dict[str, bytes]) -> None:
+        for name in [n for n in files if n.startswith(run)]:
+            files[name.replace(run, f"{run}f")] = files.pop(name)
+
+    said = next(n for n in files_of(zipped) if n.endswith("statement.json"))
+    for change, told in (
+        (moved, f"{run}f: is the run {run.removeprefix('runs/')}"),
+        (lambda files: files.update({f"{run}/more.json": b"{}"}), "more.json: is no part of a run"),
+        (lambda files: files.update({said.replace("statement.json", "more"): b"{}"}),
+         "more: is no part of a statement"),
+        (lambda files: files.update({"runs/file": b"{}"}), "runs/file"),
+        (lambda files: files.update({"statements/file": b"{}"}), "statements/file"),
+    ):  # fmt: skip
+        shutil.copy(made[1], zipped)
+        assert told in refused(rebuilt(zipped, made, change))
+    with pytest.raises(GoliveError, match="is no name of a file in a package"):
+        rebuilt(zipped, made, lambda files: files.update({"runs/.x/run.json": b"{}"}))
+
+
+def test_what_a_package_cannot_hold_keeps_it_from_being_made(office: Office) -> None:
+    launched(office)
+
+    def told(folder: Path) -> str:
+        desk = office.desk()
+        with pytest.raises(GoliveError) as caught:
+            package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+        shutil.rmtree(folder)
+        return str(caught.value)
+
+    reports = office.desk().reports
+    for folder in (reports / "runs" / ".x", reports / "runs" / "rubbish"):
+        folder.mkdir()
+        assert f"runs/{folder.name}" in told(folder)
+    signed = office.sign(text="again")
+    (signed.folder / "note.txt").write_text("x")
+    assert "note.txt: is no part of the statement" in told(signed.folder)
+    gone = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
+    office.sign(text="on what was seen")
+    shutil.rmtree(gone)
+    said = told(office.looked({"D-2.1.2": Verdict.PASS}, ago=timedelta(seconds=8)))
+    assert gone.name in said
+    assert "fetch them with `golive pull`" in said
 
 
 # -- what is none ------------------------------------------------------------------------------
@@ -556,6 +909,10 @@ def test_the_commands_package_sign_and_verify(
     assert "p.zip: nobody has signed it" in capsys.readouterr().err
     assert main(["package", "--sign", "p.zip", "--as", "elena", "--key", key]) == 0
     assert "by        Elena Marsh" in capsys.readouterr().out
+    assert main(["verify", "p.zip", "--for", "staging"]) == 1
+    assert "nobody has signed it as technical_lead" in capsys.readouterr().err
+    tess = str(office.keys["tess"])
+    assert main(["package", "--sign", "p.zip", "--as", "tess", "--key", tess]) == 0
     assert main(["verify", "p.zip", "--for", "staging"]) == 0
     out = capsys.readouterr().out
     assert "holds: p.zip" in out
