@@ -106,7 +106,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-_RESERVED = frozenset({*Statement.__struct_fields__, "sha256"})
+_RESERVED = frozenset(Statement.__struct_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -757,8 +757,8 @@ def read_statement(folder: Path) -> Signed:
 
 
 def reserved_key(data: object) -> str:
-    """The first key in somebody's answers, at any depth, that a statement or its evidence has
-    itself; empty where there is none.
+    """The first key in somebody's answers, at any depth, that a statement has itself; empty where
+    there is none.
 
     Whoever checks a statement with a shell alone finds who said what by such keys, so each stands
     in it once.

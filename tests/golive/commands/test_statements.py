@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -140,6 +141,20 @@ def test_by_hand_a_file_that_names_two_people_is_no_statement(
         done = by_hand(office, folder, capsys)
         assert "statement.json: was not written by golive" in done.stdout
         assert "Good" not in done.stdout
+
+
+def test_by_hand_answers_do_not_name_evidence(office: Office, capsys: Capture) -> None:
+    digest = hashlib.sha256(b"x").hexdigest()
+    for data in (
+        {"sha256": digest},
+        {"evidence": [{"bytes": 1, "name": "x", "sha256": digest, "url": ""}], "expires_at": ""},
+    ):
+        folder = forged(office, "paul", by="paul", data=data)
+        (folder / "evidence").mkdir()
+        (folder / "evidence" / f"{digest}-x").write_bytes(b"x")
+        done = by_hand(office, folder, capsys)
+        wrong = "is not named" if "evidence" not in data else "was not written by golive"
+        assert wrong in done.stdout
 
 
 @pytest.mark.parametrize("fields", HOSTILE[:3])
