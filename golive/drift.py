@@ -48,9 +48,12 @@ def _flat(table: dict[str, Any], above: str = "") -> dict[str, str]:
 
 
 def _of_procedure(theirs: Path, own: Path) -> Iterator[str]:
-    there, here = (procedure.load(folder / PROCEDURE).items for folder in (theirs, own))
+    files = [folder / PROCEDURE for folder in (theirs, own)]
+    if files[0].read_bytes() == files[1].read_bytes():
+        return
+    there, here = (procedure.load(file).items for file in files)
     ids = [i for i in {**here, **there} if here.get(i) != there.get(i)]
-    if ids or read_toml(theirs / PROCEDURE) != read_toml(own / PROCEDURE):
+    if ids or read_toml(files[0]) != read_toml(files[1]):
         yield f"{PROCEDURE}: says something else{_named(ids)}"
 
 

@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, get_args
 
 import msgspec
 
@@ -53,6 +53,8 @@ _MOST_BYTES = 2 * 2**30
 _MOST_FILES = 200_000
 _MOST_RATIO = 400
 """By which all files together may be larger than the zip: text packs well, a bomb better."""
+Kind = Literal["rehearsal", "staging", "production"]
+"""Of an environment."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE = stat.S_IFREG | 0o644
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +@-]{0,250}(?:/[A-Za-z0-9][A-Za-z0-9._ +@-]{0,250})*")
@@ -75,7 +77,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     golive: str
     """The version that made it."""
     environment: str
-    environment_kind: str
+    environment_kind: Kind
     environment_title: str
     engine: str
     """SHA-256 of the golive that made it."""
@@ -222,7 +224,7 @@ def _about(answer: Answer, desk: Desk) -> bytes:
     about = About(
         golive=version("golive"),
         environment=answer.environment,
-        environment_kind=answer.environment_kind,
+        environment_kind=desk.environment.kind,
         environment_title=answer.environment_title,
         engine=desk.origin.engine,
         fingerprint=desk.origin.fingerprint,
@@ -369,7 +371,7 @@ class Package:
         )
         outline = Outline(
             name=about.environment,
-            kind=about.environment_kind,  # type: ignore[arg-type]
+            kind=about.environment_kind,
             title=about.environment_title,
             people=people,
             fingerprint=about.fingerprint,
@@ -542,6 +544,8 @@ class Trust:
     """By what rules it has to be made; None: the enclosed ones are believed."""
     fingerprint: str = ""
     """Of the environment as it is described there; empty: the package is believed."""
+    kind: str = ""
+    """Of the environment as it is described there; empty: the package is believed."""
     engine: str = ""
     """SHA-256 of the golive that may have made it; default: this one."""
     purpose: str = ""
@@ -578,7 +582,8 @@ def verify(package: Package, trust: Trust | None = None) -> Verified:
     for name in (INDEX, ANSWER, HOW_TO, ROSTER, SIGNERS, *rules):
         if name not in package.names:
             raise _wrong(path, name, "is missing")
-    if known.purpose and known.purpose not in (about.environment, about.environment_kind):
+    of_kind = known.purpose in get_args(Kind)
+    if known.purpose not in ("", about.environment_kind if of_kind else about.environment):
         what = "a REHEARSAL, which decides nothing" if about.is_rehearsal else about.environment
         raise GoliveError(f"{path}: is about {what}; expected one about {known.purpose}")
     _check_engine(package, known.engine)
@@ -634,6 +639,11 @@ def _check_rules(package: Package, known: Trust) -> None:
             raise GoliveError("suites: are not those that package.json says the answer rests on")
         if known.suites is not None:
             drift.refuse(theirs, known.suites)
+    if known.kind not in ("", about.environment_kind):
+        raise GoliveError(
+            f"{package.path}: says that {about.environment} is a {about.environment_kind}; expected"
+            f" {known.kind}, as {known.suites} describes it"
+        )
     # A rehearsal has other ports whenever it comes up.
     if known.fingerprint not in ("", about.fingerprint) and not about.is_rehearsal:
         raise GoliveError(

@@ -49,7 +49,7 @@ MOST_FILES = 10_000
 
 _OBJECT_STORES = ("s3", "gs", "gcs", "az", "abfs", "memory")
 """Where writing an object is atomic. Elsewhere a reader could meet half of one."""
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,179}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,179}")
 _NAME = re.compile(rf"(?P<id>{_ID.pattern})\.(?P<digest>[0-9a-f]{{64}})\.tar")
 _RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END, f"{ledger.END}.sig")
 _STATEMENT_FILES = (statements.BODY, f"{statements.BODY}.sig")
@@ -519,7 +519,7 @@ def _send(
     store: Store, kind: str, folder: Path, known: list[Stored], env: str, makers: Makers
 ) -> bool | None:
     if _ID.fullmatch(folder.name) is None:
-        raise Refused("is no name of a bundle; expected letters, digits, '.', '_', '-'")
+        raise Refused("is no name of a bundle; expected letters, digits, . + _ -")
     if env and kind == STATEMENTS and _environment(folder) != env:
         return None
     if env and kind == DOCUMENTS and _verify(folder, kind, makers) != env:

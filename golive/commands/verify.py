@@ -83,23 +83,40 @@ def _trust(options: argparse.Namespace, environment: str) -> Trust:
         raise GoliveError(f"--suites: found no {LAUNCH} in {suites}; expected a folder of suites")
     own = suites or Path("suites")
     described = own / "environments" / f"{environment}.toml"
-    roster: Path | None = None
-    fingerprint = ""
+    roster: Path | None = options.roster
+    fingerprint = kind = ""
     if described.is_file():
         suites = own
-        root = own.resolve().parent
-        outline = environments.outline(described, own / "product.toml", root)
-        fingerprint = outline.fingerprint
-        file = root / outline.people.roster
-        roster = file if file.is_file() else None  # a rehearsal that is not up has none
+        kind = str(environments.read_toml(described).get("kind", ""))
+        outline = _outline(described, own, kind)
+        if outline is not None:
+            fingerprint = outline.fingerprint
+            roster = roster or own.resolve().parent / outline.people.roster
+            if not roster.is_file():
+                raise GoliveError(
+                    f"{roster}: is not there; expected the roster of {environment}, or yours with"
+                    " --roster"
+                )
     return Trust(
-        roster=options.roster or roster,
+        roster=roster,
         suites=suites,
         fingerprint=fingerprint,
+        kind=kind,
         engine=options.golive,
         purpose=options.purpose,
         not_before=_moment(options.not_older_than),
     )
+
+
+def _outline(described: Path, suites: Path, kind: str) -> environments.Outline | None:
+    """An environment as it is described here; None: a rehearsal that is not up."""
+    try:
+        root = suites.resolve().parent
+        return environments.outline(described, suites / "product.toml", root)
+    except GoliveError:
+        if kind != "rehearsal":
+            raise
+        return None
 
 
 def _moment(text: str) -> datetime | None:

@@ -34,7 +34,7 @@ DECIDE = ("elena", "tess")
 SIGNED = [("Elena Marsh", "executive team"), ("Tess Lindqvist", "technical lead")]
 
 
-def launched(office: Office, env: str = "staging") -> None:
+def launched(office: Office, env: str = "staging", kind: str = "") -> None:
     """A launch with runs, statements with evidence, decisions, and a signed document."""
     office.folder.launch(office.launch_day, people=SIGNING, p95_ms=500, validity={"default": "7 d"})
     office.fresh()
@@ -46,21 +46,21 @@ def launched(office: Office, env: str = "staging") -> None:
     )
     office.looked(dict.fromkeys(ITEMS, Verdict.FAIL), ago=timedelta(days=3), env=env)
     office.looked(GREEN, env=env)
-    kind: dict[str, Any] = {"environment": env, "environment_kind": env}
+    about: dict[str, Any] = {"environment": env, "environment_kind": kind or env}
     minutes = office.folder.write("minutes of the day.md", "we met")
-    office.sign(files=[minutes], **kind)
+    office.sign(files=[minutes], **about)
     saw = assess(office.desk(env), today=datetime.now(UTC).date()).readiness
     for person in ("elena", "tess"):
         office.sign(
             "", person, kind="approve", data={"decision": "go"}, text="because", readiness=saw,
-            **kind,
+            **about,
         )  # fmt: skip
     desk = office.desk(env)
     document = Document(
         kind="status-report", item="D-2.D.1", title="Status report",
         signers=[Signer(role="product_manager", title="Product Manager"),
                  Signer(role="technical_lead", title="Technical Lead")],
-        environment=env, environment_kind=env, fingerprint="9f", candidate="v2.0.0",
+        environment=env, environment_kind=kind or env, fingerprint="9f", candidate="v2.0.0",
         made_at=datetime.now(UTC), summary="All is well.", verdicts=[], figures=[], tables=[],
     )  # fmt: skip
     desk.documents.mkdir(parents=True)
@@ -538,13 +538,13 @@ def test_the_command_compares_with_the_suites_here_or_says_that_it_cannot(
     believed = "rules     the enclosed ones were believed"
     assert main(["verify", str(zipped)]) == 0
     assert believed in capsys.readouterr().out
-    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "elsewhere"))
-    assert main(["verify", str(zipped), "--suites", "elsewhere"]) == 0
+    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "elsewhere" / "suites"))
+    assert main(["verify", str(zipped), "--suites", "elsewhere/suites"]) == 0
     out = capsys.readouterr().out
-    assert "rules     as in elsewhere" in out
-    assert f"roster    {own / 'people' / 'roster.toml'}".replace("elsewhere", "suites") not in out
+    assert "rules     as in elsewhere/suites" in out
+    assert f"roster    {own / 'people' / 'roster.toml'}" in out
     loosened(own, "launch.toml", '"p95_ms" = 500', '"p95_ms" = 900')
-    assert main(["verify", str(zipped), "--suites", "elsewhere"]) == 1
+    assert main(["verify", str(zipped), "--suites", "elsewhere/suites"]) == 1
     assert "thresholds.p95_ms: it has 500, yours 900" in capsys.readouterr().err
     own.rename(tmp_path / "suites")
     assert main(["verify", str(zipped)]) == 1
@@ -893,6 +893,38 @@ def test_a_rehearsal_says_so_everywhere_and_never_serves_production(office: Offi
         assert told.endswith(
             f"is about a REHEARSAL, which decides nothing; expected one about {purpose}"
         )
+
+
+def test_no_rehearsal_passes_for_what_it_is_named_after(
+    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever packs it can call an environment staging and say that it is a rehearsal."""
+    file = office.path / "suites" / "environments" / "staging.toml"
+    own = file.read_text()
+    file.write_text(own.replace('"kind" = "staging"', '"kind" = "rehearsal"'))
+    launched(office, "staging", kind="rehearsal")
+    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
+    path = packed(office)
+    assert check(path).about.is_rehearsal
+    assert "is about a REHEARSAL, which decides nothing; expected" in refused(
+        path, purpose="staging"
+    )
+    file.write_text(own)
+    assert main(["verify", str(path)]) == 1
+    assert "says that staging is a rehearsal; expected staging" in capsys.readouterr().err
+
+
+def test_a_roster_that_is_not_where_it_belongs_is_not_made_up_for_by_the_enclosed_one(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched(office)
+    path = packed(office)
+    assert main(["verify", str(path)]) == 0
+    roster = office.path / "suites" / "people" / "roster.toml"
+    kept = roster.rename(office.path / "kept.toml")
+    assert main(["verify", str(path)]) == 1
+    assert "roster.toml: is not there; expected the roster of staging" in capsys.readouterr().err
+    assert main(["verify", str(path), "--roster", str(kept)]) == 0
 
 
 # -- the commands ------------------------------------------------------------------------------

@@ -248,7 +248,7 @@ def test_three_clones_come_to_hold_the_same(place: str, clone: Callable[[str], C
     ann.state()
     bob.run(OTHER_RUN)
     bob.state("D-5.1.3", evidence=b"other")
-    eve.state("D-5.1.4", "rehearsal")
+    eve.state("D+1.3.5", "rehearsal")
     first = ann.push(place)
     assert (first.moved[RUNS], len(first.moved[STATEMENTS])) == ([RUN], 1)
     assert first.there == {RUNS: 0, STATEMENTS: 0}
