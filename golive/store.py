@@ -348,6 +348,7 @@ def push(
     folders: dict[str, Path],
     env: str = "",
     progress: Progress | None = None,
+    *,
     makers: Makers | None = None,
 ) -> Outcome:
     """Send what the store does not have.
@@ -388,6 +389,7 @@ def pull(
     folders: dict[str, Path],
     env: str = "",
     progress: Progress | None = None,
+    *,
     makers: Makers | None = None,
 ) -> Outcome:
     """Fetch what is not here. Nothing that lies here is changed.

@@ -285,6 +285,50 @@ def test_by_hand_too_a_statement_is_its_own_authors(
     assert done.stdout.count('Good "golive-statement"') == 3
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        b'{"by":"ci","plugins":[{\n "by": "elena",\n"name":"x"}],\n %s}',
+        b'{\n "by": "elena",\n "by": "ci",\n %s}',
+        b'{\n %s,\n "by": "elena"}',
+    ],
+)
+def test_by_hand_too_a_run_is_its_own_makers(
+    made: Any, zipped: Path, tmp_path: Path, end: bytes
+) -> None:
+    """Signed by elena, where golive reads that CI has made it."""
+
+    def forge(files: dict[str, bytes]) -> None:
+        name = end_of(files)
+        told = msgspec.json.decode(files[name])
+        rest = (
+            b"".join(f' "{k}": "{told[k]}",\n'.encode() for k in ("ended_at", "digest"))
+            + b'"exit_status": 0'
+        )
+        place = tmp_path / "end.json"
+        place.write_bytes(end % rest.strip())
+        sign(place, made[0].keys["tess"], "golive-run")
+        files[name] = place.read_bytes()
+        files[f"{name}.sig"] = place.with_name("end.json.sig").read_bytes()
+
+    rebuilt(zipped, made, forge)
+    done = followed(zipped, tmp_path / "place")
+    assert done.returncode == 1
+    assert re.search("end.json: altered|: not signed", done.stdout)
+
+
+def test_the_instructions_in_a_rehearsals_package_are_enough_too(
+    office: Office, tmp_path: Path
+) -> None:
+    launched(office, "rehearsal")
+    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
+    office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5), ended=False, env="rehearsal")
+    done = followed(packed(office, "rehearsal"), tmp_path / "place")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "did not end: nothing green of it counts" in done.stdout
+    assert "golive-run" not in done.stdout
+
+
 def test_somebody_adds_a_signature_later(made: Any, zipped: Path) -> None:
     office = made[0]
     package.sign(zipped, "paul", office.keys["paul"], office.desk().roster)
