@@ -20,44 +20,49 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, get_args
 
 import msgspec
 
-from golive import decoding, ledger, signatures
+from golive import decoding, drift, ledger, provenance, signatures
 from golive import launch as launch_file
 from golive import procedure as procedure_file
-from golive.answer import Answer, decode, encode
+from golive import roster as roster_file
+from golive.answer import GO, Answer, decode, encode
 from golive.desk import Desk
 from golive.environments import Outline, People
 from golive.masking import Mask
 from golive.readiness import assess
 from golive.reports import launch_page, sheets
 from golive.reports.documents import read_document
-from golive.roster import Roster
-from golive.roster import load as load_roster
-from golive.statements import BODY, read_statement
+from golive.roster import Person, Roster, Runner
+from golive.statements import BODY, EVIDENCE, digest_of, read_statement
 from golive.verdicts import GoliveError
 
 SUMS = "SHA256SUMS"
 INDEX, ANSWER, HOW_TO = "index.html", "answer.json", "HOW-TO-VERIFY.txt"
 ABOUT, ROSTER, SIGNERS = "package.json", "roster.toml", "allowed_signers"
-SCHEMA = 1
+SCHEMA = 2
+"""Since 2 a package says which code, suites and environment its answer was made with."""
 _MOST_BYTES = 2 * 2**30
 """Of all files together."""
 _MOST_FILES = 200_000
 _MOST_RATIO = 400
 """By which all files together may be larger than the zip: text packs well, a bomb better."""
+Kind = Literal["rehearsal", "staging", "production"]
+"""Of an environment."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _FILE = stat.S_IFREG | 0o644
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +@-]{0,250}(?:/[A-Za-z0-9][A-Za-z0-9._ +@-]{0,250})*")
 _SIGNATURE = re.compile(rf"{SUMS}\.(?P<person>[A-Za-z0-9_-]+)\.sig")
 _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^\n]+)")
-_RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END)
+_RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END, f"{ledger.END}.sig")
+_STATEMENT_FILES = (BODY, f"{BODY}.sig", EVIDENCE)
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _PRIVATE = b"PRIVATE KEY-----"
 _MOST_SIGNATURE = 2**16
 _FOLDERS = ("documents", "papers", "runs", "sheets", "statements", "suites")
@@ -72,8 +77,14 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     golive: str
     """The version that made it."""
     environment: str
-    environment_kind: str
+    environment_kind: Kind
     environment_title: str
+    engine: str
+    """SHA-256 of the golive that made it."""
+    fingerprint: str
+    """Of the environment."""
+    suite: ledger.Suite
+    """The suites that the answer was made with."""
 
     @property
     def is_rehearsal(self) -> bool:
@@ -95,7 +106,7 @@ def build(desk: Desk, answer: Answer, mask: Mask) -> bytes:
     files: Files = {
         INDEX: launch_page.page(answer).encode(),
         ANSWER: encode(answer),
-        ABOUT: _about(answer),
+        ABOUT: _about(answer, desk),
         ROSTER: public_roster(desk.roster).encode(),
         SIGNERS: desk.roster.allowed_signers().encode(),
         HOW_TO: _how_to(answer).encode(),
@@ -185,59 +196,107 @@ def public_roster(roster: Roster) -> str:
     def texts(values: Sequence[str]) -> str:
         return f"[{', '.join(map(text, values))}]"
 
-    out = [f"schema = {SCHEMA}\n"]
-    for p in roster.people.values():
-        keys = []
-        for key in p.keys:
+    def keys(of: Person | Runner) -> str:
+        out = []
+        for key in of.keys:
             days = "".join(
                 f", {name} = {day}"
                 for name, day in (("since", key.since), ("until", key.until))
                 if day
             )
-            keys.append(f"{{ public = {text(key.material)}{days} }}")
-        was = [f"{{ role = {text(w.role)}, until = {w.until} }}" for w in p.was]
-        out.append(
-            f'\n[[person]]\nid = {text(p.id)}\nname = {text(p.name)}\nemail = ""\nphone = ""\n'
-            f"roles = {texts(p.roles)}\nbacks_up = {texts(p.backs_up)}\n"
-            f"powers = {texts(p.powers)}\nwas = [{', '.join(was)}]\nkeys = [{', '.join(keys)}]\n"
-        )
-    return "".join(out)
+            out.append(f"{{ public = {text(key.material)}{days} }}")
+        return f"keys = [{', '.join(out)}]\n"
+
+    def was(person: Person) -> str:
+        former = (f"{{ role = {text(w.role)}, until = {w.until} }}" for w in person.was)
+        return f"was = [{', '.join(former)}]\n"
+
+    people = [
+        f'\n[[person]]\nid = {text(p.id)}\nname = {text(p.name)}\nemail = ""\nphone = ""\n'
+        f"roles = {texts(p.roles)}\nbacks_up = {texts(p.backs_up)}\n"
+        f"powers = {texts(p.powers)}\n{was(p)}{keys(p)}"
+        for p in roster.people.values()
+    ]
+    runners = [
+        f"\n[[runner]]\nid = {text(r.id)}\ntitle = {text(r.title)}\n{keys(r)}"
+        for r in roster.runners.values()
+    ]
+    return "".join([f"schema = {roster_file.SCHEMA}\n", *people, *runners])
 
 
-def _about(answer: Answer) -> bytes:
+def _about(answer: Answer, desk: Desk) -> bytes:
     about = About(
         golive=version("golive"),
         environment=answer.environment,
-        environment_kind=answer.environment_kind,
+        environment_kind=desk.environment.kind,
         environment_title=answer.environment_title,
+        engine=desk.origin.engine,
+        fingerprint=desk.origin.fingerprint,
+        suite=desk.origin.suite,
     )
     return msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n"
 
 
 def _add_runs(files: Files, desk: Desk, answer: Answer) -> None:
+    for rule in answer.rules:
+        if rule.name == "chain" and not rule.holds:
+            raise GoliveError(
+                f"{rule.subject}: {rule.observed}; a package holds all of them: fetch them with"
+                " `golive pull`, or have two people set them aside"
+            )
     for ref in answer.runs:
         folder = desk.reports / "runs" / ref.id
         if ref.started_at is None:
             raise GoliveError(f"{folder}: {ref.cause}; a package holds only runs that can be read")
         if ledger.is_running(folder):
             raise GoliveError(f"{folder}: is still running; wait for its end, then package")
-        for name in _RUN_FILES:
-            if (folder / name).exists():
+        run = ledger.read_run(folder, facts=False)
+        cause = _not_its_makers(run, desk)
+        aside = bool(cause) and _is_set_aside(folder, desk)
+        if cause and not aside:
+            raise GoliveError(f"{folder}: {cause}; a package holds only runs that somebody signed")
+        # What was set aside is known by all that lies in its folder.
+        names = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*"))]
+        for name in names if aside else _RUN_FILES:
+            if (folder / name).exists() and not (folder / name).is_dir():
                 files[f"runs/{ref.id}/{name}"] = _read(folder / name)
 
 
+def _not_its_makers(run: ledger.Run, desk: Desk) -> str:
+    """Why nobody on the roster stands for a run that has ended; empty where somebody does."""
+    if run.head.environment.kind != desk.environment.kind:
+        return f"it says that {desk.environment.name} is a {run.head.environment.kind}"
+    if run.end is None or desk.environment.kind == "rehearsal":
+        return ""
+    return ledger.unsigned(run, desk.roster)
+
+
+def _is_set_aside(folder: Path, desk: Desk) -> bool:
+    """Whether two people have said that a run is not to be counted, as it lies there."""
+    return desk.statements.set_aside(folder.name, digest_of(folder)) is not None
+
+
 def _add_statements(files: Files, desk: Desk) -> None:
+    disputed = desk.statements.disputed()
     for name, cause in desk.statements.unreadable.items():
+        if name not in disputed:
+            continue  # two people have set it aside
         raise GoliveError(f"{name}: {cause}; a package holds only statements that can be read")
     for signed in desk.statements.here().kept:
         place = f"statements/{signed.id}"
+        for path in sorted(signed.folder.iterdir()):
+            if path.name not in _STATEMENT_FILES:
+                raise GoliveError(
+                    f"{path}: is no part of the statement, so that a package cannot hold it; take"
+                    " it away, then package"
+                )
         body = signed.folder / BODY
         for path in (body, signatures.signature_of(body)):
             if path.exists():
                 files[f"{place}/{path.name}"] = _read(path)
-        evidence = signed.folder / "evidence"
+        evidence = signed.folder / EVIDENCE
         for path in sorted(evidence.iterdir()) if evidence.is_dir() else []:
-            files[f"{place}/evidence/{path.name}"] = _read(path)
+            files[f"{place}/{EVIDENCE}/{path.name}"] = _read(path)
 
 
 def _add_documents(files: Files, desk: Desk) -> None:
@@ -251,7 +310,7 @@ def _add_documents(files: Files, desk: Desk) -> None:
 
 
 def _add_suites(files: Files, desk: Desk) -> None:
-    checks = sorted(desk.suites.rglob("test_*.py"))
+    checks = sorted(p for p in desk.suites.rglob("*.py") if p.is_file())
     for path in (desk.procedure.source, desk.launch.source, *checks):
         files[f"suites/{path.relative_to(desk.suites).as_posix()}"] = _read(path)
 
@@ -307,26 +366,28 @@ class Package:
 
         :param roster: another roster than the enclosed one.
         """
+        about, suites = self.about, self.folder / "suites"
         people = People(
             roster=str(roster.resolve()) if roster else ROSTER,
             papers="papers",
             statements="statements",
             documents="documents",
         )
-        about = self.about
         outline = Outline(
             name=about.environment,
-            kind=about.environment_kind,  # type: ignore[arg-type]
+            kind=about.environment_kind,
             title=about.environment_title,
             people=people,
+            fingerprint=about.fingerprint,
         )
-        suites = self.folder / "suites"
+        checks = provenance.check_digests(suites)
         return Desk(
             self.folder,
             self.folder,
             outline,
-            launch_file.load(suites / "launch.toml"),
-            procedure_file.load(suites / "procedure.toml"),
+            launch_file.load(suites / drift.LAUNCH),
+            procedure_file.load(suites / drift.PROCEDURE),
+            known_origin=provenance.Origin(about.engine, about.fingerprint, about.suite, checks),
         )
 
 
@@ -477,6 +538,26 @@ def _check_sums(path: Path, folder: Path, names: Sequence[str]) -> None:
 # -- checking one ------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What whoever checks a package knows already, so that the package is not asked for it."""
+
+    roster: Path | None = None
+    """Who may sign; None: the enclosed roster is believed."""
+    suites: Path | None = None
+    """By what rules it has to be made; None: the enclosed ones are believed."""
+    fingerprint: str = ""
+    """Of the environment as it is described there; empty: the package is believed."""
+    kind: str = ""
+    """Of the environment as it is described there; empty: the package is believed."""
+    engine: str = ""
+    """SHA-256 of the golive that may have made it; default: this one."""
+    purpose: str = ""
+    """Name or kind of the environment that is to be decided on."""
+    not_before: datetime | None = None
+    """How old the answer may be."""
+
+
 @dataclass(frozen=True)
 class Verified:
     """What holds of a package."""
@@ -485,6 +566,8 @@ class Verified:
     about: About
     signed_by: list[tuple[str, str]]
     """Name and roles."""
+    unsigned: list[str]
+    """Roles that decide on the launch and have not signed it."""
     runs: int
     statements: int
     documents: int
@@ -492,42 +575,120 @@ class Verified:
     digest: str
 
 
-def verify(package: Package, roster: Path | None = None, purpose: str = "") -> Verified:
+def verify(package: Package, trust: Trust | None = None) -> Verified:
     """Check what an opened package says, down to the answer, made anew.
 
-    :param roster: who may sign; default: the enclosed roster is believed.
-    :param purpose: the name or kind of the environment that is to be decided on.
     :raises GoliveError: the first thing that is wrong.
     """
+    known = trust or Trust()
     path, folder, about = package.path, package.folder, package.about
-    for name in (INDEX, ANSWER, HOW_TO, ROSTER, SIGNERS):
+    rules = (f"suites/{name}" for name in (drift.LAUNCH, drift.PROCEDURE))
+    for name in (INDEX, ANSWER, HOW_TO, ROSTER, SIGNERS, *rules):
         if name not in package.names:
             raise _wrong(path, name, "is missing")
-    if purpose and purpose not in (about.environment, about.environment_kind):
+    of_kind = known.purpose in get_args(Kind)
+    if known.purpose not in ("", about.environment_kind if of_kind else about.environment):
         what = "a REHEARSAL, which decides nothing" if about.is_rehearsal else about.environment
-        raise GoliveError(f"{path}: is about {what}; expected one about {purpose}")
-    people = load_roster(folder / ROSTER)
+        raise GoliveError(f"{path}: is about {what}; expected one about {known.purpose}")
+    _check_engine(package, known.engine)
+    _check_rules(package, known)
+    people = roster_file.load(folder / ROSTER)
     if people.allowed_signers() != (folder / SIGNERS).read_text(encoding="utf-8"):
         raise _wrong(path, SIGNERS, f"names other keys than {ROSTER}")
     answer = decode((folder / ANSWER).read_bytes(), Path(f"{path}: {ANSWER}"))
-    known = (answer.environment, answer.environment_kind, answer.environment_title)
-    if known != (about.environment, about.environment_kind, about.environment_title):
-        raise _wrong(path, ABOUT, f"is about {about.environment}, the answer about {known[0]}")
-    trusted = load_roster(roster) if roster else people
-    signed = _signed_by(package, trusted, answer.made_at)
-    runs = _check_runs(package)
-    statements = 0
-    for place in _folders(folder / "statements"):
-        with _told(package):
-            read_statement(place)
-        statements += 1
-    documents = _check_documents(package, trusted, answer.made_at)
-    _check_answer(package, answer, roster)
+    of = (answer.environment, answer.environment_kind, answer.environment_title)
+    if of != (about.environment, about.environment_kind, about.environment_title):
+        raise _wrong(path, ABOUT, f"is about {about.environment}, the answer about {of[0]}")
+    _check_age(path, answer, known.not_before)
+    desk = package.desk(known.roster)
+    signers = _signers(package, desk.roster, answer.made_at)
+    runs = _check_runs(package, desk)
+    statements = _check_statements(package)
+    documents = _check_documents(package, desk.roster, answer.made_at)
+    _check_answer(package, answer, desk, known.roster)
     _check_pages(package, answer)
-    return Verified(answer, about, signed, runs, statements, documents, package.digest)
+    lacking = _lacking(desk.launch.approvers, signers, desk.roster)
+    if lacking and answer.answer == GO:
+        raise GoliveError(
+            f"{path}: is {GO}, but nobody has signed it as {', '.join(lacking)}; each role that"
+            " decides does, by a person of its own, with"
+            f" `golive package --sign {path} --as PERSON`"
+        )
+    signed = [(p.name, _roles(desk.roster, p.id)) for p in signers]
+    return Verified(answer, about, signed, lacking, runs, statements, documents, package.digest)
 
 
-def _signed_by(package: Package, roster: Roster, at: datetime) -> list[tuple[str, str]]:
+def _check_engine(package: Package, trusted: str) -> None:
+    """The same code has to come to the same answer, so it is the same code."""
+    about, own = package.about, provenance.engine_digest()
+    if about.engine == (trusted or own):
+        return
+    if trusted:
+        raise GoliveError(
+            f"{package.path}: was made by a golive {about.golive} of SHA-256 {about.engine};"
+            f" expected {trusted}, which --golive names"
+        )
+    raise GoliveError(
+        f"{package.path}: was made by golive {about.golive} of SHA-256 {about.engine}, this is"
+        f" {version('golive')} of {own}; check it with the golive that made it, or, once you know"
+        " from somebody you trust that this is its code, add --golive SHA256"
+    )
+
+
+def _check_rules(package: Package, known: Trust) -> None:
+    """The suites are those that the package says, and say what one's own say."""
+    about, theirs = package.about, package.folder / "suites"
+    with _told(package):
+        if provenance.suite_digest(theirs) != about.suite.digest:
+            raise GoliveError("suites: are not those that package.json says the answer rests on")
+        if known.suites is not None:
+            drift.refuse(theirs, known.suites)
+    if known.kind not in ("", about.environment_kind):
+        raise GoliveError(
+            f"{package.path}: says that {about.environment} is a {about.environment_kind}; expected"
+            f" {known.kind}, as {known.suites} describes it"
+        )
+    # A rehearsal has other ports whenever it comes up.
+    if known.fingerprint not in ("", about.fingerprint) and not about.is_rehearsal:
+        raise GoliveError(
+            f"{package.path}: its environment {about.environment} is described otherwise than by"
+            f" {known.suites}; make it anew from the same description"
+        )
+
+
+def _check_age(path: Path, answer: Answer, not_before: datetime | None) -> None:
+    made = f"{answer.made_at:%Y-%m-%d %H:%M} UTC"
+    if answer.made_at > datetime.now(UTC) + _CLOCKS_DIFFER:
+        raise GoliveError(f"{path}: its answer is of {made}, which has not come; look at the clock")
+    if not_before is not None and answer.made_at < not_before:
+        raise GoliveError(
+            f"{path}: its answer is of {made}; expected none older than"
+            f" {not_before:%Y-%m-%d %H:%M} UTC: make it anew"
+        )
+
+
+def _lacking(approvers: Sequence[str], signers: Sequence[Person], roster: Roster) -> list[str]:
+    """The roles that decide and for which nobody has signed, where each person speaks for one."""
+    speaks: dict[str, str] = {}
+
+    def finds_one(role: str, asked: set[str]) -> bool:
+        for person in signers:
+            if person.id in asked or person not in roster.entitled(role):
+                continue
+            asked.add(person.id)
+            if person.id not in speaks or finds_one(speaks[person.id], asked):
+                speaks[person.id] = role
+                return True
+        return False
+
+    return [role for role in approvers if not finds_one(role, set())]
+
+
+def _roles(roster: Roster, person: str) -> str:
+    return ", ".join(r.replace("_", " ") for r in roster.roles_of(person))
+
+
+def _signers(package: Package, roster: Roster, at: datetime) -> list[Person]:
     found = []
     for name in package.names:
         match = _SIGNATURE.fullmatch(name)
@@ -540,8 +701,7 @@ def _signed_by(package: Package, roster: Roster, at: datetime) -> list[tuple[str
                      signatures.PACKAGES, at)  # fmt: skip
         if cause:
             raise _wrong(package.path, name, cause)
-        roles = ", ".join(r.replace("_", " ") for r in roster.roles_of(who))
-        found.append((roster.people[who].name, roles))
+        found.append(roster.people[who])
     if not found:
         raise GoliveError(
             f"{package.path}: nobody has signed it; somebody of the roster does with"
@@ -571,13 +731,34 @@ def _bad(
     return cause
 
 
-def _check_runs(package: Package) -> int:
+def _check_runs(package: Package, desk: Desk) -> int:
     folders = _folders(package.folder / "runs")
     for folder in folders:
+        name = f"runs/{folder.name}"
         with _told(package):
             run = ledger.read_run(folder)
         if run.head.id != folder.name:
-            raise _wrong(package.path, f"runs/{folder.name}", f"is the run {run.head.id}")
+            raise _wrong(package.path, name, f"is the run {run.head.id}")
+        if run.head.environment.name != desk.environment.name:
+            raise _wrong(package.path, name, f"is a run of {run.head.environment.name}")
+        cause = _not_its_makers(run, desk)
+        more = [p.name for p in folder.iterdir() if p.name not in _RUN_FILES]
+        if (cause or more) and not _is_set_aside(folder, desk):
+            if cause:
+                raise _wrong(package.path, name, cause)
+            raise _wrong(package.path, f"{name}/{more[0]}", "is no part of a run")
+    return len(folders)
+
+
+def _check_statements(package: Package) -> int:
+    folders = _folders(package.folder / "statements")
+    for folder in folders:
+        with _told(package):
+            read_statement(folder)
+        for path in folder.iterdir():
+            if path.name not in _STATEMENT_FILES:
+                name = path.relative_to(package.folder).as_posix()
+                raise _wrong(package.path, name, "is no part of a statement")
     return len(folders)
 
 
@@ -601,9 +782,8 @@ def _check_documents(package: Package, roster: Roster, at: datetime) -> int:
     return signed
 
 
-def _check_answer(package: Package, answer: Answer, roster: Path | None) -> None:
+def _check_answer(package: Package, answer: Answer, desk: Desk, roster: Path | None) -> None:
     """What the answer was made from makes it again."""
-    desk = package.desk(roster)
     items = answer.standings
     anew = assess(
         desk,
@@ -611,6 +791,7 @@ def _check_answer(package: Package, answer: Answer, roster: Path | None) -> None
         all_due=bool(items) and all(s.is_due for s in items),
         now=answer.made_at,
         before=answer.changed_since,
+        elsewhere=answer.elsewhere,
     )
     if encode(anew) == (package.folder / ANSWER).read_bytes():
         return
@@ -670,60 +851,84 @@ def _shown(roster: Roster, package: Package) -> str:
     return "the enclosed roster" if roster.source == own else str(roster.source)
 
 
-_TEXT = """\
-{band}How to check this package without golive
+_TEXT = r"""@BAND@How to check this package without golive
 ========================================
 
-It is about {candidate} on {title}, as of {made_at:%Y-%m-%d %H:%M:%S} UTC.
+It is about @CANDIDATE@ on @TITLE@, as of @AS_OF@ UTC.
 You need unzip, sha256sum and ssh-keygen (OpenSSH 8.9 or newer). Each line that is indented is a
 command for a POSIX shell; none of them prints a complaint when all is well.
 
 1. Unpack it into an empty folder, with PACKAGE the path of the zip, and go there:
 
+    export LC_ALL=C TZ=UTC
     unzip -q "$PACKAGE" -d package && cd package
 
 2. Every file is as it was listed:
 
     sha256sum --check --strict --quiet SHA256SUMS
 
-3. There is no other file:
+3. There is no other file but the list and its signatures, and none with a name to hide behind:
 
     sed 's/^[0-9a-f]*  //' SHA256SUMS > ../listed.txt
-    find . ! -type d ! -path './SHA256SUMS*' | cut -c3- | LC_ALL=C sort | diff ../listed.txt -
+    find . ! -type d | cut -c3- | sort > ../there.txt
+    grep -vxE 'SHA256SUMS(\.[A-Za-z0-9_-]+\.sig)?' ../there.txt | diff ../listed.txt -
+    if find . ! -name . \( -name '.*' -o -name '*[!A-Za-z0-9._ +@-]*' \) | grep .; then exit 1; fi
 
 4. People have signed the list. allowed_signers has their public keys as the package knows them:
 compare it with the keys that you know, or put a list of your own in its place.
 
     ls SHA256SUMS.*.sig
     for sig in SHA256SUMS.*.sig; do
-      who=${{sig#SHA256SUMS.}}; who=${{who%.sig}}
-      TZ=UTC ssh-keygen -Y verify -f allowed_signers -I "$who" -n golive-package \\
-        -O verify-time={made_at:%Y%m%d%H%M%S} -s "$sig" < SHA256SUMS || exit 1
+      who=${sig#SHA256SUMS.}; who=${who%.sig}
+      ssh-keygen -Y verify -f allowed_signers -I "$who" -n golive-package \
+        -O verify-time=@MADE_AT@ -s "$sig" < SHA256SUMS || exit 1
     done
 
-5. Each run is as it was when it ended:
+5. Each run is as it was when it ended, and goes by its own name@SIGNED@:
 
-    for run in runs/*/; do
-      [ -e "$run/end.json" ] || continue
+    for run in runs/*; do
+      [ -e "$run" ] || continue
+      grep -qxF " \"id\": \"${run##*/}\"," "$run/run.json" || { echo "$run: altered"; exit 1; }
+      end=$run/end.json
+      [ -e "$end" ] || { echo "$run did not end: nothing green of it counts"; continue; }
+      value() { sed -nE "s/^ \"$1\": \"([A-Za-z0-9:._-]*)\",?\$/\1/p" "$end"; }
+      [ "$(grep -cE '"(ended_at|digest|by)":' "$end")" -eq 3 ] || { echo "$end: altered"; exit 1; }
       digest=$(cd "$run" && cat run.json facts.jsonl verdicts.jsonl | sha256sum | cut -c1-64)
-      grep -q "$digest" "$run/end.json" || {{ echo "$run was altered"; exit 1; }}
-    done
+      [ "$(value digest)" = "$digest" ] || { echo "$run was altered"; exit 1; }
+@RUN_SIGNED@    done
 
 6. Each statement is signed by who it says, and its evidence is what it names. One that is not
-valid is told as such in index.html, with the reason, and does not count.
+valid is told as such in index.html, with the reason, and does not count. Who said it stands right
+after "about" and "before" in the first line, which is all of it.
 
-    for said in statements/*/; do
-      [ -e "$said/statement.json" ] || continue
-      by=$(sed 's/.*"by":"\\([^"]*\\)".*/\\1/' "$said/statement.json")
-      made=$(sed 's/.*"made_at":"\\([^"]*\\)Z".*/\\1/' "$said/statement.json" | tr -d 'T:-')
-      TZ=UTC ssh-keygen -Y verify -f allowed_signers -I "$by" -n golive-statement \\
-        -O verify-time="${{made%.*}}" -s "$said/statement.json.sig" < "$said/statement.json" \\
-        || echo "$said: not valid"
+    for said in statements/*; do
+      [ -e "$said" ] || continue
+      body=$said/statement.json
+      by=$(sed -nE '1s/^\{"about":"[^"\\]*","before":\{[^{}\\]*\},"by":"([A-Za-z0-9_-]+)",.*/\1/p' "$body")
+      made=$(sed -nE '1s/.*"made_at":"([0-9T:-]+)(\.[0-9]+)?Z".*/\1/p' "$body" | tr -d 'T:-')
+      named=$(sed -nE '1s/.*"evidence":\[(.*)\],"expires_at":.*/\1/p' "$body")
+      own=$(grep -oE '"(by|made_at|evidence|expires_at)":' "$body" | wc -l)
+      if [ "$(wc -l < "$body")" -ne 1 ] || [ "$own" -ne 4 ]
+      then echo "$said: not valid: was not written by golive"; by=
+      fi
+      [ "$(sha256sum < "$body" | cut -c1-12)" = "${said##*-}" ] \
+        || { echo "$said: was altered"; exit 1; }
+      ssh-keygen -Y verify -f allowed_signers -I "$by" -n golive-statement \
+        -O verify-time="$made" -s "$body.sig" < "$body" || echo "$said: not valid"
+      for file in "$said"/*; do
+        case ${file##*/} in
+          statement.json | statement.json.sig | evidence) ;;
+          *) echo "$file: is no part of a statement"; exit 1 ;;
+        esac
+      done
       for file in "$said"/evidence/*; do
         [ -e "$file" ] || continue
-        name=${{file##*/}}
-        echo "${{name%%-*}}  $file" | sha256sum --check --quiet || echo "$file: was altered"
-        grep -q "\\"sha256\\":\\"${{name%%-*}}\\"" "$said/statement.json" || echo "$file: not named"
+        name=${file##*/}
+        echo "${name%%-*}  $file" | sha256sum --check --quiet || echo "$file: was altered"
+        case $named in
+          *"\"sha256\":\"${name%%-*}\""*) ;;
+          *) echo "$file: not named" ;;
+        esac
       done
     done
 
@@ -735,17 +940,27 @@ allowed_signers:
 
 index.html shows the answer with every item; answer.json is the same for machines. Whether the
 answer follows from the runs and statements is what `golive verify` shows beyond this.
+"""  # noqa: E501 - a command of the shell is one line
+
+_RUN_SIGNED = r"""      by=$(value by)
+      made=$(value ended_at | cut -d. -f1 | tr -d 'T:Z-')
+      ssh-keygen -Y verify -f allowed_signers -I "$by" -n golive-run \
+        -O verify-time="$made" -s "$end.sig" < "$end" || { echo "$run: not signed"; exit 1; }
 """
 
 
 def _how_to(answer: Answer) -> str:
-    band = "REHEARSAL: this package decides nothing.\n\n" if answer.is_rehearsal else ""
-    return _TEXT.format(
-        band=band,
-        candidate=_line(answer.candidate),
-        title=_line(answer.environment_title),
-        made_at=answer.made_at,
-    )
+    rehearsed = answer.is_rehearsal
+    words = {
+        "BAND": "REHEARSAL: this package decides nothing.\n\n" if rehearsed else "",
+        "SIGNED": "" if rehearsed else ".\nWho made it has signed its end",
+        "RUN_SIGNED": "" if rehearsed else _RUN_SIGNED,
+        "CANDIDATE": _line(answer.candidate),
+        "TITLE": _line(answer.environment_title),
+        "AS_OF": f"{answer.made_at:%Y-%m-%d %H:%M:%S}",
+        "MADE_AT": f"{answer.made_at:%Y%m%d%H%M%S}",
+    }
+    return re.sub(r"@([A-Z_]+)@", lambda m: words[m[1]], _TEXT)
 
 
 def _line(text: str) -> str:

@@ -110,6 +110,9 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+_RESERVED = frozenset(Statement.__struct_fields__)
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """A statement as it lies there. ``cause`` says why it does not hold; empty when it does."""
@@ -1075,7 +1078,24 @@ def read_statement(folder: Path) -> Signed:
         cause = _no_evidence(one)
         if cause:
             raise GoliveError(f"{path}: evidence: {cause}")
+    if key := reserved_key(statement.data):
+        raise GoliveError(f"{path}: data: found the key {key!r}, which a statement has itself")
     return Signed(folder.name, folder, statement)
+
+
+def reserved_key(data: object) -> str:
+    """The first key in somebody's answers, at any depth, that a statement has itself; empty where
+    there is none.
+
+    Whoever checks a statement with a shell alone finds who said what by such keys, so each stands
+    in it once.
+    """
+    if isinstance(data, dict):
+        own = next((str(key) for key in data if key in _RESERVED), "")
+        return own or reserved_key(list(data.values()))
+    if isinstance(data, list):
+        return next((key for one in data if (key := reserved_key(one))), "")
+    return ""
 
 
 def _no_evidence(one: Evidence) -> str:
@@ -1175,6 +1195,10 @@ def sayable(statement: Statement) -> None:
             raise GoliveError(
                 f"the statement has {len(text)} characters; expected {_MOST_TEXT} at most"
             )
+    if key := reserved_key(statement.data):
+        raise GoliveError(
+            f"--data: found the key {key!r}, which a statement has itself; expected another name"
+        )
     body = canonical(statement)
     if _PRIVATE.encode() in body:
         raise GoliveError("the statement holds a private key; expected none: it would be handed on")

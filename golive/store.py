@@ -49,13 +49,14 @@ MOST_FILES = 10_000
 
 _OBJECT_STORES = ("s3", "gs", "gcs", "az", "abfs", "memory")
 """Where writing an object is atomic. Elsewhere a reader could meet half of one."""
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,179}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,179}")
 _NAME = re.compile(rf"(?P<id>{_ID.pattern})\.(?P<digest>[0-9a-f]{{64}})\.tar")
-_RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END)
+_RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END, f"{ledger.END}.sig")
 _STATEMENT_FILES = (statements.BODY, f"{statements.BODY}.sig")
 _EVIDENCE = re.compile(
     rf"{statements.EVIDENCE}/(?P<digest>[0-9a-f]{{64}})-[A-Za-z0-9][A-Za-z0-9._ -]{{0,119}}"
 )
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _AT_ONCE = 4
 _ABANDONED_S = 24 * 3600
 """Age of a temporary file or folder whose writer is surely gone."""
@@ -115,6 +116,49 @@ class Outcome:
     def refuse(self, name: str, why: object) -> None:
         """Note a bundle that was not taken."""
         self.refused[_plain(name)] = _plain(str(why))
+
+
+class Makers:
+    """Who may have made the runs of each environment: whoever is on the roster of the suites in a
+    folder. Outside rehearsals a run that has ended carries such a signature, or does not travel.
+
+    :param root: the folder with ``suites/``; default: the working directory.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self._root = (root or Path.cwd()).resolve()
+        self._desks: dict[str, Desk | str] = {}
+
+    def refuse(self, run: ledger.Run) -> None:
+        """Refuse a run that nobody stands for.
+
+        :raises Refused: nobody has signed its end who may, or that cannot be told here.
+        """
+        environment = run.head.environment
+        desk = self._desk(environment.name)
+        # As it is described here; a run could say of production that it is a rehearsal.
+        kind = environment.kind if isinstance(desk, str) else desk.environment.kind
+        if run.end is None or kind == "rehearsal":
+            return
+        if isinstance(desk, str):
+            raise Refused(f"is unverified, since nothing here says who may have made it: {desk}")
+        try:
+            cause = ledger.unsigned(run, desk.roster)
+        except (GoliveError, ProbeError) as e:
+            raise Refused(f"is unverified, since nobody can tell who made it: {e}") from None
+        if cause:
+            raise Refused(f"{cause}; expected a signature of somebody on {desk.roster_file.name}")
+
+    def _desk(self, environment: str) -> Desk | str:
+        """The desk of an environment, or why there is none."""
+        if environment not in self._desks:
+            try:
+                if not _ENVIRONMENT.fullmatch(environment):
+                    raise GoliveError(f"{_shown(environment)} is no name of an environment")
+                self._desks[environment] = Desk.open(environment, self._root)
+            except (GoliveError, OSError) as e:
+                self._desks[environment] = str(e)
+        return self._desks[environment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,14 +344,21 @@ class Store:
 
 
 def push(
-    store: Store, folders: dict[str, Path], env: str = "", progress: Progress | None = None
+    store: Store,
+    folders: dict[str, Path],
+    env: str = "",
+    progress: Progress | None = None,
+    *,
+    makers: Makers | None = None,
 ) -> Outcome:
     """Send what the store does not have.
 
     :param folders: where the bundles of each kind lie here.
     :param env: only those of this environment.
+    :param makers: who may have made the runs; default: by the suites in the working directory.
     :raises GoliveError: the store is of no use, or a folder cannot be read.
     """
+    known_makers = makers or Makers()
     out = Outcome(store.shown, {kind: [] for kind in folders}, dict.fromkeys(folders, 0))
     for kind, folder in folders.items():
         there, ignored = store.list(kind)
@@ -319,7 +370,8 @@ def push(
             if kind == RUNS and ledger.is_running(local):
                 out.running.append(_plain(local.name))
                 continue
-            send = partial(_send, store, kind, local, there.get(local.name, []), env)
+            known = there.get(local.name, [])
+            send = partial(_send, store, kind, local, known, env, known_makers)
             jobs.append(_Job(local.name, local.name, send))
         _do(jobs, kind, out, progress)
         if out.moved[kind]:
@@ -333,14 +385,21 @@ def push(
 
 
 def pull(
-    store: Store, folders: dict[str, Path], env: str = "", progress: Progress | None = None
+    store: Store,
+    folders: dict[str, Path],
+    env: str = "",
+    progress: Progress | None = None,
+    *,
+    makers: Makers | None = None,
 ) -> Outcome:
     """Fetch what is not here. Nothing that lies here is changed.
 
     :param folders: where the bundles of each kind lie here.
     :param env: only those of this environment.
+    :param makers: who may have made the runs; default: by the suites in the working directory.
     :raises GoliveError: the store is of no use, or a folder cannot be written.
     """
+    known_makers = makers or Makers()
     out = Outcome(store.shown, {kind: [] for kind in folders}, dict.fromkeys(folders, 0))
     for kind, folder in folders.items():
         there, ignored = store.list(kind)
@@ -352,11 +411,55 @@ def pull(
             if len(known) > 1:
                 out.refuse(f"{kind}/{ident}", _several(known))
                 continue
-            fetch = partial(_fetch, store, kind, known[0], folder, env)
+            fetch = partial(_fetch, store, kind, known[0], folder, env, known_makers)
             jobs.append(_Job(ident, known[0].name, fetch))
         _do(jobs, kind, out, progress)
-        _remove_abandoned(folder, ".pull-*")
+        _remove_abandoned(folder.resolve().parent, ".pull-*")
     return out
+
+
+def compare(desk: Desk) -> list[str]:
+    """Runs and statements of the desk's environment that the store of launch.toml holds and that
+    are not here, or not with the same content.
+
+    :raises GoliveError: launch.toml names no store, or the store cannot be asked.
+    """
+    if not desk.launch.store:
+        raise GoliveError(f"{desk.launch.source}: launch.store: names no store to compare with")
+    store, env = Store(desk.launch.store, desk.root), desk.environment.name
+    found: list[str] = []
+    for kind, folder in ((RUNS, desk.reports / "runs"), (STATEMENTS, desk.statements.folder)):
+        there, _ = store.list(kind)
+        mine = [i for i in there if kind == STATEMENTS or _environment_of(i) == env]
+        asked = [partial(_elsewhere, store, kind, there[i], folder / i, env) for i in mine]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found += [told for told in pool.map(lambda ask: ask(), asked) if told]
+    return found
+
+
+def _elsewhere(store: Store, kind: str, known: list[Stored], here: Path, env: str) -> str:
+    """What the store holds under an id and is not here as it is there; empty: nothing of it."""
+    try:
+        own = hashlib.sha256(pack(here, kind)).hexdigest() if os.path.lexists(here) else ""
+    except (Refused, OSError):
+        own = "unlike any"
+    if {s.digest for s in known} == {own}:
+        return ""
+    if kind == STATEMENTS and not any(_may_be_of(store, s, env) for s in known):
+        return ""
+    return f"{here.name} (here with another content)" if own else here.name
+
+
+def _may_be_of(store: Store, stored: Stored, env: str) -> bool:
+    """Whether a statement is of an environment, or revokes, which counts in each."""
+    with tempfile.TemporaryDirectory(prefix="golive-store-") as place:
+        draft = Path(place) / stored.id
+        try:
+            _unpack(store.read(stored), draft, STATEMENTS)
+            said = statements.read_statement(draft).statement
+        except (Refused, GoliveError, OSError):
+            return True  # it cannot be told, so somebody has to look
+    return said.environment == env or said.kind == "revoke"
 
 
 def kept_document(desk: Desk, page: Path) -> Kept:
@@ -414,18 +517,20 @@ def pack(folder: Path, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _send(store: Store, kind: str, folder: Path, known: list[Stored], env: str) -> bool | None:
+def _send(
+    store: Store, kind: str, folder: Path, known: list[Stored], env: str, makers: Makers
+) -> bool | None:
     if _ID.fullmatch(folder.name) is None:
-        raise Refused("is no name of a bundle; expected letters, digits, '.', '_', '-'")
+        raise Refused("is no name of a bundle; expected letters, digits, . + _ -")
     if env and kind == STATEMENTS and _environment(folder) != env:
         return None
-    if env and kind == DOCUMENTS and _verify(folder, kind) != env:
+    if env and kind == DOCUMENTS and _verify(folder, kind, makers) != env:
         return None
     data = pack(folder, kind)
     digest = hashlib.sha256(data).hexdigest()
     others = [s for s in known if s.digest != digest]
     if others:
-        _verify(folder, kind)  # an altered run says so itself
+        _verify(folder, kind, makers)  # an altered run says so itself
         raise Refused(
             f"the store holds another content under this id ({others[0].name}); neither was"
             " changed; find out which is genuine"
@@ -437,23 +542,26 @@ def _send(store: Store, kind: str, folder: Path, known: list[Stored], env: str) 
                 f" {len(data):,}; remove it there and push again"
             )
         return False
-    _verify(folder, kind)
+    _verify(folder, kind, makers)
     store.publish(kind, f"{folder.name}.{digest}.tar", data)
     return True
 
 
-def _fetch(store: Store, kind: str, stored: Stored, target: Path, env: str) -> bool | None:
+def _fetch(
+    store: Store, kind: str, stored: Stored, target: Path, env: str, makers: Makers
+) -> bool | None:
     here = target / stored.id
     if os.path.lexists(here):
         return _unless_same(here, kind, stored)
     data = store.read(stored)
     with _writing(target):
         target.mkdir(parents=True, exist_ok=True)
-        # One level deeper than where runs are looked for, so that half of one is none.
-        with tempfile.TemporaryDirectory(prefix=".pull-", dir=target) as place:
+        # Beside what is read: whatever lies among runs or statements has to be one.
+        beside = target.resolve().parent
+        with tempfile.TemporaryDirectory(prefix=".pull-", dir=beside) as place:
             draft = Path(place) / stored.id
             _unpack(data, draft, kind)
-            found = _verify(draft, kind)
+            found = _verify(draft, kind, makers)
             if hashlib.sha256(pack(draft, kind)).hexdigest() != stored.digest:
                 raise Refused("was not packed by golive: it holds more than its files")
             if env and found != env:
@@ -507,17 +615,18 @@ def _unpack(data: bytes, folder: Path, kind: str) -> None:
         path.write_bytes(content)
 
 
-def _verify(folder: Path, kind: str) -> str:
-    """The environment of a bundle that is whole and goes by its own name.
+def _verify(folder: Path, kind: str, makers: Makers) -> str:
+    """The environment of a bundle that is whole, goes by its own name and, a run, has a maker.
 
     :raises Refused: it is not.
     """
     try:
         if kind == RUNS:
-            head = ledger.read_run(folder).head
-            if head.id != folder.name:
-                raise Refused(f"holds the run {_shown(head.id)}; expected it under that name")
-            return head.environment.name
+            run = ledger.read_run(folder)
+            if run.head.id != folder.name:
+                raise Refused(f"holds the run {_shown(run.head.id)}; expected it under that name")
+            makers.refuse(run)
+            return run.head.environment.name
         if kind == DOCUMENTS:
             copy = signed.read(folder)
             if copy.id != folder.name:

@@ -9,7 +9,7 @@ import shutil
 import struct
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -18,23 +18,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from golive import package
+from golive import ledger, package, provenance
 from golive.answer import GO, NO_GO
 from golive.cli import main
 from golive.masking import Mask
 from golive.readiness import assess
 from golive.reports.documents import Document, Signer, write_document
 from golive.signatures import DOCUMENTS, sign
+from golive.statements import canonical
 from golive.verdicts import GoliveError, Verdict
-from tests.conftest import ITEMS, SECRET, Office
+from tests.conftest import COMMIT, ITEMS, SECRET, SIGNING, Office
 
 GREEN = dict.fromkeys([i for i in ITEMS if i.startswith("D-2")], Verdict.PASS)
-Make = Callable[..., Path]
+DECIDE = ("elena", "tess")
+SIGNED = [("Elena Marsh", "executive team"), ("Tess Lindqvist", "technical lead")]
 
 
-def launched(office: Office, env: str = "staging") -> None:
+def launched(office: Office, env: str = "staging", kind: str = "") -> None:
     """A launch with runs, statements with evidence, decisions, and a signed document."""
+    office.folder.launch(office.launch_day, people=SIGNING, p95_ms=500, validity={"default": "7 d"})
     office.fresh()
+    office.folder.write("suites/shared.py", "LIMIT = 1\n")
     others = [i for i in ITEMS if i != "D-2.2.1"]
     office.folder.items(
         "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(others)),
@@ -42,17 +46,21 @@ def launched(office: Office, env: str = "staging") -> None:
     )
     office.looked(dict.fromkeys(ITEMS, Verdict.FAIL), ago=timedelta(days=3), env=env)
     office.looked(GREEN, env=env)
-    kind: dict[str, Any] = {"environment": env, "environment_kind": env}
+    about: dict[str, Any] = {"environment": env, "environment_kind": kind or env}
     minutes = office.folder.write("minutes of the day.md", "we met")
-    office.sign(files=[minutes], **kind)
+    office.sign(files=[minutes], **about)
+    saw = assess(office.desk(env), today=datetime.now(UTC).date()).readiness
     for person in ("elena", "tess"):
-        office.sign("", person, kind="approve", data={"decision": "go"}, text="because", **kind)
+        office.sign(
+            "", person, kind="approve", data={"decision": "go"}, text="because", readiness=saw,
+            **about,
+        )  # fmt: skip
     desk = office.desk(env)
     document = Document(
         kind="status-report", item="D-2.D.1", title="Status report",
         signers=[Signer(role="product_manager", title="Product Manager"),
                  Signer(role="technical_lead", title="Technical Lead")],
-        environment=env, environment_kind=env, fingerprint="9f", candidate="v2.0.0",
+        environment=env, environment_kind=kind or env, fingerprint="9f", candidate="v2.0.0",
         made_at=datetime.now(UTC), summary="All is well.", verdicts=[], figures=[], tables=[],
     )  # fmt: skip
     desk.documents.mkdir(parents=True)
@@ -67,12 +75,13 @@ def launched(office: Office, env: str = "staging") -> None:
 
 
 def packed(office: Office, env: str = "staging", **how: Any) -> Path:
-    """A package of such a launch, signed by Elena."""
+    """A package of such a launch, signed by those who decide."""
     desk = office.desk(env)
     known: dict[str, Any] = {"today": datetime.now(UTC).date()}
     answer = assess(desk, **(known | how))
     path = package.write(office.path / f"{env}.zip", package.build(desk, answer, Mask()))
-    package.sign(path, "elena", office.keys["elena"], desk.roster)
+    for person in DECIDE:
+        package.sign(path, person, office.keys[person], desk.roster)
     return path
 
 
@@ -82,9 +91,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Office, Path]:
     from tests.conftest import Folder
 
     folder = tmp_path_factory.mktemp("launch")
-    office = Office(Folder(folder))
-    launched(office)
-    return office, packed(office)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "suite", committed)
+        office = Office(Folder(folder))
+        launched(office)
+        return office, packed(office)
+
+
+@pytest.fixture(autouse=True)
+def as_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What git says of suites has tests of its own."""
+    monkeypatch.setattr(provenance, "suite", committed)
 
 
 @pytest.fixture
@@ -93,9 +110,14 @@ def zipped(made: tuple[Office, Path], tmp_path: Path) -> Path:
     return Path(shutil.copy(made[1], tmp_path / "p.zip"))
 
 
+def committed(_: Path, suites: Path) -> ledger.Suite:
+    """As git says of suites that are as committed."""
+    return ledger.Suite(COMMIT, clean=True, digest=provenance.suite_digest(suites))
+
+
 def check(path: Path, **how: Any) -> package.Verified:
     with package.opened(path) as opened:
-        return package.verify(opened, **how)
+        return package.verify(opened, package.Trust(**how))
 
 
 def refused(path: Path, **how: Any) -> str:
@@ -110,17 +132,21 @@ def files_of(path: Path) -> dict[str, bytes]:
         return {n: archive.read(n) for n in archive.namelist()}
 
 
-def rebuilt(path: Path, made: tuple[Office, Path], change: Callable[[dict[str, bytes]], None],
-            *, signer: str = "elena", key: str = "") -> Path:  # fmt: skip
-    """The package with other content, listed and signed anew as a forger with a key would."""
+def rebuilt(path: Path, made: tuple[Office, Path], change: Callable[[dict[str, bytes]], object],
+            *, signers: Sequence[str] = DECIDE, key: str = "") -> Path:  # fmt: skip
+    """The package with other content, listed and signed anew as forgers with keys would.
+
+    :param key: whose key the first of them signs with; default: the own.
+    """
     files = {n: d for n, d in files_of(path).items() if not n.startswith("SHA256SUMS")}
     change(files)
     path.write_bytes(package.zipped(files))
-    if signer:
-        sums = path.with_name("SHA256SUMS")
-        sums.write_bytes(files_of(path)["SHA256SUMS"])
+    sums = path.with_name("SHA256SUMS")
+    sums.write_bytes(files_of(path)["SHA256SUMS"])
+    for n, signer in enumerate(signers):
         place = path.with_name("sig")
-        sign(sums, made[0].keys[key or signer], "golive-package", place=place)
+        with_key = key if key and not n else signer
+        sign(sums, made[0].keys[with_key], "golive-package", place=place)
         signed = files_of(path) | {f"SHA256SUMS.{signer}.sig": place.read_bytes()}
         path.write_bytes(package.zipped(signed))
     return path
@@ -132,7 +158,8 @@ def rebuilt(path: Path, made: tuple[Office, Path], change: Callable[[dict[str, b
 def test_a_package_holds_what_the_answer_rests_on(made: Any) -> None:
     found = check(made[1])
     assert (found.answer.answer, found.runs, found.statements, found.documents) == (GO, 2, 3, 2)
-    assert found.signed_by == [("Elena Marsh", "executive team")]
+    assert found.signed_by == SIGNED
+    assert found.unsigned == []
     names = set(files_of(made[1]))
     for name in (
         "index.html", "answer.json", "package.json", "roster.toml", "allowed_signers",
@@ -157,47 +184,156 @@ def test_the_same_answer_makes_the_same_bytes(made: Any) -> None:
     assert one == other
 
 
+def followed(path: Path, place: Path) -> subprocess.CompletedProcess[str]:
+    """The package's own instructions, done to the letter in an empty folder."""
+    text = files_of(path)["HOW-TO-VERIFY.txt"].decode()
+    commands = [line[4:] for line in text.splitlines() if line.startswith("    ")]
+    place.mkdir()
+    return subprocess.run(
+        ["sh", "-e", "-c", "\n".join(commands)], cwd=place, capture_output=True, text=True,
+        env={"PATH": "/usr/bin:/bin", "PACKAGE": str(path)}, check=False,
+    )  # fmt: skip
+
+
+def rezipped(path: Path, files: dict[str, bytes]) -> Path:
+    """The zip of somebody who has no golive."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
 def test_the_instructions_inside_are_enough_with_public_tools_alone(
     zipped: Path, tmp_path: Path
 ) -> None:
-    text = files_of(zipped)["HOW-TO-VERIFY.txt"].decode()
-    commands = [line[4:] for line in text.splitlines() if line.startswith("    ")]
-
-    def follow(folder: str) -> subprocess.CompletedProcess[str]:
-        place = tmp_path / folder
-        place.mkdir()
-        return subprocess.run(
-            ["sh", "-e", "-c", "\n".join(commands)], cwd=place, capture_output=True, text=True,
-            env={"PATH": "/usr/bin:/bin", "PACKAGE": str(zipped)}, check=False,
-        )  # fmt: skip
-
-    done = follow("whole")
+    done = followed(zipped, tmp_path / "whole")
     assert (done.returncode, done.stderr) == (0, "")
     good = re.findall(r'Good "(\S+)" signature for (\w+)', done.stdout)
     assert sorted(good) == [
         ("golive-package", "elena"),
+        ("golive-package", "tess"),
+        ("golive-run", "ci"),
+        ("golive-run", "ci"),
         ("golive-statement", "elena"),
         ("golive-statement", "paul"),
         ("golive-statement", "tess"),
     ]
-    assert not re.search("altered|not valid|not named", done.stdout)
-    shutil.copy(zipped, tmp_path / "kept.zip")
-    for name, data in files_of(zipped).items():
+    assert not re.search("altered|not valid|not named|no part|did not end", done.stdout)
+    files = files_of(zipped)
+    for name, data in files.items():
         if name.endswith(("answer.json", "verdicts.jsonl")) or "evidence" in name:
-            with zipfile.ZipFile(zipped, "w") as archive:
-                for n, d in files_of(tmp_path / "kept.zip").items():
-                    archive.writestr(n, d + b" " if n == name else d)
-            assert follow(hashlib.md5(name.encode()).hexdigest()).returncode != 0, name
-            assert data
+            rezipped(zipped, files | {name: data + b" "})
+            place = tmp_path / hashlib.md5(name.encode()).hexdigest()
+            assert followed(zipped, place).returncode != 0, name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SHA256SUMS.evil", "SHA256SUMS.d/elena.sig", "SHA256SUMS.a.b.sig", "evil", "runs/.x/run.json",
+     "a\nindex.html"],
+)  # fmt: skip
+def test_by_hand_too_a_file_that_is_not_listed_is_seen(
+    zipped: Path, tmp_path: Path, name: str
+) -> None:
+    rezipped(zipped, files_of(zipped) | {name: b"x"})
+    done = followed(zipped, tmp_path / "place")
+    assert done.returncode != 0
+    assert name.replace("\n", " ").split()[0] in done.stdout
+
+
+def test_by_hand_too_a_listed_name_that_hides_is_seen(
+    made: Any, zipped: Path, tmp_path: Path
+) -> None:
+    for n, name in enumerate(("statements/.x/statement.json", "runs/.y/run.json")):
+        files = files_of(made[1]) | {name: b"{}\n"}
+        line = f"{hashlib.sha256(files[name]).hexdigest()}  {name}"
+        lines = [*files["SHA256SUMS"].decode().splitlines(), line]
+        lines.sort(key=lambda line: line[66:])
+        files["SHA256SUMS"] = "".join(f"{line}\n" for line in lines).encode()
+        sums = tmp_path / "SHA256SUMS"
+        sums.write_bytes(files["SHA256SUMS"])
+        sign(sums, made[0].keys["elena"], "golive-package")
+        files["SHA256SUMS.elena.sig"] = sums.with_name("SHA256SUMS.sig").read_bytes()
+        done = followed(rezipped(zipped, files), tmp_path / str(n))
+        assert done.returncode != 0
+        assert Path(name).parts[1] in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("alter", "told"),
+    [
+        (lambda b: b.replace(b'"data":{}', b'"data":{"x":{"by":"elena"}}'), "not valid"),
+        (lambda b: b.replace(b'"by":"joel"', b'"by":"elena"'), "not valid"),
+    ],
+)
+def test_by_hand_too_a_statement_is_its_own_authors(
+    made: Any, zipped: Path, tmp_path: Path, alter: Callable[[bytes], bytes], told: str
+) -> None:
+    """Signed by elena, said by joel, and whoever packs it lists and signs anew."""
+    office = made[0]
+    body = alter(canonical(office.draft(by="joel", environment="staging")))
+    folder = tmp_path / "draft"
+    folder.mkdir()
+    (folder / "statement.json").write_bytes(body)
+    key = "joel" if b'"by":"elena"' in body and b'"by":"joel"' not in body else "elena"
+    sign(folder / "statement.json", office.keys[key], "golive-statement")
+    ident = f"20261128T120000Z-D-2.2.1-joel-{hashlib.sha256(body).hexdigest()[:12]}"
+    said = {f"statements/{ident}/{p.name}": p.read_bytes() for p in folder.iterdir()}
+    rebuilt(zipped, made, lambda files: files.update(said))
+    done = followed(zipped, tmp_path / "place")
+    assert f"statements/{ident}: {told}" in done.stdout
+    assert done.stdout.count('Good "golive-statement"') == 3
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b'{"by":"ci","plugins":[{\n "by": "elena",\n"name":"x"}],\n %s}',
+        b'{\n "by": "elena",\n "by": "ci",\n %s}',
+        b'{\n %s,\n "by": "elena"}',
+    ],
+)
+def test_by_hand_too_a_run_is_its_own_makers(
+    made: Any, zipped: Path, tmp_path: Path, end: bytes
+) -> None:
+    """Signed by elena, where golive reads that CI has made it."""
+
+    def forge(files: dict[str, bytes]) -> None:
+        name = end_of(files)
+        told = msgspec.json.decode(files[name])
+        rest = (
+            b"".join(f' "{k}": "{told[k]}",\n'.encode() for k in ("ended_at", "digest"))
+            + b'"exit_status": 0'
+        )
+        place = tmp_path / "end.json"
+        place.write_bytes(end % rest.strip())
+        sign(place, made[0].keys["tess"], "golive-run")
+        files[name] = place.read_bytes()
+        files[f"{name}.sig"] = place.with_name("end.json.sig").read_bytes()
+
+    rebuilt(zipped, made, forge)
+    done = followed(zipped, tmp_path / "place")
+    assert done.returncode == 1
+    assert re.search("end.json: altered|: not signed", done.stdout)
+
+
+def test_the_instructions_in_a_rehearsals_package_are_enough_too(
+    office: Office, tmp_path: Path
+) -> None:
+    launched(office, "rehearsal")
+    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
+    office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5), ended=False, env="rehearsal")
+    done = followed(packed(office, "rehearsal"), tmp_path / "place")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "did not end: nothing green of it counts" in done.stdout
+    assert "golive-run" not in done.stdout
 
 
 def test_somebody_adds_a_signature_later(made: Any, zipped: Path) -> None:
     office = made[0]
-    package.sign(zipped, "tess", office.keys["tess"], office.desk().roster)
-    assert check(zipped).signed_by == [
-        ("Elena Marsh", "executive team"),
-        ("Tess Lindqvist", "technical lead"),
-    ]
+    package.sign(zipped, "paul", office.keys["paul"], office.desk().roster)
+    paul = ("Paul Adeyemi", "product manager")
+    assert check(zipped).signed_by == [SIGNED[0], paul, SIGNED[1]]
     with pytest.raises(GoliveError, match="is no key of paul"):
         package.sign(zipped, "paul", office.keys["tess"], office.desk().roster)
 
@@ -264,7 +400,9 @@ def test_one_flipped_byte_anywhere_is_noticed(made: Any, tmp_path: Path) -> None
         ("sheets/day_minus_2.html", "does not show what answer.json says"),
         ("documents/status-report.html", "status-report.html.sig: is not valid"),
         ("allowed_signers", "names other keys than roster.toml"),
-        ("suites/t_minus_1_week/test_day_minus_2.py", "answer.json: is not what"),
+        ("suites/t_minus_1_week/test_day_minus_2.py", "suites: are not those that package.json"),
+        ("suites/launch.toml", "suites: are not those that package.json"),
+        ("suites/procedure.toml", "suites: are not those that package.json"),
     ],
 )
 def test_what_a_signer_of_the_package_forged_is_told(
@@ -276,6 +414,7 @@ def test_what_a_signer_of_the_package_forged_is_told(
             "answer.json": lambda: data.replace(b'"GO"', b'"NO-GO"'),
             "suites/t_minus_1_week/test_day_minus_2.py": lambda: data.replace(b"tell them", b"no"),
             "documents/status-report.html": lambda: data.replace(b"All is well", b"Oh no"),
+            "suites/launch.toml": lambda: data.replace(b"24 h", b"48 h"),
         }.get(name, lambda: data + b"\n")()
         assert files[name] != data
 
@@ -306,7 +445,7 @@ def test_a_left_out_run_or_statement_is_told(made: Any, zipped: Path) -> None:
 
 def test_it_has_to_be_signed_by_somebody_of_the_roster(made: Any, zipped: Path) -> None:
     office = made[0]
-    assert "nobody has signed it" in refused(rebuilt(zipped, made, lambda f: None, signer=""))
+    assert "nobody has signed it" in refused(rebuilt(zipped, made, lambda f: None, signers=()))
     rebuilt(zipped, made, lambda f: None, key="tess")
     assert "SHA256SUMS.elena.sig: is not valid" in refused(zipped)
     rebuilt(zipped, made, lambda f: None)
@@ -322,7 +461,330 @@ def test_a_roster_of_ones_own_decides_whose_statements_hold(made: Any, zipped: P
     own = made[0].path / "suites" / "people" / "roster.toml"
     elsewhere = zipped.with_name("roster.toml")
     elsewhere.write_text(own.read_text().replace(made[0].public("tess"), made[0].public("joel"), 1))
-    assert "technical_lead.sig: tess, joel have the same key" in refused(zipped, roster=elsewhere)
+    assert "SHA256SUMS.tess.sig: tess, joel have the same key" in refused(zipped, roster=elsewhere)
+    elsewhere.write_text(own.read_text().replace(made[0].public("leah"), made[0].public("ci"), 1))
+    assert re.search("runs/.*: leah, ci have the same key", refused(zipped, roster=elsewhere))
+    elsewhere.write_text(own.read_text().replace(made[0].public("leah"), made[0].public("joel"), 1))
+    assert "status-report.html.sig: leah, joel have the same" in refused(zipped, roster=elsewhere)
+
+
+# -- who has to have signed it -------------------------------------------------------------------
+
+
+def test_a_go_is_signed_by_everybody_who_decides(made: Any, zipped: Path) -> None:
+    for signers, missing in (
+        (("elena",), "technical_lead"),
+        (("tess",), "executive_team"),
+        (("paul",), "executive_team, technical_lead"),
+    ):
+        rebuilt(zipped, made, lambda f: None, signers=signers)
+        assert f"is GO, but nobody has signed it as {missing}; each role" in refused(zipped)
+
+
+def test_each_role_that_decides_needs_a_person_of_its_own(office: Office) -> None:
+    both = {"roles": ["executive_team", "technical_lead"]}
+    office.roster(elena=both, joel={"roles": ["executive_team"]})
+    roster = office.desk().roster
+    approvers = ("executive_team", "technical_lead")
+    for signers, missing in (
+        (["elena"], ["technical_lead"]),
+        (["elena", "joel"], []),
+        (["joel", "elena"], []),
+        (["joel", "paul"], ["technical_lead"]),
+        (["tess", "elena"], []),
+        ([], ["executive_team", "technical_lead"]),
+    ):
+        people = [roster.people[p] for p in signers]
+        assert package._lacking(approvers, people, roster) == missing, signers
+
+
+def test_whose_signatures_a_no_go_lacks_is_told(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched(office)
+    office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5))
+    desk = office.desk()
+    answer = assess(desk, today=datetime.now(UTC).date())
+    path = package.write(office.path / "p.zip", package.build(desk, answer, Mask()))
+    package.sign(path, "tess", office.keys["tess"], desk.roster)
+    assert check(path).unsigned == ["executive_team"]
+    assert main(["verify", "p.zip"]) == 0
+    assert "missing   the signatures of executive team, who decide" in capsys.readouterr().out
+
+
+# -- by what rules it was made -------------------------------------------------------------------
+
+
+def loosened(suites: Path, file: str, old: str, new: str) -> None:
+    path = suites / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+CHECKS = "t_minus_1_week/test_others.py"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("launch.toml", '"p95_ms" = 500', '"p95_ms" = 900',
+         "launch.toml: thresholds.p95_ms: it has 500, yours 900"),
+        ("launch.toml", 'probe = "24 h"', 'probe = "48 h"',
+         'launch.toml: freshness.probe: it has "24 h", yours "48 h"'),
+        ("launch.toml", '"executive_team", "technical_lead"', '"technical_lead"',
+         'people.approvers: it has ["executive_team", "technical_lead"], yours ["technical_lead"]'),
+        ("launch.toml", '"previous" =', '"store" = "s3://b/p", "previous" =',
+         'launch.toml: launch.store: it has nothing, yours "s3://b/p"'),
+        ("procedure.toml", "Title of D-2.1.1", "Title of D-2.1.1, or so",
+         "procedure.toml: says something else of D-2.1.1"),
+        (CHECKS, "assert 1\n", "assert 1 == 1\n", f"{CHECKS}: says something else of D-2.1.2"),
+        (CHECKS, "import pytest\n", "import pytest  # or so\n",
+         f"{CHECKS}: says something else of D-2.1.1, D-2.1.2"),
+        ("shared.py", "LIMIT = 1", "LIMIT = 2", "shared.py: says something else;"),
+    ],
+)  # fmt: skip
+def test_other_rules_than_ones_own_are_refused_by_name(
+    made: Any, zipped: Path, tmp_path: Path, file: str, old: str, new: str, told: str
+) -> None:
+    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "suites"))
+    assert check(zipped, suites=own).answer.answer == GO
+    loosened(own, file, old, new)
+    assert told in refused(zipped, suites=own)
+
+
+def test_a_check_more_or_less_than_ones_own_is_refused_by_name(
+    made: Any, zipped: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "suites"))
+    (own / CHECKS).rename(own / "test_elsewhere.py")
+    told = refused(zipped, suites=own)
+    assert f"{CHECKS}: is not among your suites of D-2.1.1, D-2.1.2" in told
+    assert "test_elsewhere.py: is missing of D-2.1.1, D-2.1.2" in told
+
+
+def test_another_description_of_the_environment_is_refused(made: Any, zipped: Path) -> None:
+    suites = made[0].path / "suites"
+    own = made[0].desk().origin.fingerprint
+    assert check(zipped, suites=suites, fingerprint=own).answer.answer == GO
+    told = refused(zipped, suites=suites, fingerprint="0" * 64)
+    assert "its environment staging is described otherwise than by" in told
+
+
+def test_the_command_compares_with_the_suites_here_or_says_that_it_cannot(
+    made: Any,
+    zipped: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    believed = "rules     the enclosed ones were believed"
+    assert main(["verify", str(zipped)]) == 0
+    assert believed in capsys.readouterr().out
+    own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "elsewhere" / "suites"))
+    assert main(["verify", str(zipped), "--suites", "elsewhere/suites"]) == 0
+    out = capsys.readouterr().out
+    assert "rules     as in elsewhere/suites" in out
+    assert f"roster    {own / 'people' / 'roster.toml'}" in out
+    loosened(own, "launch.toml", '"p95_ms" = 500', '"p95_ms" = 900')
+    assert main(["verify", str(zipped), "--suites", "elsewhere/suites"]) == 1
+    assert "thresholds.p95_ms: it has 500, yours 900" in capsys.readouterr().err
+    own.rename(tmp_path / "suites")
+    assert main(["verify", str(zipped)]) == 1
+    assert "thresholds.p95_ms: it has 500, yours 900" in capsys.readouterr().err
+    loosened(tmp_path / "suites", "launch.toml", '"p95_ms" = 900', '"p95_ms" = 500')
+    loosened(tmp_path / "suites", "environments/staging.toml", "Small", "Another")
+    assert main(["verify", str(zipped)]) == 1
+    assert "environment staging is described otherwise" in capsys.readouterr().err
+    (tmp_path / "suites" / "environments" / "staging.toml").unlink()
+    assert main(["verify", str(zipped)]) == 0  # they know nothing of staging
+    assert believed in capsys.readouterr().out
+    assert main(["verify", str(zipped), "--suites", "reports"]) == 1
+    assert "--suites: found no launch.toml in reports" in capsys.readouterr().err
+
+
+def test_it_holds_every_python_file_of_the_suites(made: Any) -> None:
+    names = set(files_of(made[1]))
+    for path in (made[0].path / "suites").rglob("*.py"):
+        assert f"suites/{path.relative_to(made[0].path / 'suites').as_posix()}" in names
+    assert "suites/shared.py" in names
+
+
+def test_an_answer_may_not_be_older_than_wanted(
+    made: Any, zipped: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(zipped.parent)
+    made_at = check(zipped).answer.made_at
+    assert check(zipped, not_before=made_at).answer.answer == GO
+    told = refused(zipped, not_before=made_at + timedelta(seconds=61))
+    assert re.search(r"its answer is of .* UTC; expected none older than", told)
+    today = datetime.now(UTC).date()
+    for words, status in (("24 h", 0), ("24h", 0), ("7d", 0), (f"{today}", 0), ("0.0001 min", 1),
+                          (f"{today + timedelta(days=1)}", 1), ("soon", 1)):  # fmt: skip
+        assert main(["verify", str(zipped), "--not-older-than", words]) == status, words
+    assert "--not-older-than: found 'soon'; expected a date such as" in capsys.readouterr().err
+
+
+def test_an_answer_of_a_time_to_come_is_refused(office: Office) -> None:
+    launched(office)
+    desk = office.desk()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    answer = assess(desk, today=datetime.now(UTC).date(), now=later)
+    path = package.write(office.path / "p.zip", package.build(desk, answer, Mask()))
+    for person in DECIDE:
+        package.sign(path, person, office.keys[person], desk.roster)
+    assert "which has not come; look at the clock" in refused(path)
+
+
+# -- by what code it was made --------------------------------------------------------------------
+
+
+def test_another_golive_is_refused_until_its_code_is_trusted(
+    office: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, other = provenance.engine_digest(), "f" * 64
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance, "engine_digest", lambda: other)
+        launched(office)
+        path = packed(office)
+        assert check(path).answer.answer == GO
+    told = refused(path)
+    assert f"was made by golive {check(path, engine=other).about.golive} of SHA-256 {other}" in told
+    assert f"of {own}; check it with the golive that made it" in told
+    assert f"expected {'e' * 64}" in refused(path, engine="e" * 64)
+    assert main(["verify", str(path), "--golive", other]) == 0
+    assert f"golive    {check(path, engine=other).about.golive} of SHA-256 {other}" in (
+        capsys.readouterr().out
+    )
+    assert main(["verify", str(path), "--golive", "ffff"]) == 1
+    assert "--golive: found 'ffff'; expected a SHA-256" in capsys.readouterr().err
+
+
+def test_a_package_that_claims_another_basis_than_its_own_is_told(made: Any, zipped: Path) -> None:
+    def claim(**fields: Any) -> Callable[[dict[str, bytes]], None]:
+        def change(files: dict[str, bytes]) -> None:
+            about = msgspec.json.decode(files["package.json"])
+            about["suite"] |= fields.pop("suite", {})
+            files["package.json"] = msgspec.json.encode(about | fields)
+
+        return change
+
+    for fields, told in (
+        ({"fingerprint": "0" * 64}, "answer.json: is not what its runs and statements say"),
+        ({"engine": "0" * 64}, "was made by golive"),
+        ({"suite": {"digest": "0" * 64}}, "suites: are not those that package.json says"),
+        ({"suite": {"clean": False}}, "answer.json: is not what its runs and statements say"),
+    ):
+        shutil.copy(made[1], zipped)
+        assert told in refused(rebuilt(zipped, made, claim(**fields)))
+
+
+# -- whose runs are in it ------------------------------------------------------------------------
+
+
+def end_of(files: dict[str, bytes]) -> str:
+    return max(n for n in files if n.endswith("end.json"))
+
+
+def fabricated(files: dict[str, bytes]) -> str:
+    """A run that was edited, its digest made anew; its name."""
+    end = end_of(files)
+    run = end.removesuffix("/end.json")
+    files[f"{run}/run.json"] = files[f"{run}/run.json"].replace(b"nightly", b"somebody")
+    files[f"{run}/verdicts.jsonl"] = files[f"{run}/verdicts.jsonl"].replace(b"FAIL", b"PASS")
+    parts = (files[f"{run}/{n}"] for n in ("run.json", "facts.jsonl", "verdicts.jsonl"))
+    told = msgspec.json.decode(files[end])
+    told["digest"] = hashlib.sha256(b"".join(parts)).hexdigest()
+    files[end] = msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n"
+    return run
+
+
+def test_a_run_whose_maker_did_not_sign_it_is_refused_by_name(
+    made: Any, zipped: Path, tmp_path: Path
+) -> None:
+    run = end_of(files_of(zipped)).removesuffix("/end.json")
+    changes: list[tuple[Callable[[dict[str, bytes]], object], str]] = [
+        (fabricated, "the signature of ci is not valid"),
+        (lambda files: files.pop(f"{run}/end.json.sig"), "the signature of ci is not valid"),
+        (
+            lambda files: files.update({f"{run}/end.json.sig": b"x"}),
+            "the signature of ci is not valid",
+        ),
+    ]
+    for n, (change, told) in enumerate(changes):
+        shutil.copy(made[1], zipped)
+        rebuilt(zipped, made, change)
+        assert f"{run}: {told}" in refused(zipped)
+        done = followed(zipped, tmp_path / str(n))
+        assert (done.returncode, f"{run}: not signed" in done.stdout) == (1, True)
+    shutil.copy(made[1], zipped)
+    own = (made[0].path / "suites" / "people" / "roster.toml").read_text()
+    elsewhere = zipped.with_name("roster.toml")
+    elsewhere.write_text(re.sub('"runner" = .*\n', "", own))
+    told = refused(zipped, roster=elsewhere)
+    assert re.search(r"runs/\S+: ci signed it, of whom roster.toml has no key", told)
+
+
+def test_a_run_that_nobody_signed_keeps_it_from_being_made(office: Office) -> None:
+    launched(office)
+    run = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
+    desk = office.desk()
+    with pytest.raises(GoliveError, match=f"{run.name}: nobody has signed its end; a package"):
+        package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+
+
+def test_runs_of_a_rehearsal_need_no_signature(office: Office) -> None:
+    launched(office, "rehearsal")
+    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
+    assert check(packed(office, "rehearsal")).runs == 3
+
+
+def test_a_run_under_another_name_or_with_more_in_it_is_refused(made: Any, zipped: Path) -> None:
+    run = end_of(files_of(zipped)).removesuffix("/end.json")
+
+    def moved(files: dict[str, bytes]) -> None:
+        for name in [n for n in files if n.startswith(run)]:
+            files[name.replace(run, f"{run}f")] = files.pop(name)
+
+    said = next(n for n in files_of(zipped) if n.endswith("statement.json"))
+    for change, told in (
+        (moved, f"{run}f: is the run {run.removeprefix('runs/')}"),
+        (lambda files: files.update({f"{run}/more.json": b"{}"}), "more.json: is no part of a run"),
+        (lambda files: files.update({said.replace("statement.json", "more"): b"{}"}),
+         "more: is no part of a statement"),
+        (lambda files: files.update({"runs/file": b"{}"}), "runs/file"),
+        (lambda files: files.update({"statements/file": b"{}"}), "statements/file"),
+    ):  # fmt: skip
+        shutil.copy(made[1], zipped)
+        assert told in refused(rebuilt(zipped, made, change))
+    with pytest.raises(GoliveError, match="is no name of a file in a package"):
+        rebuilt(zipped, made, lambda files: files.update({"runs/.x/run.json": b"{}"}))
+
+
+def test_what_a_package_cannot_hold_keeps_it_from_being_made(office: Office) -> None:
+    launched(office)
+
+    def told(folder: Path) -> str:
+        desk = office.desk()
+        with pytest.raises(GoliveError) as caught:
+            package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+        shutil.rmtree(folder)
+        return str(caught.value)
+
+    reports = office.desk().reports
+    for folder in (reports / "runs" / ".x", reports / "runs" / "rubbish"):
+        folder.mkdir()
+        assert f"runs/{folder.name}" in told(folder)
+    signed = office.sign(text="again")
+    (signed.folder / "note.txt").write_text("x")
+    assert "note.txt: is no part of the statement" in told(signed.folder)
+    gone = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
+    office.sign(text="on what was seen")
+    shutil.rmtree(gone)
+    said = told(office.looked({"D-2.1.2": Verdict.PASS}, ago=timedelta(seconds=8)))
+    assert gone.name in said
+    assert "fetch them with `golive pull`" in said
 
 
 # -- what is none ------------------------------------------------------------------------------
@@ -477,6 +939,38 @@ def test_a_rehearsal_says_so_everywhere_and_never_serves_production(office: Offi
         )
 
 
+def test_no_rehearsal_passes_for_what_it_is_named_after(
+    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever packs it can call an environment staging and say that it is a rehearsal."""
+    file = office.path / "suites" / "environments" / "staging.toml"
+    own = file.read_text()
+    file.write_text(own.replace('"kind" = "staging"', '"kind" = "rehearsal"'))
+    launched(office, "staging", kind="rehearsal")
+    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
+    path = packed(office)
+    assert check(path).about.is_rehearsal
+    assert "is about a REHEARSAL, which decides nothing; expected" in refused(
+        path, purpose="staging"
+    )
+    file.write_text(own)
+    assert main(["verify", str(path)]) == 1
+    assert "says that staging is a rehearsal; expected staging" in capsys.readouterr().err
+
+
+def test_a_roster_that_is_not_where_it_belongs_is_not_made_up_for_by_the_enclosed_one(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launched(office)
+    path = packed(office)
+    assert main(["verify", str(path)]) == 0
+    roster = office.path / "suites" / "people" / "roster.toml"
+    kept = roster.rename(office.path / "kept.toml")
+    assert main(["verify", str(path)]) == 1
+    assert "roster.toml: is not there; expected the roster of staging" in capsys.readouterr().err
+    assert main(["verify", str(path), "--roster", str(kept)]) == 0
+
+
 # -- the commands ------------------------------------------------------------------------------
 
 
@@ -491,6 +985,10 @@ def test_the_commands_package_sign_and_verify(
     assert "p.zip: nobody has signed it" in capsys.readouterr().err
     assert main(["package", "--sign", "p.zip", "--as", "elena", "--key", key]) == 0
     assert "by        Elena Marsh" in capsys.readouterr().out
+    assert main(["verify", "p.zip", "--for", "staging"]) == 1
+    assert "nobody has signed it as technical_lead" in capsys.readouterr().err
+    tess = str(office.keys["tess"])
+    assert main(["package", "--sign", "p.zip", "--as", "tess", "--key", tess]) == 0
     assert main(["verify", "p.zip", "--for", "staging"]) == 0
     out = capsys.readouterr().out
     assert "holds: p.zip" in out

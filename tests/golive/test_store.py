@@ -27,26 +27,29 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from golive import ledger, statements, store
+from golive import ledger, signatures, statements, store
 from golive.cli import main
 from golive.desk import Desk
 from golive.ledger import Ledger
 from golive.masking import Mask
+from golive.signatures import sign
 from golive.statements import Evidence, Statement
 from golive.store import (
     DOCUMENTS,
     KINDS,
     RUNS,
     STATEMENTS,
+    Makers,
     Outcome,
     Store,
+    compare,
     kept_document,
     pack,
     pull,
     push,
 )
-from golive.verdicts import GoliveError, Pending, ProbeError
-from tests.conftest import Office
+from golive.verdicts import GoliveError, Pending, ProbeError, Verdict
+from tests.conftest import RUNNER, Folder, Office
 from tests.golive.test_ledger import NOW, head, verdict
 from tests.golive.test_signed import by_command, make
 
@@ -60,7 +63,9 @@ ROOT = Path(__file__).parents[2]
 
 
 class Clone:
-    """Somebody's own reports."""
+    """Somebody's own reports, in a launch whose roster says who may make runs."""
+
+    office: Office
 
     def __init__(self, folder: Path) -> None:
         self.reports = folder
@@ -70,14 +75,18 @@ class Clone:
     def folders(self) -> dict[str, Path]:
         return {RUNS: self.reports / "runs", STATEMENTS: self.reports / "statements"}
 
-    def run(self, ident: str = RUN, detail: str = "") -> Path:
+    def run(self, ident: str = RUN, detail: str = "", *, by: str = RUNNER, key: str = "") -> Path:
+        """A run that has ended. ``by``: who says to have made it; ``key``: with whose key."""
         environment = ident.partition("-")[2].rpartition("-")[0]
         ref = ledger.EnvironmentRef(environment, environment, environment.title(), "f" * 64)
         written = Ledger(
             self.reports, msgspec.structs.replace(head(ident), environment=ref), Mask()
         )
         written.add_verdict(verdict("D-13.1.1", detail=detail))
-        written.close(0)
+        is_signed = by and environment != "rehearsal"
+        written.close(0, by if is_signed else "")
+        if is_signed:
+            sign(written.folder / ledger.END, self.office.keys[key or by], signatures.RUNS)
         (written.folder / "report.html").write_text("made anew by golive report")
         return written.folder
 
@@ -106,10 +115,10 @@ class Clone:
         return folder
 
     def push(self, place: str, env: str = "") -> Outcome:
-        return push(Store(place), self.folders, env)
+        return push(Store(place), self.folders, env, makers=Makers(self.office.path))
 
     def pull(self, place: str, env: str = "") -> Outcome:
-        return pull(Store(place), self.folders, env)
+        return pull(Store(place), self.folders, env, makers=Makers(self.office.path))
 
     def everything(self) -> dict[str, bytes]:
         return contents(self.reports)
@@ -122,6 +131,20 @@ def contents(folder: Path) -> dict[str, bytes]:
         for p in sorted(folder.rglob("*"))
         if p.is_file() and p.name != "report.html"
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the launch that all clones are of."""
+    Clone.office = Office(Folder(tmp_path_factory.mktemp("launch")))
+    return Clone.office.path
+
+
+@pytest.fixture(autouse=True)
+def in_launch(launch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are called there."""
+    monkeypatch.chdir(launch)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @pytest.fixture
@@ -225,7 +248,7 @@ def test_three_clones_come_to_hold_the_same(place: str, clone: Callable[[str], C
     ann.state()
     bob.run(OTHER_RUN)
     bob.state("D-5.1.3", evidence=b"other")
-    eve.state("D-5.1.4", "rehearsal")
+    eve.state("D+1.3.5", "rehearsal")
     first = ann.push(place)
     assert (first.moved[RUNS], len(first.moved[STATEMENTS])) == ([RUN], 1)
     assert first.there == {RUNS: 0, STATEMENTS: 0}
@@ -233,7 +256,7 @@ def test_three_clones_come_to_hold_the_same(place: str, clone: Callable[[str], C
         done = one.push(place)
         done.refused.update(one.pull(place).refused)
         assert done.refused == {}
-    assert len(ann.everything()) == 2 * 4 + 3 * 3
+    assert len(ann.everything()) == 5 + 4 + 3 * 3
     assert ann.everything() == bob.everything() == eve.everything()
     again = bob.push(place)
     assert again.moved == {RUNS: [], STATEMENTS: []}
@@ -291,7 +314,7 @@ def test_only_one_environment_travels_where_one_is_named(
     ann.push(place)
     done = bob.pull(place, "staging")
     assert done.moved == {RUNS: [RUN], STATEMENTS: [staged.name]}
-    assert len(bob.everything()) == 4 + 3
+    assert len(bob.everything()) == 5 + 3
     assert eve.pull(place, "production").moved == {RUNS: [], STATEMENTS: []}
     assert eve.everything() == {}
 
@@ -310,7 +333,6 @@ def test_pushing_at_the_same_time_loses_nothing(shared: str, clone: Callable[[st
                 *(sys.executable, "-c", COMMAND, "push", "--json"),
                 *("--store", shared, "--reports", str(one.reports)),
             ],
-            cwd=ROOT,
             stdout=subprocess.PIPE,
         )
         for one in clones
@@ -387,7 +409,7 @@ main(sys.argv[2:])
 
 def kill_at(where: str, *command: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", STOPS_AT, where, *command], cwd=ROOT, stdout=subprocess.PIPE
+        [sys.executable, "-c", STOPS_AT, where, *command], stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"there\n"
@@ -421,12 +443,13 @@ def test_a_pull_that_was_killed_leaves_no_half_run_or_statement(
     kill = ("pull", "--store", folder, "--reports", str(bob.reports))
     ann.push(folder)
     kill_at("rename", *kill)
-    (left,) = bob.folders[RUNS].iterdir()
+    (left,) = bob.reports.glob(".pull-*")
     assert list(left.rglob("run.json"))
-    assert ledger.runs(bob.reports) == []
+    assert list(bob.folders[RUNS].iterdir()) == []
     os.utime(left, (time.time() - 2 * 24 * 3600,) * 2)
     assert bob.pull(folder).moved[RUNS] == [RUN]
     assert bob.everything() == ann.everything()
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("size", [101 * 2**20])
@@ -787,9 +810,9 @@ def test_a_store_that_may_only_be_read_can_be_pulled_from() -> None:
     with without_privileges() as place:
         (place / "store").mkdir()
         ann, bob = Clone(place / "ann"), Clone(place / "bob")
-        ann.run()
-        ann.push(str(place / "store"))
         ann.run(OTHER_RUN)
+        ann.push(str(place / "store"))
+        ann.run(f"{OTHER_RUN}a")
         for name in ("store/runs", "store"):
             (place / name).chmod(0o555)
         with pytest.raises(GoliveError) as caught:
@@ -798,7 +821,7 @@ def test_a_store_that_may_only_be_read_can_be_pulled_from() -> None:
             f"store {place / 'store'}: cannot be written: Permission denied; next: ask its owner"
             " for the right to read, list and write there"
         )
-        assert bob.pull(str(place / "store")).moved[RUNS] == [RUN]
+        assert bob.pull(str(place / "store")).moved[RUNS] == [OTHER_RUN]
         (place / "store" / "runs").chmod(0)
         with pytest.raises(GoliveError, match="store: cannot be listed: Permission denied"):
             bob.pull(str(place / "store"))
@@ -942,7 +965,7 @@ def test_the_launch_names_the_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ann = clone("reports")
-    ann.run()
+    ann.run(OTHER_RUN)
     (tmp_path / "suites").mkdir()
     file = tmp_path / "suites" / "launch.toml"
     said = 'date = 2026-12-07\ncandidate = "v2.0.0"\nprevious = "v1.9.0"\n'
@@ -956,6 +979,162 @@ def test_the_launch_names_the_store(
     assert main(["push"]) == 0
     assert capsys.readouterr().out.startswith("pushed 1 run, 0 statements")
     assert len(Inside(folder).names()) == 1
+
+
+# -- who made a run ------------------------------------------------------------------------------
+
+
+def recomputed(run: Path, name: str, old: bytes, new: bytes) -> Path:
+    """A run edited by hand, with its digest made anew."""
+    data = (run / name).read_bytes()
+    assert old in data
+    (run / name).write_bytes(data.replace(old, new))
+    end = msgspec.json.decode((run / ledger.END).read_bytes())
+    end["digest"] = ledger.digest(run)
+    (run / ledger.END).write_bytes(msgspec.json.encode(end))
+    return run
+
+
+FORGERIES: list[tuple[Callable[[Clone], Path], str]] = [
+    (lambda c: c.run(by=""), "nobody has signed its end; expected a signature of somebody on"),
+    (lambda c: recomputed(c.run(), ledger.VERDICTS, b"PASS", b"FAIL"), "signature of ci is not"),
+    (lambda c: c.run(by=RUNNER, key="joel"), "the signature of ci is not valid"),
+    (lambda c: _without(c.run(), f"{ledger.END}.sig"), "the signature of ci is not valid"),
+    (lambda c: recomputed(c.run(by=""), ledger.HEAD, b'"kind": "staging"', b'"kind": "rehearsal"'),
+     "nobody has signed its end"),
+]  # fmt: skip
+
+
+def _without(run: Path, name: str) -> Path:
+    (run / name).unlink()
+    return run
+
+
+@pytest.mark.parametrize(("forge", "why"), FORGERIES)
+def test_a_run_that_its_maker_did_not_sign_is_refused_by_name_on_both_ways(
+    folder: str, clone: Callable[[str], Clone], forge: Callable[[Clone], Path], why: str
+) -> None:
+    ann, bob = clone("ann"), clone("bob")
+    run = forge(ann)
+    ann.run(OTHER_RUN)
+    done = ann.push(folder)
+    assert why in done.refused[f"runs/{RUN}"]
+    assert done.moved[RUNS] == [OTHER_RUN]
+    name = Inside(folder).add(RUNS, RUN, pack(run, RUNS))
+    done = bob.pull(folder)
+    assert why in done.refused[name]
+    assert done.moved[RUNS] == [OTHER_RUN]
+    assert [p.name for p in bob.folders[RUNS].iterdir()] == [OTHER_RUN]
+
+
+def test_where_nothing_says_who_may_make_runs_they_are_unverified(
+    tmp_path: Path, folder: str, clone: Callable[[str], Clone], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ann, bob = clone("ann"), clone("bob")
+    for ident in (RUN, OTHER_RUN):
+        ann.run(ident)
+    assert ann.push(folder).refused == {}
+    monkeypatch.chdir(tmp_path)
+    mine = ("--store", folder, "--reports")
+    assert main(["pull", *mine, str(bob.reports)]) == 1
+    told = capsys.readouterr()
+    assert RUN in told.err
+    assert "is unverified, since nothing here says who may have made it" in told.err
+    assert [p.name for p in bob.folders[RUNS].iterdir()] == [OTHER_RUN]
+    (tmp_path / "elsewhere").mkdir()
+    assert main(["push", "--store", "elsewhere", "--reports", str(ann.reports)]) == 1
+    assert "is unverified, since nothing here says" in capsys.readouterr().err
+    (tmp_path / "suites").symlink_to(Clone.office.path / "suites")
+    assert main(["pull", *mine, str(bob.reports)]) == 0
+    roster = Clone.office.path / "suites" / "people" / "roster.toml"
+    kept = roster.read_bytes()
+    shutil.rmtree(bob.folders[RUNS])
+    try:
+        roster.unlink()
+        done = bob.pull(folder)
+    finally:
+        roster.write_bytes(kept)
+    (why,) = done.refused.values()
+    assert why.startswith("is unverified, since nobody can tell who made it")
+
+
+def test_an_environment_that_names_a_file_is_not_looked_up(
+    folder: str, clone: Callable[[str], Clone]
+) -> None:
+    ann, bob = clone("ann"), clone("bob")
+    other = Clone.office.folder.environment("mine")
+    run = recomputed(ann.run(), ledger.HEAD, b'"name": "staging"', f'"name": "{other}"'.encode())
+    name = Inside(folder).add(RUNS, RUN, pack(run, RUNS))
+    assert "is no name of an environment" in bob.pull(folder).refused[name]
+
+
+# -- what is there and not here ------------------------------------------------------------------
+
+
+@pytest.fixture
+def pushed(office: Office, place: str) -> Office:
+    """A launch with a run, an attestation and a no-go, all of which were pushed."""
+    path = office.path / "suites" / "launch.toml"
+    path.write_text(path.read_text().replace('"previous"', f'"store" = "{place}", "previous"', 1))
+    office.looked({"D-2.1.1": Verdict.PASS})
+    office.looked({"D-2.1.1": Verdict.PASS}, env="rehearsal")
+    office.sign()
+    office.sign("", "tess", kind="approve", data={"decision": "no-go"}, text="it leaks")
+    done = push(
+        Store(place), {RUNS: office.path / "reports" / "runs", STATEMENTS: office.statements}
+    )
+    assert done.refused == {}
+    assert compare(office.desk()) == []
+    return office
+
+
+def test_what_was_pushed_and_is_not_here_is_named(pushed: Office, place: str) -> None:
+    desk = pushed.desk()
+    (no_go,) = pushed.statements.glob("*-approve-tess-*")
+    (run,) = (desk.reports / "runs").glob("*-staging-*")
+    shutil.move(no_go, pushed.path / no_go.name)
+    assert compare(desk) == [no_go.name]
+    run.rename(run.with_name(f".{run.name}"))
+    assert compare(desk) == [run.name, no_go.name]
+    pull(Store(place), {RUNS: desk.reports / "runs", STATEMENTS: pushed.statements})
+    assert compare(desk) == []
+    for path in (run / "verdicts.jsonl", no_go / "statement.json.sig"):
+        path.write_bytes(path.read_bytes() + b"\n")
+    other = " (here with another content)"
+    assert compare(desk) == [f"{run.name}{other}", f"{no_go.name}{other}"]
+
+
+def test_records_of_another_environment_are_not_missed_and_revocations_are(
+    pushed: Office, place: str
+) -> None:
+    desk = pushed.desk()
+    for run in (desk.reports / "runs").glob("*-rehearsal-*"):
+        shutil.rmtree(run)
+    other: dict[str, Any] = {"environment": "rehearsal", "environment_kind": "rehearsal"}
+    rehearsed = pushed.sign(text="in a rehearsal", **other)
+    revoked = pushed.sign("", "paul", kind="revoke", about="0" * 64, text="no", **other)
+    push(Store(place), {STATEMENTS: pushed.statements})
+    for signed in (rehearsed, revoked):
+        shutil.rmtree(signed.folder)
+    assert compare(desk) == [revoked.id]
+    assert rehearsed.id in compare(pushed.desk("rehearsal"))
+
+
+def test_what_cannot_be_told_in_the_store_is_named(pushed: Office, place: str) -> None:
+    ident = "20261128T120000Z-D-2.2.1-paul-000000000000"
+    Inside(place).add(STATEMENTS, ident, b"no archive")
+    (no_go,) = pushed.statements.glob("*-approve-tess-*")
+    Inside(place).add(STATEMENTS, no_go.name, b"another")
+    named = {ident, f"{no_go.name} (here with another content)"}
+    assert set(compare(pushed.desk())) == named
+
+
+def test_a_store_that_cannot_be_asked_is_no_comparison(office: Office, folder: str) -> None:
+    with pytest.raises(GoliveError, match="names no store to compare with"):
+        compare(office.desk())
+    with pytest.raises(GoliveError, match="no such folder"):
+        compare(with_store(office, f"{folder}/gone"))
 
 
 # -- how a signed document is kept ---------------------------------------------------------------

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from golive.cli import main
+from golive.signatures import STATEMENTS, sign
+from golive.statements import canonical, identify
+from golive.verdicts import GoliveError
 from tests.conftest import Office
 
 Capture = pytest.CaptureFixture[str]
@@ -89,3 +94,74 @@ def test_by_hand_too_an_altered_statement_is_told(office: Office, capsys: Captur
     assert "incorrect signature" in done.stdout + done.stderr
     assert "minutes.txt: FAILED" in done.stdout
     assert "more.txt: is not named" in done.stdout
+
+
+def forged(office: Office, key: str, *, raw: bytes = b"", **fields: Any) -> Path:
+    """A statement that golive would not have signed, with a right signature by that key.
+
+    :param raw: the file's bytes; default: the statement in canonical form.
+    """
+    said = office.draft(**fields)
+    folder = office.statements / identify(said)
+    folder.mkdir(parents=True)
+    (folder / "statement.json").write_bytes(raw or canonical(said))
+    sign(folder / "statement.json", office.keys[key], STATEMENTS)
+    return folder
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {"data": {"x": {"by": "elena"}}},
+    {"data": {"by": "elena"}},
+    {"data": {"x": [{"y": {"by": "elena", "candidate": "v2.0.0"}}]}},
+    {"about": '","by":"elena","candidate":"'},
+    {"text": '","by":"elena","candidate":"'},
+    {"data": {'","by":"elena","candidate":"': 1}},
+    {"candidate": 'v2","by":"elena'},
+]
+
+
+@pytest.mark.parametrize("fields", HOSTILE)
+def test_by_hand_nothing_but_its_own_key_tells_who_said_it(
+    office: Office, capsys: Capture, fields: dict[str, Any]
+) -> None:
+    folder = forged(office, "elena", by="joel", **fields)
+    done = by_hand(office, folder, capsys)
+    assert "Good" not in done.stdout
+    assert "Could not verify signature" in done.stdout + done.stderr
+
+
+def test_by_hand_a_file_that_names_two_people_is_no_statement(
+    office: Office, capsys: Capture
+) -> None:
+    for n, (old, new) in enumerate(
+        ((b'"kind":', b'"by":"joel","kind":'), (b'{"about"', b'{"by":"joel"}\n{"about"'))
+    ):
+        said = canonical(office.draft(by="elena", text=f"it is so, {n}"))
+        folder = forged(office, "elena", by="elena", raw=said.replace(old, new), text=str(n))
+        done = by_hand(office, folder, capsys)
+        assert "statement.json: was not written by golive" in done.stdout
+        assert "Good" not in done.stdout
+
+
+def test_by_hand_answers_do_not_name_evidence(office: Office, capsys: Capture) -> None:
+    digest = hashlib.sha256(b"x").hexdigest()
+    for data in (
+        {"sha256": digest},
+        {"evidence": [{"bytes": 1, "name": "x", "sha256": digest, "url": ""}], "expires_at": ""},
+    ):
+        folder = forged(office, "paul", by="paul", data=data)
+        (folder / "evidence").mkdir()
+        (folder / "evidence" / f"{digest}-x").write_bytes(b"x")
+        done = by_hand(office, folder, capsys)
+        wrong = "is not named" if "evidence" not in data else "was not written by golive"
+        assert wrong in done.stdout
+
+
+@pytest.mark.parametrize("fields", HOSTILE[:3])
+def test_a_key_that_means_something_else_in_a_statement_is_no_answer(
+    office: Office, capsys: Capture, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(GoliveError, match=r"--data: found the key 'by'.*expected another name"):
+        office.sign(by="paul", **fields)
+    folder = forged(office, "paul", by="paul", **fields)
+    assert "data: found the key 'by'" in office.desk().statements.unreadable[folder.name]
