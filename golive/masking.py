@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import string
 from bisect import bisect_left
@@ -86,6 +85,23 @@ class Mask:
                 cut = end
         return self(text[:cut]), text[cut:]
 
+    def at_end(self, rest: str) -> str:
+        """What may be shown of such a rest once nothing follows: no half of a secret."""
+        return rest if len(rest) < _SHORTEST else MASKED
+
+    def in_cut(self, text: str) -> str:
+        """A text without secrets in which others have cut long values short with ``...``: nothing
+        of what was left of a secret there either."""
+        pieces = text.split("...")
+        for n, piece in enumerate(pieces):
+            begin = len(piece) - self._backwards.beginning(piece[::-1]) if n else 0
+            end = self._known.beginning(piece) if n + 1 < len(pieces) else len(piece)
+            if begin >= _SHORTEST:
+                piece = MASKED + piece[begin:]
+                end += len(MASKED) - begin
+            pieces[n] = self(piece[:end]) + self.at_end(piece[end:])
+        return "...".join(pieces)
+
     @property
     def longest(self) -> int:
         """Characters of the longest spelling."""
@@ -96,6 +112,10 @@ class Mask:
         if self._ready is None:
             self._ready = _Known(self._spellings)
         return self._ready
+
+    @property
+    def _backwards(self) -> _Known:
+        return _Known({s[::-1] for s in self._spellings})
 
 
 class _Known:
@@ -139,9 +159,10 @@ def _tree(words: list[str]) -> str:
     branches = []
     for _, group in groupby((w for w in words if w), key=lambda w: w[0]):
         alike = list(group)
-        common = os.path.commonprefix([alike[0], alike[-1]])
-        rest = [w[len(common) :] for w in alike]
-        branches.append(re.escape(common) + (_tree(rest) if rest != [""] else ""))
+        first, last = alike[0], alike[-1]  # in order, so all share what these two share
+        same = next((n for n, c in enumerate(first) if last[n : n + 1] != c), len(first))
+        rest = [w[same:] for w in alike]
+        branches.append(re.escape(first[:same]) + (_tree(rest) if rest != [""] else ""))
     return f"(?:{'|'.join(branches)}){'' if words[0] else '?'}"
 
 

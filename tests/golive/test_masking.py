@@ -9,7 +9,6 @@ import re
 import string
 import time
 from collections.abc import Callable
-import time
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import pytest
@@ -157,6 +156,19 @@ def test_only_what_may_become_a_secret_is_held_back() -> None:
 
 def test_a_secret_that_ends_as_another_begins_is_masked_whole() -> None:
     assert masking("abcdefgh", "ghijklmn").in_pieces("abcdefgh") == (MASKED, "")
+
+
+def test_what_is_left_of_a_secret_that_was_cut_short_is_masked() -> None:
+    mask = masking("kestrel-7f3a9c")
+    for size in range(4, 14):
+        assert mask.in_cut(f"as kestrel-7f3a9c {'kestrel-7f3a9c'[:size]}... and") == (
+            f"as {MASKED} {MASKED}... and"
+        )
+        assert mask.in_cut(f"as ...{'kestrel-7f3a9c'[-size:]} kestrel-7f3a9c") == (
+            f"as ...{MASKED} {MASKED}"
+        )
+        assert mask.in_cut(f"a ...{'kestrel-7f3a9c'[-size:]}... b") == f"a ...{MASKED}... b"
+    assert mask.in_cut("as ...9c and ke... and so on") == "as ...9c and ke... and so on"
 
 
 # -- what must not be handed on ----------------------------------------------------------------
