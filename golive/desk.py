@@ -13,6 +13,7 @@ from pathlib import Path
 
 from golive import environments, launch, procedure, roster
 from golive.items import Card, read_cards
+from golive.masking import Mask
 from golive.roster import Person
 from golive.statements import Statements, Vouched
 from golive.verdicts import GoliveError, Pending
@@ -71,6 +72,17 @@ class Desk:
     def cards(self) -> dict[str, tuple[Card, str]]:
         """What code says of each item, with its source, read without running it."""
         return read_cards(self.suites)
+
+    @cached_property
+    def secrets(self) -> tuple[Mask, list[str]]:
+        """What knows this environment's secrets, as far as this machine has them, and the names of
+        those that it has not.
+
+        :raises GoliveError: the environment's files cannot be read.
+        """
+        mask, file = Mask(), Path(self.environment.source)
+        product = self.suites / "product.toml"
+        return mask, environments.secrets_at_hand(file, product, self.root, mask)
 
     @property
     def owner_roles(self) -> list[str]:

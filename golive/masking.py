@@ -18,7 +18,9 @@ MASKED = "********"
 _SHORTEST = 4
 """Characters below which a secret would blank out ordinary words."""
 _IN_URL = re.compile(
-    r"(?P<before>(?<=[a-z0-9+.-])://[^\s:/@]*:)[^\s/@]++(?=@)", re.IGNORECASE | re.ASCII
+    # A quote before a comma and the like ends a value of JSON or HTML: no more belongs to it.
+    r"(?P<before>(?<=[a-z0-9+.-])://[^\s:/@\"]*:)(?:[^\s/@\"]|\"(?![,:}\]>]))++(?=@)",
+    re.IGNORECASE | re.ASCII,
 )
 _FOLDED = {ord(c): c.lower() for c in string.ascii_uppercase}
 
@@ -31,7 +33,7 @@ _UNSEEN = re.compile(
 
 
 _PRIVATE_KEY = re.compile(
-    r"PRIVATE KEY(?: BLOCK)? ?----|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1[0-9A-Z]{20}"
+    rb"PRIVATE KEY(?: BLOCK)? ?----|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1[0-9A-Z]{20}"
 )
 _PIECE_BYTES = 2**20
 """Of a file that are searched at a time; as many more as a secret is long overlap."""
@@ -170,14 +172,20 @@ def given_away(data: bytes, mask: Mask) -> str:
     """Why a file must not be handed on: it holds a private key, a secret that the mask knows, or
     a password in an address. Empty where nothing of that is found. Text is found in UTF-8, UTF-16
     and UTF-32; what is compressed is not unpacked."""
+    if private_key(data):
+        return "holds a private key"
     more = max(2**16, 4 * mask.longest)
     for start in range(0, len(data) or 1, _PIECE_BYTES):
         for text in _texts(data[start : start + _PIECE_BYTES + more]):
-            if _PRIVATE_KEY.search(text):
-                return "holds a private key"
             if mask(text) != text:
                 return "holds a secret, or a password in an address"
     return ""
+
+
+def private_key(data: bytes) -> bool:
+    """Whether a private key stands in it: OpenSSH's, PEM, PGP's, SSH2's, PuTTY's or age's."""
+    narrow = data.replace(b"\0", b"")  # as UTF-8 has it, where it is UTF-16 or UTF-32
+    return any(_PRIVATE_KEY.search(d) for d in (data, narrow))
 
 
 def _texts(data: bytes) -> Iterator[str]:

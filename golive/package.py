@@ -34,7 +34,7 @@ from golive import procedure as procedure_file
 from golive.answer import Answer, decode, encode
 from golive.desk import Desk
 from golive.environments import Outline, People
-from golive.masking import Mask
+from golive.masking import Mask, given_away
 from golive.readiness import assess
 from golive.reports import launch_page, sheets
 from golive.reports.documents import read_document
@@ -58,7 +58,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ +@-]{0,250}(?:/[A-Za-z0-9][A-Za-z0-
 _SIGNATURE = re.compile(rf"{SUMS}\.(?P<person>[A-Za-z0-9_-]+)\.sig")
 _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^\n]+)")
 _RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END)
-_PRIVATE = b"PRIVATE KEY-----"
 _MOST_SIGNATURE = 2**16
 _FOLDERS = ("documents", "papers", "runs", "sheets", "statements", "suites")
 
@@ -270,18 +269,14 @@ def _read(path: Path) -> bytes:
 def _without_secrets(files: Files, mask: Mask) -> None:
     """What people wrote or attached may hold what nobody may hand on.
 
-    Runs were masked as they were written, and their digests show that nobody has changed them.
+    Runs were masked as they were written, by what was known then and there.
     """
     for name, data in files.items():
-        if _PRIVATE in data:
-            raise GoliveError(f"{name}: holds a private key; take it out, then package")
-        if not name.startswith("runs/"):
-            text = data.decode(errors="replace")
-            if mask(text) != text:
-                raise GoliveError(
-                    f"{name}: holds a secret, or a password in an address; take it out (of a"
-                    " statement: revoke it and make it anew without), then package"
-                )
+        if cause := given_away(data, mask):
+            raise GoliveError(
+                f"{name}: {cause}; take it out (of a statement: revoke it and make it anew"
+                " without), then package"
+            )
 
 
 # -- opening one -------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ import msgspec
 from golive import ledger, signed, statements
 from golive.decoding import decode
 from golive.desk import Desk
-from golive.masking import Mask
+from golive.masking import Mask, given_away
 from golive.verdicts import GoliveError, Pending, ProbeError
 
 RUNS, STATEMENTS, DOCUMENTS = KINDS = ("runs", "statements", "documents")
@@ -300,12 +300,17 @@ class Store:
 
 
 def push(
-    store: Store, folders: dict[str, Path], env: str = "", progress: Progress | None = None
+    store: Store,
+    folders: dict[str, Path],
+    env: str = "",
+    progress: Progress | None = None,
+    mask: Mask | None = None,
 ) -> Outcome:
     """Send what the store does not have.
 
     :param folders: where the bundles of each kind lie here.
     :param env: only those of this environment.
+    :param mask: knows the secrets that must not be sent.
     :raises GoliveError: the store is of no use, or a folder cannot be read.
     """
     out = Outcome(store.shown, {kind: [] for kind in folders}, dict.fromkeys(folders, 0))
@@ -319,7 +324,8 @@ def push(
             if kind == RUNS and ledger.is_running(local):
                 out.running.append(_plain(local.name))
                 continue
-            send = partial(_send, store, kind, local, there.get(local.name, []), env)
+            known = there.get(local.name, [])
+            send = partial(_send, store, kind, local, known, env, mask or Mask())
             jobs.append(_Job(local.name, local.name, send))
         _do(jobs, kind, out, progress)
         if out.moved[kind]:
@@ -414,7 +420,9 @@ def pack(folder: Path, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _send(store: Store, kind: str, folder: Path, known: list[Stored], env: str) -> bool | None:
+def _send(
+    store: Store, kind: str, folder: Path, known: list[Stored], env: str, mask: Mask
+) -> bool | None:
     if _ID.fullmatch(folder.name) is None:
         raise Refused("is no name of a bundle; expected letters, digits, '.', '_', '-'")
     if env and kind == STATEMENTS and _environment(folder) != env:
@@ -438,8 +446,25 @@ def _send(store: Store, kind: str, folder: Path, known: list[Stored], env: str) 
             )
         return False
     _verify(folder, kind)
+    _search(data, mask)
     store.publish(kind, f"{folder.name}.{digest}.tar", data)
     return True
+
+
+def _search(data: bytes, mask: Mask) -> None:
+    """Search an archive that is about to be sent.
+
+    :raises Refused: a file in it holds what nobody may hand on; names the file.
+    """
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+        for member in tar:
+            source = tar.extractfile(member)
+            if source is not None and (cause := given_away(source.read(), mask)):
+                name = member.name.partition("/")[2]
+                raise Refused(
+                    f"{mask(name)}: {cause}; it stays here. Whoever could read it here may know it,"
+                    " so change it; then make this anew without"
+                )
 
 
 def _fetch(store: Store, kind: str, stored: Stored, target: Path, env: str) -> bool | None:

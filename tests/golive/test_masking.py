@@ -236,6 +236,18 @@ def test_a_password_in_a_url_is_masked_though_nobody_named_it() -> None:
     assert Mask()("redis://:s3cret@cache:6379/0") == f"redis://:{MASKED}@cache:6379/0"
 
 
+def test_an_address_and_a_later_at_sign_are_no_password() -> None:
+    for text in (
+        '{"url":"http://db-1:80","by":"joel@example.com"}',
+        '[["http://db-1","b:c"],["x@y"]]',
+        '{"html":"<a href=\\"http://db-1:80\\">joel@example.com</a>"}',
+        "http://db-1:80/joel@example.com",
+    ):
+        assert Mask()(text) == text
+        assert given_away(text.encode(), Mask()) == ""
+    assert Mask()('{"url":"redis://:a"b@db-1"}') == f'{{"url":"redis://:{MASKED}@db-1"}}'
+
+
 @pytest.mark.parametrize("short", ["", "abc"])
 def test_what_is_too_short_to_be_told_from_text_is_refused(short: str) -> None:
     with pytest.raises(ValueError, match="too short to mask"):
