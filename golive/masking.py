@@ -11,6 +11,7 @@ import re
 import string
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import groupby
 from urllib.parse import quote, quote_plus
 
@@ -55,7 +56,7 @@ class Mask:
 
     def __init__(self) -> None:
         self._spellings: set[str] = set()
-        self._ready: _Known | None = None
+        self._known = self._backwards = _Known(set())
 
     def add(self, secret: str) -> None:
         """Make a secret known.
@@ -65,7 +66,8 @@ class Mask:
         if len(secret) < _SHORTEST:
             raise ValueError(f"found a secret of under {_SHORTEST} characters, too short to mask")
         self._spellings |= {_folded(s) for s in spellings(secret)}
-        self._ready = None
+        self._known = _Known(self._spellings)
+        self._backwards = _Known({s[::-1] for s in self._spellings})
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
@@ -94,14 +96,15 @@ class Mask:
     def in_cut(self, text: str) -> str:
         """A text without secrets in which others have cut long values short with ``...``: nothing
         of what was left of a secret there either."""
-        pieces = text.split("...")
+        pieces = self(text).split("...")
         for n, piece in enumerate(pieces):
-            begin = len(piece) - self._backwards.beginning(piece[::-1]) if n else 0
-            end = self._known.beginning(piece) if n + 1 < len(pieces) else len(piece)
-            if begin >= _SHORTEST:
-                piece = MASKED + piece[begin:]
-                end += len(MASKED) - begin
-            pieces[n] = self(piece[:end]) + self.at_end(piece[end:])
+            if n:
+                left = len(piece) - self._backwards.beginning(piece[::-1])
+                piece = self.at_end(piece[:left]) + piece[left:]
+            if n + 1 < len(pieces):
+                cut = self._known.beginning(piece)
+                piece = piece[:cut] + self.at_end(piece[cut:])
+            pieces[n] = piece
         return "...".join(pieces)
 
     @property
@@ -109,25 +112,28 @@ class Mask:
         """Characters of the longest spelling."""
         return max(map(len, self._spellings), default=0)
 
-    @property
-    def _known(self) -> _Known:
-        if self._ready is None:
-            self._ready = _Known(self._spellings)
-        return self._ready
-
-    @property
-    def _backwards(self) -> _Known:
-        return _Known({s[::-1] for s in self._spellings})
-
 
 class _Known:
-    """Spellings, made ready to be looked for."""
+    """Spellings that are looked for. They are made ready when the first text comes."""
 
     def __init__(self, words: set[str]) -> None:
-        self._words = sorted(words)
-        self._pattern = re.compile(_tree(self._words)) if words else None
-        self._heads = {w[:n] for w in words for n in range(1, _SHORTEST + 1)}
-        self._longest = max(map(len, words), default=0)
+        self._given = frozenset(words)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return sorted(self._given)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        return re.compile(_tree(self._words)) if self._given else None
+
+    @cached_property
+    def _heads(self) -> set[str]:
+        return {w[:n] for w in self._given for n in range(1, _SHORTEST + 1)}
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._given), default=0)
 
     def found(self, text: str) -> Iterator[tuple[int, int]]:
         """Where they stand, from left to right, the longest of those that begin together."""

@@ -1,8 +1,9 @@
 """Masks what leaves a session past its reports: streams, the terminal, logs, pytest's trace.
 
-What a secret's owner must know: text is masked that goes through Python. What a child process
-writes to a file descriptor that it has inherited does not (pytest's default capturing catches it,
-``-s`` and the other ways of ``--capture`` do not), nor does ``os.write(1, ...)``.
+What a secret's owner must know: what goes through Python's streams and logs is masked. What a
+child process writes to a file descriptor that it has inherited is not (pytest's default capturing
+catches it, ``-s`` and the other ways of ``--capture`` do not), nor what ``os.write(1, ...)`` does,
+nor what somebody writes to a stream that was taken before the secrets were known, under ``-s``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import logging
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 import pytest
@@ -34,15 +35,10 @@ def mask_all(config: pytest.Config, mask: Mask) -> None:
         # One for each, so that what is held back keeps its order with what others write.
         return masked.setdefault(id(stream), Masked(stream, mask))
 
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if capture is not None:
-        capture.stop_global_capturing()  # which has put streams of its own above those
     for name in _STREAMS:
         if (stream := getattr(sys, name)) is not None:
             setattr(sys, name, wrapped(stream))
-    if capture is not None:
-        capture.start_global_capturing()
-        capture.suspend_global_capture()
+    _wrap_below_capture(config, wrapped)
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is not None:
         terminal._tw._file = wrapped(terminal._tw._file)
@@ -56,6 +52,22 @@ def mask_all(config: pytest.Config, mask: Mask) -> None:
             stream.end()
 
     config.add_cleanup(end)
+
+
+def _wrap_below_capture(config: pytest.Config, wrapped: Callable[[TextIO], Masked]) -> None:
+    """What pytest puts back as streams between its items, and what tee-sys writes to besides.
+
+    Its streams themselves stay: others may have kept them, and what they catch is masked as part
+    of a report.
+    """
+    capture = config.pluginmanager.getplugin("capturemanager")
+    capturing = None if capture is None else capture._global_capturing
+    for side in () if capturing is None else (capturing.out, capturing.err):
+        if side is not None:
+            own = getattr(side, "syscapture", side)  # of a file descriptor's, that of the stream
+            own._old = wrapped(own._old)
+            if hasattr(own.tmpfile, "_other"):
+                own.tmpfile._other = wrapped(own.tmpfile._other)
 
 
 def _mask_logs(mask: Mask) -> None:

@@ -168,6 +168,8 @@ def test_what_is_left_of_a_secret_that_was_cut_short_is_masked() -> None:
             f"as ...{MASKED} {MASKED}"
         )
         assert mask.in_cut(f"a ...{'kestrel-7f3a9c'[-size:]}... b") == f"a ...{MASKED}... b"
+    assert mask.in_cut(f"...{'kestrel-7f3a9c'[1:]}...") == f"...{MASKED}..."
+    assert masking("ab...cd12").in_cut("as ab...cd12 and") == f"as {MASKED} and"
     assert mask.in_cut("as ...9c and ke... and so on") == "as ...9c and ke... and so on"
 
 

@@ -864,6 +864,30 @@ def test_no_switch_of_pytest_shows_a_secret(
         assert "********" in outputs["pytestdebug.log"]
 
 
+@pytest.mark.parametrize("capture", ["fd", "sys", "tee-sys", "no"])
+def test_streams_that_somebody_took_before_still_work(root: Root, capture: str) -> None:
+    root.probes("""
+import logging, sys
+OUT = sys.stdout
+logging.getLogger().addHandler(logging.StreamHandler(OUT))
+""")
+    root.items("""
+@item("D-2.1.1")
+def test_a(request):
+    logging.getLogger().error("as %s", os.environ["GOLIVE_TEST_SECRET"])
+    out = request.config.pluginmanager.get_plugin(str(request.config.rootpath / "conftest.py")).OUT
+    out.write("written\\n")
+    assert 1 == 2
+""")
+    done = root.run(f"--capture={capture}")
+    detail = done.run.verdicts["D-2.1.1"].detail
+    assert done.verdicts == {"D-2.1.1": "FAIL"}, detail
+    assert "as ********" in detail
+    assert "written" in (done.out if capture == "no" else detail)
+    assert "Logging error" not in done.out + done.err + detail
+    assert SECRET not in done.out + done.err + detail
+
+
 def test_what_is_written_under_s_comes_in_its_order(root: Root) -> None:
     root.items("""
 @item("D-2.1.1")
