@@ -14,6 +14,7 @@ from pathlib import Path
 from golive import chain, environments, launch, procedure, provenance, roster
 from golive.items import Card, read_cards
 from golive.ledger import Rules, Signatory
+from golive.masking import Mask
 from golive.roster import Person
 from golive.statements import Statements, Vouched
 from golive.verdicts import GoliveError, Pending
@@ -104,6 +105,16 @@ class Desk:
         if self.environment.kind == "rehearsal":
             return {}
         return chain.tips(chain.here(self.reports, self.statements.folder, self.environment.name))
+
+    def secrets(self) -> tuple[Mask, list[str]]:
+        """What knows this environment's secrets, as far as this machine has them, and the names of
+        those that it has not.
+
+        :raises GoliveError: the environment's files cannot be read.
+        """
+        mask, file = Mask(), Path(self.environment.source)
+        product = self.suites / "product.toml"
+        return mask, environments.secrets_at_hand(file, product, self.root, mask)
 
     @property
     def owner_roles(self) -> list[str]:

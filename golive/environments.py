@@ -13,7 +13,7 @@ import os
 import re
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -793,6 +793,8 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: Literal["rehearsal", "staging", "production"]
     title: str
+    source: str = ""
+    """The file it was read from."""
     people: People
     fingerprint: str = ""
     """As an environment's."""
@@ -807,18 +809,23 @@ def outline(path: Path, product: Path, root: Path) -> Outline:
     merged = _merged(_merged(files[2][1], files[1][1]), files[0][1])
     try:
         found = convert(merged, Outline)
-        return msgspec.structs.replace(found, fingerprint=_fingerprint(merged))
+        return msgspec.structs.replace(found, source=str(path), fingerprint=_fingerprint(merged))
     except msgspec.ValidationError as e:
         raise GoliveError(explained(str(e), path, files, Outline)) from None
 
 
-def _layers(path: Path, product: Path, root: Path) -> list[tuple[Path | None, dict[str, Any]]]:
-    """The files that make up an environment, the one that decides first."""
+def _layers(
+    path: Path, product: Path, root: Path, *, up: bool = True
+) -> list[tuple[Path | None, dict[str, Any]]]:
+    """The files that make up an environment, the one that decides first.
+
+    :param up: what a started environment writes has to be there.
+    """
     base = read_toml(product)
     raw = read_toml(path)
     overlay_file = overlay_path(raw, root)
     overlay: dict[str, Any] = {}
-    if overlay_file is not None:
+    if overlay_file is not None and (up or overlay_file.exists()):
         if not overlay_file.is_file():
             raise GoliveError(
                 f"{path}: [started] expects {overlay_file}, which is not there:"
@@ -848,11 +855,44 @@ def load(path: Path, product: Path, root: Path, mask: Mask) -> Environment:
     except msgspec.ValidationError as e:
         raise GoliveError(explained(str(e), path, files)) from None
     _check(env, path)
-    _reveal_all(merged, "", path, mask)
+    for where, value in _secrets(merged):
+        try:
+            mask.add(convert(value, Secret).reveal())
+        except (GoliveError, ValueError) as e:
+            raise GoliveError(f"{path}: {where}: {e}; expected the secret there") from None
     people = msgspec.structs.replace(
         env.people, roster=str(root / env.people.roster), papers=str(root / env.people.papers)
     )
     return msgspec.structs.replace(env, source=str(path), fingerprint=fingerprint, people=people)
+
+
+def secrets_at_hand(path: Path, product: Path, root: Path, mask: Mask) -> list[str]:
+    """Make known to ``mask`` what an environment names as secrets and this machine has.
+
+    Nothing has to be up, and nothing else about the environment has to be right.
+
+    :returns: the variables and files that are not at hand, or too short to look for.
+    :raises GoliveError: one of its files cannot be read or is not TOML.
+    """
+    files = _layers(path, product, root, up=False)
+    for file, layer in files:
+        if file is not None:
+            _anchor_secrets(layer, file.parent)
+    overlay = files[0][0]
+    missing = []
+    if overlay is not None and not overlay.exists():
+        missing.append(f"what {overlay} names, which is not there")
+    for _, value in _secrets(_merged(_merged(files[2][1], files[1][1]), files[0][1])):
+        name = value.get("env") or value.get("file") or "a secret without a name"
+        try:
+            mask.add(convert(value, Secret).reveal())
+        except ValueError as e:  # msgspec's own is one too
+            missing.append(
+                name if isinstance(e, msgspec.ValidationError) else f"{name} (too short)"
+            )
+        except GoliveError:
+            missing.append(name)
+    return list(dict.fromkeys(missing))
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -884,22 +924,17 @@ def _is_secret(value: dict[str, Any]) -> bool:
     return len(value) == 1 and isinstance(value.get("env", value.get("file")), str)
 
 
-def _reveal_all(value: Any, where: str, path: Path, mask: Mask) -> None:
+def _secrets(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where secrets are named, and how."""
     if isinstance(value, dict):
         if _is_secret(value):
-            secret = convert(value, Secret)
-            try:
-                mask.add(secret.reveal())
-            except (GoliveError, ValueError) as e:
-                raise GoliveError(
-                    f"{path}: {where.lstrip('.')}: {e}; expected the secret there"
-                ) from None
+            yield where.lstrip("."), value
             return
         for key, inner in value.items():
-            _reveal_all(inner, f"{where}.{key}", path, mask)
+            yield from _secrets(inner, f"{where}.{key}")
     elif isinstance(value, list):
         for n, inner in enumerate(value):
-            _reveal_all(inner, f"{where}[{n}]", path, mask)
+            yield from _secrets(inner, f"{where}[{n}]")
 
 
 def _check(env: Environment, path: Path) -> None:

@@ -35,7 +35,7 @@ from golive import roster as roster_file
 from golive.answer import GO, Answer, decode, encode
 from golive.desk import Desk
 from golive.environments import Outline, People
-from golive.masking import Mask
+from golive.masking import Mask, given_away
 from golive.readiness import assess
 from golive.reports import launch_page, sheets
 from golive.reports.documents import read_document
@@ -63,7 +63,6 @@ _LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[^\n]+)")
 _RUN_FILES = (ledger.HEAD, ledger.FACTS, ledger.VERDICTS, ledger.END, f"{ledger.END}.sig")
 _STATEMENT_FILES = (BODY, f"{BODY}.sig", EVIDENCE)
 _CLOCKS_DIFFER = timedelta(minutes=5)
-_PRIVATE = b"PRIVATE KEY-----"
 _MOST_SIGNATURE = 2**16
 _FOLDERS = ("documents", "papers", "runs", "sheets", "statements", "suites")
 
@@ -330,18 +329,14 @@ def _read(path: Path) -> bytes:
 def _without_secrets(files: Files, mask: Mask) -> None:
     """What people wrote or attached may hold what nobody may hand on.
 
-    Runs were masked as they were written, and their digests show that nobody has changed them.
+    Runs were masked as they were written, by what was known then and there.
     """
     for name, data in files.items():
-        if _PRIVATE in data:
-            raise GoliveError(f"{name}: holds a private key; take it out, then package")
-        if not name.startswith("runs/"):
-            text = data.decode(errors="replace")
-            if mask(text) != text:
-                raise GoliveError(
-                    f"{name}: holds a secret, or a password in an address; take it out (of a"
-                    " statement: revoke it and make it anew without), then package"
-                )
+        if cause := given_away(data, mask):
+            raise GoliveError(
+                f"{name}: {cause}; take it out (of a statement: revoke it and make it anew"
+                " without), then package"
+            )
 
 
 # -- opening one -------------------------------------------------------------------------------

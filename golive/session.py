@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from golive import environments, launch, ledger, marks, procedure, rehearsing, verdicts
+from golive import environments, launch, ledger, marks, procedure, rehearsing, streams, verdicts
 from golive.claims import Claim, holds
 from golive.deliverables import Deliverables
 from golive.desk import Desk
@@ -234,6 +234,7 @@ class Session:
         self.env = environments.load(
             self.env_file, self.suites / "product.toml", self.root, self.mask
         )
+        streams.mask_all(self.config, self.mask)
         people = environments.Outline(
             name=self.env.name,
             kind=self.env.kind,

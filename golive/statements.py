@@ -35,7 +35,7 @@ from golive.claims import Claim, holds, same_set
 from golive.decoding import decode
 from golive.items import Card
 from golive.launch import Launch
-from golive.masking import clean
+from golive.masking import clean, private_key
 from golive.procedure import Item, Procedure
 from golive.roster import Roster
 from golive.verdicts import GoliveError, Pending
@@ -62,7 +62,6 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 """By which a signer's clock may be ahead of this one's."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,119}")
 _URL = re.compile(r"https?://[!#-;=?-~]{1,2000}")
-_PRIVATE = "PRIVATE KEY-----"
 """What a file ends its first line with that nobody may ever hand on."""
 
 
@@ -1200,7 +1199,7 @@ def sayable(statement: Statement) -> None:
             f"--data: found the key {key!r}, which a statement has itself; expected another name"
         )
     body = canonical(statement)
-    if _PRIVATE.encode() in body:
+    if private_key(body):
         raise GoliveError("the statement holds a private key; expected none: it would be handed on")
     if len(body) > _MOST_BODY_BYTES:
         raise GoliveError(f"the statement has {len(body)} bytes; expected 1 MiB at most")
@@ -1218,7 +1217,7 @@ def evidence_of(path: Path, url: str = "") -> Evidence:
     """A file as evidence.
 
     :param url: where it was fetched from.
-    :raises GoliveError: it is no ordinary file, larger than 64 MiB, or a private key.
+    :raises GoliveError: it is no ordinary file, larger than 64 MiB, or holds a private key.
     """
     if path.is_symlink():
         raise GoliveError(f"{path}: is a symbolic link; expected the file itself as evidence")
@@ -1232,9 +1231,8 @@ def evidence_of(path: Path, url: str = "") -> Evidence:
                 f"{path}: has {size / 2**20:,.0f} MiB; expected 64 MiB at most as evidence: attach"
                 " an extract, or an address with --evidence URL"
             )
-        with path.open("rb") as file:
-            if _PRIVATE.encode() in file.readline(200):
-                raise GoliveError(f"{path}: is a private key; expected evidence to hand on")
+        if private_key(path.read_bytes()):
+            raise GoliveError(f"{path}: holds a private key; expected evidence to hand on")
         digest = _sha256(path)
     except OSError as e:
         raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None

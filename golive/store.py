@@ -38,7 +38,7 @@ import msgspec
 from golive import ledger, signed, statements
 from golive.decoding import decode
 from golive.desk import Desk
-from golive.masking import Mask
+from golive.masking import Mask, given_away
 from golive.verdicts import GoliveError, Pending, ProbeError
 
 RUNS, STATEMENTS, DOCUMENTS = KINDS = ("runs", "statements", "documents")
@@ -350,12 +350,14 @@ def push(
     progress: Progress | None = None,
     *,
     makers: Makers | None = None,
+    mask: Mask | None = None,
 ) -> Outcome:
     """Send what the store does not have.
 
     :param folders: where the bundles of each kind lie here.
     :param env: only those of this environment.
     :param makers: who may have made the runs; default: by the suites in the working directory.
+    :param mask: knows the secrets that must not be sent.
     :raises GoliveError: the store is of no use, or a folder cannot be read.
     """
     known_makers = makers or Makers()
@@ -371,7 +373,7 @@ def push(
                 out.running.append(_plain(local.name))
                 continue
             known = there.get(local.name, [])
-            send = partial(_send, store, kind, local, known, env, known_makers)
+            send = partial(_send, store, kind, local, known, env, known_makers, mask or Mask())
             jobs.append(_Job(local.name, local.name, send))
         _do(jobs, kind, out, progress)
         if out.moved[kind]:
@@ -518,7 +520,13 @@ def pack(folder: Path, kind: str) -> bytes:
 
 
 def _send(
-    store: Store, kind: str, folder: Path, known: list[Stored], env: str, makers: Makers
+    store: Store,
+    kind: str,
+    folder: Path,
+    known: list[Stored],
+    env: str,
+    makers: Makers,
+    mask: Mask,
 ) -> bool | None:
     if _ID.fullmatch(folder.name) is None:
         raise Refused("is no name of a bundle; expected letters, digits, . + _ -")
@@ -543,8 +551,25 @@ def _send(
             )
         return False
     _verify(folder, kind, makers)
+    _search(data, mask)
     store.publish(kind, f"{folder.name}.{digest}.tar", data)
     return True
+
+
+def _search(data: bytes, mask: Mask) -> None:
+    """Search an archive that is about to be sent.
+
+    :raises Refused: a file in it holds what nobody may hand on; names the file.
+    """
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+        for member in tar:
+            source = tar.extractfile(member)
+            if source is not None and (cause := given_away(source.read(), mask)):
+                name = member.name.partition("/")[2]
+                raise Refused(
+                    f"{mask(name)}: {cause}; it stays here. Whoever could read it here may know it,"
+                    " so change it; then make this anew without"
+                )
 
 
 def _fetch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import tempfile
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from golive.commands._signer import Signer
 from golive.desk import Desk
 from golive.launch import parse_date, parse_length
-from golive.masking import clean
+from golive.masking import MASKED, clean, given_away
 from golive.procedure import Item
 from golive.statements import (
     Evidence,
@@ -270,11 +271,12 @@ def until(text: str, now: datetime, latest: datetime, where: str) -> datetime:
 def publish(desk: Desk, signer: Signer, made: Draft) -> Signed:
     """Sign it, keep it, and check it as everybody will.
 
-    :raises GoliveError: it could not be signed, or does not hold; says why.
+    :raises GoliveError: it could not be signed, holds a secret, or does not hold; says why.
     """
     statement = made.statement
     if not signer.key.is_file():
         raise GoliveError(f"{signer.key}: there is no such key; expected an SSH key to sign with")
+    search(desk, made)
     kept = keep(
         statement,
         made.files,
@@ -287,6 +289,37 @@ def publish(desk: Desk, signer: Signer, made: Draft) -> Signed:
     if not found.valid:
         raise GoliveError(f"{found.id}: was signed, but does not hold: {found.cause}")
     return found
+
+
+def search(desk: Desk, made: Draft) -> None:
+    """Search what is to be signed for this environment's secrets, as far as they are at hand.
+
+    :raises GoliveError: a field of it, or a file, holds one, a password in an address, or a
+        private key; names it, but shows nothing of it.
+    """
+    mask, _ = desk.secrets
+    s = made.statement
+    # A key or a name may be one, too.
+    links = [*(e.url for e in s.evidence), *made.addresses.values(), *(f.name for f in made.files)]
+    fields: dict[str, Any] = {"text": s.text, "risk": s.risk, "evidence": links}
+    fields |= {f"data.{key}": {key: value} for key, value in s.data.items()}
+    said = {
+        k: json.dumps(v, ensure_ascii=False).encode(errors="replace") for k, v in fields.items()
+    }
+    files = ((str(f), f.read_bytes()) for f in made.files)
+    for name, data in itertools.chain(said.items(), files):
+        if cause := given_away(data, mask):
+            raise GoliveError(
+                f"{mask(name)}: {cause}; expected none, since a statement is handed on: write"
+                f" {MASKED} in its place"
+            )
+
+
+def unsearched(desk: Desk) -> list[str]:
+    """A line on the secrets that could not be searched for; none where all are at hand."""
+    _, missing = desk.secrets
+    are = "which is" if len(missing) == 1 else "which are"
+    return [f"  searched  not for {', '.join(missing)}, {are} not at hand here"] if missing else []
 
 
 def shown(desk: Desk, signed: Signed) -> list[str]:
@@ -333,7 +366,7 @@ def evidence_told(e: Evidence) -> str:
 def told_after(desk: Desk, signer: Signer, signed: Signed) -> list[str]:
     """What is shown after signing: the statement, the key, and what the item still lacks."""
     anew = desk.anew()
-    lines = [*shown(anew, signed), f"  key       {signer.told}"]
+    lines = [*shown(anew, signed), f"  key       {signer.told}", *unsearched(anew)]
     if signed.statement.kind == "attest":
         item = signed.statement.item
         if anew.statements.is_asked_of_each(item):

@@ -107,6 +107,7 @@ def _several(desk: Desk, signer: Signer, options: argparse.Namespace) -> int:
                     evidence=entry.evidence, data=entry.data, expires=entry.expires,
                     role=entry.role or options.role, base=source.parent, fetched=fetched,
                 )  # fmt: skip
+                _saying.search(desk, one)
                 made.append(one)
             except GoliveError as e:
                 raise GoliveError(f"{source}: statement {n}: {e}; nothing was signed") from None

@@ -6,9 +6,9 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from golive import environments, package
+from golive import package
 from golive.answer import Answer
-from golive.commands import _signer
+from golive.commands import _saying, _signer
 from golive.commands._saying import tell
 from golive.commands.status import look
 from golive.desk import Desk
@@ -21,6 +21,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--sign", type=Path, metavar="FILE", help="add your signature to a package that is there"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the zip to write")
+    parser.add_argument(
+        "--secrets-elsewhere", action="store_true",
+        help="make it although not all secrets are at hand here to search it for: somebody who"
+        " has them has searched what goes into it",
+    )  # fmt: skip
     parser.add_argument("--today", metavar="DATE", help="look at the launch as on this day")
     _signer.arguments(parser, env=False)
 
@@ -51,9 +56,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _make(desk: Desk, options: argparse.Namespace) -> Path:
+    mask = _mask(desk, options.secrets_elsewhere)
     answer = look(desk, options.today)
     path = options.out or desk.reports / "packages" / _name(answer)
-    data = package.build(desk, answer, _mask(desk, options.env))
+    data = package.build(desk, answer, mask)
     package.write(path, data)
     mark = "REHEARSAL, decides nothing: " if answer.is_rehearsal else ""
     tell(
@@ -61,6 +67,7 @@ def _make(desk: Desk, options: argparse.Namespace) -> Path:
         f"  answer    {mark}{answer.answer}",
         f"  size      {len(data) / 2**20:,.1f} MiB",
         f"  sha256    {hashlib.sha256(data).hexdigest()}",
+        *_saying.unsearched(desk),
     )
     return path
 
@@ -71,12 +78,17 @@ def _name(answer: Answer) -> str:
     return f"{band}golive-{answer.environment}-{candidate}-{answer.made_at:%Y%m%dT%H%M%SZ}.zip"
 
 
-def _mask(desk: Desk, env: str) -> Mask:
-    """Knows the environment's secrets, as far as they are at hand: packaging needs none."""
-    mask = Mask()
-    try:
-        file = environments.find(env, desk.suites)
-        environments.load(file, desk.suites / "product.toml", desk.root, mask)
-    except GoliveError as e:
-        tell(f"not all secrets are at hand to look for in the package: {e}")
+def _mask(desk: Desk, elsewhere: bool) -> Mask:
+    """Knows the environment's secrets, all of them unless it was said that others have searched.
+
+    :raises GoliveError: some are not at hand here; names them.
+    """
+    mask, missing = desk.secrets
+    if missing and desk.environment.kind != "rehearsal" and not elsewhere:
+        are = "is" if len(missing) == 1 else "are"
+        raise GoliveError(
+            f"{desk.environment.name}: {', '.join(missing)} {are} not at hand to search the package"
+            " for; make it where they are, or, once somebody who has them has searched what goes"
+            " into it, with --secrets-elsewhere"
+        )
     return mask

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 from golive import launch
+from golive.environments import read_toml, secrets_at_hand
+from golive.masking import Mask
 from golive.reports.pages import counted
 from golive.store import DOCUMENTS, KINDS, RUNS, STATEMENTS, Outcome, Store, push
 from golive.verdicts import GoliveError
@@ -33,8 +35,31 @@ def run(options: argparse.Namespace) -> int:
             f"{options.reports}: there is no such folder; expected reports to push: call it beside"
             " suites/, or name the folder with --reports"
         )
-    done = push(store(options), folders(options), options.env, progress)
+    done = push(store(options), folders(options), options.env, progress, _mask(options.env))
     return tell(done, "pushed", options)
+
+
+def _mask(env: str) -> Mask:
+    """Knows the secrets of every environment here, as far as they are at hand.
+
+    :param env: only of this one it is told what is not; else of all but rehearsals, whose secrets
+        are made for the moment.
+    """
+    suites, mask, missing = Path("suites"), Mask(), []
+    files = sorted((suites / "environments").glob("*.toml"))
+    for file in files:
+        names = secrets_at_hand(file, suites / "product.toml", Path.cwd(), mask)
+        raw = read_toml(file)
+        if raw.get("name") == env or (not env and raw.get("kind") != "rehearsal"):
+            missing += [f"{name} ({file.stem})" for name in names]
+    if missing:
+        print(f"not searched for: {', '.join(missing)}, not at hand here", file=sys.stderr)
+    if not files:
+        print(
+            f"not searched for secrets: found no environment in {suites / 'environments'}",
+            file=sys.stderr,
+        )
+    return mask
 
 
 def store(options: argparse.Namespace) -> Store:

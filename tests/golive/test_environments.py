@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from golive import environments
-from golive.environments import Environment, find, load
+from golive.environments import Environment, find, load, secrets_at_hand
 from golive.masking import MASKED, Mask
 from golive.verdicts import GoliveError
 from tests.conftest import SECRET, SECRET_VARIABLE, small_environment, toml
@@ -248,3 +248,45 @@ def _variables(value: Any) -> set[str]:
 
 def test_the_small_environment_of_the_tests_is_valid(env_with: Callable[..., Environment]) -> None:
     assert env_with(title="Changed").title == "Changed"
+
+
+# -- without a server --------------------------------------------------------------------------
+
+
+def searched(files: Files) -> tuple[str, list[str]]:
+    """A text with three secrets as far as it is masked, and what was not at hand for that."""
+    for name, content in (("small", files.raw), ("product", files.product)):
+        (files.folder / f"{name}.toml").write_text(toml(content))
+    mask = Mask()
+    paths = (files.folder / "small.toml", files.folder / "product.toml")
+    missing = secrets_at_hand(*paths, files.folder, mask)
+    return mask(f"{SECRET} wagtail-7f3a9c fieldfare-7f3a9c"), missing
+
+
+def test_secrets_at_hand_are_known_and_the_others_named(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert searched(files) == (f"{MASKED} wagtail-7f3a9c fieldfare-7f3a9c", [])
+    (files.folder / "key").write_text("wagtail-7f3a9c\n")
+    monkeypatch.setenv("SHORT", "abc")
+    files.raw["redis"]["password"] = {"file": "key"}
+    files.raw["redis"]["sentinel_password"] = {"file": "absent"}
+    files.raw["postgres"]["password"] = {"env": "UNSET"}
+    files.raw["postgres"]["burst_password"] = {"env": "UNSET"}
+    files.raw["aws"]["access_key_id"] = {"env": "SHORT"}
+    text, missing = searched(files)
+    assert text == f"{MASKED} {MASKED} fieldfare-7f3a9c"
+    assert sorted(missing) == sorted(["SHORT (too short)", "UNSET", str(files.folder / "absent")])
+
+
+def test_secrets_are_looked_for_though_the_environment_is_not_up_or_wrong(files: Files) -> None:
+    files.raw["started"] = {"command": ["x"], "folder": "up"}
+    files.raw["posgres"] = {}
+    text, missing = searched(files)
+    assert text.startswith(MASKED)
+    assert missing == [f"what {files.folder / 'up/endpoints.toml'} names, which is not there"]
+    files.overlay = {"redis": {"password": {"file": "wagtail"}}}
+    (files.folder / "up").mkdir()
+    (files.folder / "up/wagtail").write_text("wagtail-7f3a9c")
+    (files.folder / "up/endpoints.toml").write_text(toml(files.overlay))
+    assert searched(files) == (f"{MASKED} {MASKED} fieldfare-7f3a9c", [])

@@ -147,7 +147,10 @@ def _edit(name: str, old: bytes, new: bytes) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_newer, "run.json: schema: found 3; this golive reads 2: use the golive that wrote the run"),
+        (
+            _newer,
+            "run.json: schema: found 3; this golive reads 2: use the golive that wrote the run",
+        ),
         (_edit(VERDICTS, b"FAIL", b"PASS"), "was altered after it ended: its digest does not"),
         (_edit(HEAD, b"v2.0.0", b"v2.0.1"), "was altered after it ended: its digest does not"),
         (lambda f: (f / FACTS).unlink(), "was altered after it ended: its digest does not"),

@@ -27,7 +27,7 @@ from golive.reports.documents import Document, Signer, write_document
 from golive.signatures import DOCUMENTS, sign
 from golive.statements import canonical
 from golive.verdicts import GoliveError, Verdict
-from tests.conftest import COMMIT, ITEMS, SECRET, SIGNING, Office
+from tests.conftest import COMMIT, ITEMS, SECRET, SECRET_VARIABLE, SIGNING, Office
 
 GREEN = dict.fromkeys([i for i in ITEMS if i.startswith("D-2")], Verdict.PASS)
 DECIDE = ("elena", "tess")
@@ -899,6 +899,54 @@ def test_a_secret_that_somebody_wrote_keeps_it_from_being_made(office: Office) -
     path.write_text(path.read_text() + "-----BEGIN OPENSSH PRIVATE KEY-----")
     with pytest.raises(GoliveError, match=r"status-report\.html: holds a private key"):
         package.build(office.desk(), answer, Mask())
+
+
+def test_a_secret_in_any_part_of_it_keeps_it_from_being_made(office: Office) -> None:
+    launched(office)
+    desk = office.desk()
+    answer = assess(desk, today=datetime.now(UTC).date())
+    run = max((office.folder.reports / "runs").iterdir())
+    check = office.path / "suites" / "t_minus_1_week" / "test_day_minus_2.py"
+    for file, name in (
+        (desk.documents / "status-report.html", "documents/status-report.html"),
+        (run / "verdicts.jsonl", f"runs/{run.name}/verdicts.jsonl"),
+        (check, "suites/t_minus_1_week/test_day_minus_2.py"),
+    ):
+        before = file.read_bytes()
+        for more in (SECRET.encode().hex(), SECRET.upper(), "PuTTY-User-Key-File-2: ssh-rsa"):
+            mask = Mask()
+            mask.add(SECRET)
+            file.write_bytes(before + more.encode())
+            with pytest.raises(GoliveError) as caught:
+                package.build(desk, answer, mask)
+            assert str(caught.value).startswith(f"{name}: holds a ")
+            assert more not in str(caught.value)
+        file.write_bytes(before)
+
+
+def test_it_is_not_made_where_secrets_are_not_at_hand_to_search_it_for(
+    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(office)
+    monkeypatch.delenv(SECRET_VARIABLE)
+    words = ["package", "--env", "staging", "--out", "p.zip"]
+    assert main(words) == 1
+    told = capsys.readouterr().err
+    assert f"staging: {SECRET_VARIABLE} is not at hand" in told
+    assert "--secrets-elsewhere" in told
+    assert not Path("p.zip").exists()
+    assert main([*words, "--secrets-elsewhere"]) == 0
+    assert f"searched  not for {SECRET_VARIABLE}" in capsys.readouterr().out
+    assert Path("p.zip").exists()
+
+
+def test_of_a_rehearsal_it_is_made_and_what_was_not_searched_for_told(
+    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched(office, "rehearsal")
+    monkeypatch.delenv(SECRET_VARIABLE)
+    assert main(["package", "--env", "rehearsal", "--out", "p.zip"]) == 0
+    assert f"searched  not for {SECRET_VARIABLE}" in capsys.readouterr().out
 
 
 def test_no_key_of_anybodys_is_in_it(made: Any) -> None:

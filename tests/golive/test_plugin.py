@@ -762,6 +762,151 @@ def test_no_secret_reaches_any_output(root: Root, monkeypatch: pytest.MonkeyPatc
     assert "gone" in done.out
 
 
+TALKS = """
+log = logging.getLogger("db")
+
+def say(stream):
+    SECRET = os.environ["GOLIVE_TEST_SECRET"]
+    stream.write("one piece: " + SECRET + "\\n")
+    stream.write("two pieces: " + SECRET[:7])
+    stream.flush()
+    stream.write(SECRET[7:] + "\\n")
+    print("letters: ", end="", file=stream)
+    for letter in SECRET:
+        print(letter, end="", flush=True, file=stream)
+    print(file=stream)
+    stream.writelines(["lines: ", SECRET[:5], SECRET[5:], "\\n"])
+    stream.buffer.write(b"bytes: " + SECRET.encode()[:3])
+    stream.buffer.write(SECRET.encode()[3:] + b"\\n")
+    stream.flush()
+
+def log_it():
+    SECRET = os.environ["GOLIVE_TEST_SECRET"]
+    log.error("logged: %s %r", SECRET, SECRET.encode())
+    try:
+        raise KeyError(SECRET)
+    except KeyError:
+        log.exception("an exception")
+
+@pytest.fixture
+def talks():
+    say(sys.stdout)
+    log_it()
+    yield
+    say(sys.stderr)
+    log_it()
+
+@item("D-2.1.1")
+def test_all_streams(talks, chatty):
+    SECRET = os.environ["GOLIVE_TEST_SECRET"]
+    say(sys.stdout)
+    say(sys.stderr)
+    sys.__stdout__.write("past: " + SECRET + "\\n")
+    sys.__stderr__.write("past: " + SECRET + "\\n")
+    own = logging.FileHandler("own.log")
+    direct = logging.StreamHandler(sys.__stderr__)
+    for handler in (own, direct):
+        log.addHandler(handler)
+    log_it()
+    for handler in (own, direct):
+        log.removeHandler(handler)
+    assert SECRET == "x"
+"""
+
+CHATTY = """
+import logging, os, sys
+
+@probe()
+def chatty(env):
+    print("a probe:", os.environ["GOLIVE_TEST_SECRET"])
+    print("a probe:", os.environ["GOLIVE_TEST_SECRET"], file=sys.stderr)
+    logging.getLogger("db").error("a probe: %s", os.environ["GOLIVE_TEST_SECRET"])
+"""
+
+LIVE = ("-o", "log_cli=true", "--log-cli-level=DEBUG")
+SPOKEN = ("one piece", "two pieces", "letters", "lines", "bytes", "past")
+
+
+@pytest.mark.parametrize(
+    ("switches", "shown"),
+    [
+        (("-s",), SPOKEN),
+        (("--capture=tee-sys",), ("one piece", "letters", "past")),
+        (("--capture=sys", *LIVE), ("logged",)),
+        (LIVE, ("logged",)),
+        (("--log-file=log.txt", "--log-file-level=DEBUG"), ("logged",)),
+        (("--debug",), ()),
+        (("-s", "--debug", "-vv", "--setup-show", "--log-file=log.txt", *LIVE), SPOKEN),
+    ],
+)
+def test_no_switch_of_pytest_shows_a_secret(
+    root: Root, switches: tuple[str, ...], shown: tuple[str, ...]
+) -> None:
+    root.probes(CHATTY)
+    root.items(TALKS)
+    done = root.run(*switches, "--junitxml=junit.xml")
+    assert done.verdicts == {"D-2.1.1": "FAIL"}
+    outputs = {"out": done.out, "err": done.err}
+    for path in root.path.rglob("*"):
+        if path.suffix in (".log", ".txt", ".xml", ".html", ".json", ".jsonl"):
+            outputs[path.name] = path.read_text()
+    assert {"own.log", "junit.xml", "report.html"} <= set(outputs)
+    for where, text in outputs.items():
+        for part in (SECRET[i : i + 6] for i in range(len(SECRET) - 5)):
+            assert part not in text, f"{where}: {text[text.index(part) - 200 :][:260]}"
+    told = "".join(outputs[n] for n in outputs if n in ("out", "err", "log.txt"))
+    for what in shown:
+        assert re.search(rf"{what}: \*{{8}}", told), what
+    assert "logged: ********" in outputs["own.log"]
+    assert "KeyError: '********'" in outputs["own.log"]
+    if "--debug" in switches:
+        assert "pytest_runtest_logreport" in outputs["pytestdebug.log"]
+        assert "********" in outputs["pytestdebug.log"]
+
+
+@pytest.mark.parametrize("capture", ["fd", "sys", "tee-sys", "no"])
+def test_streams_that_somebody_took_before_still_work(root: Root, capture: str) -> None:
+    root.probes("""
+import logging, sys
+OUT = sys.stdout
+logging.getLogger().addHandler(logging.StreamHandler(OUT))
+""")
+    root.items("""
+@item("D-2.1.1")
+def test_a(request):
+    logging.getLogger().error("as %s", os.environ["GOLIVE_TEST_SECRET"])
+    out = request.config.pluginmanager.get_plugin(str(request.config.rootpath / "conftest.py")).OUT
+    out.write("written\\n")
+    assert 1 == 2
+""")
+    done = root.run(f"--capture={capture}")
+    detail = done.run.verdicts["D-2.1.1"].detail
+    assert done.verdicts == {"D-2.1.1": "FAIL"}, detail
+    assert "as ********" in detail
+    assert "written" in (done.out if capture == "no" else detail)
+    assert "Logging error" not in done.out + done.err + detail
+    assert SECRET not in done.out + done.err + detail
+
+
+def test_what_is_written_under_s_comes_in_its_order(root: Root) -> None:
+    root.items("""
+@item("D-2.1.1")
+def test_a():
+    print("first, ke", end="")
+    print("second", flush=True)
+    sys.stdout.buffer.write(b"third\\n")
+    sys.stdout.flush()
+    print("\\r10 %", end="\\r20 %", flush=True)
+    assert sys.stdout.isatty() is False
+    assert sys.stdout.fileno() == 1
+    assert sys.stdout.encoding.lower() == "utf-8"
+""")
+    done = root.run("-s")
+    assert done.verdicts == {"D-2.1.1": "PASS"}, done.out
+    assert "first, kesecond\nthird\n" in done.out
+    assert done.out.index("third") < done.out.index("10 %") < done.out.index("PASS     D-2.1.1")
+
+
 def test_what_is_stated_of_other_verdicts_is_looked_at_after_them(root: Root) -> None:
     root.items("""
 @attested("D-2.2.1", "the team agreed")

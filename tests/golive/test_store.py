@@ -49,7 +49,7 @@ from golive.store import (
     push,
 )
 from golive.verdicts import GoliveError, Pending, ProbeError, Verdict
-from tests.conftest import RUNNER, Folder, Office
+from tests.conftest import RUNNER, SECRET, SECRET_VARIABLE, Folder, Office
 from tests.golive.test_ledger import NOW, head, verdict
 from tests.golive.test_signed import by_command, make
 
@@ -1189,3 +1189,61 @@ def test_a_folder_keeps_nothing_from_being_changed(office: Office, folder: str) 
     assert (kept.lock, kept.locked_until) == ("", None)
     with pytest.raises(ProbeError, match="no such folder"):
         kept_document(with_store(office, f"{folder}/gone"), page)
+
+
+# -- what must not be sent ---------------------------------------------------------------------
+
+
+def test_what_holds_a_secret_is_not_sent_and_told_by_name(
+    office: Office, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    good = office.sign()
+    text = office.sign("D-2.1.8", text=f"with {SECRET}")
+    file = office.folder.write("evidence.txt", f"{'x' * 9000} {SECRET.encode().hex()}")
+    evidence = office.sign("D-2.1.9", files=[file])
+    run = office.looked({"D-2.1.1": Verdict.FAIL}, message=f"as {SECRET} " + "{id}{verdict}")
+    address = office.looked({"D-2.1.1": Verdict.FAIL}, message="redis://:hunter2hunter2@db {id}")
+    page = make(office)
+    by_command(office, page, "paul")
+    folder = next(office.desk().signed.iterdir())
+    copy = folder / page.name
+    copy.write_text(copy.read_text().replace("</body>", f"<!-- {SECRET} --></body>"))
+    capsys.readouterr()
+    assert main(["push", "--store", str(shared)]) == 1
+    told = capsys.readouterr()
+    assert SECRET not in told.out + told.err
+    for name, where in (
+        (f"statements/{text.id}", "statement.json"),
+        (f"statements/{evidence.id}", "evidence.txt"),
+        (f"runs/{run.name}", "verdicts.jsonl"),
+        (f"documents/{folder.name}", page.name),
+    ):
+        (line,) = (x for x in told.err.splitlines() if x.startswith(f"refused: {name}: "))
+        assert f"{where}: holds a secret" in line
+        assert "change it" in line
+    sent = [p.name for kind in KINDS for p in (shared / kind).glob("*.tar")]
+    assert len(sent) == 2
+    assert any(name.startswith(good.id) for name in sent)
+    assert any(name.startswith(address.name) for name in sent), "the ledger has masked it"
+
+
+def test_what_was_not_searched_for_is_told(
+    office: Office,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "shared").mkdir()
+    office.sign()
+    monkeypatch.delenv(SECRET_VARIABLE)
+    assert main(["push", "--store", str(tmp_path / "shared")]) == 0
+    assert f"not searched for: {SECRET_VARIABLE} (staging), not at hand here" in (
+        capsys.readouterr().err
+    )
+    shutil.rmtree(office.path / "suites" / "environments")
+    assert main(["push", "--store", str(tmp_path / "shared")]) == 0
+    assert "not searched for secrets: found no environment in suites/environments" in (
+        capsys.readouterr().err
+    )

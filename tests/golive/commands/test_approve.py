@@ -10,7 +10,7 @@ import pytest
 from golive.cli import main
 from golive.readiness import assess
 from golive.verdicts import Verdict
-from tests.conftest import Office
+from tests.conftest import SECRET, Office
 
 Capture = pytest.CaptureFixture[str]
 
@@ -114,3 +114,11 @@ def test_without_an_environment_nothing_is_signed(office: Office, capsys: Captur
         main(["approve", "go", "--reason", "x", "--key", str(office.keys["elena"])])
     assert ended.value.code == 2
     assert "--env" in capsys.readouterr().err
+
+
+def test_a_reason_with_a_secret_decides_nothing(office: Office, capsys: Capture) -> None:
+    assert say(office, "approve", "go", "--reason", f"with {SECRET}", by="elena") == 1
+    told = capsys.readouterr()
+    assert "text: holds a secret" in told.err
+    assert SECRET not in told.out + told.err
+    assert decisions(office) == {}

@@ -18,7 +18,7 @@ import pytest
 
 from golive.cli import main
 from golive.statements import Signed, read_statement
-from tests.conftest import STATED, Office, make_key, toml
+from tests.conftest import SECRET, SECRET_VARIABLE, STATED, Office, make_key, toml
 
 Capture = pytest.CaptureFixture[str]
 
@@ -198,7 +198,7 @@ def test_a_symbolic_link_is_no_evidence(desk_of: Office, capsys: Capture) -> Non
 
 def test_a_private_key_is_no_evidence(desk_of: Office, capsys: Capture) -> None:
     words = ("D-2.2.1", "--statement", "told", "--evidence", str(desk_of.keys["tess"]))
-    assert "is a private key" in refused(desk_of, capsys, *words)
+    assert "holds a private key" in refused(desk_of, capsys, *words)
     text = desk_of.keys["tess"].read_text()
     assert "holds a private key" in refused(desk_of, capsys, "D-2.2.1", "--statement", text)
 
@@ -527,3 +527,88 @@ def test_the_data_that_a_command_leaves_is_what_statements_lists(
     (signed,) = kept(desk_of)
     assert [s["id"] for s in told["statements"]] == [signed.id]
     assert told["statements"][0]["holds"] is True
+
+
+# -- secrets -----------------------------------------------------------------------------------
+
+SPELT = SECRET.encode().hex().upper()
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("--statement", f"I logged in with {SECRET}"), "text"),
+        (("--statement", f"I logged in with {SPELT}"), "text"),
+        (("--statement", "told", "--data", f"token={SECRET}"), "data.token"),
+        (("--statement", "told", "--data", f"{SECRET}=1"), "data.********"),
+        (("--statement", "told", "--evidence", f"https://example.com/?key={SECRET}"), "evidence"),
+        (("--statement", "told", "--evidence", f"{SECRET}.txt"), "evidence"),
+        (("--statement", "told", "--evidence", "plain.txt"), "plain.txt"),
+        (("--statement", "told", "--evidence", "wide.txt"), "wide.txt"),
+        (("--statement", "postgresql://bob:hunter2hunter2@db-1/app"), "text"),
+    ],
+)
+def test_a_known_secret_is_refused_by_its_field_and_never_shown(
+    desk_of: Office,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    field: str,
+) -> None:
+    monkeypatch.chdir(desk_of.path)
+    desk_of.folder.write(f"{SECRET}.txt", "nothing")
+    desk_of.folder.write("plain.txt", f"{'x' * 5000}\npassword: {SECRET}\n")
+    (desk_of.path / "wide.txt").write_text(f"password: {SECRET}", encoding="utf-16")
+    said = refused(desk_of, capsys, "D-2.2.1", *words)
+    assert f"{field}: holds a secret, or a password in an address" in said
+    assert "write ******** in its place" in said
+    assert SECRET not in said
+    assert SPELT not in said
+
+
+def test_a_secret_in_a_paper_that_comes_along_is_refused(desk_of: Office, capsys: Capture) -> None:
+    desk_of.folder.write("papers/runbook.md", f"# Runbook\n\n{SECRET}\n")
+    said = refused(desk_of, capsys, "D-2.1.8", "--statement", "true")
+    assert "papers/runbook.md: holds a secret" in said
+    assert SECRET not in said
+
+
+def test_what_is_not_at_hand_to_search_for_is_told(
+    desk_of: Office, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SECRET_VARIABLE)
+    assert attest(desk_of, "D-2.2.1", "--statement", f"with {SECRET}") == 0
+    said = capsys.readouterr().out
+    assert f"searched  not for {SECRET_VARIABLE}, which is not at hand here" in said
+    monkeypatch.setenv(SECRET_VARIABLE, "another-secret")
+    assert attest(desk_of, "D-2.1.8", "--statement", "true") == 0
+    assert "searched" not in capsys.readouterr().out
+
+
+def test_of_several_from_a_file_the_one_with_a_secret_is_refused_before_any_is_signed(
+    desk_of: Office, capsys: Capture
+) -> None:
+    entries = (("D-2.2.1", "told"), ("D-2.1.8", f"by {SECRET}"))
+    tables = [f"[[statement]]\n{toml({'item': i, 'text': t})}" for i, t in entries]
+    file = desk_of.folder.write("all.toml", "\n".join(tables))
+    said = refused(desk_of, capsys, "--from", str(file))
+    assert "statement 2: text: holds a secret" in said
+    assert "nothing was signed" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n",
+        "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n",
+    ],
+)
+def test_a_private_key_in_the_middle_of_evidence_is_refused(
+    desk_of: Office, capsys: Capture, key: str, encoding: str
+) -> None:
+    file = desk_of.path / "log.txt"
+    file.write_text(f"{'a line of the log' * 20_000}\n{key}more of it\n", encoding=encoding)
+    words = ("D-2.2.1", "--statement", "true", "--evidence", str(file))
+    assert "log.txt: holds a private key" in refused(desk_of, capsys, *words)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from golive.cli import main
-from tests.conftest import STATED, Office
+from tests.conftest import SECRET, STATED, Office
 
 Capture = pytest.CaptureFixture[str]
 
@@ -94,3 +94,13 @@ def test_what_was_signed_for_another_environment_is_revoked_there(
     signed = office.sign(environment="production", environment_kind="production")
     assert revoke(office, signed.id, by="paul") == 1
     assert "is of production; expected --env of that name" in capsys.readouterr().err
+
+
+def test_a_reason_with_a_secret_revokes_nothing(office: Office, capsys: Capture) -> None:
+    signed = office.sign()
+    words = ["revoke", signed.id, "--reason", SECRET, "--key", str(office.keys["paul"])]
+    assert main([*words, "--env", "staging"]) == 1
+    told = capsys.readouterr()
+    assert "text: holds a secret" in told.err
+    assert SECRET not in told.out + told.err
+    assert office.cause(signed) == ""

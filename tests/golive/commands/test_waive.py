@@ -6,7 +6,7 @@ import pytest
 
 from golive.cli import main
 from golive.statements import Exemption
-from tests.conftest import Office
+from tests.conftest import SECRET, Office
 
 Capture = pytest.CaptureFixture[str]
 WORDS = ("--reason", "later", "--risk", "a late night")
@@ -139,3 +139,15 @@ def test_a_second_part_is_no_first_part(office: Office, capsys: Capture) -> None
     assert "is a second part of a waive; expected the first part" in said
     said = refused(office, capsys, "not-applicable", "--second", found.first.id, by="tess")
     assert "is a waive; expected the first part of a not-applicable" in said
+
+
+def test_a_risk_or_a_reason_with_a_secret_is_refused(office: Office, capsys: Capture) -> None:
+    for field, words in (
+        ("text", ("waive", "D-2.1.3", "--reason", SECRET, "--risk", "x")),
+        ("risk", ("waive", "D-2.1.3", "--reason", "x", "--risk", SECRET)),
+        ("text", ("not-applicable", "D-2.1.7", "--reason", SECRET)),
+    ):
+        until = ("--until", office.on(3)) if words[0] == "waive" else ()
+        said = refused(office, capsys, *words, *until, by="paul")
+        assert f"{field}: holds a secret" in said
+        assert SECRET not in said
