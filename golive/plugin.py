@@ -38,6 +38,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="exit 0 whatever the verdicts are, for nightly trend runs",
     )
+    group.addoption(
+        "--as",
+        dest="person",
+        default="",
+        metavar="ID",
+        help="who signs the run: an id on the roster, of a person or a runner"
+        " (default: GOLIVE_AS, or whose key it is)",
+    )
+    group.addoption(
+        "--key",
+        default="",
+        metavar="FILE",
+        help="the SSH key that signs the run (default: GOLIVE_KEY, or one in the agent or ~/.ssh)",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,6 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from golive.reports import pytest_html
 
         config.pluginmanager.register(pytest_html, "golive-pytest-html")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    with _usage_errors():
+        session.config.stash[SESSION].start()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import time
 import types
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from golive import environments, launch, ledger, marks, procedure, rehearsing, verdicts
+from golive import environments, launch, ledger, marks, procedure, rehearsing, signers, verdicts
 from golive.claims import Claim, holds
 from golive.deliverables import Deliverables
 from golive.desk import Desk
@@ -32,6 +33,7 @@ from golive.masking import Mask, clean
 from golive.probes import register_all
 from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, alone, closure, loud
 from golive.readiness import as_line
+from golive.roster import Person, Runner
 from golive.statements import Vouched
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
 
@@ -133,6 +135,49 @@ class Session:
         self._report: Path | None = None
         self._told_errors: set[str] = set()
         self._vouched: dict[str, Vouched] = {}
+        self._signing: ledger.Signing | None = None
+        self._hold = ExitStack()
+        """What the signer's key needs until the end."""
+        self._signer = ""
+        """The signer in words."""
+        self._unsigned = ""
+        """Why nobody signs, or has signed, this run."""
+
+    # -- who signs ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Before anything is collected: who signs the run.
+
+        :raises GoliveError: a key that was named cannot sign it.
+        """
+        if self.is_rehearsal or self.config.option.collectonly:
+            return
+        try:
+            people = environments.outline(self.env_file, self.suites / "product.toml", self.root)
+        except GoliveError:
+            return  # loading it whole says so, with every cause there is
+        self._find_signer(Desk(self.root, self.reports, people, self.launch, self.procedure))
+
+    def _find_signer(self, desk: Desk) -> None:
+        option = self.config.option
+        words, named, key = ("--as", "--key"), option.person, option.key
+        if not (named or key):
+            words = ("GOLIVE_AS", "GOLIVE_KEY")
+            named, key = (os.environ.get(w, "") for w in words)
+        try:
+            roster = desk.roster
+            everybody: dict[str, Person | Runner] = {**roster.people, **roster.runners}
+            found = signers.at_hand(desk, everybody, named, Path(key) if key else None, words)
+            signer = self._hold.enter_context(found)
+            signers.try_out(signer)
+        except GoliveError as e:
+            if named or key:
+                raise
+            none = isinstance(e, signers.NoKey)
+            self._unsigned = "no key of the roster is at hand" if none else str(e)
+            return
+        self._signing = ledger.Signing(signer.person.id, signer.key, roster)
+        self._signer = f"{signer.person.id} with {signer.told}"
 
     # -- collection ---------------------------------------------------------------------------
 
@@ -242,6 +287,10 @@ class Session:
             fingerprint=self.env.fingerprint,
         )
         self.desk = Desk(self.root, self.reports, people, self.launch, self.procedure, self.today)
+        if not (self.is_rehearsal or self._signing or self._unsigned):  # it had to be started
+            self._find_signer(self.desk)
+            for told in self._signs():
+                self._write(told)
         selected = [self.procedure.items[_card(n).id] for n in nodes]
         now = datetime.now(UTC)
         head = ledger.Head(
@@ -318,7 +367,9 @@ class Session:
             return exit_status
         if self.store is not None and (waited := self.store.finish()):
             self._write(f"these were under way and have cleaned up: {', '.join(waited)}")
-        self._ledger.close(exit_status)
+        _, cause = self._ledger.close(exit_status, self._signing)
+        self._hold.close()
+        self._unsigned = cause or self._unsigned
         from golive.reports.run_report import write_run_report
 
         run = ledger.read_run(self._ledger.folder)
@@ -562,8 +613,16 @@ class Session:
         return [
             f"golive: {self.env_file.stem}, candidate {self.launch.candidate},"
             f" launch {self.launch.date:%Y-%m-%d} ({when})"
-            + (", everything due" if self.all_due else f", as on {self.today:%Y-%m-%d}")
+            + (", everything due" if self.all_due else f", as on {self.today:%Y-%m-%d}"),
+            *self._signs(),
         ]
+
+    def _signs(self) -> list[str]:
+        if self._unsigned:
+            return [
+                f"golive: nobody signs this run: {self._unsigned}; nothing green of it will count"
+            ]
+        return [f"golive: signed by {self._signer}"] if self._signer else []
 
     @staticmethod
     def status_of(report: Any) -> tuple[str, str, str] | None:
@@ -627,6 +686,11 @@ class Session:
         )
         if self._report is not None:
             terminal.write_line(f"report:   {self._report}")
+        if self._unsigned:
+            terminal.write_line(
+                f"unsigned: {clean(self._unsigned)}; nothing green of this run counts. Name your"
+                " key with --key (in CI: GOLIVE_AS and GOLIVE_KEY), and run again"
+            )
         terminal.write_line(f"next:     {self._next(counts)}")
 
     def _summarise_red(self, terminal: Any, label: str, wanted: Verdict) -> None:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from golive import ledger
-from tests.conftest import HTML, SECRET, SECRET_VARIABLE, Root
+from tests.conftest import HTML, SECRET, SECRET_VARIABLE, Done, Office, Root, make_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -770,3 +771,178 @@ def test_agreed(deliverables): pass
     later = '@item("D+1.1.1")\ndef test_later(): assert at_most("load", 1, 2)'
     root.items(later, "suites/t_plus_1_week/test_day_plus_1.py")
     assert list(root.run().run.verdicts) == ["D+1.1.1", "D-2.2.1"]
+
+
+HOLDS = """
+@item("D-2.1.1")
+def test_a():
+    assert at_most("lag", 1, 2)
+"""
+
+
+@pytest.fixture
+def crew(root: Root, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """People and the runner ci with keys on the roster, in a root with an item that holds."""
+    for name in ("SSH_AUTH_SOCK", "GOLIVE_AS", "GOLIVE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(root.path / "home"))
+    people = Office(root)
+    root.items(HOLDS)
+    return people
+
+
+def looked(people: Office, *arguments: str, env: str = "staging") -> Done:
+    return cast("Root", people.folder).run("--today", people.on(0), *arguments, env=env)
+
+
+@pytest.mark.parametrize(
+    ("who", "how"),
+    [
+        ("ci", "options"),
+        ("ci", "variables"),
+        ("paul", "options"),
+        ("paul", "home"),
+        ("paul", "key"),
+    ],
+)
+def test_a_run_outside_rehearsals_is_signed(
+    crew: Office, monkeypatch: pytest.MonkeyPatch, who: str, how: str
+) -> None:
+    arguments: tuple[str, ...] = ()
+    if how == "options":
+        arguments = ("--as", who, "--key", str(crew.keys[who]))
+    elif how == "key":
+        arguments = ("--key", str(crew.keys[who]))
+    elif how == "variables":
+        monkeypatch.setenv("GOLIVE_AS", who)
+        monkeypatch.setenv("GOLIVE_KEY", str(crew.keys[who]))
+    else:
+        for name in ("id_ed25519", "id_ed25519.pub"):
+            source = crew.keys[who].with_suffix(".pub" if name.endswith(".pub") else "")
+            target = crew.path / "home" / ".ssh" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(source.read_text())
+            target.chmod(0o600)
+    done = looked(crew, *arguments)
+    assert done.ret == 0, done.out + done.err
+    run = done.run
+    assert run.end is not None
+    assert (run.end.by, ledger.unsigned(run, crew.desk().roster)) == (who, "")
+    assert run.folder.name == run.head.id
+    assert any(x.startswith(f"golive: signed by {who} with ") for x in done.lines)
+    assert "unsigned" not in done.out
+
+
+def test_a_run_with_no_key_at_hand_is_kept_and_says_that_nobody_signs_it(crew: Office) -> None:
+    done = looked(crew)
+    assert done.ret == 0
+    assert (
+        "golive: nobody signs this run: no key of the roster is at hand; nothing green of it will"
+        " count"
+    ) in done.lines
+    assert any(x.startswith("unsigned: ") and "--key" in x for x in done.lines)
+    assert ledger.unsigned(done.run, crew.desk().roster) == "nobody has signed its end"
+    assert not (done.run.folder / ledger.SIGNATURE).exists()
+
+
+def test_a_rehearsal_asks_for_no_key(crew: Office) -> None:
+    done = looked(crew, env="rehearsal")
+    assert done.ret == 0
+    assert not re.search("signed by|nobody signs|unsigned", done.out)
+    assert done.run.end is not None
+    assert done.run.end.by == ""
+
+
+WRONG_KEYS = {
+    "nobody's": (("--key", "{stranger}"), "--key: found .*stranger .*which is no key of anybody"),
+    "another's": (("--as", "tess", "--key", "{paul}"), "which is no key of tess on"),
+    "a runner's for a person": (("--as", "paul", "--key", "{ci}"), "which is no key of paul on"),
+    "a person's for a runner": (("--as", "ci", "--key", "{paul}"), "which is no key of ci on"),
+    "not there": (("--key", "{absent}"), "absent: there is no such key"),
+    "of nobody known": (("--as", "max"), "--as: found 'max'; expected an id of .*paul.*ci"),
+    "too old": (("--key", "{elena}"), "is a key of elena that counts until 2026-01-31"),
+    "shared": (("--key", "{joel}"), "joel, leah have the same key|leah, joel have the same key"),
+    "not at hand": (("--as", "paul"), "--key: found no key of paul on .* name yours with --key"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_KEYS.values(), ids=WRONG_KEYS)
+def test_a_wrong_key_ends_the_session_before_anything_is_looked_at(
+    crew: Office, arguments: tuple[str, ...], message: str
+) -> None:
+    old = [{"public": crew.public("elena"), "until": date(2026, 1, 31)}]
+    crew.roster(elena={"keys": old}, leah={"keys": [{"public": crew.public("joel")}]})
+    make_key(crew.path / "keys" / "stranger")
+    keys = {i: str(crew.path / "keys" / i) for i in (*crew.keys, "stranger", "absent")}
+    done = looked(crew, *(a.format(**keys) for a in arguments))
+    assert re.search(message, done.error())
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert not crew.folder.reports.exists()
+
+
+def test_variables_that_name_a_wrong_key_are_named(
+    crew: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLIVE_AS", "ci")
+    monkeypatch.setenv("GOLIVE_KEY", str(crew.keys["paul"]))
+    assert re.search("^GOLIVE_KEY: found .*no key of ci on", looked(crew).error())
+
+
+def test_a_passphrase_that_cannot_be_asked_for_is_told_at_once(root: Root, crew: Office) -> None:
+    subprocess.run(
+        ["ssh-keygen", "-q", "-p", "-N", "secret", "-P", "", "-f", crew.keys["paul"]], check=True
+    )
+    begun = time.monotonic()
+    done = subprocess.run(
+        [*root.command, "--env", "staging", "--key", str(crew.keys["paul"])],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # which has no terminal
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "there is no terminal to ask for a passphrase on: load the key into an" in done.stderr
+    assert time.monotonic() - begun < 30
+    assert not root.reports.exists()
+
+
+def test_an_interrupted_run_is_signed(root: Root, crew: Office) -> None:
+    root.items(WAITS)
+    with subprocess.Popen(
+        [*root.command, "--env", "staging", "--key", str(crew.keys["ci"]), "--today", crew.on(0)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (root.path / "waiting").exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    run = ledger.read_run(ledger.runs(root.reports)[-1])
+    assert run.end is not None
+    assert run.end.exit_status == pytest.ExitCode.INTERRUPTED
+    assert ledger.unsigned(run, crew.desk().roster) == ""
+
+
+def test_a_key_that_goes_away_while_the_run_goes_on_costs_only_the_signature(crew: Office) -> None:
+    crew.folder.items(HOLDS + f"    os.unlink({str(crew.keys['paul'])!r})")
+    done = looked(crew, "--key", str(crew.keys["paul"]))
+    assert done.ret == 0
+    assert done.verdicts == {"D-2.1.1": "PASS"}
+    assert any(re.search("^unsigned: .*there is no such key.*--key", x) for x in done.lines)
+    assert done.run.end is not None
+    assert done.run.end.by == ""
+
+
+def test_a_runners_key_signs_runs_and_nothing_else(crew: Office) -> None:
+    assert f'ci namespaces="golive-run" {crew.public("ci")}\n' == (
+        crew.desk().roster.allowed_signers(["ci"])
+    )
+    said = crew.sign(by="ci", role="product_manager")
+    assert "ci is not on the roster" in crew.cause(said)
+    as_paul = crew.sign(by="paul", key="ci")
+    assert "its signature is not valid" in crew.cause(as_paul)
