@@ -91,7 +91,7 @@ class Desk:
     def rules(self) -> Rules:
         """By what it is judged now, and who decides."""
         return Rules(
-            thresholds={n: getattr(self.launch.limits, n) for n in self.launch.limits.names()},
+            thresholds=self.launch.limits.values(),
             approvers=list(self.launch.approvers),
             people={
                 p.id: Signatory(roles=self.roster.roles_of(p.id), keys=[k.material for k in p.keys])

@@ -10,11 +10,22 @@ import pytest
 
 from golive.claims import collect
 from golive.items import card_of
+from golive.launch import asked
 from golive.papers import Papers
 from golive.session import Session
 from golive.verdicts import GoliveError
 
 SESSION = pytest.StashKey[Session]()
+REGISTERED = pytest.StashKey[list[tuple[str, object]]]()
+
+
+def pytest_plugin_registered(
+    plugin: object, plugin_name: str, manager: pytest.PytestPluginManager
+) -> None:
+    # pytest tells of those before this one too, also of those that are gone again.
+    config = manager.getplugin("pytestconfig")
+    if config is not None:
+        config.stash.setdefault(REGISTERED, []).append((plugin_name, plugin))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,6 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         config.stash[SESSION] = session = Session(config)
+        session.registered = config.stash[REGISTERED]
         config.pluginmanager.register(session.probe_fixtures(), "golive-probes")
     if config.getoption("htmlpath", None):
         from golive.reports import pytest_html
@@ -170,10 +182,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     state = item.config.stash[SESSION]
     if card_of(getattr(item, "obj", None)) is None:
         return (yield)
-    with collect() as claims:
-        state.begin(item, claims)
+    with collect() as claims, asked() as limits:
+        state.begin(item, claims, limits)
         result = yield
     state.finish()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    with asked() as limits:
+        result = yield
+    request.config.stash[SESSION].fixture_asked(fixturedef.argname, limits)
     return result
 
 
