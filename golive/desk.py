@@ -92,7 +92,7 @@ class Desk:
     def rules(self) -> Rules:
         """By what it is judged now, and who decides."""
         return Rules(
-            thresholds={n: getattr(self.launch.limits, n) for n in self.launch.limits.names()},
+            thresholds=self.launch.limits.values(),
             approvers=list(self.launch.approvers),
             people={
                 p.id: Signatory(roles=self.roster.roles_of(p.id), keys=[k.material for k in p.keys])
@@ -106,6 +106,7 @@ class Desk:
             return {}
         return chain.tips(chain.here(self.reports, self.statements.folder, self.environment.name))
 
+    @cached_property
     def secrets(self) -> tuple[Mask, list[str]]:
         """What knows this environment's secrets, as far as this machine has them, and the names of
         those that it has not.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,27 @@ _LISTS = ("roles", "second_signers", "approvers", "two_signatures", "not_applica
 _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
 
+_asked: ContextVar[dict[str, float] | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def asked() -> Iterator[dict[str, float]]:
+    """The thresholds that are asked for while the block runs, and their values.
+
+    Those asked for in a block inside it count for both.
+    """
+    outer, noted = _asked.get(), dict[str, float]()
+    token = _asked.set(noted)
+    try:
+        yield noted
+    finally:
+        _asked.reset(token)
+        if outer is not None:
+            outer.update(noted)
+
+
 class Limits:
-    """The thresholds of launch.toml, by name.
+    """The thresholds of launch.toml, by name. What is asked for is noted: :func:`asked`.
 
     :raises GoliveError: on a name that the file does not have.
     """
@@ -32,11 +53,15 @@ class Limits:
         if name.startswith("__"):
             raise AttributeError(name)
         try:
-            return self._values[name]
+            value = self._values[name]
         except KeyError:
             raise GoliveError(
                 f"{self._source}: thresholds.{name}: the key is missing; expected a number"
             ) from None
+        noted = _asked.get()
+        if noted is not None:
+            noted[name] = value
+        return value
 
     def get(self, name: str) -> float | None:
         """A threshold as it stands there, without being asked by a check; None: there is none."""
@@ -45,6 +70,10 @@ class Limits:
     def names(self) -> list[str]:
         """All thresholds there are."""
         return list(self._values)
+
+    def values(self) -> dict[str, float]:
+        """All thresholds, without being asked by a check."""
+        return dict(self._values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +105,8 @@ class Launch:
     freshnesses: tuple[tuple[str, dt.timedelta], ...] = ()
     store: str = ""
     """Folder or URL where runs and statements meet; empty: none is shared."""
+    plugins: tuple[str, ...] = ()
+    """Plugins of pytest that runs may load besides golive's: packages, or files of the suites."""
 
     def needs_two(self, item: str) -> bool:
         """Whether two people have to sign a statement about the item."""
@@ -152,7 +183,7 @@ def load(path: Path) -> Launch:
     raw = read_toml(path)
     _refuse_unknown(raw, _TABLES, path, "")
     launch: dict[str, Any] = _table(raw, "launch", path)
-    _refuse_unknown(launch, ("date", "candidate", "previous", "store"), path, "launch.")
+    _refuse_unknown(launch, ("date", "candidate", "previous", "store", "plugins"), path, "launch.")
     day = _value(launch, "date", path, "launch.")
     if isinstance(day, str):
         day = parse_date(day, f"{path}: launch.date")
@@ -188,6 +219,7 @@ def load(path: Path) -> Launch:
         validities=_lengths(raw, "validity", path),
         freshnesses=_lengths(raw, "freshness", path),
         store=store,
+        plugins=_plugins(launch, path),
         **{key: _texts(people, key, path) for key in _LISTS},
     )
 
@@ -197,11 +229,28 @@ def _lengths(raw: dict[str, Any], name: str, path: Path) -> tuple[tuple[str, dt.
     return tuple((k, parse_length(v, f"{path}: {name}.{k}")) for k, v in table.items())
 
 
-def _texts(table: dict[str, Any], key: str, path: Path) -> tuple[str, ...]:
+def _texts(table: dict[str, Any], key: str, path: Path, above: str = "people.") -> tuple[str, ...]:
     values = table.get(key, [])
     if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
-        raise GoliveError(f"{path}: people.{key}: found {values!r}; expected a list of names")
+        raise GoliveError(f"{path}: {above}{key}: found {values!r}; expected a list of names")
     return tuple(values)
+
+
+def _plugins(launch: dict[str, Any], path: Path) -> tuple[str, ...]:
+    words = _texts(launch, "plugins", path, "launch.")
+    for word in filter(is_file, words):  # which the digest of the suites, or git, answers for
+        parts = Path(word).parts
+        if word != "conftest.py" and (parts[0] != path.parent.name or ".." in parts):
+            raise GoliveError(
+                f"{path}: launch.plugins: found {word!r}; expected packages, or files below"
+                f" {path.parent.name}/"
+            )
+    return words
+
+
+def is_file(plugin: str) -> bool:
+    """Whether a plugin that launch.toml names is a file, and not a package."""
+    return plugin.endswith(".py")
 
 
 def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], path: Path, above: str) -> None:

@@ -21,7 +21,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
@@ -33,7 +33,7 @@ from golive import signatures
 from golive.decoding import convert, decode
 from golive.masking import Mask
 from golive.roster import Roster
-from golive.verdicts import GoliveError, Verdict
+from golive.verdicts import GoliveError, ProbeError, Verdict
 
 SCHEMA = 2
 """Version of the layout above; a reader refuses any other. Since 2 a run says what it looked with,
@@ -224,6 +224,17 @@ class Run:
         return {line.id: line for line in sorted(self.head.selected, key=lambda x: x.order)}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Signing:
+    """Who signs a run's end, and how."""
+
+    by: str
+    """An id on the roster."""
+    key: Path
+    roster: Roster
+    """Which the signature has to stand by."""
+
+
 class Ledger:
     """Writes one run. Safe to use from several threads.
 
@@ -256,10 +267,17 @@ class Ledger:
         """Append what a probe found."""
         self._append(self._facts, gathered)
 
-    def close(self, exit_status: int, by: str = "") -> End:
+    def close(
+        self,
+        exit_status: int,
+        signing: Signing | None = None,
+        plugins: Sequence[Plugin] = (),
+    ) -> tuple[End, str]:
         """Seal the run: nothing is added afterwards.
 
-        :param by: id on the roster of who signs it.
+        A key that does not sign never costs the run: then its end names nobody.
+
+        :returns: its end, and why nobody has signed it although somebody should have.
         """
         with self._lock:
             self._closed = True
@@ -269,12 +287,38 @@ class Ledger:
                 ended_at=datetime.now(UTC),
                 exit_status=exit_status,
                 digest=digest(self.folder),
-                by=by,
+                plugins=list(plugins),
             )
-            self._write(END, end)
+            cause = ""
+            if signing is not None:
+                signed = msgspec.structs.replace(end, by=signing.by)
+                cause = self._sign(signed, signing)
+                end = end if cause else signed
+            if not end.by:
+                self._write(END, end)
             os.close(self._facts)
             os.close(self._verdicts)  # and with it the lock: not running has to mean final
-        return end
+        return end, cause
+
+    def _sign(self, end: End, signing: Signing) -> str:
+        """Write the end with a signature that holds, or nothing; why it is nothing."""
+        draft = self.folder / f".{END}"
+        made = signatures.signature_of(draft)
+        try:
+            draft.write_bytes(self._whole(end))
+            signatures.sign(draft, signing.key, signatures.RUNS)
+            cause = _unsigned(draft, end, signing.roster)
+            if not cause:
+                made.replace(self.folder / SIGNATURE)  # an end is there only with its signature
+                draft.replace(self.folder / END)
+        except (GoliveError, ProbeError, OSError) as e:
+            cause = str(e).replace(str(draft), END)
+        except KeyboardInterrupt:
+            cause = "signing was interrupted"
+        if cause:
+            for path in (made, draft, self.folder / SIGNATURE):
+                path.unlink(missing_ok=True)
+        return cause
 
     def _append(self, descriptor: int, value: object) -> None:
         line = self._encode(value) + b"\n"
@@ -286,8 +330,11 @@ class Ledger:
     def _write(self, name: str, value: object) -> None:
         # Whole or not at all: a reader never meets half a file.
         whole = self.folder / f".{name}"
-        whole.write_bytes(msgspec.json.format(self._encode(value), indent=1) + b"\n")
+        whole.write_bytes(self._whole(value))
         whole.replace(self.folder / name)
+
+    def _whole(self, value: object) -> bytes:
+        return msgspec.json.format(self._encode(value), indent=1) + b"\n"
 
     def _encode(self, value: object) -> bytes:
         plain = msgspec.to_builtins(value, enc_hook=_encodable, str_keys=True)
@@ -320,9 +367,11 @@ def unsigned(run: Run, roster: Roster) -> str:
 
     :raises ProbeError: ssh-keygen is not there.
     """
-    if run.end is None:
-        return "it did not end"
-    by = run.end.by
+    return "it did not end" if run.end is None else _unsigned(run.folder / END, run.end, roster)
+
+
+def _unsigned(path: Path, end: End, roster: Roster) -> str:
+    by = end.by
     if not by:
         return "nobody has signed its end"
     if by in roster.shared_keys:
@@ -330,7 +379,7 @@ def unsigned(run: Run, roster: Roster) -> str:
     signers = roster.allowed_signers([by])
     if not signers:
         return f"{by} signed it, of whom {roster.source.name} has no key"
-    found = signatures.verify(run.folder / END, signers, by, signatures.RUNS, at=run.end.ended_at)
+    found = signatures.verify(path, signers, by, signatures.RUNS, at=end.ended_at)
     return "" if found.valid else f"the signature of {by} is not valid: {found.cause}"
 
 

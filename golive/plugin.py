@@ -10,11 +10,22 @@ import pytest
 
 from golive.claims import collect
 from golive.items import card_of
+from golive.launch import asked
 from golive.papers import Papers
 from golive.session import Session
 from golive.verdicts import GoliveError
 
 SESSION = pytest.StashKey[Session]()
+REGISTERED = pytest.StashKey[list[tuple[str, object]]]()
+
+
+def pytest_plugin_registered(
+    plugin: object, plugin_name: str, manager: pytest.PytestPluginManager
+) -> None:
+    # pytest tells of those before this one too, also of those that are gone again.
+    config = manager.getplugin("pytestconfig")
+    if config is not None:
+        config.stash.setdefault(REGISTERED, []).append((plugin_name, plugin))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,17 +49,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="exit 0 whatever the verdicts are, for nightly trend runs",
     )
+    group.addoption(
+        "--as",
+        dest="person",
+        default="",
+        metavar="ID",
+        help="who signs the run: an id on the roster, of a person or a runner"
+        " (default: GOLIVE_AS, or whose key it is)",
+    )
+    group.addoption(
+        "--key",
+        default="",
+        metavar="FILE",
+        help="the SSH key that signs the run (default: GOLIVE_KEY, or one in the agent or ~/.ssh)",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         config.stash[SESSION] = session = Session(config)
+        session.registered = config.stash[REGISTERED]
         config.pluginmanager.register(session.probe_fixtures(), "golive-probes")
     if config.getoption("htmlpath", None):
         from golive.reports import pytest_html
 
         config.pluginmanager.register(pytest_html, "golive-pytest-html")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    with _usage_errors():
+        session.config.stash[SESSION].start()
 
 
 @pytest.fixture(scope="session")
@@ -150,10 +182,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     state = item.config.stash[SESSION]
     if card_of(getattr(item, "obj", None)) is None:
         return (yield)
-    with collect() as claims:
-        state.begin(item, claims)
+    with collect() as claims, asked() as limits:
+        state.begin(item, claims, limits)
         result = yield
     state.finish()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    with asked() as limits:
+        result = yield
+    request.config.stash[SESSION].fixture_asked(fixturedef.argname, limits)
     return result
 
 

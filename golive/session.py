@@ -15,6 +15,7 @@ import time
 import types
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,15 +24,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from golive import environments, launch, ledger, marks, procedure, rehearsing, streams, verdicts
+from golive import (
+    environments,
+    launch,
+    ledger,
+    marks,
+    procedure,
+    rehearsing,
+    signers,
+    streams,
+    verdicts,
+)
 from golive.claims import Claim, holds
 from golive.deliverables import Deliverables
 from golive.desk import Desk
 from golive.items import Card, card_of, described
+from golive.loading import Loaded, Sources
 from golive.masking import Mask, clean
 from golive.probes import register_all
 from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, alone, closure, loud
 from golive.readiness import as_line
+from golive.roster import Person, Runner
 from golive.statements import Vouched
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
 
@@ -65,6 +78,9 @@ class _Running:
     nodeid: str
     facts: list[str]
     claims: list[Claim]
+    asked: dict[str, float]
+    """Thresholds that it, or a fixture of it, has asked for."""
+    check: str
     started_at: datetime
     started: float
     verdict: Verdict = Verdict.UNKNOWN
@@ -72,6 +88,27 @@ class _Running:
     detail: str = ""
     asserted: list[str] = field(default_factory=list)
     seen_claims: int = 0
+
+    def as_kept(self) -> ledger.ItemVerdict:
+        """What a run keeps of it."""
+        return ledger.ItemVerdict(
+            id=self.line.id,
+            verdict=self.verdict,
+            started_at=self.started_at,
+            duration_s=round(time.perf_counter() - self.started, 4),
+            how=self.how,
+            message=self.message,
+            remedy=self.remedy,
+            claims=[
+                ledger.Claim(c.subject, c.observed, c.required, c.holds, c.see) for c in self.claims
+            ],
+            asserted=self.asserted,
+            facts=self.facts,
+            detail=self.detail,
+            nodeid=self.nodeid,
+            check=self.check,
+            limits=dict(sorted(self.asked.items())),
+        )
 
 
 class Session:
@@ -86,6 +123,8 @@ class Session:
         suites = self.root / "suites"
         self.suites = suites
         self.mask = Mask()
+        _refuse_blind(config)
+        self._sources = Sources(self.root, suites)  # before anything of them is read
         self.procedure = procedure.load(suites / "procedure.toml")
         self.launch = launch.load(suites / "launch.toml")
         option = config.option
@@ -133,6 +172,79 @@ class Session:
         self._report: Path | None = None
         self._told_errors: set[str] = set()
         self._vouched: dict[str, Vouched] = {}
+        self._signing: ledger.Signing | None = None
+        self._hold = ExitStack()
+        """What the signer's key needs until the end."""
+        self._signer = ""
+        """The signer in words."""
+        self._head_plugins: list[ledger.Plugin] = []
+        self._told_strange: list[str] = []
+        self._unsigned = ""
+        """Why nobody signs, or has signed, this run."""
+        self._loaded = Loaded(config, self.launch.plugins)
+        self.registered: list[tuple[str, object]] = []
+        """Plugins as pytest registers them."""
+        self._fixtures_asked: dict[str, dict[str, float]] = {}
+        """Thresholds that fixtures have asked for, by the fixture's name."""
+
+    # -- who signs, and what is loaded --------------------------------------------------------
+
+    def start(self) -> None:
+        """Before anything is collected: who signs the run, and that checks are as they are written.
+
+        :raises GoliveError: a key that was named cannot sign it.
+        """
+        if self.is_rehearsal or self.config.option.collectonly:
+            return
+        self._sources.forget_compiled()
+        try:
+            people = environments.outline(self.env_file, self.suites / "product.toml", self.root)
+        except GoliveError:
+            return  # loading it whole says so, with every cause there is
+        self._find_signer(Desk(self.root, self.reports, people, self.launch, self.procedure))
+
+    def _find_signer(self, desk: Desk) -> None:
+        option = self.config.option
+        words, named, key = ("--as", "--key"), option.person, option.key
+        if not (named or key):
+            words = ("GOLIVE_AS", "GOLIVE_KEY")
+            named, key = (os.environ.get(w, "") for w in words)
+        try:
+            roster = desk.roster
+            everybody: dict[str, Person | Runner] = {**roster.people, **roster.runners}
+            found = signers.at_hand(desk, everybody, named, Path(key) if key else None, words)
+            signer = self._hold.enter_context(found)
+            signers.try_out(signer)
+        except GoliveError as e:
+            if named or key:
+                raise
+            none = isinstance(e, signers.NoKey)
+            self._unsigned = "no key of the roster is at hand" if none else str(e)
+            return
+        self._signing = ledger.Signing(signer.person.id, signer.key, roster)
+        self._signer = f"{signer.person.id} with {signer.told}"
+
+    def _strange(self) -> list[str]:
+        """What was loaded that keeps this run from counting, as it is told."""
+        if self.is_rehearsal:
+            return []
+        return [
+            p.name if p.source.endswith(p.name) else f"{p.name} ({p.source})"
+            for p in self._loaded.plugins(self.registered)
+            if not p.known
+        ]
+
+    def _tell_strange(self) -> list[str]:
+        strange = self._strange()
+        if not strange:
+            return []
+        return [
+            (
+                f"golive: nothing green of this run will count: it is made with {', '.join(strange)},"
+                " which golive did not bring; leave it away, or name it in launch.plugins of"
+                f" {self.launch.source.relative_to(self.root)}"
+            )
+        ]
 
     # -- collection ---------------------------------------------------------------------------
 
@@ -141,6 +253,7 @@ class Session:
         module = types.ModuleType("golive_probe_fixtures")
         for name in REGISTRY:
             setattr(module, name, pytest.fixture(scope="session", name=name)(self._reader(name)))
+        self._loaded.is_own(module)
         return module
 
     def _reader(self, name: str) -> Callable[[], Any]:
@@ -230,6 +343,11 @@ class Session:
         option = self.config.option
         if option.tbstyle == "auto":  # causes are told once, in the summary
             option.tbstyle = "no"
+        if not self.is_rehearsal:
+            self._sources.unchanged()
+            if self._tell_strange() != self._told_strange:
+                for told in self._tell_strange():
+                    self._write(told)
         self._start_environment()
         self.env = environments.load(
             self.env_file, self.suites / "product.toml", self.root, self.mask
@@ -243,6 +361,12 @@ class Session:
             fingerprint=self.env.fingerprint,
         )
         self.desk = Desk(self.root, self.reports, people, self.launch, self.procedure, self.today)
+        # Read once, so that all of this run is judged by the same.
+        self.desk = dataclasses.replace(self.desk, known_origin=self.desk.origin)
+        if not (self.is_rehearsal or self._signing or self._unsigned):  # it had to be started
+            self._find_signer(self.desk)
+            for told in self._signs():
+                self._write(told)
         selected = [self.procedure.items[_card(n).id] for n in nodes]
         now = datetime.now(UTC)
         head = ledger.Head(
@@ -256,7 +380,11 @@ class Session:
             who=_who(),
             host=platform.node(),
             started_at=now,
-            suite=_suite(self.root),
+            suite=self.desk.origin.suite,
+            engine=self.desk.origin.engine,
+            plugins=self._loaded.plugins(self.registered),
+            rules=self._rules(),
+            before=self.desk.tips(),
             packages=_packages(),
             windows={k: float(v) for k, v in msgspec.structs.asdict(self.env.windows).items()},
             selected=[as_line(i) for i in sorted(selected, key=lambda i: i.order)],
@@ -265,6 +393,7 @@ class Session:
             deselected=len(self._written) - len(selected),
             report_only=option.report_only,
         )
+        self._head_plugins = head.plugins
         self._ledger = ledger.Ledger(self.reports, head, self.mask)
         self.desk = dataclasses.replace(self.desk, current_run=head.id)
         terminal = self._terminal()
@@ -319,7 +448,11 @@ class Session:
             return exit_status
         if self.store is not None and (waited := self.store.finish()):
             self._write(f"these were under way and have cleaned up: {', '.join(waited)}")
-        self._ledger.close(exit_status)
+        before = self._head_plugins
+        later = [p for p in self._loaded.plugins(self.registered) if p not in before]
+        _, cause = self._ledger.close(exit_status, self._signing, later)
+        self._hold.close()
+        self._unsigned = cause or self._unsigned
         from golive.reports.run_report import write_run_report
 
         run = ledger.read_run(self._ledger.folder)
@@ -327,6 +460,13 @@ class Session:
         self._report = self.reports / "report.html"
         self._report.write_bytes(written.read_bytes())
         return exit_status
+
+    def _rules(self) -> ledger.Rules:
+        assert self.desk is not None
+        try:
+            return self.desk.rules
+        except GoliveError:
+            return ledger.Rules()  # without a roster nobody decides; items that need it say so
 
     def deliverables(self) -> Deliverables:
         """The documents of this session's environment.
@@ -393,11 +533,13 @@ class Session:
 
     # -- one item -----------------------------------------------------------------------------
 
-    def begin(self, node: pytest.Item, claims: list[Claim]) -> None:
-        """An item starts; what it claims is noted in ``claims``."""
+    def begin(self, node: pytest.Item, claims: list[Claim], asked: dict[str, float]) -> None:
+        """An item starts; what it claims and asks for is noted in ``claims`` and ``asked``."""
         card = _card(node)
         how, remedy = described(node.obj)  # type: ignore[attr-defined]
         names = node.fixturenames if isinstance(node, pytest.Function) else ()
+        for name in names:  # those that were set up for an item before
+            asked.update(self._fixtures_asked.get(name, {}))
         self._running = _Running(
             line=self.procedure.items[card.id],
             card=card,
@@ -406,9 +548,15 @@ class Session:
             nodeid=node.nodeid,
             facts=list(closure(names)),
             claims=claims,
+            asked=asked,
+            check=self._sources.check(node.path),
             started_at=datetime.now(UTC),
             started=time.perf_counter(),
         )
+
+    def fixture_asked(self, name: str, asked: dict[str, float]) -> None:
+        """A fixture was set up, which has asked for these thresholds."""
+        self._fixtures_asked.setdefault(name, {}).update(asked)
 
     def refuse(self) -> None:
         """End an item before it touches anything, where its day or its effect forbids it.
@@ -461,7 +609,8 @@ class Session:
         running = self._running
         if running is None:
             return
-        if call.when != "teardown" or call.excinfo is not None:
+        # A fixture that tidies up may still claim what does not hold.
+        if call.when != "teardown" or call.excinfo or ledger.unproved(running.as_kept()):
             self._decide(running, node, call, report)
         if call.when == "call" or call.excinfo is not None:
             # Every phase's report copies these; JUnit keeps those of the last one.
@@ -485,8 +634,12 @@ class Session:
         error = call.excinfo.value if call.excinfo else None
         if error is None and (hasattr(report, "wasxfail") or report.outcome != "passed"):
             error = GoliveError("it held although it is marked xfail; take the mark away")
+        if error is None and call.when == "setup":
+            return  # a check that is set up has not run
         if error is None:
             running.verdict, running.message = Verdict.PASS, ""
+            error = _unproved(running)
+        if error is None:
             return
         verdict, message = verdicts.of_exception(error), _message(error, running, call.when)
         if call.when == "teardown" and running.verdict is not Verdict.PASS:
@@ -515,23 +668,7 @@ class Session:
         running, self._running = self._running, None
         if running is None or self._ledger is None:
             return
-        verdict = ledger.ItemVerdict(
-            id=running.line.id,
-            verdict=running.verdict,
-            started_at=running.started_at,
-            duration_s=round(time.perf_counter() - running.started, 4),
-            how=running.how,
-            message=running.message,
-            remedy=running.remedy,
-            claims=[
-                ledger.Claim(c.subject, c.observed, c.required, c.holds, c.see)
-                for c in running.claims
-            ],
-            asserted=running.asserted,
-            facts=running.facts,
-            detail=running.detail,
-            nodeid=running.nodeid,
-        )
+        verdict = running.as_kept()
         self._ledger.add_verdict(verdict)
         self._verdicts[verdict.id] = verdict
         self._tell(running.line, verdict)
@@ -559,12 +696,22 @@ class Session:
     def header(self) -> list[str]:
         """Lines at the top of the terminal."""
         days = (self.launch.date - self.today).days
+        self._told_strange = self._tell_strange()
         when = f"{days} days to launch" if days >= 0 else f"{-days} days after launch"
         return [
             f"golive: {self.env_file.stem}, candidate {self.launch.candidate},"
             f" launch {self.launch.date:%Y-%m-%d} ({when})"
-            + (", everything due" if self.all_due else f", as on {self.today:%Y-%m-%d}")
+            + (", everything due" if self.all_due else f", as on {self.today:%Y-%m-%d}"),
+            *self._signs(),
+            *self._told_strange,
         ]
+
+    def _signs(self) -> list[str]:
+        if self._unsigned:
+            return [
+                f"golive: nobody signs this run: {self._unsigned}; nothing green of it will count"
+            ]
+        return [f"golive: signed by {self._signer}"] if self._signer else []
 
     @staticmethod
     def status_of(report: Any) -> tuple[str, str, str] | None:
@@ -628,6 +775,16 @@ class Session:
         )
         if self._report is not None:
             terminal.write_line(f"report:   {self._report}")
+        if strange := self._strange():
+            terminal.write_line(
+                f"unusable: {clean(', '.join(strange))}; nothing green of this run counts. Leave"
+                " it away, or name it in launch.plugins, and run again"
+            )
+        if self._unsigned:
+            terminal.write_line(
+                f"unsigned: {clean(self._unsigned)}; nothing green of this run counts. Name your"
+                " key with --key (in CI: GOLIVE_AS and GOLIVE_KEY), and run again"
+            )
         terminal.write_line(f"next:     {self._next(counts)}")
 
     def _summarise_red(self, terminal: Any, label: str, wanted: Verdict) -> None:
@@ -718,23 +875,31 @@ def _who() -> str:
         return f"uid {os.getuid()}"
 
 
-def _suite(root: Path) -> ledger.Suite:
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(root), *arguments],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=10,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
+def _unproved(running: _Running) -> GoliveError | None:
+    cause = ledger.unproved(running.as_kept())
+    return GoliveError(cause) if cause else None
 
-    commit = git("rev-parse", "HEAD")
-    status = git("status", "--porcelain")
-    return ledger.Suite(commit or "unknown", None if status is None else not status)
+
+def _refuse_blind(config: pytest.Config) -> None:
+    """That assertions are looked at, and kept as evidence.
+
+    :raises GoliveError: something switches them off; names it.
+    """
+    if sys.flags.optimize:
+        raise GoliveError(
+            "python -O, or PYTHONOPTIMIZE: takes assertions away; expected neither, since they are"
+            " the checks"
+        )
+    if config.option.assertmode != "rewrite":
+        raise GoliveError(
+            f"--assert: found {config.option.assertmode!r}; expected 'rewrite', which keeps what"
+            " held as evidence: leave it away"
+        )
+    if not config.getini("enable_assertion_pass_hook"):
+        raise GoliveError(
+            f"{config.inipath or 'the settings of pytest'}: enable_assertion_pass_hook: is off;"
+            " expected true, since what held is the evidence"
+        )
 
 
 def _packages() -> dict[str, str]:

@@ -23,7 +23,7 @@ from hypothesis import settings
 
 import golive.commands
 import golive.probes  # noqa: F401 - likewise
-from golive import ledger, provenance, signatures
+from golive import ledger, provenance
 from golive.desk import Desk
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
@@ -447,9 +447,9 @@ class Office:
         if not ended:
             os.close(book._verdicts)  # and with it the lock that says it goes on
             return book.folder
-        book.close(0, by)
-        if by:
-            signatures.sign(book.folder / ledger.END, self.keys[by], signatures.RUNS)
+        signing = ledger.Signing(by, self.keys[by], desk.roster) if by else None
+        _, cause = book.close(0, signing)
+        assert not cause
         return book.folder
 
     def on(self, day: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from golive import ledger, signatures
+from golive import ledger
 from golive.desk import Desk
 from golive.ledger import Claim, EnvironmentRef, Gathered, Head, ItemVerdict
 from golive.masking import Mask
@@ -115,9 +115,7 @@ def _runs(desk: Desk, nights: int) -> None:
             judged = _judged(line, verdict, at + timedelta(seconds=n))
             check = desk.origin.checks[line.id]
             book.add_verdict(msgspec.structs.replace(judged, check=check))
-        book.close(1, RUNNER)
-        key = desk.root / "keys" / RUNNER
-        signatures.sign(book.folder / ledger.END, key, signatures.RUNS)
+        book.close(1, ledger.Signing(RUNNER, desk.root / "keys" / RUNNER, desk.roster))
 
 
 def _verdict(n: int, line: ledger.Line, progress: float) -> Verdict:

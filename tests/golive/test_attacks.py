@@ -12,10 +12,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,13 @@ class Launch:
         self.git("add", "-A")
         self.git("commit", "-qm", "as agreed")
 
-    def run(self, *words: str, before: tuple[str, ...] = (), by: str = RUNNER, **env: str) -> str:
+    def run(
+        self,
+        *words: str,
+        before: tuple[str, ...] = (),
+        by: str = RUNNER,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
         """Run the checks on staging, signed by somebody; what the terminal said.
 
         :param before: arguments for Python itself.
@@ -114,7 +121,7 @@ class Launch:
                    "--env", "staging", *signed, *words]  # fmt: skip
         done = subprocess.run(
             command, cwd=self.path, capture_output=True, text=True, check=False, timeout=120,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200", **env},
+            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200", **(env or {})},
         )  # fmt: skip
         told = done.stdout + done.stderr
         assert "INTERNALERROR" not in told, told
@@ -168,7 +175,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
-def launch_file(folder: Folder, **thresholds: float) -> None:
+def launch_file(folder: Folder, **thresholds: Any) -> None:
     """Write launch.toml with these thresholds."""
     day = datetime.now(UTC).date() + timedelta(days=14)
     folder.launch(day, people=SIGNING, **thresholds)
@@ -485,7 +492,7 @@ def test_a_plugin_that_swallows_what_fails(launch: Launch, status: Status, how: 
         exclude = launch.path / ".git" / "info" / "exclude"
         exclude.parent.mkdir(exist_ok=True)
         exclude.write_text("suites/conftest.py\nevil\n")
-    told = launch.run(*words, **env)
+    told = launch.run(*words, env=env)
     assert "helper" in told or "conftest" in told  # it is told at once
     shutil.rmtree(launch.path / "evil")
     (launch.path / "suites" / "conftest.py").unlink(missing_ok=True)
@@ -507,7 +514,7 @@ def test_a_run_in_which_no_assert_is_checked(
     launch: Launch, words: tuple[str, ...], before: tuple[str, ...], env: dict[str, str]
 ) -> None:
     had = launch.runs
-    told = launch.run(*words, before=before, **env)
+    told = launch.run(*words, before=before, env=env)
     assert "ERROR: " in told
     assert launch.runs == had
 

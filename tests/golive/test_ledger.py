@@ -16,7 +16,9 @@ import pytest
 from golive import ledger
 from golive.ledger import END, FACTS, HEAD, VERDICTS, Gathered, Head, ItemVerdict, Ledger, Line
 from golive.masking import Mask
+from golive.roster import Roster, load
 from golive.verdicts import GoliveError, Verdict
+from tests.conftest import make_key, toml
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -64,7 +66,7 @@ def test_a_run_is_read_as_it_was_written(written: Ledger, tmp_path: Path) -> Non
     )
     written.add_verdict(verdict("D-13.1.2", Verdict.FAIL, claims=[claim], message="m\nn"))
     written.add_verdict(verdict("D-13.1.1", Verdict.NOT_APPLICABLE))
-    end = written.close(1)
+    end, unsigned = written.close(1)
     run = ledger.read_run(written.folder)
     assert ledger.runs(tmp_path) == [written.folder]
     assert run.head == head()
@@ -73,7 +75,7 @@ def test_a_run_is_read_as_it_was_written(written: Ledger, tmp_path: Path) -> Non
     assert run.verdicts["D-13.1.2"].message == "m\nn"
     assert run.verdicts["D-13.1.1"].verdict is Verdict.NOT_APPLICABLE
     assert set(run.facts["nodes"].value["seen"]) == {"a", "b"}
-    assert run.end == end
+    assert (run.end, unsigned) == (end, "")
     assert run.digest == end.digest
 
 
@@ -132,7 +134,7 @@ def test_lines_of_many_threads_stay_whole(written: Ledger) -> None:
 
 def _newer(folder: Path) -> None:
     raw = json.loads((folder / HEAD).read_text())
-    (folder / HEAD).write_text(json.dumps(raw | {"schema": 2, "environment": "of another shape"}))
+    (folder / HEAD).write_text(json.dumps(raw | {"schema": 3, "environment": "of another shape"}))
 
 
 def _edit(name: str, old: bytes, new: bytes) -> Callable[[Path], None]:
@@ -210,3 +212,67 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file where the folder should be")
     with pytest.raises(GoliveError, match=r"cannot be written: .*; expected a folder for reports"):
         Ledger(tmp_path, head(), Mask())
+
+
+def roster(folder: Path, **keys: Path) -> Roster:
+    """People and, by the name ci, a runner, each with one key."""
+    known = {i: [{"public": " ".join(k.with_suffix(".pub").read_text().split()[:2])}]
+             for i, k in keys.items()}  # fmt: skip
+    ada = {"name": "Ada", "email": "a@example.com", "phone": "+12025550100"}
+    text = {
+        "schema": 1,
+        "person": [ada | {"id": i, "keys": k} for i, k in known.items() if i != "ci"],
+        "runner": [{"id": i, "title": "CI", "keys": k} for i, k in known.items() if i == "ci"],
+    }
+    path = folder / "roster.toml"
+    path.write_text(toml(text))
+    return load(path)
+
+
+@pytest.mark.parametrize("who", ["ada", "ci"])
+def test_a_person_or_a_runner_signs_a_runs_end(written: Ledger, tmp_path: Path, who: str) -> None:
+    keys = {i: make_key(tmp_path / i) for i in ("ada", "ci")}
+    known = roster(tmp_path, **keys)
+    end, cause = written.close(0, ledger.Signing(who, keys[who], known))
+    run = ledger.read_run(written.folder)
+    assert (end.by, cause, run.end) == (who, "", end)
+    assert ledger.unsigned(run, known) == ""
+    assert {p.name for p in written.folder.iterdir()} == set(ledger.FILES)
+    raw = json.loads((written.folder / END).read_text())
+    (written.folder / END).write_text(json.dumps(raw | {"exit_status": 3}))
+    assert "is not valid" in ledger.unsigned(ledger.read_run(written.folder), known)
+
+
+def test_a_signature_that_does_not_hold_leaves_the_run_whole_and_unsigned(
+    written: Ledger, tmp_path: Path
+) -> None:
+    keys = {i: make_key(tmp_path / i) for i in ("ada", "ci")}
+    known = roster(tmp_path, **keys)
+    end, cause = written.close(1, ledger.Signing("ci", keys["ada"], known))
+    run = ledger.read_run(written.folder)
+    assert "the signature of ci is not valid" in cause
+    assert (run.end, end.by, end.exit_status) == (end, "", 1)
+    assert ledger.unsigned(run, known) == "nobody has signed its end"
+    assert {p.name for p in written.folder.iterdir()} == {HEAD, FACTS, VERDICTS, END}
+
+
+@pytest.mark.parametrize("broken", ["gone", "no key", "interrupted"])
+def test_a_key_that_cannot_sign_never_costs_the_run(
+    written: Ledger, tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key(tmp_path / "ada")
+    known = roster(tmp_path, ada=key)
+    if broken == "gone":
+        key.unlink()
+    elif broken == "no key":
+        key.write_text("no key")
+    else:  # as by somebody who does not want to type a passphrase
+        tool = tmp_path / "bin" / "ssh-keygen"
+        tool.parent.mkdir()
+        tool.write_text(f"#!/bin/sh\nkill -INT {os.getpid()}\nsleep 5\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    end, cause = written.close(0, ledger.Signing("ada", key, known))
+    assert cause
+    assert ledger.read_run(written.folder).end == end
+    assert {p.name for p in written.folder.iterdir()} == {HEAD, FACTS, VERDICTS, END}

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import importlib.util
+import json
 import os
 import re
 import signal
@@ -8,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from golive import ledger
-from tests.conftest import HTML, SECRET, SECRET_VARIABLE, Root
+from golive import ledger, readiness
+from tests.conftest import HTML, SECRET, SECRET_VARIABLE, SIGNING, Done, Office, Root, make_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -169,7 +173,7 @@ def test_every_way_a_check_ends_is_one_verdict_everywhere(root: Root) -> None:
     assert (run.head.environment.name, run.head.environment.kind) == ("rehearsal", "rehearsal")
     assert (run.head.candidate, run.head.deselected) == ("v2.0.0", 0)
     assert run.head.packages["pytest"] == pytest.__version__
-    assert run.head.suite == ledger.Suite("unknown", clean=None)
+    assert (run.head.suite.commit, run.head.suite.clean) == ("unknown", None)
     assert run.end is not None
     assert run.end.exit_status == 1
     assert (root.reports / "report.html").read_bytes() == (run.folder / "report.html").read_bytes()
@@ -915,3 +919,582 @@ def test_agreed(deliverables): pass
     later = '@item("D+1.1.1")\ndef test_later(): assert at_most("load", 1, 2)'
     root.items(later, "suites/t_plus_1_week/test_day_plus_1.py")
     assert list(root.run().run.verdicts) == ["D+1.1.1", "D-2.2.1"]
+
+
+HOLDS = """
+@item("D-2.1.1")
+def test_a():
+    assert at_most("lag", 1, 2)
+"""
+
+
+@pytest.fixture
+def crew(root: Root, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """People and the runner ci with keys on the roster, in a root with an item that holds."""
+    for name in ("SSH_AUTH_SOCK", "GOLIVE_AS", "GOLIVE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(root.path / "home"))
+    people = Office(root)
+    root.items(HOLDS)
+    return people
+
+
+def looked(people: Office, *arguments: str, env: str = "staging") -> Done:
+    return cast("Root", people.folder).run("--today", people.on(0), *arguments, env=env)
+
+
+@pytest.mark.parametrize(
+    ("who", "how"),
+    [
+        ("ci", "options"),
+        ("ci", "variables"),
+        ("paul", "options"),
+        ("paul", "home"),
+        ("paul", "key"),
+    ],
+)
+def test_a_run_outside_rehearsals_is_signed(
+    crew: Office, monkeypatch: pytest.MonkeyPatch, who: str, how: str
+) -> None:
+    arguments: tuple[str, ...] = ()
+    if how == "options":
+        arguments = ("--as", who, "--key", str(crew.keys[who]))
+    elif how == "key":
+        arguments = ("--key", str(crew.keys[who]))
+    elif how == "variables":
+        monkeypatch.setenv("GOLIVE_AS", who)
+        monkeypatch.setenv("GOLIVE_KEY", str(crew.keys[who]))
+    else:
+        for name in ("id_ed25519", "id_ed25519.pub"):
+            source = crew.keys[who].with_suffix(".pub" if name.endswith(".pub") else "")
+            target = crew.path / "home" / ".ssh" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(source.read_text())
+            target.chmod(0o600)
+    done = looked(crew, *arguments)
+    assert done.ret == 0, done.out + done.err
+    run = done.run
+    assert run.end is not None
+    assert (run.end.by, ledger.unsigned(run, crew.desk().roster)) == (who, "")
+    assert run.folder.name == run.head.id
+    assert any(x.startswith(f"golive: signed by {who} with ") for x in done.lines)
+    assert "unsigned" not in done.out
+
+
+def test_a_run_with_no_key_at_hand_is_kept_and_says_that_nobody_signs_it(crew: Office) -> None:
+    done = looked(crew)
+    assert done.ret == 0
+    assert (
+        "golive: nobody signs this run: no key of the roster is at hand; nothing green of it will"
+        " count"
+    ) in done.lines
+    assert any(x.startswith("unsigned: ") and "--key" in x for x in done.lines)
+    assert ledger.unsigned(done.run, crew.desk().roster) == "nobody has signed its end"
+    assert not (done.run.folder / ledger.SIGNATURE).exists()
+
+
+def test_a_rehearsal_asks_for_no_key(crew: Office) -> None:
+    done = looked(crew, env="rehearsal")
+    assert done.ret == 0
+    assert not re.search("signed by|nobody signs|unsigned", done.out)
+    assert done.run.end is not None
+    assert done.run.end.by == ""
+
+
+WRONG_KEYS = {
+    "nobody's": (("--key", "{stranger}"), "--key: found .*stranger .*which is no key of anybody"),
+    "another's": (("--as", "tess", "--key", "{paul}"), "which is no key of tess on"),
+    "a runner's for a person": (("--as", "paul", "--key", "{ci}"), "which is no key of paul on"),
+    "a person's for a runner": (("--as", "ci", "--key", "{paul}"), "which is no key of ci on"),
+    "not there": (("--key", "{absent}"), "absent: there is no such key"),
+    "of nobody known": (("--as", "max"), "--as: found 'max'; expected an id of .*paul.*ci"),
+    "too old": (("--key", "{elena}"), "is a key of elena that counts until 2026-01-31"),
+    "shared": (("--key", "{joel}"), "joel, leah have the same key|leah, joel have the same key"),
+    "not at hand": (("--as", "paul"), "--key: found no key of paul on .* name yours with --key"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_KEYS.values(), ids=WRONG_KEYS)
+def test_a_wrong_key_ends_the_session_before_anything_is_looked_at(
+    crew: Office, arguments: tuple[str, ...], message: str
+) -> None:
+    old = [{"public": crew.public("elena"), "until": date(2026, 1, 31)}]
+    crew.roster(elena={"keys": old}, leah={"keys": [{"public": crew.public("joel")}]})
+    make_key(crew.path / "keys" / "stranger")
+    keys = {i: str(crew.path / "keys" / i) for i in (*crew.keys, "stranger", "absent")}
+    done = looked(crew, *(a.format(**keys) for a in arguments))
+    assert re.search(message, done.error())
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert not crew.folder.reports.exists()
+
+
+def test_variables_that_name_a_wrong_key_are_named(
+    crew: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLIVE_AS", "ci")
+    monkeypatch.setenv("GOLIVE_KEY", str(crew.keys["paul"]))
+    assert re.search("^GOLIVE_KEY: found .*no key of ci on", looked(crew).error())
+
+
+def test_a_passphrase_that_cannot_be_asked_for_is_told_at_once(root: Root, crew: Office) -> None:
+    subprocess.run(
+        ["ssh-keygen", "-q", "-p", "-N", "secret", "-P", "", "-f", crew.keys["paul"]], check=True
+    )
+    begun = time.monotonic()
+    done = subprocess.run(
+        [*root.command, "--env", "staging", "--key", str(crew.keys["paul"])],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # which has no terminal
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "there is no terminal to ask for a passphrase on: load the key into an" in done.stderr
+    assert time.monotonic() - begun < 30
+    assert not root.reports.exists()
+
+
+def test_an_interrupted_run_is_signed(root: Root, crew: Office) -> None:
+    root.items(WAITS)
+    with subprocess.Popen(
+        [*root.command, "--env", "staging", "--key", str(crew.keys["ci"]), "--today", crew.on(0)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (root.path / "waiting").exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    run = ledger.read_run(ledger.runs(root.reports)[-1])
+    assert run.end is not None
+    assert run.end.exit_status == pytest.ExitCode.INTERRUPTED
+    assert ledger.unsigned(run, crew.desk().roster) == ""
+
+
+def test_a_key_that_goes_away_while_the_run_goes_on_costs_only_the_signature(crew: Office) -> None:
+    crew.folder.items(HOLDS + f"    os.unlink({str(crew.keys['paul'])!r})")
+    done = looked(crew, "--key", str(crew.keys["paul"]))
+    assert done.ret == 0
+    assert done.verdicts == {"D-2.1.1": "PASS"}
+    assert any(re.search("^unsigned: .*there is no such key.*--key", x) for x in done.lines)
+    assert done.run.end is not None
+    assert done.run.end.by == ""
+
+
+def test_a_runners_key_signs_runs_and_nothing_else(crew: Office) -> None:
+    assert f'ci namespaces="golive-run" {crew.public("ci")}\n' == (
+        crew.desk().roster.allowed_signers(["ci"])
+    )
+    said = crew.sign(by="ci", role="product_manager")
+    assert "ci is not on the roster" in crew.cause(said)
+    as_paul = crew.sign(by="paul", key="ci")
+    assert "its signature is not valid" in crew.cause(as_paul)
+
+
+# -- what it was looked with --------------------------------------------------------------------
+
+ASKS = """
+@item("D-2.1.1")
+def test_a(limits):
+    assert at_most("lag", 1, limits.lag_s)
+
+@item("D-2.1.2")
+def test_b(twice):
+    assert at_most("load", 1, twice)
+
+@item("D-2.1.7")
+def test_c(twice):
+    assert at_most("load", 1, twice)
+
+@item("D-2.1.8")
+def test_d():
+    assert at_most("load", 1, 2)
+
+@pytest.fixture(scope="session")
+def twice(limits):
+    return 2 * limits.load
+"""
+
+
+def test_a_run_says_what_it_looked_with(crew: Office, root: Root) -> None:
+    root.launch(crew.launch_day, people=SIGNING, lag_s=10, load=4.5)
+    root.items(ASKS)
+    git(root)
+    done = looked(crew, "--key", str(crew.keys["ci"]))
+    assert done.ret == 0, done.out
+    first, desk = done.run, crew.desk()
+    head, verdicts = first.head, first.verdicts
+    assert (head.engine, head.suite) == (desk.origin.engine, desk.origin.suite)
+    assert (head.suite.clean, len(head.suite.commit)) == (True, 40)
+    assert head.rules == desk.rules
+    assert head.rules.thresholds == {"lag_s": 10, "load": 4.5}
+    assert head.rules.people["leah"].roles == ["product_manager"]
+    assert head.before == {}
+    assert {i: v.check for i, v in verdicts.items()} == {
+        i: digest for i, digest in desk.origin.checks.items() if i in verdicts
+    }
+    assert {i: v.limits for i, v in verdicts.items()} == {
+        "D-2.1.1": {"lag_s": 10},
+        "D-2.1.2": {"load": 4.5},
+        "D-2.1.7": {"load": 4.5},  # of the fixture that was set up for another
+        "D-2.1.8": {},
+    }
+    assert all(readiness.suspect(first, v, desk) == "" for v in verdicts.values())
+    assert looked(crew).run.head.before == {first.head.id: first.sha256}
+
+
+def test_a_check_that_stands_outside_the_suites_never_matches(crew: Office, root: Root) -> None:
+    path = root.path / "suites/t_minus_1_week/test_day_minus_2.py"
+    root.write("elsewhere/test_day_minus_2.py", path.read_text())
+    done = looked(crew, "elsewhere", "--key", str(crew.keys["ci"]))
+    assert done.verdicts == {"D-2.1.1": "PASS"}
+    (verdict,) = done.run.verdicts.values()
+    assert verdict.check == ""
+    assert "its check has changed" in readiness.suspect(done.run, verdict, crew.desk())
+
+
+PUTS_BACK = """
+import pathlib
+own = pathlib.Path(__file__)
+own.write_text(own.read_text().replace("at_most('lag', 1, 200)", "at_most('lag', 1, 2)"))
+"""
+
+
+def test_a_check_that_puts_its_own_text_back_is_refused(crew: Office, root: Root) -> None:
+    root.items(PUTS_BACK + HOLDS.replace('"lag", 1, 2', "'lag', 1, 200"))
+    done = looked(crew)
+    assert re.search("test_day_minus_2.py: was written while this session began", done.error())
+    assert not root.reports.exists()
+
+
+def test_a_check_that_is_put_back_with_the_same_bytes_by_another_is_refused(
+    crew: Office, root: Root
+) -> None:
+    other = "suites/t_plus_1_week/test_day_plus_1.py"
+    swap = (
+        "import pathlib\n"
+        "one = pathlib.Path(__file__).parents[1] / 't_minus_1_week/test_day_minus_2.py'\n"
+        "text = one.read_text()\n"
+        "one.write_text(text + 'loosened = True')\n"
+        "one.write_text(text)\n"
+    )
+    root.items(swap, other)
+    assert "was written while this session began" in looked(crew).error()
+
+
+def test_what_was_compiled_before_is_not_what_is_judged(
+    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled code of a loosened check that says it is of the one that lies there."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    path = root.path / "suites/t_minus_1_week/test_day_minus_2.py"
+    root.items(HOLDS)
+    assert looked(crew, env="rehearsal").verdicts == {"D-2.1.1": "PASS"}
+    (compiled,) = path.parent.rglob("*.pyc")
+    root.items(HOLDS.replace("1, 2", "3, 2"))
+    planted = bytearray(compiled.read_bytes())
+    planted[8:16] = importlib.util.source_hash(path.read_bytes())
+    compiled.write_bytes(planted)
+    assert looked(crew, env="rehearsal").verdicts == {"D-2.1.1": "PASS"}, "the attack works"
+    assert looked(crew).verdicts == {"D-2.1.1": "FAIL"}
+
+
+def git(root: Root) -> None:
+    """Commit all there is but reports and keys."""
+    root.write(".gitignore", "reports/\nkeys/\nhome/\n__pycache__/\n")
+    own = ["git", "-C", str(root.path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "suites"]):
+        subprocess.run([*own, *words], check=True)
+
+
+# -- what was loaded ----------------------------------------------------------------------------
+
+EVIL = "def pytest_runtest_makereport(item, call): ...\n"
+
+
+def _evil_option(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    root.write("evil.py", EVIL)
+    monkeypatch.setenv("PYTHONPATH", f"{os.environ.get('PYTHONPATH', '')}:{root.path}")
+    return ("-p", "evil")
+
+
+def _evil_variable(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    _evil_option(root, monkeypatch)
+    monkeypatch.setenv("PYTEST_PLUGINS", "evil")
+    return ()
+
+
+def _evil_addopts(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    _evil_option(root, monkeypatch)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p evil")
+    return ()
+
+
+def _evil_that_goes(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    options = _evil_option(root, monkeypatch)
+    goes = "def pytest_configure(config):\n    config.pluginmanager.unregister(name='evil')\n"
+    root.write("evil.py", goes)
+    return options
+
+
+def _evil_package(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    _evil_option(root, monkeypatch)
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    root.write("evil-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    root.write("evil-1.0.dist-info/entry_points.txt", "[pytest11]\nevil = evil\n")
+    return tuple(w for n in ("anyio", "hypothesispytest", "locust", "platformdirs",
+                             "pytest11.testinfra") for w in ("-p", f"no:{n}"))  # fmt: skip
+
+
+def _evil_conftest(root: Root, _: pytest.MonkeyPatch) -> tuple[str, ...]:
+    root.write("suites/t_minus_1_week/conftest.py", EVIL)
+    return ()
+
+
+def _evil_root_conftest(root: Root, _: pytest.MonkeyPatch) -> tuple[str, ...]:
+    root.write("conftest.py", 'pytest_plugins = ("golive.plugin",)\n' + EVIL)
+    return ()
+
+
+def _evil_module(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    _evil_option(root, monkeypatch)
+    path = root.path / FILE
+    path.write_text(path.read_text() + "\nimport sys\npytest_plugins = ('evil',)\n")
+    return ()
+
+
+def _evil_later(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    _evil_option(root, monkeypatch)
+    path = root.path / FILE
+    late = "\n    import evil; request.config.pluginmanager.register(evil, 'evil')\n"
+    path.write_text(path.read_text().replace("test_a():", "test_a(request):") + late)
+    return ()
+
+
+def _evil_startup(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    _evil_option(root, monkeypatch)
+    root.write("sitecustomize.py", "import sys\n")
+    return ()
+
+
+def _evil_golive(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """It calls itself one of golive's."""
+    _evil_option(root, monkeypatch)
+    naming = "def pytest_configure(config):\n"
+    naming += "    config.pluginmanager.register(type('Evil', (), {})(), 'golive-probes-2')\n"
+    root.write("evil.py", naming)
+    return ("-p", "evil")
+
+
+def _evil_settings(root: Root, _: pytest.MonkeyPatch) -> tuple[str, ...]:
+    return ("-o", "python_functions=test_a")
+
+
+def _evil_debugger(root: Root, _: pytest.MonkeyPatch) -> tuple[str, ...]:
+    return ("--pdb",)
+
+
+STRANGERS = {
+    "an option": (_evil_option, "evil (evil.py)"),
+    "PYTEST_PLUGINS": (_evil_variable, "evil (evil.py)"),
+    "PYTEST_ADDOPTS": (_evil_addopts, "evil (evil.py)"),
+    "one that goes again": (_evil_that_goes, "evil (evil.py)"),
+    "an installed package": (_evil_package, "evil (evil 1.0)"),
+    "a conftest of the suites": (_evil_conftest, "suites/t_minus_1_week/conftest.py"),
+    "another conftest of the project": (_evil_root_conftest, "conftest.py"),
+    "a test module": (_evil_module, "evil (evil.py)"),
+    "one that comes late": (_evil_later, "evil (evil.py)"),
+    "what Python starts with": (_evil_startup, "sitecustomize (sitecustomize.py)"),
+    "a name of golive's": (_evil_golive, "golive-probes-2 (evil.py)"),
+    "settings": (_evil_settings, "-o python_functions=test_a (the command line)"),
+    "a debugger": (_evil_debugger, "pdbinvoke (pytest "),
+}
+
+
+@pytest.mark.parametrize(("bring", "name"), STRANGERS.values(), ids=STRANGERS)
+def test_what_golive_did_not_bring_makes_a_run_unusable(
+    crew: Office,
+    root: Root,
+    monkeypatch: pytest.MonkeyPatch,
+    bring: Callable[[Root, pytest.MonkeyPatch], tuple[str, ...]],
+    name: str,
+) -> None:
+    options = bring(root, monkeypatch)
+    done = looked(crew, "--key", str(crew.keys["ci"]), *options)
+    assert done.verdicts == {"D-2.1.1": "PASS"}, done.out + done.err
+    run = done.run
+    assert run.end is not None
+    strange = [p for p in [*run.head.plugins, *run.end.plugins] if not p.known]
+    assert strange, run.head.plugins
+    shown = [x for x in done.lines if name in x]
+    assert any(x.startswith("unusable: ") and "launch.plugins" in x for x in shown), done.out
+    if not run.end.plugins:
+        assert any(x.startswith("golive: nothing green of this run will count:") for x in shown)
+    (verdict,) = run.verdicts.values()
+    assert "which golive did not bring" in readiness.suspect(run, verdict, crew.desk())
+
+
+def test_what_golive_brings_is_known_and_named(
+    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    done = looked(crew, "-p", "pytester", "--junitxml=j.xml", "--html=r.html")
+    run = done.run
+    assert run.end is not None
+    assert [p for p in [*run.head.plugins, *run.end.plugins] if not p.known] == []
+    by_name = {p.name: p for p in run.head.plugins}
+    assert by_name["runner"].source == f"pytest {pytest.__version__}"
+    assert by_name["html"].source.startswith("pytest-html ")
+    assert by_name["conftest.py"].sha256 == sha256((root.path / "conftest.py").read_bytes())
+    assert "unusable" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("bring", "named"),
+    [
+        (_evil_conftest, "suites/t_minus_1_week/conftest.py"),
+        (_evil_root_conftest, "conftest.py"),
+        (_evil_settings, "-o python_functions=test_a"),
+    ],
+)
+def test_what_launch_toml_names_is_known(
+    crew: Office,
+    root: Root,
+    monkeypatch: pytest.MonkeyPatch,
+    bring: Callable[[Root, pytest.MonkeyPatch], tuple[str, ...]],
+    named: str,
+) -> None:
+    options = bring(root, monkeypatch)
+    name_plugins(root, named)
+    done = looked(crew, *options)
+    assert "unusable" not in done.out
+    assert all(p.known for p in done.run.head.plugins)
+
+
+def test_a_package_that_is_named_has_to_be_as_it_came(
+    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = _evil_package(root, monkeypatch)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(EVIL.encode()).digest()).decode().rstrip("=")
+    root.write("evil-1.0.dist-info/RECORD", f"evil.py,sha256={digest},{len(EVIL)}\n")
+    name_plugins(root, "evil")
+    done = looked(crew, *options)
+    assert "unusable" not in done.out
+    (evil,) = [p for p in done.run.head.plugins if p.name == "evil"]
+    assert (evil.source, evil.known) == ("evil 1.0", True)
+    root.write("evil.py", EVIL + "# edited\n")
+    done = looked(crew, *options)
+    assert any(x.startswith("unusable: evil (evil 1.0)") for x in done.lines)
+
+
+def name_plugins(root: Root, *names: str) -> None:
+    path = root.path / "suites/launch.toml"
+    root.write("suites/launch.toml", path.read_text().replace(
+        "\"launch\" = {", f'"launch" = {{"plugins" = {json.dumps(names)}, '))  # fmt: skip
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_rehearsal_only_records_what_was_loaded(
+    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = looked(crew, *_evil_option(root, monkeypatch), env="rehearsal")
+    assert [(p.name, p.known) for p in done.run.head.plugins if not p.known] == [("evil", False)]
+    assert "evil" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("python", "arguments", "variables", "message"),
+    [
+        (["-O"], [], {}, "python -O, or PYTHONOPTIMIZE: takes assertions away"),
+        ([], [], {"PYTHONOPTIMIZE": "1"}, "python -O, or PYTHONOPTIMIZE: takes assertions away"),
+        ([], ["--assert=plain"], {}, "--assert: found 'plain'; expected 'rewrite'"),
+        ([], [], {"PYTEST_ADDOPTS": "--assert=plain"}, "--assert: found 'plain'"),
+        ([], ["-o", "enable_assertion_pass_hook=false"], {}, "enable_assertion_pass_hook: is off"),
+    ],
+)
+@pytest.mark.parametrize("env", ["rehearsal", "staging"])
+def test_a_session_without_assertions_does_not_start(
+    root: Root, env: str, python: list[str], arguments: list[str], variables: dict[str, str],
+    message: str,
+) -> None:  # fmt: skip
+    root.items(HOLDS.replace("1, 2", "3, 2"))
+    command = [sys.executable, *python, *root.command[1:], "--env", env, *arguments]
+    done = subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert message in done.stderr
+    assert not root.reports.exists()
+
+
+# -- what a PASS needs --------------------------------------------------------------------------
+
+UNPROVED = """
+@item("D-2.1.1")
+def test_it_says_nothing():
+    pass
+
+@item("D-2.1.2")
+def test_it_looks_away():
+    assert at_most("lag", 1, 2)
+    assert at_most("load", 3, 2) or True
+
+@item("D-2.1.3")
+def test_a_claim_alone():
+    assert at_most("lag", 1, 2)
+
+@item("D-2.1.7")
+def test_an_assertion_alone():
+    assert 1 + 1 == 2
+
+@item("D-2.1.8")
+def test_it_is_broken_while_it_tidies_up(untidy):
+    assert at_most("lag", 1, 2)
+
+@item("D-2.1.9")
+def test_it_only_sets_up(proves):
+    pass
+
+@pytest.fixture
+def untidy():
+    yield
+    bool(at_most("what is left", 3, 0))
+
+@pytest.fixture
+def proves():
+    assert 1 + 1 == 2
+"""
+NOTHING = "it proved nothing: no claim and no assertion was recorded"
+
+
+def test_a_pass_needs_a_claim_or_an_assertion_and_each_of_them_to_hold(root: Root) -> None:
+    root.items(UNPROVED)
+    done = root.run("--junitxml=junit.xml")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    found = done.run.verdicts
+    assert {i: (v.verdict.value, v.message) for i, v in found.items()} == {
+        "D-2.1.1": ("UNKNOWN", NOTHING),
+        "D-2.1.2": ("UNKNOWN", "it passed although a claim does not hold: load"),
+        "D-2.1.3": ("PASS", ""),
+        "D-2.1.7": ("PASS", ""),
+        "D-2.1.8": ("UNKNOWN", "it passed although a claim does not hold: what is left"),
+        "D-2.1.9": ("PASS", ""),
+    }
+    assert found["D-2.1.2"].claims[1].holds is False
+    assert NOTHING in done.junit()["D-2.1.1"][1]
+    assert any(re.match("UNKNOWN +D-2.1.1 ", x) for x in done.lines)
+
+
+def test_a_check_that_is_only_set_up_has_not_passed(root: Root) -> None:
+    root.items(UNPROVED)
+    done = root.run("--setup-only", "--item", "D-2.1.9")
+    assert done.verdicts == {"D-2.1.9": "UNKNOWN"}
+    assert done.run.verdicts["D-2.1.9"].message == "it did not run"
