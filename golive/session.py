@@ -310,8 +310,8 @@ class Session:
             warning.message = clean(self.mask(warning.message))
         if self._ledger is None:
             return exit_status
-        if self.store is not None and (waited := self.store.finish()):
-            self._write(f"these were under way and have cleaned up: {', '.join(waited)}")
+        if self.store is not None:
+            self._end_looking(self.store)
         self._ledger.close(exit_status)
         from golive.reports.run_report import write_run_report
 
@@ -320,6 +320,25 @@ class Session:
         self._report = self.reports / "report.html"
         self._report.write_bytes(written.read_bytes())
         return exit_status
+
+    def _end_looking(self, store: FactStore) -> None:
+        """Let what is under way clean up behind itself, and tell what had to be left."""
+        assert self.env is not None
+        if names := store.under_way():
+            at_most = f"at most {self.env.time_limits.drill:g} s (time_limits.drill)"
+            self._write(
+                f"waiting until these have cleaned up, {at_most}; Ctrl-C leaves them:"
+                f" {', '.join(names)}"
+            )
+        ended = store.finish()
+        if ended.waited:
+            self._write(f"these were under way and have cleaned up: {', '.join(ended.waited)}")
+        if ended.left:
+            self._write(
+                f"LEFT BEHIND, not cleaned up: {', '.join(ended.left)}; undo by hand what they"
+                " have begun (open incidents, locks, failures made on purpose)",
+                red=True,
+            )
 
     def deliverables(self) -> Deliverables:
         """The documents of this session's environment.

@@ -14,7 +14,7 @@ from golive.papers.kinds import WarRoom
 from golive.probes.alerting import inbox
 from golive.probes.http import client
 from golive.probes.pages import Page, look_up, paper
-from golive.probing import probe
+from golive.probing import pause, probe
 from golive.verdicts import ProbeError
 
 _POLL_S = 0.25
@@ -114,7 +114,7 @@ def war_room_alert(env: Environment) -> TestAlert:
     _post(env, [alert])
     told = _told(env, ident)
     while receiver not in told and time.monotonic() < began + waits_s:
-        time.sleep(_POLL_S)
+        pause(_POLL_S)
         if time.monotonic() > sent + _SEND_AGAIN_S:
             sent = time.monotonic()
             _post(env, [alert])

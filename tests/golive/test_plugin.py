@@ -586,6 +586,64 @@ def test_a_run_that_is_stopped_loses_no_finished_verdict(root: Root, how: signal
     assert all(f"D-2.1.{n}" in page for n in (1, 2, 7, 8))
 
 
+DRILLS = """
+import pathlib
+
+@probe(effect="write", limit="drill")
+def drill(env):
+    try:
+        pathlib.Path("open").touch()
+        time.sleep({takes_s})
+    finally:
+        time.sleep(0.2)  # closing takes its time, too
+        pathlib.Path("open").unlink()
+"""
+DRILLED = """
+@item("D-2.1.3")
+def test_a(drill):
+    pass
+"""
+
+
+def interrupted(root: Root, *arguments: str) -> str:
+    """What the terminal shows of a run that is interrupted while a drill has something open."""
+    with subprocess.Popen(
+        [*root.command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (root.path / "open").exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    return out
+
+
+def test_a_write_drill_under_way_at_an_interrupt_cleans_up_before_the_run_ends(root: Root) -> None:
+    root.probes(DRILLS.format(takes_s=5))
+    root.items(DRILLED)
+    out = interrupted(root)
+    assert not (root.path / "open").exists()
+    assert "these were under way and have cleaned up: drill" in out
+    assert "LEFT BEHIND" not in out
+
+
+def test_a_drill_that_does_not_end_in_time_is_told_as_left_behind(root: Root) -> None:
+    root.environment("rehearsal", kind="rehearsal", time_limits={"drill": 0.5})
+    root.probes(DRILLS.format(takes_s=60))
+    root.items(DRILLED)
+    out = interrupted(root)
+    assert "waiting until these have cleaned up, at most 0.5 s (time_limits.drill)" in out
+    assert "LEFT BEHIND, not cleaned up: drill" in out
+    assert (root.path / "open").exists()
+    assert ledger.read_run(ledger.runs(root.reports)[-1]).end is not None
+
+
 def test_facts_are_gathered_once_side_by_side_and_loud_ones_alone(root: Root) -> None:
     root.probes('''
 both = threading.Barrier(2)
