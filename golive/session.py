@@ -536,7 +536,7 @@ class Session:
             message=running.message,
             remedy=running.remedy,
             claims=[
-                ledger.Claim(c.subject, c.observed, c.required, c.holds, c.see)
+                ledger.Claim(c.subject, c.observed, c.required, c.holds, c.see, list(c.ids))
                 for c in running.claims
             ],
             asserted=running.asserted,
@@ -680,7 +680,8 @@ def _card(node: pytest.Item) -> Card:
 
 def _masked(claim: Claim, mask: Mask) -> Claim:
     subject, observed, required = map(mask, (claim.subject, claim.observed, claim.required))
-    return Claim(subject, observed, required, claim.holds, mask(claim.see))
+    ids = tuple(map(mask, claim.ids))
+    return Claim(subject, observed, required, claim.holds, mask(claim.see), ids)
 
 
 def _message(error: BaseException, running: _Running, when: str) -> str:

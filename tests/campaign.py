@@ -20,7 +20,6 @@ import dataclasses
 import json
 import os
 import queue
-import re
 import subprocess
 import sys
 import threading
@@ -203,8 +202,7 @@ def resting_on_unwritten(verdicts: dict[str, ledger.ItemVerdict]) -> dict[str, s
             last = broken[-1]
             rests = last.subject in (NOBODY_WROTE, NOT_JUDGED)
             if last.subject == NOT_GREEN:
-                red = set(re.findall(r"[A-Z][\w+-]*(?:\.\w+)+", last.observed))
-                rests = bool(red) and red <= set(found)
+                rests = bool(last.ids) and set(last.ids) <= set(found)
             if rests:
                 found[v.id] = v.message
                 more = True

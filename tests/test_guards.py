@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -126,3 +128,56 @@ def test_every_item_that_cannot_be_green_yet_is_tried_on_literal_verdicts() -> N
 def test_every_item_tells_how_it_is_verified_and_what_its_owner_does(dead: ledger.Run) -> None:
     silent = [v.id for v in dead.verdicts.values() if not v.how or not v.remedy]
     assert silent == []
+
+
+# -- what the source may not say -----------------------------------------------------------------
+
+
+def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    """Every Python file below these folders, by its path from the root."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What an assignment gives to what, one by one."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        yield from zip(target.elts, value.elts, strict=True)
+    else:
+        yield target, value
+
+
+def padded(count: ast.expr, names: dict[str, ast.expr]) -> bool:
+    """Whether a count is made to be at least one: `max(1, n)`, `n + 1`, or a name for such."""
+    if isinstance(count, ast.Name):
+        return count.id in names and padded(names[count.id], {})
+    if isinstance(count, ast.Call):
+        return isinstance(count.func, ast.Name) and count.func.id == "max"
+    if isinstance(count, ast.BinOp) and isinstance(count.op, ast.Add):
+        return any(isinstance(side, ast.Constant) for side in (count.left, count.right))
+    return False
+
+
+def test_no_set_is_made_to_look_non_empty_by_hand() -> None:
+    """`may_be_empty=True` says that it may be, and the report then says that there are none."""
+    found = []
+    for path, module in sources("suites", "golive"):
+        for scope in ast.walk(module):
+            if not isinstance(scope, ast.FunctionDef):
+                continue
+            names = {
+                target.id: value
+                for node in ast.walk(scope)
+                if isinstance(node, ast.Assign)
+                for target, value in assigned(node.targets[0], node.value)
+                if isinstance(target, ast.Name)
+            }
+            found += [
+                f"{path}:{call.lineno}"
+                for call in ast.walk(scope)
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "none_of"
+                for given in call.keywords
+                if given.arg == "among" and padded(given.value, names)
+            ]
+    assert found == []

@@ -260,7 +260,7 @@ def test_a_look_past_its_limit_is_awaited_at_the_end_and_told_where_it_is_left(
     store = FactStore(env)
     store.start(["test_slow", "test_stuck"])
     for name in ("test_slow", "test_stuck"):
-        with pytest.raises(ProbeError, match="no answer within 0.05 s"):
+        with pytest.raises(ProbeError, match=r"no answer within 0\.05 s"):
             store.get(name)
     threading.Timer(0.05, may_end.set).start()
     assert within(store.finish) == Ended(waited=("test_slow",), left=("test_stuck",))
