@@ -622,6 +622,16 @@ class Deliverables:
             signatures = self._signatures(path, who)
         return Deliverable(path, basis, read_document(path), anew, signatures, self.mask)
 
+    def digest(self, name: str) -> str:
+        """SHA-256 of a document as it lies there.
+
+        :raises Pending: it is not there.
+        """
+        path = self.desk.documents / name
+        if not path.is_file():
+            raise Pending(f"{path} is not there; run the item that makes it, then this")
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
     def resting(
         self,
         item: str,

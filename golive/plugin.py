@@ -100,6 +100,12 @@ def papers(desk: Any) -> Any:
 
 
 @pytest.fixture
+def kept(request: pytest.FixtureRequest) -> Any:
+    """How the store keeps a document, by its path."""
+    return request.config.stash[SESSION].kept
+
+
+@pytest.fixture
 def vouched(request: pytest.FixtureRequest) -> Any:
     """What people have stated of this item."""
     card = card_of(request.node.obj)

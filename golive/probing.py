@@ -218,7 +218,15 @@ class FactStore:
 
         :raises ProbeError: it could not look; the same error for every item that asks.
         """
-        facts = self.facts(name)
+        return self.ask(REGISTRY[name])
+
+    def ask(self, p: Probe) -> Any:
+        """What a look finds that only an item can ask for, since only that knows what at: as
+        :meth:`get`, with its time limit and on record, once for each name.
+
+        :raises ProbeError: it could not look.
+        """
+        facts = self._future(p).result()
         if facts.error is not None:
             raise facts.error
         return facts.value

@@ -29,9 +29,10 @@ from golive.desk import Desk
 from golive.items import Card, card_of, described
 from golive.masking import Mask, clean
 from golive.probes import register_all
-from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, alone, closure, loud
+from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, Probe, alone, closure, loud
 from golive.readiness import as_line
 from golive.statements import Vouched
+from golive.store import Kept, kept_document
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
 
 _PACKAGES = ("golive", "pytest", "pytest-html", "psycopg", "redis", "requests", "boto3", "sslyze")
@@ -350,6 +351,29 @@ class Session:
         return Deliverables(
             desk.anew(), self.env.fingerprint, self.mask
         )  # with what is signed by now
+
+    def kept(self, page: Path) -> Kept:
+        """How the store of launch.toml keeps a document, asked within a time limit and on record.
+
+        :raises Pending: no store is named, or the document is not in it.
+        :raises ProbeError: the store cannot be asked, or has something else.
+        """
+        assert self.store is not None
+        desk, name = self.people(), f"stored copy of {page.name}"
+
+        def look(_: environments.Environment) -> Kept | Pending:
+            try:
+                return kept_document(desk, page)
+            except Pending as e:  # that it is not there yet is an answer, too
+                return e
+
+        found = self.store.ask(Probe(name, look, (), "read", "probe", name))
+        if self._running is not None and name not in self._running.facts:
+            self._running.facts.append(name)
+        if isinstance(found, Pending):
+            raise found
+        assert isinstance(found, Kept)
+        return found
 
     def people(self) -> Desk:
         """Where what people write and sign lies.

@@ -251,7 +251,8 @@ def touches(changed: set[str], fault: Fault, probes: dict[str, frozenset[str]]) 
     """Whether a change concerns a fault: its own file, an item's that it names, or a probe's."""
     blocks = procedure.load(ROOT / "suites" / "procedure.toml").items
     looked = frozenset().union(*(probes.get(i, frozenset()) for i in fault.reddens))
-    sources = {f"{REGISTRY[n].look.__module__.replace('.', '/')}.py" for n in looked}
+    known = [REGISTRY[n] for n in looked if n in REGISTRY]  # items may ask for more by themselves
+    sources = {f"{p.look.__module__.replace('.', '/')}.py" for p in known}
     sources.add(f"rehearsal/faults/{fault.area}.py")
     files = tuple(f"test_{blocks[i].block}_" for i in fault.reddens if i in blocks)
     return bool(sources & changed) or any(Path(f).name.startswith(files) for f in changed)

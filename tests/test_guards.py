@@ -140,6 +140,56 @@ def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
             yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
 
 
+IMPORTED = {
+    "__future__", "collections", "collections.abc", "datetime", "itertools", "pathlib", "re",
+    "typing", "urllib.parse", "zoneinfo", "golive", "golive.claims", "golive.deliverables",
+    "golive.desk", "golive.environments", "golive.items", "golive.launch", "golive.papers",
+    "golive.reports", "golive.reports.documents", "golive.roster", "golive.statements",
+    "golive.store", "golive.verdicts",
+}  # fmt: skip
+"""What an item may import, besides papers' kinds and what a probe's facts are."""
+RECORDS = {"findings", "readiness"}
+"""Modules of the engine that items may call: they read its own records, or facts."""
+FILES = {
+    "exists", "glob", "is_dir", "is_file", "iterdir", "open", "read_bytes", "read_text", "rglob",
+    "stat", "unlink", "write_bytes", "write_text",
+}  # fmt: skip
+
+
+def by_hand(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Where an item looks at something by its own hand: line and what it does."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names = {a.name for a in node.names} - IMPORTED
+            yield from ((node.lineno, f"imports {name}") for name in sorted(names))
+        elif isinstance(node, ast.ImportFrom):
+            where, names = node.module or "", {a.name for a in node.names}
+            if where == "golive" and names <= RECORDS:
+                continue
+            if where == "golive.store" and names - {"Kept"}:
+                yield node.lineno, f"imports {', '.join(names)} from {where}"
+            if where == "golive.probes":  # a module's functions look, its types do not
+                yield node.lineno, f"imports {', '.join(names)} from {where}"
+            elif where not in IMPORTED and not where.startswith(
+                ("golive.papers.", "golive.probes.")
+            ):
+                yield node.lineno, f"imports {where}"
+        elif isinstance(node, ast.Call):
+            given = [*node.args, *(k.value for k in node.keywords)]
+            if any(isinstance(a, ast.Name) and a.id == "env" for a in given):
+                yield node.lineno, f"calls {ast.unparse(node.func)} with the environment"
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in FILES:
+                yield node.lineno, f"calls {called}()"
+
+
+def test_items_judge_facts_and_look_at_nothing_by_their_own_hand() -> None:
+    """Only a probe has a time limit and a place in the ledger, with the time it looked at."""
+    found = [f"{path}:{line} {what}" for path, module in sources("suites")
+             for line, what in by_hand(module)]  # fmt: skip
+    assert found == []
+
+
 def assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
     """What an assignment gives to what, one by one."""
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from golive.environments import Environment
 from golive.papers.kinds import WarRoom
 from golive.probes.alerting import inbox
+from golive.probes.answers import Answers, paper, papers_there
 from golive.probes.http import client
-from golive.probes.pages import Page, look_up, paper
+from golive.probes.pages import Link, Page, follow, look_up
 from golive.probing import pause, probe
 from golive.verdicts import ProbeError
 
@@ -83,6 +84,13 @@ def war_room(env: Environment) -> Room:
         bridges={name: pages[url].status for name, url in bridges.items()},
         screens=tuple(_screen(pages[url], now) for url in plan.screens),
     )
+
+
+@probe()
+def war_room_bridges(env: Environment) -> Answers[Link]:
+    """Bridge and backup bridge that the paper about the war room names."""
+    plans = [p.data for p in papers_there(env, WarRoom)]
+    return follow(env, [url for plan in plans for url in (plan.bridge, plan.backup_bridge)])
 
 
 def _screen(page: Page, now: datetime) -> Screen:

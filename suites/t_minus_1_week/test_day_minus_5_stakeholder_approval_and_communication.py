@@ -37,11 +37,12 @@ from golive.papers.kinds import (
     RoleTable,
 )
 from golive.papers.messages import CommunicationPlan
-from golive.probes import sales
+from golive.probes.answers import Answers
 from golive.probes.calendar import LaunchCalendar
 from golive.probes.components import Component
 from golive.probes.iam import AwsGroups, AwsUser
 from golive.probes.launch_tools import Manifest
+from golive.probes.sales import Sales
 from golive.probes.status_page import Member
 from golive.reports.documents import Table
 from golive.statements import Vouched
@@ -153,7 +154,7 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     papers=("business-case.md",),
 )
 def test_the_business_case_rests_on_what_was_sold(
-    papers: Papers, env: Environment, desk: Desk, limits: Limits
+    papers: Papers, baseline_sales: Answers[Sales], desk: Desk, limits: Limits
 ) -> None:
     """The baseline against the database's bookings and payments of that week; the goals against
     the criteria.
@@ -167,7 +168,7 @@ def test_the_business_case_rests_on_what_was_sold(
     assert above("cost of the baseline week", case.baseline_cost_cents / 100, 0, case.currency)
     assert holds('computation of "revenue positive"', case.revenue_positive.strip(),
                  case.revenue_positive, "stated")  # fmt: skip
-    sold = sales.of_week(env, case.baseline_week)
+    [sold] = baseline_sales.of([f"{case.baseline_week}"]).values()
     assert at_least("bookings of the baseline week", sold.bookings, 1)
     assert above("revenue of the baseline week", sold.revenue_cents / 100, 0, case.currency)
     off = {

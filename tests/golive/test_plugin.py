@@ -644,6 +644,22 @@ def test_a_drill_that_does_not_end_in_time_is_told_as_left_behind(root: Root) ->
     assert ledger.read_run(ledger.runs(root.reports)[-1]).end is not None
 
 
+def test_a_document_s_stored_copy_is_looked_at_on_record_and_waited_for(root: Root) -> None:
+    root.items('''
+import pathlib
+
+@item("D-2.1.1")
+def test_a(kept):
+    kept(pathlib.Path("reports/documents/decision.html"))
+''')
+    done = root.run()
+    assert done.verdicts == {"D-2.1.1": "PENDING"}
+    assert "launch.store names no store" in done.run.verdicts["D-2.1.1"].message
+    name = "stored copy of decision.html"
+    assert done.run.verdicts["D-2.1.1"].facts == [name]
+    assert "launch.store names no store" in str(done.run.facts[name].value)
+
+
 def test_facts_are_gathered_once_side_by_side_and_loud_ones_alone(root: Root) -> None:
     root.probes('''
 both = threading.Barrier(2)
