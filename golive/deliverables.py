@@ -574,7 +574,7 @@ class Deliverables:
         A signed document that was altered is never written over: it stays for all to see.
 
         :param kind: the document's file name, without its ending.
-        :param rests_on: ids of items, or what ids begin with, e.g. ``D-14.1``.
+        :param rests_on: ids of items, or what ids begin with.
         :param signers: marks of the roles that sign; default: the item's owner alone. The first
             one's signature lies beside the document as ssh-keygen names it.
         :param whole: whether it says anything only once there is a verdict of everything.

@@ -15,6 +15,8 @@ from golive.session import Session
 from golive.verdicts import GoliveError
 
 SESSION = pytest.StashKey[Session]()
+_FAILED = (Exception, pytest.fail.Exception, pytest.skip.Exception)
+"""How a check ends that does not hold. What ends the whole run is none of these."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="ID",
-        help="only this item, or all under this prefix (D-13.1); may be repeated",
+        help="only this item, or all whose ids it begins; may be repeated",
     )
     group.addoption("--today", metavar="DATE", help="look at the launch as on this day")
     group.addoption(
@@ -175,7 +177,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     try:
         result = yield
-    except BaseException:
+    except pytest.exit.Exception:
+        raise
+    except _FAILED:
         with suppress(Exception):  # the check's own failure is what counts
             state.vouch(item, failed=True)
         raise

@@ -6,7 +6,6 @@ import getpass
 import importlib.metadata
 import os
 import platform
-import re
 import secrets
 import subprocess
 import sys
@@ -129,7 +128,7 @@ class Session:
         self._running: _Running | None = None
         self._verdicts: dict[str, ledger.ItemVerdict] = {}
         self._deselected = 0
-        self._written: set[str] = set()
+        self._collected = 0
         self._report: Path | None = None
         self._told_errors: set[str] = set()
         self._vouched: dict[str, Vouched] = {}
@@ -175,7 +174,7 @@ class Session:
                             f" {line.id} needs it"
                         )
                     node.add_marker(mark)
-        self._written = set(nodes)
+        self._collected = len(nodes)
         if self._wanted:
             unwritten = self._wanted - set(nodes)
             # A run that names files collects only those; only a whole collection can tell.
@@ -255,9 +254,9 @@ class Session:
             packages=_packages(),
             windows={k: float(v) for k, v in msgspec.structs.asdict(self.env.windows).items()},
             selected=[as_line(i) for i in sorted(selected, key=lambda i: i.order)],
-            unwritten=[as_line(i) for i in self.procedure if i.id not in self._all_written()],
+            unwritten=[as_line(i) for i in self.procedure if i.id not in self.desk.cards],
             blocks=dict(Counter(i.block for i in self.procedure)),
-            deselected=len(self._written) - len(selected),
+            deselected=self._collected - len(selected),
             report_only=option.report_only,
         )
         self._ledger = ledger.Ledger(self.reports, head, self.mask)
@@ -277,13 +276,6 @@ class Session:
             self._write(f"looking side by side: {', '.join(quiet)}")
         if drills:
             self._write(f"drilling meanwhile, on copies: {', '.join(drills)}")
-
-    def _all_written(self) -> set[str]:
-        """Ids that code exists for, also where only some files were collected."""
-        whole = not self.config.args or self.config.args_source is not (
-            pytest.Config.ArgsSource.ARGS
-        )
-        return self._written if whole else self._written | _ids_in(self.suites)
 
     def _start_environment(self) -> None:
         started = environments.read_toml(self.env_file).get("started")
@@ -639,7 +631,7 @@ class Session:
 
     def summarise(self, terminal: Any) -> None:
         """What stands in the way and whose it is; counts; where the report is; what is next."""
-        if self._ledger is None:
+        if self._ledger is None or self.desk is None:
             return
         self._summarise_red(terminal, "FAIL", Verdict.FAIL)
         where = f"UNKNOWN: could not be looked at where {self.env_file} says it is"
@@ -654,7 +646,7 @@ class Session:
                 more = f" and {len(ids) - 8} more" if len(ids) > 8 else ""
                 terminal.write_line(f"  {owner}: {', '.join(ids[:8])}{more}")
         counts = Counter(v.verdict for v in self._verdicts.values())
-        missing = len(self.procedure.items) - len(self._all_written())
+        missing = len(self.procedure.items) - len(self.desk.cards)
         parts = [f"{v.value} {counts[v]}" for v in Verdict if counts[v]]
         terminal.section("golive", sep="=")
         terminal.write_line(
@@ -736,16 +728,6 @@ def _detail(node: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestR
             option.tbstyle = style
     sections = [f"--- {name}\n{said}" for name, said in report.sections if said.strip()]
     return "\n".join([text, *sections]).strip()
-
-
-def _ids_in(suites: Path) -> set[str]:
-    """Ids that the suites' files carry, read as text: for runs that collected only some files."""
-    pattern = re.compile(r"""(?:item|attested|derived)\(\s*["']([^"']+)["']""")
-    return {
-        ident
-        for path in suites.rglob("test_*.py")
-        for ident in pattern.findall(path.read_text(encoding="utf-8"))
-    }
 
 
 def _who() -> str:

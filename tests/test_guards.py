@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from golive import launch, ledger, procedure
+from golive.probes import register_all
+from golive.probing import REGISTRY
 from golive.verdicts import Verdict
 from rehearsal.faults import all_faults
 from tests.suites.test_derived import derived
@@ -188,6 +190,32 @@ def test_items_judge_facts_and_look_at_nothing_by_their_own_hand() -> None:
     found = [f"{path}:{line} {what}" for path, module in sources("suites")
              for line, what in by_hand(module)]  # fmt: skip
     assert found == []
+
+
+def test_the_engine_names_no_item_of_this_launch() -> None:
+    """Examples say "an item", messages what the item is about."""
+    known = procedure.load(SUITES / "procedure.toml").items
+    prefixes = {i.rpartition(".")[0] for i in known}
+    names = "|".join(map(re.escape, sorted({*known, *(p for p in prefixes if "." in p)}, key=len)))
+    named = re.compile(rf"(?<![\w.-])(?:{names})(?![\w-])")
+    found = [
+        f"{path.relative_to(ROOT)}:{number} {hit}"
+        for path in sorted((ROOT / "golive").rglob("*"))
+        if path.suffix in {".py", ".j2", ".js", ".css"}
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for hit in named.findall(line)
+    ]
+    assert found == []
+
+
+def test_every_probe_is_asked_for_by_an_item_or_another_probe() -> None:
+    register_all()
+    wanted = {name for p in REGISTRY.values() for name in p.needs}
+    for _, module in sources("suites"):
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef):
+                wanted |= {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
+    assert {n for n, p in REGISTRY.items() if p.look.__module__.startswith("golive.")} <= wanted
 
 
 def assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:

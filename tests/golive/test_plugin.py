@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from golive import ledger
-from tests.conftest import HTML, SECRET, SECRET_VARIABLE, Root
+from tests.conftest import HTML, ITEMS, SECRET, SECRET_VARIABLE, Root
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -645,19 +645,62 @@ def test_a_drill_that_does_not_end_in_time_is_told_as_left_behind(root: Root) ->
 
 
 def test_a_document_s_stored_copy_is_looked_at_on_record_and_waited_for(root: Root) -> None:
-    root.items('''
+    root.items("""
 import pathlib
 
 @item("D-2.1.1")
 def test_a(kept):
     kept(pathlib.Path("reports/documents/decision.html"))
-''')
+""")
     done = root.run()
     assert done.verdicts == {"D-2.1.1": "PENDING"}
     assert "launch.store names no store" in done.run.verdicts["D-2.1.1"].message
     name = "stored copy of decision.html"
     assert done.run.verdicts["D-2.1.1"].facts == [name]
     assert "launch.store names no store" in str(done.run.facts[name].value)
+
+
+@pytest.mark.parametrize(
+    ("ends", "judged"),
+    [
+        ("raise KeyboardInterrupt", False),
+        ("raise SystemExit(3)", False),
+        ("pytest.exit('enough')", False),
+        ("pytest.fail('broken')", True),
+        ("pytest.skip('later')", True),
+        ("assert 1 == 2", True),
+        ("raise ValueError('broken')", True),
+    ],
+)
+def test_statements_are_read_beside_a_check_that_fails_and_not_once_a_run_is_ended(
+    root: Root, ends: str, judged: bool
+) -> None:
+    root.items(f"""
+@attested("D-2.2.1", "everybody was told", by=("product_manager",))
+def test_told():
+    {ends}
+""")
+    root.probes("""
+from pathlib import Path
+from golive.session import Session
+
+def vouch(self, node, failed):
+    Path("vouched").touch()
+
+Session.vouch = vouch
+""")
+    root.run("--item", "D-2.2.1")
+    assert (root.path / "vouched").exists() is judged
+
+
+def test_what_is_written_is_read_in_one_way_whatever_was_collected(root: Root) -> None:
+    """A comment, or a text, is no item."""
+    root.items('@item("D-2.1.1")\ndef test_a(): assert 1\n# @item("D-2.1.3")\n')
+    other = "suites/t_minus_1_week/test_other.py"
+    root.items('@item("D-2.1.2")\ndef test_b(): assert 1\nX = """item("D-2.1.7")"""\n', other)
+    for arguments in ((), (other,)):
+        unwritten = {line.id for line in root.run(*arguments).run.head.unwritten}
+        assert unwritten == set(ITEMS) - {"D-2.1.1", "D-2.1.2"}
 
 
 def test_facts_are_gathered_once_side_by_side_and_loud_ones_alone(root: Root) -> None:
