@@ -644,6 +644,19 @@ def test_a_drill_that_does_not_end_in_time_is_told_as_left_behind(root: Root) ->
     assert ledger.read_run(ledger.runs(root.reports)[-1]).end is not None
 
 
+def test_ids_of_what_offends_are_kept_whole_and_masked(root: Root) -> None:
+    root.items(f'''
+IDS = [f"D-2.1.{{n}}" for n in range(1, 9)] + ["{SECRET}"]
+
+@item("D-2.1.1")
+def test_a():
+    assert none_of("red", IDS, among=9, of="verdicts", ids=IDS)
+''')
+    [claim] = root.run().run.verdicts["D-2.1.1"].claims
+    assert claim.ids[:8] == [f"D-2.1.{n}" for n in range(1, 9)]
+    assert SECRET not in claim.ids[8]
+
+
 def test_a_document_s_stored_copy_is_looked_at_on_record_and_waited_for(root: Root) -> None:
     root.items("""
 import pathlib
