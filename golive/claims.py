@@ -30,6 +30,8 @@ class Claim:
     holds: bool
     see: str = ""
     """Where to look next, when the item's remedy is too general."""
+    ids: tuple[str, ...] = ()
+    """The members that offend, every one, where these have ids: what is observed is cut."""
 
     def __bool__(self) -> bool:
         noted = _evidence.get()
@@ -107,18 +109,30 @@ def each_at_least(
 
 
 def none_of(
-    subject: str, offenders: Collection[object], *, among: int, of: str, see: str = ""
+    subject: str,
+    offenders: Collection[object],
+    *,
+    among: int,
+    of: str,
+    may_be_empty: bool = False,
+    ids: Collection[str] = (),
+    see: str = "",
 ) -> Claim:
     """No offender among the ``among`` things looked at, which must be at least one.
 
     ``none_of("invalid indexes", facts.invalid, among=len(facts.indexes), of="user indexes")``
+
+    :param may_be_empty: whether it is also right that there is nothing to look at.
+    :param ids: the offenders' ids, for whoever goes on from there.
     """
-    required = f"none among at least one of {of}"
-    if among < 1:
+    required = f"none among {'any' if may_be_empty else 'at least one of'} {of}"
+    if among < 1 and not may_be_empty:
         return Claim(subject, f"no {of} to look at", required, holds=False, see=see)
     if offenders:
-        return Claim(subject, f"{_listed(offenders)} ({among} {of})", required, False, see)
-    return Claim(subject, f"none among {among} {of}", required, True, see)
+        observed = f"{_listed(offenders)} ({among} {of})"
+        return Claim(subject, observed, required, False, see, tuple(ids))
+    observed = f"none among {among} {of}" if among else f"there are no {of}"
+    return Claim(subject, observed, required, True, see)
 
 
 def same_set(

@@ -357,7 +357,7 @@ class Deliverable:
         open_ = {i: r.verdict for i, r in found.items() if r.verdict not in _GREEN}
         if Verdict.FAIL in open_.values() and not red_too:
             red = [f"{i} {verdict.value}" for i, verdict in open_.items()]
-            yield none_of(NOT_GREEN, red, among=among, of="verdicts")
+            yield none_of(NOT_GREEN, red, among=among, of="verdicts", ids=open_)
         yield from self._ages(found, max_age_h, older or {})
         lacking = [f.name for f in d.figures if f.value == NOT_MEASURED]
         yield none_of("figures not measured", lacking, among=len(d.figures), of="figures")
@@ -462,7 +462,7 @@ class Deliverable:
         early = [f"{who} ({end:%F})" for who, end in ends.items() if end.date() < day]
         subject = f"statements that end before {day:%F}"
         # Where nobody has stated anything yet, its items are pending, and so is the document.
-        return none_of(subject, early, among=max(1, len(ends)), of="statements")
+        return none_of(subject, early, among=len(ends), of="statements", may_be_empty=True)
 
     def later(self, ident: str) -> Claim:
         """Whether every statement on an item is later than all those on the others."""
@@ -471,8 +471,8 @@ class Deliverable:
         before = [at for found in made.values() for at in found]
         early = [f"{at:%F %T}" for at in last if at < max(before, default=at)]
         return none_of(
-            f"statements on {ident} before one of the others", early, among=max(1, len(last)),
-            of="statements",
+            f"statements on {ident} before one of the others", early, among=len(last),
+            of="statements", may_be_empty=True,  # until somebody states it, it is pending
         )  # fmt: skip
 
     def _ages(
@@ -574,7 +574,7 @@ class Deliverables:
         A signed document that was altered is never written over: it stays for all to see.
 
         :param kind: the document's file name, without its ending.
-        :param rests_on: ids of items, or what ids begin with, e.g. ``D-14.1``.
+        :param rests_on: ids of items, or what ids begin with.
         :param signers: marks of the roles that sign; default: the item's owner alone. The first
             one's signature lies beside the document as ssh-keygen names it.
         :param whole: whether it says anything only once there is a verdict of everything.
@@ -622,6 +622,16 @@ class Deliverables:
             signatures = self._signatures(path, who)
         return Deliverable(path, basis, read_document(path), anew, signatures, self.mask)
 
+    def digest(self, name: str) -> str:
+        """SHA-256 of a document as it lies there.
+
+        :raises Pending: it is not there.
+        """
+        path = self.desk.documents / name
+        if not path.is_file():
+            raise Pending(f"{path} is not there; run the item that makes it, then this")
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
     def resting(
         self,
         item: str,
@@ -642,10 +652,11 @@ class Deliverables:
         yield none_of(NOBODY_WROTE, basis.unwritten, among=among, of="items")
         yield none_of(NOBODY_LOOKED, basis.not_looked_at, among=among, of="items")
         states = {i: basis.state(i) for i in basis.findings}
-        red = [f"{i} {state.value}" for i, state in states.items() if state not in _GREEN]
+        open_ = [i for i, state in states.items() if state not in _GREEN]
+        red = [f"{i} {states[i].value}" for i in open_]
         if red and Verdict.FAIL not in states.values():
             _wait(f"all that {item} rests on", states, red)
-        yield none_of(NOT_GREEN, red, among=among, of="verdicts")
+        yield none_of(NOT_GREEN, red, among=among, of="verdicts", ids=open_)
         stale = []
         for ident, finding in basis.findings.items():
             line = self.desk.procedure.items[ident]
@@ -658,7 +669,7 @@ class Deliverables:
             early = [s.statement.by for s in before.counted if s.statement.made_at < last]
             yield none_of(
                 "statements made before the last verdict", early,
-                among=max(1, len(before.counted)), of="statements",
+                among=len(before.counted), of="statements", may_be_empty=True,  # they are waited for
             )  # fmt: skip
 
     def _basis(self, item: str, rests_on: tuple[str, ...]) -> Basis:

@@ -73,6 +73,8 @@ class Claim(msgspec.Struct, frozen=True):
     required: str
     holds: bool
     see: str = ""
+    ids: list[str] = []
+    """The members that offend, every one, where these have ids."""
 
 
 class ItemVerdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ from golive.session import Session
 from golive.verdicts import GoliveError
 
 SESSION = pytest.StashKey[Session]()
+_FAILED = (Exception, pytest.fail.Exception, pytest.skip.Exception)
+"""How a check ends that does not hold. What ends the whole run is none of these."""
 REGISTERED = pytest.StashKey[list[tuple[str, object]]]()
 
 
@@ -38,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="ID",
-        help="only this item, or all under this prefix (D-13.1); may be repeated",
+        help="only this item, or all whose ids it begins; may be repeated",
     )
     group.addoption("--today", metavar="DATE", help="look at the launch as on this day")
     group.addoption(
@@ -132,6 +134,12 @@ def papers(desk: Any) -> Any:
 
 
 @pytest.fixture
+def kept(request: pytest.FixtureRequest) -> Any:
+    """How the store keeps a document, by its path."""
+    return request.config.stash[SESSION].kept
+
+
+@pytest.fixture
 def vouched(request: pytest.FixtureRequest) -> Any:
     """What people have stated of this item."""
     card = card_of(request.node.obj)
@@ -211,7 +219,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     try:
         result = yield
-    except BaseException:
+    except pytest.exit.Exception:
+        raise
+    except _FAILED:
         with suppress(Exception):  # the check's own failure is what counts
             state.vouch(item, failed=True)
         raise

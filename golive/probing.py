@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -32,6 +34,8 @@ EFFECTS = ("read", "write", "load", "disrupt", "spend")
 """What looking does, from harmless to costly."""
 QUIET = frozenset({"read", "write"})
 """Effects that may run side by side with any other look."""
+_HARMLESS = "read"
+"""The effect that leaves nothing behind when its thread ends with the process."""
 _DRILLS_AT_ONCE = 2
 """Restores and migrations keep a core each busy; more of them would only be slower."""
 
@@ -63,7 +67,39 @@ class Facts:
     error: ProbeError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What was under way when a session ended, by the names of the probes."""
+
+    waited: tuple[str, ...]
+    """Those that have ended since, and cleaned up behind themselves."""
+    left: tuple[str, ...]
+    """Those that had to be left behind: what they have changed may still be so."""
+
+
+class SessionEnded(Exception):
+    """The session has ended before a look was through: nothing asks for its facts any more."""
+
+    def __str__(self) -> str:
+        return "the session ended first"
+
+
 REGISTRY: dict[str, Probe] = {}
+_SESSION_ENDS: ContextVar[threading.Event | None] = ContextVar("session_ends", default=None)
+
+
+def pause(seconds: float) -> None:
+    """Let time pass within a look that has something to undo, but no longer than the session.
+
+    What undoes it must not pause: it belongs into a ``finally``, which this leads to.
+
+    :raises SessionEnded: the session has ended.
+    """
+    ends = _SESSION_ENDS.get()
+    if ends is None:  # called without a session, or from a thread of the look's own
+        time.sleep(seconds)
+    elif ends.wait(seconds):
+        raise SessionEnded
 
 
 def probe(
@@ -145,8 +181,8 @@ class FactStore:
         self._futures: dict[str, Future[Facts]] = {}
         self._drills = threading.BoundedSemaphore(_DRILLS_AT_ONCE)
         self._one_alone = threading.Lock()
-        self._looking: set[Future[Any]] = set()
-        self._ending = False
+        self._looking: dict[Future[Any], str] = {}
+        self._ends = threading.Event()
 
     def start(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
         """Begin what may run beside others, each in a thread: the quiet ones' and the drills'
@@ -158,24 +194,39 @@ class FactStore:
             self._future(probes[name])
         return [n for n in started if n not in noisy], [n for n in started if n in noisy]
 
-    def finish(self) -> list[str]:
-        """Begin nothing more, and wait for what is under way and cleans up behind itself.
-
-        :return: the drills that were waited for.
-        """
+    def under_way(self) -> list[str]:
+        """The looks that write, load, disrupt or spend and have not ended, their time limit or
+        not: what has to be waited for, so that it cleans up behind itself."""
         with self._lock:
-            self._ending = True
-            looking = [f for f in self._looking if not f.done()]
-            names = [n for n, f in self._futures.items() if not f.done()]
-        wait(looking, timeout=self._env.time_limits.drill)
-        return [n for n in names if n in loud(closure(names))]
+            return [name for look, name in self._looking.items() if not look.done()]
+
+    def finish(self) -> Ended:
+        """Begin nothing more, and wait for what is under way and cleans up behind itself, at most
+        ``time_limits.drill``. Interrupted once more, it waits no longer."""
+        self._ends.set()
+        with self._lock:  # whoever was about to begin has either begun or will not
+            looking = {look: name for look, name in self._looking.items() if not look.done()}
+        with suppress(KeyboardInterrupt):  # what it leaves is told all the same
+            wait(looking, timeout=self._env.time_limits.drill)
+        return Ended(
+            tuple(name for look, name in looking.items() if look.done()),
+            tuple(name for look, name in looking.items() if not look.done()),
+        )
 
     def get(self, name: str) -> Any:
         """The facts of a probe, gathered now if they were not.
 
         :raises ProbeError: it could not look; the same error for every item that asks.
         """
-        facts = self.facts(name)
+        return self.ask(REGISTRY[name])
+
+    def ask(self, p: Probe) -> Any:
+        """What a look finds that only an item can ask for, since only that knows what at: as
+        :meth:`get`, with its time limit and on record, once for each name.
+
+        :raises ProbeError: it could not look.
+        """
+        facts = self._future(p).result()
         if facts.error is not None:
             raise facts.error
         return facts.value
@@ -227,18 +278,18 @@ class FactStore:
         inner: Future[Any] = Future()
 
         def look() -> None:
+            _SESSION_ENDS.set(self._ends)
             try:
                 inner.set_result(p.look(self._env, *needs))
             except BaseException as e:  # noqa: BLE001 - handed to whoever waits, never dropped
                 inner.set_exception(e)
 
         with self._lock:
-            if self._ending:
-                inner.set_exception(RuntimeError("the session ended first"))
-            elif p.effect not in QUIET:
-                self._looking.add(inner)
-        if inner.done():
-            self._fail(p, future, started_at, started, "the session ended first")
+            ended = self._ends.is_set()
+            if not ended and p.effect != _HARMLESS:
+                self._looking[inner] = p.name
+        if ended:
+            self._fail(p, future, started_at, started, SessionEnded())
             return
         # A thread cannot be stopped from outside: past its limit it is left behind as a daemon.
         threading.Thread(target=look, daemon=True, name=f"look-{p.name}").start()
@@ -251,6 +302,8 @@ class FactStore:
             self._fail(p, future, started_at, started, cause)
         except ProbeError as e:
             self._settle(p, future, started_at, time.perf_counter() - started, error=e)
+        except SessionEnded as e:
+            self._fail(p, future, started_at, started, e)
         except BaseException as e:  # noqa: BLE001 - any other error also means: could not look
             self._fail(p, future, started_at, started, f"{type(e).__name__}: {e}")
         else:

@@ -88,7 +88,7 @@ class Procedure:
         return iter(self.items.values())
 
     def under(self, prefix: str) -> list[Item]:
-        """The item of that id, or all items whose ids continue it (``D-14.1``).
+        """The item of that id, or all items whose ids continue it.
 
         :raises GoliveError: there is none.
         """

@@ -7,7 +7,6 @@ import getpass
 import importlib.metadata
 import os
 import platform
-import re
 import secrets
 import subprocess
 import sys
@@ -42,10 +41,11 @@ from golive.items import Card, card_of, described
 from golive.loading import Loaded, Sources
 from golive.masking import Mask, clean
 from golive.probes import register_all
-from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, alone, closure, loud
+from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, Probe, alone, closure, loud
 from golive.readiness import as_line
 from golive.roster import Person, Runner
 from golive.statements import Vouched
+from golive.store import Kept, kept_document
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
 
 _PACKAGES = ("golive", "pytest", "pytest-html", "psycopg", "redis", "requests", "boto3", "sslyze")
@@ -100,7 +100,8 @@ class _Running:
             message=self.message,
             remedy=self.remedy,
             claims=[
-                ledger.Claim(c.subject, c.observed, c.required, c.holds, c.see) for c in self.claims
+                ledger.Claim(c.subject, c.observed, c.required, c.holds, c.see, list(c.ids))
+                for c in self.claims
             ],
             asserted=self.asserted,
             facts=self.facts,
@@ -168,7 +169,7 @@ class Session:
         self._running: _Running | None = None
         self._verdicts: dict[str, ledger.ItemVerdict] = {}
         self._deselected = 0
-        self._written: set[str] = set()
+        self._collected = 0
         self._report: Path | None = None
         self._told_errors: set[str] = set()
         self._vouched: dict[str, Vouched] = {}
@@ -238,13 +239,12 @@ class Session:
         strange = self._strange()
         if not strange:
             return []
-        return [
-            (
-                f"golive: nothing green of this run will count: it is made with {', '.join(strange)},"
-                " which golive did not bring; leave it away, or name it in launch.plugins of"
-                f" {self.launch.source.relative_to(self.root)}"
-            )
-        ]
+        told = (
+            "golive: nothing green of this run will count: it is made with"
+            f" {', '.join(strange)}, which golive did not bring; leave it away, or name it in"
+            f" launch.plugins of {self.launch.source.relative_to(self.root)}"
+        )
+        return [told]
 
     # -- collection ---------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class Session:
                             f" {line.id} needs it"
                         )
                     node.add_marker(mark)
-        self._written = set(nodes)
+        self._collected = len(nodes)
         if self._wanted:
             unwritten = self._wanted - set(nodes)
             # A run that names files collects only those; only a whole collection can tell.
@@ -388,9 +388,9 @@ class Session:
             packages=_packages(),
             windows={k: float(v) for k, v in msgspec.structs.asdict(self.env.windows).items()},
             selected=[as_line(i) for i in sorted(selected, key=lambda i: i.order)],
-            unwritten=[as_line(i) for i in self.procedure if i.id not in self._all_written()],
+            unwritten=[as_line(i) for i in self.procedure if i.id not in self.desk.cards],
             blocks=dict(Counter(i.block for i in self.procedure)),
-            deselected=len(self._written) - len(selected),
+            deselected=self._collected - len(selected),
             report_only=option.report_only,
         )
         self._head_plugins = head.plugins
@@ -412,13 +412,6 @@ class Session:
             self._write(f"looking side by side: {', '.join(quiet)}")
         if drills:
             self._write(f"drilling meanwhile, on copies: {', '.join(drills)}")
-
-    def _all_written(self) -> set[str]:
-        """Ids that code exists for, also where only some files were collected."""
-        whole = not self.config.args or self.config.args_source is not (
-            pytest.Config.ArgsSource.ARGS
-        )
-        return self._written if whole else self._written | _ids_in(self.suites)
 
     def _start_environment(self) -> None:
         started = environments.read_toml(self.env_file).get("started")
@@ -446,8 +439,8 @@ class Session:
             warning.message = clean(self.mask(warning.message))
         if self._ledger is None:
             return exit_status
-        if self.store is not None and (waited := self.store.finish()):
-            self._write(f"these were under way and have cleaned up: {', '.join(waited)}")
+        if self.store is not None:
+            self._end_looking(self.store)
         before = self._head_plugins
         later = [p for p in self._loaded.plugins(self.registered) if p not in before]
         _, cause = self._ledger.close(exit_status, self._signing, later)
@@ -468,6 +461,25 @@ class Session:
         except GoliveError:
             return ledger.Rules()  # without a roster nobody decides; items that need it say so
 
+    def _end_looking(self, store: FactStore) -> None:
+        """Let what is under way clean up behind itself, and tell what had to be left."""
+        assert self.env is not None
+        if names := store.under_way():
+            at_most = f"at most {self.env.time_limits.drill:g} s (time_limits.drill)"
+            self._write(
+                f"waiting until these have cleaned up, {at_most}; Ctrl-C leaves them:"
+                f" {', '.join(names)}"
+            )
+        ended = store.finish()
+        if ended.waited:
+            self._write(f"these were under way and have cleaned up: {', '.join(ended.waited)}")
+        if ended.left:
+            self._write(
+                f"LEFT BEHIND, not cleaned up: {', '.join(ended.left)}; undo by hand what they"
+                " have begun (open incidents, locks, failures made on purpose)",
+                red=True,
+            )
+
     def deliverables(self) -> Deliverables:
         """The documents of this session's environment.
 
@@ -478,6 +490,29 @@ class Session:
         return Deliverables(
             desk.anew(), self.env.fingerprint, self.mask
         )  # with what is signed by now
+
+    def kept(self, page: Path) -> Kept:
+        """How the store of launch.toml keeps a document, asked within a time limit and on record.
+
+        :raises Pending: no store is named, or the document is not in it.
+        :raises ProbeError: the store cannot be asked, or has something else.
+        """
+        assert self.store is not None
+        desk, name = self.people(), f"stored copy of {page.name}"
+
+        def look(_: environments.Environment) -> Kept | Pending:
+            try:
+                return kept_document(desk, page)
+            except Pending as e:  # that it is not there yet is an answer, too
+                return e
+
+        found = self.store.ask(Probe(name, look, (), "read", "probe", name))
+        if self._running is not None and name not in self._running.facts:
+            self._running.facts.append(name)
+        if isinstance(found, Pending):
+            raise found
+        assert isinstance(found, Kept)
+        return found
 
     def people(self) -> Desk:
         """Where what people write and sign lies.
@@ -750,7 +785,7 @@ class Session:
 
     def summarise(self, terminal: Any) -> None:
         """What stands in the way and whose it is; counts; where the report is; what is next."""
-        if self._ledger is None:
+        if self._ledger is None or self.desk is None:
             return
         self._summarise_red(terminal, "FAIL", Verdict.FAIL)
         where = f"UNKNOWN: could not be looked at where {self.env_file} says it is"
@@ -765,7 +800,7 @@ class Session:
                 more = f" and {len(ids) - 8} more" if len(ids) > 8 else ""
                 terminal.write_line(f"  {owner}: {', '.join(ids[:8])}{more}")
         counts = Counter(v.verdict for v in self._verdicts.values())
-        missing = len(self.procedure.items) - len(self._all_written())
+        missing = len(self.procedure.items) - len(self.desk.cards)
         parts = [f"{v.value} {counts[v]}" for v in Verdict if counts[v]]
         terminal.section("golive", sep="=")
         terminal.write_line(
@@ -825,7 +860,8 @@ def _card(node: pytest.Item) -> Card:
 
 def _masked(claim: Claim, mask: Mask) -> Claim:
     subject, observed, required = map(mask, (claim.subject, claim.observed, claim.required))
-    return Claim(subject, observed, required, claim.holds, mask(claim.see))
+    ids = tuple(map(mask, claim.ids))
+    return Claim(subject, observed, required, claim.holds, mask(claim.see), ids)
 
 
 def _message(error: BaseException, running: _Running, when: str) -> str:
@@ -856,16 +892,6 @@ def _detail(node: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestR
             option.tbstyle = style
     sections = [f"--- {name}\n{said}" for name, said in report.sections if said.strip()]
     return "\n".join([text, *sections]).strip()
-
-
-def _ids_in(suites: Path) -> set[str]:
-    """Ids that the suites' files carry, read as text: for runs that collected only some files."""
-    pattern = re.compile(r"""(?:item|attested|derived)\(\s*["']([^"']+)["']""")
-    return {
-        ident
-        for path in suites.rglob("test_*.py")
-        for ident in pattern.findall(path.read_text(encoding="utf-8"))
-    }
 
 
 def _who() -> str:

@@ -20,7 +20,6 @@ import dataclasses
 import json
 import os
 import queue
-import re
 import subprocess
 import sys
 import threading
@@ -203,8 +202,7 @@ def resting_on_unwritten(verdicts: dict[str, ledger.ItemVerdict]) -> dict[str, s
             last = broken[-1]
             rests = last.subject in (NOBODY_WROTE, NOT_JUDGED)
             if last.subject == NOT_GREEN:
-                red = set(re.findall(r"[A-Z][\w+-]*(?:\.\w+)+", last.observed))
-                rests = bool(red) and red <= set(found)
+                rests = bool(last.ids) and set(last.ids) <= set(found)
             if rests:
                 found[v.id] = v.message
                 more = True
@@ -253,7 +251,8 @@ def touches(changed: set[str], fault: Fault, probes: dict[str, frozenset[str]]) 
     """Whether a change concerns a fault: its own file, an item's that it names, or a probe's."""
     blocks = procedure.load(ROOT / "suites" / "procedure.toml").items
     looked = frozenset().union(*(probes.get(i, frozenset()) for i in fault.reddens))
-    sources = {f"{REGISTRY[n].look.__module__.replace('.', '/')}.py" for n in looked}
+    known = [REGISTRY[n] for n in looked if n in REGISTRY]  # items may ask for more by themselves
+    sources = {f"{p.look.__module__.replace('.', '/')}.py" for p in known}
     sources.add(f"rehearsal/faults/{fault.area}.py")
     files = tuple(f"test_{blocks[i].block}_" for i in fault.reddens if i in blocks)
     return bool(sources & changed) or any(Path(f).name.startswith(files) for f in changed)

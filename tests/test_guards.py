@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from golive import launch, ledger, procedure
+from golive.probes import register_all
+from golive.probing import REGISTRY
 from golive.verdicts import Verdict
 from rehearsal.faults import all_faults
 from tests.suites.test_derived import derived
@@ -126,3 +130,132 @@ def test_every_item_that_cannot_be_green_yet_is_tried_on_literal_verdicts() -> N
 def test_every_item_tells_how_it_is_verified_and_what_its_owner_does(dead: ledger.Run) -> None:
     silent = [v.id for v in dead.verdicts.values() if not v.how or not v.remedy]
     assert silent == []
+
+
+# -- what the source may not say -----------------------------------------------------------------
+
+
+def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    """Every Python file below these folders, by its path from the root."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+IMPORTED = {
+    "__future__", "collections", "collections.abc", "datetime", "itertools", "pathlib", "re",
+    "typing", "urllib.parse", "zoneinfo", "golive", "golive.claims", "golive.deliverables",
+    "golive.desk", "golive.environments", "golive.items", "golive.launch", "golive.papers",
+    "golive.reports", "golive.reports.documents", "golive.roster", "golive.statements",
+    "golive.store", "golive.verdicts",
+}  # fmt: skip
+"""What an item may import, besides papers' kinds and what a probe's facts are."""
+RECORDS = {"findings", "readiness"}
+"""Modules of the engine that items may call: they read its own records, or facts."""
+FILES = {
+    "exists", "glob", "is_dir", "is_file", "iterdir", "open", "read_bytes", "read_text", "rglob",
+    "stat", "unlink", "write_bytes", "write_text",
+}  # fmt: skip
+
+
+def by_hand(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Where an item looks at something by its own hand: line and what it does."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names = {a.name for a in node.names} - IMPORTED
+            yield from ((node.lineno, f"imports {name}") for name in sorted(names))
+        elif isinstance(node, ast.ImportFrom):
+            where, names = node.module or "", {a.name for a in node.names}
+            if where == "golive" and names <= RECORDS:
+                continue
+            if where == "golive.store" and names - {"Kept"}:
+                yield node.lineno, f"imports {', '.join(names)} from {where}"
+            if where == "golive.probes":  # a module's functions look, its types do not
+                yield node.lineno, f"imports {', '.join(names)} from {where}"
+            elif where not in IMPORTED and not where.startswith(
+                ("golive.papers.", "golive.probes.")
+            ):
+                yield node.lineno, f"imports {where}"
+        elif isinstance(node, ast.Call):
+            given = [*node.args, *(k.value for k in node.keywords)]
+            if any(isinstance(a, ast.Name) and a.id == "env" for a in given):
+                yield node.lineno, f"calls {ast.unparse(node.func)} with the environment"
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in FILES:
+                yield node.lineno, f"calls {called}()"
+
+
+def test_items_judge_facts_and_look_at_nothing_by_their_own_hand() -> None:
+    """Only a probe has a time limit and a place in the ledger, with the time it looked at."""
+    found = [f"{path}:{line} {what}" for path, module in sources("suites")
+             for line, what in by_hand(module)]  # fmt: skip
+    assert found == []
+
+
+def test_the_engine_names_no_item_of_this_launch() -> None:
+    """Examples say "an item", messages what the item is about."""
+    known = procedure.load(SUITES / "procedure.toml").items
+    prefixes = {i.rpartition(".")[0] for i in known}
+    names = "|".join(map(re.escape, sorted({*known, *(p for p in prefixes if "." in p)}, key=len)))
+    named = re.compile(rf"(?<![\w.-])(?:{names})(?![\w-])")
+    found = [
+        f"{path.relative_to(ROOT)}:{number} {hit}"
+        for path in sorted((ROOT / "golive").rglob("*"))
+        if path.suffix in {".py", ".j2", ".js", ".css"}
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for hit in named.findall(line)
+    ]
+    assert found == []
+
+
+def test_every_probe_is_asked_for_by_an_item_or_another_probe() -> None:
+    register_all()
+    wanted = {name for p in REGISTRY.values() for name in p.needs}
+    for _, module in sources("suites"):
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef):
+                wanted |= {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
+    assert {n for n, p in REGISTRY.items() if p.look.__module__.startswith("golive.")} <= wanted
+
+
+def assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What an assignment gives to what, one by one."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        yield from zip(target.elts, value.elts, strict=True)
+    else:
+        yield target, value
+
+
+def padded(count: ast.expr, names: dict[str, ast.expr]) -> bool:
+    """Whether a count is made to be at least one: `max(1, n)`, `n + 1`, or a name for such."""
+    if isinstance(count, ast.Name):
+        return count.id in names and padded(names[count.id], {})
+    if isinstance(count, ast.Call):
+        return isinstance(count.func, ast.Name) and count.func.id == "max"
+    if isinstance(count, ast.BinOp) and isinstance(count.op, ast.Add):
+        return any(isinstance(side, ast.Constant) for side in (count.left, count.right))
+    return False
+
+
+def test_no_set_is_made_to_look_non_empty_by_hand() -> None:
+    """`may_be_empty=True` says that it may be, and the report then says that there are none."""
+    found = []
+    for path, module in sources("suites", "golive"):
+        for scope in ast.walk(module):
+            if not isinstance(scope, ast.FunctionDef):
+                continue
+            names = {
+                target.id: value
+                for node in ast.walk(scope)
+                if isinstance(node, ast.Assign)
+                for target, value in assigned(node.targets[0], node.value)
+                if isinstance(target, ast.Name)
+            }
+            found += [
+                f"{path}:{call.lineno}"
+                for call in ast.walk(scope)
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "none_of"
+                for given in call.keywords
+                if given.arg == "among" and padded(given.value, names)
+            ]
+    assert found == []

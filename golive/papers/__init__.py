@@ -85,6 +85,8 @@ class Paper(Generic[K]):
     data: K
     body: str
     changed_at: datetime
+    text: str
+    """All of it: front matter and body."""
 
     @property
     def name(self) -> str:
@@ -130,11 +132,18 @@ class Papers:
         :raises Pending: one of them is not of that kind yet.
         :raises ProbeError: the folder or a paper cannot be read.
         """
+        return [_read(self.folder, self.folder / name, kind) for name in self.names(kind)]
+
+    def names(self, kind: type[K]) -> list[str]:
+        """The file names of what may be a paper of a kind, read or not.
+
+        :raises ProbeError: the folder cannot be read.
+        """
         try:
-            paths = sorted(self.folder.glob(kind.file))
+            names = sorted(p.name for p in self.folder.glob(kind.file))
         except OSError as e:
             raise ProbeError(f"{self.folder}", e.strerror, "make it readable") from None
-        return [_read(self.folder, p, kind) for p in paths if p.name != kind.template_file()]
+        return [name for name in names if "*" not in kind.file or name != kind.template_file()]
 
 
 def _read(folder: Path, path: Path, kind: type[K]) -> Paper[K]:
@@ -167,7 +176,7 @@ def _read(folder: Path, path: Path, kind: type[K]) -> Paper[K]:
             f"{path}: {str(e)[:300]}; expected a paper as its template has it"
             f" (`golive init FOLDER` lays out {kind.template_file()})"
         ) from None
-    return Paper(path, hashlib.sha256(content).hexdigest(), data, body, changed_at)
+    return Paper(path, hashlib.sha256(content).hexdigest(), data, body, changed_at, text)
 
 
 class _OtherFormat(Exception):

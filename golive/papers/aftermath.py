@@ -65,7 +65,7 @@ class OnCallRota(Kind, frozen=True, kw_only=True):
 class AssessedMetric(Part, frozen=True, kw_only=True):
     """A measure of success as it was assessed."""
 
-    metric: Annotated[str, Meta(description="id of the metric in the procedure, e.g. KB.2")]
+    metric: Annotated[str, Meta(description="id of the metric in the procedure")]
     value: float
     unit: str = ""
     window_hours: float

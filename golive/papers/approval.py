@@ -78,7 +78,7 @@ class Objective(Part, frozen=True, kw_only=True):
 
     id: str
     text: str
-    metric: Annotated[str, Meta(description="id of the metric that tells, e.g. KB.1")]
+    metric: Annotated[str, Meta(description="id of the metric in the procedure that tells")]
 
 
 class BusinessCase(Kind, frozen=True, kw_only=True):
@@ -159,7 +159,9 @@ class QualityGates(Kind, frozen=True, kw_only=True):
 class Remediation(Part, frozen=True, kw_only=True):
     """How a finding is mended."""
 
-    finding: Annotated[str, Meta(description="an issue or a red or waived item: #17, D-9.1.1")]
+    finding: Annotated[
+        str, Meta(description="an issue like #17, or the id of a red or waived item")
+    ]
     severity: Severity
     owner: PersonId
     fix: str

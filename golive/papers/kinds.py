@@ -20,7 +20,7 @@ THEMES = (approval, compliance, messages, aftermath)
 class Trigger(Part, frozen=True, kw_only=True):
     """A condition of rollback."""
 
-    id: Annotated[str, Meta(description="id of the trigger in the procedure, e.g. RT.1")]
+    id: Annotated[str, Meta(description="id of the trigger in the procedure")]
     threshold: Annotated[float, Meta(description="the procedure's number, without its unit")]
     minutes: Annotated[float, Meta(description="for how long; 0 where once is enough")] = 0.0
     decider: Annotated[str, Meta(description="the role that decides")]
@@ -32,7 +32,7 @@ class Trigger(Part, frozen=True, kw_only=True):
 class RollbackStep(Part, frozen=True, kw_only=True):
     """A step of the rollback."""
 
-    id: Annotated[str, Meta(description="id of the step in the procedure, e.g. RB.1.1")]
+    id: Annotated[str, Meta(description="id of the step in the procedure")]
     owner: Annotated[str, Meta(description="a role")]
     action: Annotated[str, Meta(description="what is done, or the launch command that does it")]
     command: str = ""
@@ -175,7 +175,7 @@ class Risk(Part, frozen=True, kw_only=True):
     ] = ""
     decided_by: Annotated[str, Meta(description="a person's id")] = ""
     covers: Annotated[
-        list[str], Meta(description="items, waivers or issues that it stands for: D-14.1.1, #17")
+        list[str], Meta(description="items and waivers by id, or issues (#17), that it stands for")
     ] = field(default_factory=list)
 
 
@@ -249,7 +249,7 @@ class WarRoom(Kind, frozen=True, kw_only=True):
 class Metric(Part, frozen=True, kw_only=True):
     """A measure of success."""
 
-    id: Annotated[str, Meta(description="id of the metric in the procedure, e.g. KT.1")]
+    id: Annotated[str, Meta(description="id of the metric in the procedure")]
     limit: float
     unit: str = ""
     owner: Annotated[str, Meta(description="a role")]

@@ -77,7 +77,7 @@ class Post(Part, frozen=True, kw_only=True):
 class Figure(Part, frozen=True, kw_only=True):
     """A measured figure as it was told."""
 
-    metric: Annotated[str, Meta(description="id of the metric, e.g. KB.2")]
+    metric: Annotated[str, Meta(description="id of the metric in the procedure")]
     value: float
     unit: str = ""
     window_hours: float

@@ -10,7 +10,7 @@ from typing import Any
 
 from golive.environments import BackupAlert, Environment
 from golive.probes import commands, prometheus
-from golive.probing import probe
+from golive.probing import pause, probe
 from golive.verdicts import ProbeError
 
 _POLL_S = 0.5
@@ -128,7 +128,7 @@ def _follow(courses: list[_Course], within_s: float, seen: Callable[[_Course], b
     while open_ := [c for c in open_ if not seen(c)]:
         if time.monotonic() > ends:
             return
-        time.sleep(_POLL_S)
+        pause(_POLL_S)
 
 
 def _see_delivered(env: Environment, course: _Course) -> bool:

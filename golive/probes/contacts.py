@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from golive import roster
 from golive.environments import Environment
 from golive.probes import mail, sms
-from golive.probing import probe
+from golive.probing import pause, probe
 from golive.roster import Person, Roster
 from golive.verdicts import GoliveError, ProbeError
 
@@ -168,7 +168,7 @@ def contact_test(env: Environment) -> ContactTest:
     if sent:
         log = _Log.of(env, began - HISTORY)
         while not all(log.is_over(*key, began) for key in sent) and time.monotonic() < ends:
-            time.sleep(pause_s)
+            pause(pause_s)
             log = _Log.of(env, began - HISTORY)
     for key, refused in asked.items():
         if refused:

@@ -17,7 +17,7 @@ from typing import Any
 from golive.environments import Environment
 from golive.probes import commands, mail, prometheus, sms
 from golive.probes.contacts import read_roster
-from golive.probing import probe
+from golive.probing import pause, probe
 from golive.roster import Level, Person, Vendor
 from golive.verdicts import ProbeError
 
@@ -235,7 +235,7 @@ def escalation_drill(env: Environment) -> EscalationDrill:
             )
 
         left_s = (levels[-1].from_minutes - minute()) * 60 / env.escalation.clock
-        time.sleep(max(0.0, left_s))
+        pause(max(0.0, left_s))
         _wait(env, complete, lambda: minute() >= ends)
         closed = minute()
     finally:
@@ -261,7 +261,7 @@ def escalation_drill(env: Environment) -> EscalationDrill:
 def _wait(env: Environment, holds: Callable[[], bool], over: Callable[[], bool]) -> None:
     pause_s = max(_POLL_S, min(10.0, env.windows.page_s / 12))
     while not holds() and not over():
-        time.sleep(pause_s)
+        pause(pause_s)
 
 
 def _opened_at(env: Environment, name: str) -> datetime:
@@ -275,7 +275,7 @@ def _opened_at(env: Environment, name: str) -> datetime:
         if ages and times:
             opened = times[0].value - ages[0].value / env.escalation.clock
             return datetime.fromtimestamp(opened, UTC)
-        time.sleep(_POLL_S / 2)
+        pause(_POLL_S / 2)
     raise ProbeError(
         f"the incident {name}",
         f"{selector} has no sample {env.windows.page_s:g} s after it was opened",

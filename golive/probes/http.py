@@ -222,5 +222,5 @@ def _next_step(error: BaseException) -> str:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
-        return "see D-14.1.5, or check tls.ca_file in the environment file"
+        return "see the chain that is served, or check tls.ca_file in the environment file"
     return "check that it runs, and its address in the environment file"

@@ -185,7 +185,7 @@ def rollback_drill(env: Environment, migration_drill: MigrationDrill) -> Rollbac
         raise ProbeError(
             f"the rollback from {env.release.tag} to {env.release.previous_tag}",
             migration_drill.not_rolled_back,
-            "mend what D-13.3.1 says first, then run again",
+            "mend what the migration drill says first, then run again",
         )
     return migration_drill.rollback
 

@@ -17,7 +17,7 @@ from golive.environments import Environment
 from golive.probes import prometheus
 from golive.probes.machines import Machine
 from golive.probes.postgres import connect, table
-from golive.probing import probe
+from golive.probing import pause, probe
 from golive.verdicts import ProbeError
 
 _POLL_S = 0.5
@@ -131,13 +131,14 @@ def lock_wait_alert(env: Environment) -> LockWaitAlert:
             if math.isinf(fired_after_s) and _firing(env, rule):
                 fired_after_s = blockade.age_s
             blockade.still_waits(_POLL_S)
+            pause(0)
         held_s = blockade.age_s
     released = time.monotonic()
     while (passed_s := time.monotonic() - released) < env.windows.lock_wait_alert_s:
         if not _firing(env, rule):
             resolved_after_s = passed_s
             break
-        time.sleep(_POLL_S)
+        pause(_POLL_S)
     return LockWaitAlert(rule, True, held_s, fired_before, fired_after_s, resolved_after_s)
 
 

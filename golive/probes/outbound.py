@@ -10,8 +10,9 @@ from urllib.parse import urljoin, urlsplit
 
 from golive.environments import Environment
 from golive.papers.compliance import ControlMatrix, ProcessingRegister
+from golive.probes.answers import paper
 from golive.probes.launch_tools import Manifest
-from golive.probes.pages import look_up, paper
+from golive.probes.pages import look_up
 from golive.probing import probe
 from golive.verdicts import ProbeError
 

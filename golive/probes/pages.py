@@ -5,25 +5,23 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from golive.environments import Environment
-from golive.papers import Kind, Papers
+from golive.probes.answers import Answers, answers
 from golive.probes.http import Address, client, shown
-from golive.probes.rest import each
-from golive.verdicts import Pending, ProbeError
+from golive.verdicts import ProbeError
 
 if TYPE_CHECKING:
     import requests
 
-K = TypeVar("K", bound=Kind)
 _MOST_BYTES = 1024 * 1024
 _MOST_HOPS = 6
+_SHARE_OF_LIMIT = 0.9
 _UNSEEN = frozenset({"script", "style", "template"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -96,48 +94,77 @@ class _Reader(HTMLParser):
             self.texts.append(data)
 
 
-def paper(env: Environment, kind: type[K]) -> K:
-    """What a paper says whose addresses a probe looks up.
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where an address that a paper names leads to."""
 
-    :raises ProbeError: it cannot be read, or is still to be written.
+    url: str
+    status: int
+    final_url: str
+    """Where its redirects ended."""
+    words: str = ""
+    """What a reader sees there, where that was asked for."""
+    links: tuple[str, ...] = ()
+    """The addresses that it links to, likewise."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it answers with 200."""
+        return self.status == 200
+
+    def is_at(self, hosts: Iterable[str]) -> bool:
+        """Whether it answers with 200, and its redirects end on one of these hosts."""
+        return self.is_there and urlsplit(self.final_url).hostname in set(hosts)
+
+    def __str__(self) -> str:
+        moved = f", sent on to {shown(self.final_url)}" if self.final_url != self.url else ""
+        return f"{shown(self.url)} (status {self.status}{moved})"
+
+
+def follow(env: Environment, urls: Iterable[str], *, read: Iterable[str] = ()) -> Answers[Link]:
+    """Where each address leads to, asked as by :func:`look_up`; one that cannot be asked says so
+    for itself.
+
+    :param read: those whose content counts, too.
     """
-    try:
-        return Papers(Path(env.people.papers)).read(kind).data
-    except Pending as e:
-        raise ProbeError(f"the paper {kind.file}", e, "write it first") from None
+    contents = set(read)
+
+    def link(url: str) -> Link:
+        page = look(url)
+        if url not in contents:
+            return Link(page.url, page.status, page.final_url)
+        return Link(page.url, page.status, page.final_url, page.words, tuple(page.links))
+
+    look = _looker(env)
+    return answers(urls, link)
 
 
 def look_up(env: Environment, urls: Iterable[str]) -> tuple[Page, ...]:
     """What each address answers with, in the order given and each once.
 
     A host of ``edge.hosts`` is asked at the edge's own address. A rehearsal asks nobody outside
-    this machine. All together may take ``time_limits.probe``.
+    this machine. All together may take nine tenths of ``time_limits.probe``, so that it is told
+    which did not answer before the probe's own time is up.
 
     :raises ProbeError: an address cannot be asked or does not answer; names every such one. An
         answer of any status is an answer.
     """
-    deadline = time.monotonic() + env.time_limits.probe
-    wanted = list(dict.fromkeys(urls))
+    wanted = list(urls)
+    return tuple(answers(wanted, _looker(env)).of(wanted).values())
 
-    def look(url: str) -> Page | ProbeError:
+
+def _looker(env: Environment) -> Callable[[str], Page]:
+    """What looks an address up; all that it looks up share one time limit."""
+    deadline = time.monotonic() + _SHARE_OF_LIMIT * env.time_limits.probe
+
+    def look(url: str) -> Page:
         try:
             return _look(env, url, deadline)
-        except ProbeError as e:
-            return e
         except ValueError as e:  # a redirect to what is no address at all
-            return ProbeError(shown(url), f"it is sent on to no address: {e}", "mend the link")
+            cause = f"it is sent on to no address: {e}"
+            raise ProbeError(shown(url), cause, "mend the link") from None
 
-    found = each(wanted, look)
-    failed = [one for one in found.values() if isinstance(one, ProbeError)]
-    if len(failed) == 1:
-        raise failed[0]
-    if failed:
-        raise ProbeError(
-            f"{len(failed)} addresses",
-            "; ".join(f"{one.subject}: {one.cause}" for one in failed),
-            failed[0].next_step,
-        )
-    return tuple(one for one in found.values() if isinstance(one, Page))
+    return look
 
 
 def _look(env: Environment, url: str, deadline: float) -> Page:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from golive.environments import Environment
+from golive.papers.approval import BusinessCase
+from golive.probes.answers import Answers, answers, papers_there
 from golive.probes.postgres import connect
+from golive.probing import probe
 from golive.verdicts import ProbeError
 
 
@@ -18,6 +21,13 @@ class Sales:
     """Visits that begin in it."""
     revenue_cents: int
     """Payments that succeeded in it."""
+
+
+@probe()
+def baseline_sales(env: Environment) -> Answers[Sales]:
+    """What was sold in the week that the business case rests on, by the week's first day."""
+    weeks = {f"{w}": w for p in papers_there(env, BusinessCase) for w in [p.data.baseline_week]}
+    return answers(weeks, lambda first: of_week(env, weeks[first]))
 
 
 def of_week(env: Environment, first: date) -> Sales:

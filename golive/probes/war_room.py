@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from golive.environments import Environment
 from golive.papers.kinds import WarRoom
 from golive.probes.alerting import inbox
+from golive.probes.answers import Answers, paper, papers_there
 from golive.probes.http import client
-from golive.probes.pages import Page, look_up, paper
-from golive.probing import probe
+from golive.probes.pages import Link, Page, follow, look_up
+from golive.probing import pause, probe
 from golive.verdicts import ProbeError
 
 _POLL_S = 0.25
@@ -85,6 +86,13 @@ def war_room(env: Environment) -> Room:
     )
 
 
+@probe()
+def war_room_bridges(env: Environment) -> Answers[Link]:
+    """Bridge and backup bridge that the paper about the war room names."""
+    plans = [p.data for p in papers_there(env, WarRoom)]
+    return follow(env, [url for plan in plans for url in (plan.bridge, plan.backup_bridge)])
+
+
 def _screen(page: Page, now: datetime) -> Screen:
     return Screen(page.url, page.status, oldest_update(page.text), now)
 
@@ -114,7 +122,7 @@ def war_room_alert(env: Environment) -> TestAlert:
     _post(env, [alert])
     told = _told(env, ident)
     while receiver not in told and time.monotonic() < began + waits_s:
-        time.sleep(_POLL_S)
+        pause(_POLL_S)
         if time.monotonic() > sent + _SEND_AGAIN_S:
             sent = time.monotonic()
             _post(env, [alert])

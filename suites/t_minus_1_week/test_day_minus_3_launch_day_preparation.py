@@ -19,9 +19,10 @@ from golive.papers.kinds import (
     RoleTable,
     WarRoom,
 )
+from golive.probes.answers import Answers
 from golive.probes.calendar import LaunchCalendar
 from golive.probes.launch_tools import LaunchTools, Manifest
-from golive.probes.pages import look_up
+from golive.probes.pages import Link
 from golive.probes.tracker import Issues
 from golive.reports.documents import Figure, Table
 
@@ -46,7 +47,11 @@ def _attended(briefing: Briefing, desk: Desk, limits: Limits) -> Claim:
     papers=("war-room.md",),
 )
 def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
-    papers: Papers, launch_calendar: LaunchCalendar, desk: Desk, env: Environment
+    papers: Papers,
+    launch_calendar: LaunchCalendar,
+    war_room_bridges: Answers[Link],
+    desk: Desk,
+    env: Environment,
 ) -> None:
     """The event of the war room in the calendar: its day and hours, its links, who is invited;
     what the bridge and the backup bridge answer.
@@ -66,7 +71,7 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     assert holds("bridges", len(set(links)) == len(links), " and ".join(links), "two different")
     unnamed = [link for link in links if link not in event.text]
     assert none_of("bridges that the event does not name", unnamed, among=len(links), of="bridges")
-    dead = [str(page) for page in look_up(env, links) if not page.is_there]
+    dead = [str(page) for page in war_room_bridges.of(links).values() if not page.is_there]
     assert none_of("bridges that do not answer", dead, among=len(links), of="bridges")
     missing = sorted(p.id for p in desk.team if not event.answer_of(p.email))
     assert none_of("people who are not invited", missing, among=len(desk.team), of="people")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from golive.claims import none_of, same_set
-from golive.environments import Environment
 from golive.items import attested
 from golive.papers import Papers
 from golive.papers.aftermath import MarketResponse
-from golive.probes import pages
+from golive.probes.answers import Answers
+from golive.probes.pages import Link
 
 AREAS = ("press", "social", "reviews", "competitors")
 
@@ -21,7 +21,7 @@ AREAS = ("press", "social", "reviews", "competitors")
     papers=("market-response.md",),
 )
 def test_every_part_of_the_market_was_evaluated_from_sources(
-    papers: Papers, env: Environment
+    papers: Papers, market_sources: Answers[Link]
 ) -> None:
     """The evaluation's areas, and whether each source that it cites is there.
 
@@ -31,6 +31,6 @@ def test_every_part_of_the_market_was_evaluated_from_sources(
     assert same_set("parts of the market", {f.area for f in found}, AREAS)
     bare = [f.area for f in found if not f.sources]
     assert none_of("findings without a source", bare, among=len(found), of="findings")
-    cited = pages.look_up(env, [s for f in found for s in f.sources])
-    gone = [page for page in cited if not page.is_there]
+    cited = market_sources.of(s for f in found for s in f.sources)
+    gone = [page for page in cited.values() if not page.is_there]
     assert none_of("sources that are not there", gone, among=len(cited), of="sources")

@@ -61,6 +61,9 @@ def test_there_is_a_standby():
 """
 
 
+_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200"}
+
+
 @dataclass(frozen=True)
 class Launch:
     """A launch in a folder of its own, and the command line in it."""
@@ -121,7 +124,7 @@ class Launch:
                    "--env", "staging", *signed, *words]  # fmt: skip
         done = subprocess.run(
             command, cwd=self.path, capture_output=True, text=True, check=False, timeout=120,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "200", **(env or {})},
+            env={**os.environ, **_ENVIRONMENT, **(env or {})},
         )  # fmt: skip
         told = done.stdout + done.stderr
         assert "INTERNALERROR" not in told, told

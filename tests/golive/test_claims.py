@@ -77,6 +77,23 @@ def test_nothing_is_proved_about_an_empty_set() -> None:
     )
 
 
+def test_a_set_that_may_be_empty_says_so_and_is_judged_all_the_same() -> None:
+    empty = none_of("late votes", [], among=0, of="votes", may_be_empty=True)
+    assert empty
+    assert repr(empty) == "late votes: there are no votes; required none among any votes"
+    assert none_of("late votes", [], among=2, of="votes", may_be_empty=True)
+    assert not none_of("late votes", ["tess"], among=2, of="votes", may_be_empty=True)
+    assert not none_of("late votes", ["tess"], among=0, of="votes", may_be_empty=True)
+
+
+def test_ids_of_all_offenders_are_data_however_many_a_message_shows() -> None:
+    ids = [f"D-2.1.{n}" for n in range(1, 9)]
+    claim = none_of("red", [f"{i} FAIL" for i in ids], among=9, of="verdicts", ids=ids)
+    assert claim.ids == tuple(ids)
+    assert "D-2.1.8" not in claim.observed
+    assert none_of("red", [], among=9, of="verdicts", ids=[]).ids == ()
+
+
 def test_sets_differ_by_name() -> None:
     assert same_set("nodes", ["b", "a", "a"], {"a", "b"})
     broken = same_set("nodes", ["a", "c"], ["a", "b"], see="SHOW SERVERS STATE")

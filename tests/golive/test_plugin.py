@@ -18,7 +18,17 @@ from typing import Any, cast
 import pytest
 
 from golive import ledger, readiness
-from tests.conftest import HTML, SECRET, SECRET_VARIABLE, SIGNING, Done, Office, Root, make_key
+from tests.conftest import (
+    HTML,
+    ITEMS,
+    SECRET,
+    SECRET_VARIABLE,
+    SIGNING,
+    Done,
+    Office,
+    Root,
+    make_key,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -588,6 +598,136 @@ def test_a_run_that_is_stopped_loses_no_finished_verdict(root: Root, how: signal
     page = (folder / "report.html").read_text()
     assert "replay" not in page
     assert all(f"D-2.1.{n}" in page for n in (1, 2, 7, 8))
+
+
+DRILLS = """
+import pathlib
+
+@probe(effect="write", limit="drill")
+def drill(env):
+    try:
+        pathlib.Path("open").touch()
+        time.sleep({takes_s})
+    finally:
+        time.sleep(0.2)  # closing takes its time, too
+        pathlib.Path("open").unlink()
+"""
+DRILLED = """
+@item("D-2.1.3")
+def test_a(drill):
+    pass
+"""
+
+
+def interrupted(root: Root, *arguments: str) -> str:
+    """What the terminal shows of a run that is interrupted while a drill has something open."""
+    with subprocess.Popen(
+        [*root.command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (root.path / "open").exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    return out
+
+
+def test_a_write_drill_under_way_at_an_interrupt_cleans_up_before_the_run_ends(root: Root) -> None:
+    root.probes(DRILLS.format(takes_s=5))
+    root.items(DRILLED)
+    out = interrupted(root)
+    assert not (root.path / "open").exists()
+    assert "these were under way and have cleaned up: drill" in out
+    assert "LEFT BEHIND" not in out
+
+
+def test_a_drill_that_does_not_end_in_time_is_told_as_left_behind(root: Root) -> None:
+    root.environment("rehearsal", kind="rehearsal", time_limits={"drill": 0.5})
+    root.probes(DRILLS.format(takes_s=60))
+    root.items(DRILLED)
+    out = interrupted(root)
+    assert "waiting until these have cleaned up, at most 0.5 s (time_limits.drill)" in out
+    assert "LEFT BEHIND, not cleaned up: drill" in out
+    assert (root.path / "open").exists()
+    assert ledger.read_run(ledger.runs(root.reports)[-1]).end is not None
+
+
+def test_ids_of_what_offends_are_kept_whole_and_masked(root: Root) -> None:
+    root.items(f'''
+IDS = [f"D-2.1.{{n}}" for n in range(1, 9)] + ["{SECRET}"]
+
+@item("D-2.1.1")
+def test_a():
+    assert none_of("red", IDS, among=9, of="verdicts", ids=IDS)
+''')
+    [claim] = root.run().run.verdicts["D-2.1.1"].claims
+    assert claim.ids[:8] == [f"D-2.1.{n}" for n in range(1, 9)]
+    assert SECRET not in claim.ids[8]
+
+
+def test_a_document_s_stored_copy_is_looked_at_on_record_and_waited_for(root: Root) -> None:
+    root.items("""
+import pathlib
+
+@item("D-2.1.1")
+def test_a(kept):
+    kept(pathlib.Path("reports/documents/decision.html"))
+""")
+    done = root.run()
+    assert done.verdicts == {"D-2.1.1": "PENDING"}
+    assert "launch.store names no store" in done.run.verdicts["D-2.1.1"].message
+    name = "stored copy of decision.html"
+    assert done.run.verdicts["D-2.1.1"].facts == [name]
+    assert "launch.store names no store" in str(done.run.facts[name].value)
+
+
+@pytest.mark.parametrize(
+    ("ends", "judged"),
+    [
+        ("raise KeyboardInterrupt", False),
+        ("raise SystemExit(3)", False),
+        ("pytest.exit('enough')", False),
+        ("pytest.fail('broken')", True),
+        ("pytest.skip('later')", True),
+        ("assert 1 == 2", True),
+        ("raise ValueError('broken')", True),
+    ],
+)
+def test_statements_are_read_beside_a_check_that_fails_and_not_once_a_run_is_ended(
+    root: Root, ends: str, judged: bool
+) -> None:
+    root.items(f"""
+@attested("D-2.2.1", "everybody was told", by=("product_manager",))
+def test_told():
+    {ends}
+""")
+    root.probes("""
+from pathlib import Path
+from golive.session import Session
+
+def vouch(self, node, failed):
+    Path("vouched").touch()
+
+Session.vouch = vouch
+""")
+    root.run("--item", "D-2.2.1")
+    assert (root.path / "vouched").exists() is judged
+
+
+def test_what_is_written_is_read_in_one_way_whatever_was_collected(root: Root) -> None:
+    """A comment, or a text, is no item."""
+    root.items('@item("D-2.1.1")\ndef test_a(): assert 1\n# @item("D-2.1.3")\n')
+    other = "suites/t_minus_1_week/test_other.py"
+    root.items('@item("D-2.1.2")\ndef test_b(): assert 1\nX = """item("D-2.1.7")"""\n', other)
+    for arguments in ((), (other,)):
+        unwritten = {line.id for line in root.run(*arguments).run.head.unwritten}
+        assert unwritten == set(ITEMS) - {"D-2.1.1", "D-2.1.2"}
 
 
 def test_facts_are_gathered_once_side_by_side_and_loud_ones_alone(root: Root) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from golive.environments import Environment
-from golive.probing import REGISTRY, Facts, FactStore, closure, loud, probe
+from golive.probing import REGISTRY, Ended, Facts, FactStore, closure, loud, pause, probe
 from golive.verdicts import NotPermitted, ProbeError
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -199,10 +199,93 @@ def test_a_session_that_ends_early_waits_for_drills_to_clean_up_and_begins_none(
     store.start(["test_restore"])
     assert drilling.wait(PATIENCE_S)
     threading.Timer(0.05, may_end.set).start()
-    assert within(store.finish) == ["test_restore"]
+    assert store.under_way() == ["test_restore"]
+    assert within(store.finish) == Ended(waited=("test_restore",), left=())
     assert cleaned_up == [True]
     error = within(lambda: store.facts("test_failover").error)
     assert "the session ended first" in str(error)
+
+
+@pytest.mark.parametrize("effect", ["write", "load", "disrupt"])
+def test_a_look_that_changes_something_is_awaited_until_it_has_cleaned_up(
+    env: Environment, effect: str
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    cleaned_up: list[bool] = []
+
+    @probe(effect=effect)
+    def test_changes(env: Environment) -> None:
+        try:
+            begun.set()
+            may_end.wait(PATIENCE_S)
+        finally:
+            cleaned_up.append(True)
+
+    store = FactStore(env)
+    threading.Thread(target=store.facts, args=("test_changes",), daemon=True).start()
+    assert begun.wait(PATIENCE_S)
+    threading.Timer(0.05, may_end.set).start()
+    assert within(store.finish) == Ended(waited=("test_changes",), left=())
+    assert cleaned_up == [True]
+
+
+def test_a_look_that_only_reads_is_not_awaited(env: Environment) -> None:
+    begun = threading.Event()
+
+    @probe()
+    def test_reads(env: Environment) -> None:
+        begun.set()
+        threading.Event().wait(PATIENCE_S)
+
+    store = FactStore(env)
+    store.start(["test_reads"])
+    assert begun.wait(PATIENCE_S)
+    assert within(store.finish, PATIENCE_S / 2) == Ended((), ())
+
+
+def test_a_look_past_its_limit_is_awaited_at_the_end_and_told_where_it_is_left(
+    env_with: Callable[..., Environment],
+) -> None:
+    may_end = threading.Event()
+
+    @probe(effect="write")
+    def test_slow(env: Environment) -> None:
+        may_end.wait(PATIENCE_S)
+
+    @probe(effect="write")
+    def test_stuck(env: Environment) -> None:
+        threading.Event().wait(PATIENCE_S)
+
+    env = env_with(time_limits={"probe": 0.05, "drill": 0.5})
+    store = FactStore(env)
+    store.start(["test_slow", "test_stuck"])
+    for name in ("test_slow", "test_stuck"):
+        with pytest.raises(ProbeError, match=r"no answer within 0\.05 s"):
+            store.get(name)
+    threading.Timer(0.05, may_end.set).start()
+    assert within(store.finish) == Ended(waited=("test_slow",), left=("test_stuck",))
+
+
+def test_a_look_that_pauses_is_woken_by_the_end_of_the_session_and_cleans_up(
+    env: Environment,
+) -> None:
+    paging = threading.Event()
+    cleaned_up: list[bool] = []
+
+    @probe(effect="write", limit="drill")
+    def test_drill(env: Environment) -> None:
+        try:
+            paging.set()
+            pause(PATIENCE_S * 10)
+        finally:
+            cleaned_up.append(True)
+
+    store = FactStore(env)
+    store.start(["test_drill"])
+    assert paging.wait(PATIENCE_S)
+    assert within(store.finish, PATIENCE_S / 2) == Ended(waited=("test_drill",), left=())
+    assert cleaned_up == [True]
+    assert "the session ended first" in str(within(lambda: store.facts("test_drill").error))
 
 
 def test_a_quiet_probe_that_needs_a_loud_one_does_not_wait_for_itself(env: Environment) -> None:

@@ -93,6 +93,9 @@ def derived() -> dict[str, Callable[..., None]]:
     return {i: check for i, check in checks("derived").items() if not i.startswith("D-13.")}
 
 
+KEPT = Kept("s3://x", 1, "COMPLIANCE", datetime(2099, 1, 1, tzinfo=UTC))
+
+
 @dataclass
 class World:
     """A launch with everything in order, until a test changes that."""
@@ -101,6 +104,8 @@ class World:
     mask: Mask
     keys: Path
     count: int = 0
+    kept: Kept = KEPT
+    """How the store has whatever document it is asked for."""
 
     def run(
         self,
@@ -183,6 +188,7 @@ class World:
                 )
             ),
             "launch_calendar": self.calendar(),
+            "kept": lambda _: self.kept,
             "papers": Papers(desk.papers),
         }
 
@@ -408,15 +414,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     )
     desk = Desk(tmp_path, tmp_path / "reports", outline, LAUNCH, PROCEDURE)
     desk.__dict__["cards"] = {i.id: (Card(i.id, each=i.id in EACH), "") for i in PROCEDURE}
-    kept_in_store(monkeypatch, Kept("s3://x", 1, "COMPLIANCE", datetime(2099, 1, 1, tzinfo=UTC)))
     world = World(desk, Mask(), keys)
     world.written()
     return world
-
-
-def kept_in_store(monkeypatch: pytest.MonkeyPatch, kept: Kept) -> None:
-    """Whatever document is asked for is kept so; how a store is asked is tested with it."""
-    monkeypatch.setitem(derived()["D-1.D.1"].__globals__, "kept_document", lambda *_: kept)
 
 
 every = pytest.mark.parametrize("ident", sorted(set(derived()) - {"D-2.D.2"}))
@@ -903,9 +903,7 @@ def test_each_document_of_the_package_is_one_to_hand_over(world: World) -> None:
     assert world.broken("D-2.D.1") == "documents older than what they rest on"
 
 
-def test_the_decision_is_about_one_package_and_kept_where_nobody_changes_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_decision_is_about_one_package_and_kept_where_nobody_changes_it(world: World) -> None:
     world.in_order("D-1.D.1")
     assert world.broken("D-1.D.1") == ""
     at = datetime(2099, 1, 1, tzinfo=UTC)
@@ -914,5 +912,5 @@ def test_the_decision_is_about_one_package_and_kept_where_nobody_changes_it(
         (Kept("s3://x", 1, "COMPLIANCE", datetime.now(UTC)), "lock of s3://x"),
         (Kept("/folder/x", 1, "", None), "lock of /folder/x"),
     ):
-        kept_in_store(monkeypatch, kept)
+        world.kept = kept
         assert world.broken("D-1.D.1") == told

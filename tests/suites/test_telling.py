@@ -3,7 +3,7 @@ are, and broken by each fault that changes one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from golive.deliverables import NOBODY_WROTE
 from golive.items import read_cards
 from golive.papers import Papers
 from golive.papers.messages import Figure, personal_data, unsaid
-from golive.probes import mail, pages
+from golive.probes import mail, pages, told
 from golive.probes.calendar import Event, LaunchCalendar
 from golive.verdicts import Verdict
 from rehearsal import agenda, faults, launch_tools, office, people, release, script, writing
@@ -98,8 +98,9 @@ class World:
         self.bounced: set[str] = set()
         self.inbox: list[mail.Reply] = []
         self.deliverables = Resting(written=True)
-        self.env = SimpleNamespace(
+        self.env: Any = SimpleNamespace(
             edge=SimpleNamespace(hosts=list(EDGE_HOSTS)),
+            people=SimpleNamespace(papers=str(people.papers(r))),
             calendar=SimpleNamespace(time_zone=agenda.ZONE, review="Launch review"),
         )
         self.roster = roster.load(people.roster(r))
@@ -126,16 +127,17 @@ class World:
             for name, e in state["events"].items()
         ))  # fmt: skip
 
-    def look_up(self, _: Any, urls: Any) -> tuple[pages.Page, ...]:
+    def looker(self, _: Any) -> Callable[[str], pages.Page]:
         said = office.state(self.r.folder)
-        found = []
-        for url in dict.fromkeys(urls):
+
+        def look(url: str) -> pages.Page:
             parts = urlsplit(url)
             status, text, _where = (
                 (200, "", "") if parts.hostname in EDGE_HOSTS else office_page(said, parts.path)
             )
-            found.append(pages.Page(url, status, url, (url,), "", text, True))
-        return tuple(found)
+            return pages.Page(url, status, url, (url,), "", text, True)
+
+        return look
 
     def activity(self, _: Any, since: datetime) -> list[mail.Sent]:
         return [
@@ -169,6 +171,9 @@ class World:
             "vouched": self.vouched(ident),
             "vouched_of": self.vouched,
             "launch_calendar": self.calendar(),
+            "message_links": told.message_links(self.env),
+            "message_deliveries": told.message_deliveries(self.env),
+            "arrivals": told.arrivals(self.env),
         }
         return broken(ident, given)
 
@@ -190,7 +195,7 @@ def world(r: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(r)
     first = datetime.now(UTC).replace(hour=20, minute=5) - timedelta(days=1)
     world.looks = [SimpleNamespace(at=first, verdicts={"T0-1230.2.5": Verdict.PASS})]
-    monkeypatch.setattr(pages, "look_up", world.look_up)
+    monkeypatch.setattr(pages, "_looker", world.looker)
     monkeypatch.setattr(mail, "activity", world.activity)
     monkeypatch.setattr(mail, "replies", lambda _, since: world.inbox)
     monkeypatch.setattr(readiness, "looks", lambda *_: world.looks)

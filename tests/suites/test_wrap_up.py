@@ -12,7 +12,8 @@ from msgspec.structs import replace as changed
 
 from golive import launch
 from golive.papers import aftermath
-from golive.probes import pages
+from golive.probes.answers import Answers
+from golive.probes.pages import Link
 from golive.roster import Person, Roster
 from golive.verdicts import Pending
 from tests.checks import broken
@@ -184,15 +185,9 @@ MARKET = [finding(a, f"https://{a}.example") for a in ("press", "social", "revie
         (MARKET, 404, "sources that are not there"),
     ],
 )
-def test_the_market_was_evaluated(
-    monkeypatch: pytest.MonkeyPatch, findings: list[Any], status: int, broken: str
-) -> None:
-    def look_up(_: Any, urls: list[str]) -> tuple[pages.Page, ...]:
-        return tuple(
-            pages.Page(u, 200 if n else status, u, (u,), "", "", True) for n, u in enumerate(urls)
-        )
-
-    monkeypatch.setattr(pages, "look_up", look_up)
+def test_the_market_was_evaluated(findings: list[Any], status: int, broken: str) -> None:
+    urls = [url for f in findings for url in f.sources]
+    sources = Answers({u: Link(u, 200 if n else status, u) for n, u in enumerate(urls)}, {})
     paper = aftermath.MarketResponse(evaluated_at=AT, visits=1, reviews=0, findings=findings)
     shelf = SimpleNamespace(read=lambda _: SimpleNamespace(data=paper))
-    assert judge("D+1.3.5", papers=shelf, env=None) == broken
+    assert judge("D+1.3.5", papers=shelf, market_sources=sources) == broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from golive.environments import Environment
 from golive.probes import escalation
 from golive.probes.escalation import EscalationDrill, Page, RuleTrial
 from golive.probes.prometheus import Rule
+from golive.probing import Ended, FactStore
 from golive.roster import Level, Person, Roster, Vendor
 from rehearsal import binaries
 from rehearsal.parts.prometheus import RULES
@@ -308,3 +310,37 @@ def test_a_rule_that_fires_too_late_or_too_early_is_told(
 
 def test_a_rule_that_is_not_loaded_is_told(env: Environment, tmp_path: Path) -> None:
     assert escalation._complaint(env, tmp_path, LEVELS[1], None) == "it is not loaded"
+
+
+def test_a_drill_that_the_session_ends_closes_both_incidents_at_once(
+    env_with: EnvWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At an unscaled clock it would page people for an hour after whoever ran it had left."""
+    told = tmp_path / "told"
+    says = "import sys; print(*sys.argv[2:], file=open(sys.argv[1], 'a'))"
+    commands = {
+        f"{verb}_command": ["{python}", "-c", says, str(told), verb, "{name}"]
+        for verb in ("open", "acknowledge", "close")
+    }
+    rules = [f"Level{level.level}" for level in LEVELS]
+    env = env_with(
+        permits=["write"],
+        time_limits={"drill": 20.0},
+        escalation={**commands, "clock": 1.0, "rules": rules, "metric": "open"},
+    )
+    monkeypatch.setattr(escalation, "read_roster", lambda _: ROSTER)
+    monkeypatch.setattr(escalation, "_trials", lambda *_: {})
+    monkeypatch.setattr(escalation, "_opened_at", lambda *_: datetime.now(UTC))
+    monkeypatch.setattr(escalation, "_pages", lambda _, __, opened: {name: [] for name in opened})
+    store = FactStore(env)
+    store.start(["escalation_drill"])
+    deadline = time.monotonic() + 20
+    while not told.exists() or told.read_text().count("open ") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    ended = store.finish()
+    assert ended == Ended(waited=("escalation_drill",), left=())
+    lines = [line.split() for line in told.read_text().splitlines()]
+    opened = {name for verb, name in lines if verb == "open"}
+    assert {name for verb, name in lines if verb == "close"} == opened
+    assert time.monotonic() < deadline
