@@ -187,8 +187,6 @@ def _pieces(path: Path, most: int, expected: str, *, links: bool) -> Iterator[by
 def _refused(path: Path, error: Exception, expected: str, *, links: bool) -> GoliveError:
     """Why a file could not be opened."""
     code = error.errno if isinstance(error, OSError) else None
-    if code == errno.ENOENT:
-        return NotThere(f"{shown(path)}: there is no such file; expected {expected}")
     if code == errno.ELOOP and not links:
         return GoliveError(
             f"{shown(path)}: is a symbolic link; expected {expected}, the file itself"
@@ -196,7 +194,8 @@ def _refused(path: Path, error: Exception, expected: str, *, links: bool) -> Gol
     if code == errno.ENXIO:  # nobody opens a socket
         return GoliveError(f"{shown(path)}: is a socket; expected {expected}, an ordinary file")
     cause = error.strerror if isinstance(error, OSError) else str(error)
-    return GoliveError(f"{shown(path)}: cannot be read: {cause}; expected {expected}")
+    kind = NotThere if code == errno.ENOENT else GoliveError
+    return kind(f"{shown(path)}: cannot be read: {cause}; expected {expected}")
 
 
 def _kind(mode: int) -> str:
@@ -209,12 +208,9 @@ def _kind(mode: int) -> str:
 
 def _too_large(path: Path, size: int, most: int, expected: str) -> GoliveError:
     return GoliveError(
-        f"{shown(path)}: has {_size(size)}; expected {expected}, of {_size(most)} at most"
+        f"{shown(path)}: has {size:,} bytes; expected {expected}, of {_size(most)} at most"
     )
 
 
-def _size(number: int) -> str:
-    for unit, name in ((2**20, "MiB"), (2**10, "KiB")):
-        if number >= unit:
-            return f"{number / unit:,.4g} {name}"
-    return f"{number} bytes"
+def _size(most: int) -> str:
+    return f"{most / 2**20:g} MiB" if most >= 2**20 else f"{most / 2**10:g} KiB"

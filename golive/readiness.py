@@ -32,6 +32,7 @@ from golive.answer import (
     Standing,
 )
 from golive.desk import Desk
+from golive.files import shown
 from golive.procedure import Item
 from golive.statements import Signed, Statements
 from golive.verdicts import GoliveError, Pending, Verdict
@@ -240,8 +241,8 @@ class _Record:
         except GoliveError as e:
             # Whose it was can only be told from its name.
             if f"-{env.name}-" in folder.name:
-                self.damaged.append(folder.name)
-                self.refs.append(RunRef(id=folder.name, cause=_plain(str(e), desk)))
+                self.damaged.append(shown(folder.name))
+                self.refs.append(RunRef(id=shown(folder.name), cause=_plain(str(e), desk)))
             return
         head = run.head
         if (head.environment.name, head.environment.kind) != (env.name, env.kind):

@@ -26,7 +26,8 @@ from golive import environments, launch, ledger, marks, procedure, rehearsing, v
 from golive.claims import Claim, holds
 from golive.deliverables import Deliverables
 from golive.desk import Desk
-from golive.items import Card, card_of, described
+from golive.files import read_text
+from golive.items import MOST_SOURCE_BYTES, Card, card_of, described
 from golive.masking import Mask, clean
 from golive.probes import register_all
 from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, alone, closure, loud
@@ -700,7 +701,9 @@ def _ids_in(suites: Path) -> set[str]:
     return {
         ident
         for path in suites.rglob("test_*.py")
-        for ident in pattern.findall(path.read_text(encoding="utf-8"))
+        for ident in pattern.findall(
+            read_text(path, MOST_SOURCE_BYTES, "a file of checks", links=True)
+        )
     }
 
 

@@ -19,9 +19,9 @@ import os
 import re
 import secrets
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -33,6 +33,9 @@ import msgspec
 from golive import signatures
 from golive.claims import Claim, holds, same_set
 from golive.decoding import decode
+from golive.files import NotThere, read, shown, write
+from golive.files import folder as make_folder
+from golive.files import sha256 as digest_of
 from golive.items import Card
 from golive.launch import Launch
 from golive.masking import clean
@@ -336,7 +339,7 @@ class Statements:
             try:
                 found.append(read_statement(folder))
             except GoliveError as e:
-                broken[folder.name] = str(e)
+                broken[shown(folder.name)] = str(e)
         found.sort(key=lambda s: (s.statement.made_at, s.id), reverse=True)
         return found, broken
 
@@ -694,21 +697,9 @@ def read_statement(folder: Path) -> Signed:
     if folder.is_symlink():
         raise GoliveError(f"{folder}: is a symbolic link; expected the statement's own folder")
     signature = signatures.signature_of(path)
-    for file, most in ((path, _MOST_BODY_BYTES), (signature, _MOST_SIGNATURE_BYTES)):
-        try:
-            found = file.lstat()
-        except OSError as e:
-            if file is signature and isinstance(e, FileNotFoundError):
-                continue  # it is not signed: a reason of its own
-            raise GoliveError(f"{file}: cannot be read: {e.strerror}") from None
-        if not stat.S_ISREG(found.st_mode):
-            raise GoliveError(f"{file}: is no ordinary file; expected one")
-        if found.st_size > most:
-            raise GoliveError(f"{file}: has over {most // 1024} KiB; expected a statement")
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
+    data = read(path, _MOST_BODY_BYTES, "a statement")
+    with suppress(NotThere):  # it is not signed: a reason of its own
+        read(signature, _MOST_SIGNATURE_BYTES, "the signature of a statement")
     try:
         raw = msgspec.json.decode(data)
         schema = raw.get("schema") if isinstance(raw, dict) else None
@@ -788,12 +779,12 @@ def keep(
     ident = identify(statement)
     draft = folder / f".{ident}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        draft.mkdir(parents=True)
+        make_folder(draft, new=True)
         try:
-            (draft / BODY).write_bytes(canonical(statement))
+            write(draft / BODY, canonical(statement))
             for name, (file, evidence) in brought.items():
-                (draft / EVIDENCE).mkdir(exist_ok=True)
-                shutil.copyfile(file, draft / EVIDENCE / name)
+                make_folder(draft / EVIDENCE)
+                write(draft / EVIDENCE / name, read(file, MOST_EVIDENCE_BYTES, "evidence"))
                 if _sha256(draft / EVIDENCE / name) != evidence.sha256:
                     raise GoliveError(f"{file}: changed while it was copied; try again")
             signatures.sign(draft / BODY, key, signatures.STATEMENTS)
@@ -879,8 +870,7 @@ def _stored(evidence: Evidence) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_of(path, MOST_EVIDENCE_BYTES, "evidence")
 
 
 def _altered_evidence(signed: Signed) -> str:
@@ -904,6 +894,8 @@ def _altered_evidence(signed: Signed) -> str:
                 return f"its evidence {evidence.name} was altered"
     except OSError as e:
         return f"its evidence cannot be read: {e.strerror}"
+    except GoliveError as e:
+        return f"its evidence cannot be read: {e}"
     return ""
 
 

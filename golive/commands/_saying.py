@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from golive.commands._signer import Signer
 from golive.desk import Desk
+from golive.files import read_text
 from golive.launch import parse_date, parse_length
 from golive.masking import clean
 from golive.procedure import Item
@@ -352,11 +353,10 @@ def answers(given: Sequence[str], base: Path | None = None) -> dict[str, Any]:
 def _answers_of(path: Path) -> dict[str, Any]:
     expected = 'expected KEY=VALUE or a file with an object of JSON, such as {"hours": 2}'
     try:
-        if path.is_file() and path.stat().st_size > _MOST_ANSWERS_BYTES:
-            raise GoliveError(f"--data: {path} has over 1 MiB; {expected}")
-        value = _strict_json(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise GoliveError(f"--data: found {str(path)!r} ({e.strerror}); {expected}") from None
+        text = read_text(path, _MOST_ANSWERS_BYTES, "KEY=VALUE or a file of JSON", links=True)
+        value = _strict_json(text)
+    except GoliveError as e:
+        raise GoliveError(f'--data: {e}, such as {{"hours": 2}}') from None
     except (ValueError, RecursionError) as e:
         raise GoliveError(f"--data: {path}: {e}; {expected}") from None
     if not isinstance(value, dict):

@@ -16,10 +16,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from golive.desk import Desk
+from golive.files import read_text
 from golive.roster import Key, Person, key_material
 from golive.verdicts import GoliveError
 
 _LIMIT_S = 30.0
+_MOST_KEY_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,10 @@ def _at_hand(desk: Desk, person: str) -> list[_Found]:
         found += _public(line, "the agent's key", None)
     for path in sorted((Path.home() / ".ssh").glob("*.pub")):
         private = path.with_suffix("")
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        try:
+            text = read_text(path, _MOST_KEY_BYTES, "a public key", links=True)
+        except GoliveError:
+            continue  # no key that could sign
         found += _public(text, str(path), private if private.is_file() else path)
     return found
 

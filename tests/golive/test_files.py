@@ -50,7 +50,7 @@ def test_an_ordinary_file_is_read_whole(tmp_path: Path) -> None:
 def test_a_file_may_have_just_the_size_and_no_byte_more(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_bytes(b"x" * (MOST + 1))
-    assert "has 1.001 KiB; expected a record, of 1 KiB at most" in refusal(path)
+    assert "has 1,025 bytes; expected a record, of 1 KiB at most" in refusal(path)
     with pytest.raises(GoliveError, match="of 1 KiB at most"):
         files.sha256(path, MOST, "a record")
 
@@ -66,11 +66,13 @@ def test_a_file_that_grows_while_it_is_read_is_bounded_all_the_same(
         return open(descriptor, "rb")
 
     monkeypatch.setattr(os, "fdopen", growing)
-    assert "has 5 KiB" in refusal(path)
+    assert "has 5,120 bytes" in refusal(path)
 
 
 def test_what_is_not_there_is_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(files.NotThere, match="there is no such file; expected a record"):
+    with pytest.raises(
+        files.NotThere, match="cannot be read: No such file or directory; expected a record"
+    ):
         files.read(tmp_path / "run.json", MOST, "a record")
     (tmp_path / "file").write_bytes(b"")
     assert "cannot be read: Not a directory" in refusal(tmp_path / "file" / "run.json")
@@ -131,7 +133,9 @@ def test_a_name_that_is_no_utf8_can_be_printed(tmp_path: Path) -> None:
     assert (
         str(caught.value)
         .encode()
-        .endswith(rb"caf\udce9\x1b[31m\n: there is no such file; expected a record")
+        .endswith(
+            rb"caf\udce9\x1b[31m\n: cannot be read: No such file or directory; expected a record"
+        )
     )
     with pytest.raises(GoliveError, match=r"a\\x00b: cannot be read: embedded null"):
         files.read(Path("a\0b"), MOST, "a record")
