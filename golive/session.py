@@ -14,6 +14,7 @@ import time
 import types
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -130,7 +131,8 @@ class Session:
         self._verdicts: dict[str, ledger.ItemVerdict] = {}
         self._deselected = 0
         self._written: set[str] = set()
-        self._report: Path | None = None
+        self._report = ""
+        """Where it is, or why there is none."""
         self._told_errors: set[str] = set()
         self._vouched: dict[str, Vouched] = {}
 
@@ -316,10 +318,18 @@ class Session:
         self._ledger.close(exit_status)
         from golive.reports.run_report import write_run_report
 
-        run = ledger.read_run(self._ledger.folder)
-        written = write_run_report(run, self._ledger.folder / "report.html")
-        self._report = self.reports / "report.html"
-        self._report.write_bytes(written.read_bytes())
+        newest = self.reports / "report.html"
+        try:
+            run = ledger.read_run(self._ledger.folder)
+            write_run_report(run, self._ledger.folder / "report.html")
+            self._report = str(write_run_report(run, newest))
+        except GoliveError as e:  # the run stands, and its report can be built from it later
+            with suppress(OSError):
+                newest.unlink(missing_ok=True)  # it is an earlier run's
+            self._report = (
+                f"none: {e}; the run is sealed: `golive report {self._ledger.folder}` builds it"
+                " once there is room"
+            )
         return exit_status
 
     def deliverables(self) -> Deliverables:
@@ -620,8 +630,8 @@ class Session:
             f" (of {len(self.procedure.items)} items; {missing} not written yet,"
             " which counts against GO)"
         )
-        if self._report is not None:
-            terminal.write_line(f"report:   {self._report}")
+        if self._report:
+            terminal.write_line(f"report:   {clean(self._report)}")
         terminal.write_line(f"next:     {self._next(counts)}")
 
     def _summarise_red(self, terminal: Any, label: str, wanted: Verdict) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from golive import ledger
+from golive.cli import main
 from tests.conftest import HTML, SECRET, SECRET_VARIABLE, Root
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -770,3 +771,36 @@ def test_agreed(deliverables): pass
     later = '@item("D+1.1.1")\ndef test_later(): assert at_most("load", 1, 2)'
     root.items(later, "suites/t_plus_1_week/test_day_plus_1.py")
     assert list(root.run().run.verdicts) == ["D+1.1.1", "D-2.2.1"]
+
+
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (32 * 1024, resource.RLIM_INFINITY))
+"""
+"""No file may grow over 32 KiB, which is room for a small run, but not for its report."""
+
+
+def test_where_the_report_has_no_room_the_run_is_sealed_and_says_how_to_build_it(
+    root: Root,
+) -> None:
+    root.items('@item("D-2.1.1")\ndef test_it_holds():\n    assert equal("one", 1, 1)\n')
+    root.run()
+    before = (root.reports / "report.html").read_text()
+    root.write("conftest.py", FULL + (root.path / "conftest.py").read_text())
+    done = root.run()
+    assert done.ret == 0
+    assert done.run.end is not None
+    assert done.verdicts == {"D-2.1.1": "PASS"}
+    folder = done.run.folder
+    (line,) = [x for x in done.lines if x.startswith("report:")]
+    assert re.fullmatch(
+        r"report:   none: .*report\.html: cannot be written: File too large; .*;"
+        rf" the run is sealed: `golive report {folder}` builds it once there is room",
+        line,
+    )
+    assert not (root.reports / "report.html").exists(), "it would be an earlier run's"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "end.json", "facts.jsonl", "run.json", "verdicts.jsonl",
+    ]  # fmt: skip
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").stat().st_size > len(before) / 2
