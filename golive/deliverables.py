@@ -16,12 +16,15 @@ from golive import readiness, signatures
 from golive.answer import MISSING, STALE, UNWRITTEN
 from golive.claims import Claim, at_most, each_at_most, equal, holds, none_of, same_set
 from golive.desk import Desk
+from golive.files import read as read_file
+from golive.files import sha256
 from golive.launch import Launch
 from golive.ledger import ItemVerdict, Line
 from golive.masking import Mask
 from golive.readiness import Finding, as_line
 from golive.reports import overview, pages
 from golive.reports.documents import (
+    MOST_BYTES,
     NOT_MEASURED,
     Content,
     Document,
@@ -260,7 +263,7 @@ def manifest_of(basis: Basis) -> Content:
     out of date. And what people have stated, with the digests of their evidence."""
     found = documents_of(basis.desk)
     rows: list[list[str | float]] = [
-        [i, found[i].name, hashlib.sha256(found[i].read_bytes()).hexdigest()]
+        [i, found[i].name, sha256(found[i], MOST_BYTES, "a document")]
         for i in basis.rests_on
         if i in found
     ]
@@ -274,6 +277,11 @@ def manifest_of(basis: Basis) -> Content:
         ],
         inputs={f"{row[0]}, file": str(row[2]) for row in rows},
     )
+
+
+def _bytes(path: Path) -> bytes:
+    """A document's page."""
+    return read_file(path, MOST_BYTES, "a document")
 
 
 def documents_of(desk: Desk) -> dict[str, Path]:
@@ -407,7 +415,7 @@ class Deliverable:
         yield none_of(subject, other, among=n, of="documents")
         empty = [i for i, d in read.items() if not d.verdicts]
         yield none_of("documents that rest on nothing", empty, among=n, of="documents")
-        altered = [i for i, d in read.items() if page(d) != listed[i].read_text(encoding="utf-8")]
+        altered = [i for i, d in read.items() if page(d).encode() != _bytes(listed[i])]
         yield none_of("documents that show something else than their data", altered, among=n,
                       of="documents")  # fmt: skip
         sources = {row.id for d in read.values() for row in d.verdicts}
@@ -507,8 +515,9 @@ class Deliverable:
             of="figures",
             see=str(self.path),
         )
-        text = self.path.read_text(encoding="utf-8")
-        shows_it = page(self.document) == text
+        data = _bytes(self.path)
+        text = data.decode(errors="replace")
+        shows_it = page(self.document).encode() == data
         observed = "just that" if shows_it else "something else"
         yield holds(f"what {self.path.name} shows", shows_it, observed, "the data that it carries")
         tells = self.mask(text) != text
@@ -612,7 +621,6 @@ class Deliverables:
         altered = any(s.exists and not s.valid for s in signatures)
         signed = any(s.exists for s in signatures)
         if not altered and not (signed and _same_basis(path, anew)):
-            path.parent.mkdir(parents=True, exist_ok=True)
             for n, signer in enumerate(who):
                 _place(path, n, signer).unlink(missing_ok=True)
             latest = anew.history[-_RUNS_SHOWN:]
@@ -669,7 +677,8 @@ class Deliverables:
             early = [s.statement.by for s in before.counted if s.statement.made_at < last]
             yield none_of(
                 "statements made before the last verdict", early,
-                among=len(before.counted), of="statements", may_be_empty=True,  # they are waited for
+                among=len(before.counted), of="statements",
+                may_be_empty=True,  # they are waited for
             )  # fmt: skip
 
     def _basis(self, item: str, rests_on: tuple[str, ...]) -> Basis:

@@ -5,18 +5,18 @@ Nothing here needs a secret, so somebody who may sign need not be able to reach 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 from golive import chain, environments, launch, procedure, provenance, roster
+from golive.files import NotThere, sha256
 from golive.items import Card, read_cards
 from golive.ledger import Rules, Signatory
 from golive.masking import Mask
 from golive.roster import Person
-from golive.statements import Statements, Vouched
+from golive.statements import MOST_EVIDENCE_BYTES, Statements, Vouched
 from golive.verdicts import GoliveError, Pending
 
 
@@ -209,16 +209,19 @@ class Desk:
     def digests(self, papers: tuple[str, ...]) -> dict[str, str]:
         """SHA-256 of papers as they lie there, by file name.
 
-        :raises Pending: one is not there.
+        :raises Pending: one is not there, or is no ordinary file.
         """
         found: dict[str, str] = {}
         for name in papers:
             path = self.papers / name
-            if path.is_symlink() or not path.is_file():
+            try:
+                found[name] = sha256(path, MOST_EVIDENCE_BYTES, "a paper")
+            except NotThere:
                 raise Pending(
                     f"{path} is not there; `golive init {self.papers}` lays out a template of it"
-                )
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                ) from None
+            except GoliveError as e:
+                raise Pending(str(e)) from None
         return found
 
     def _place(self, text: str) -> Path:

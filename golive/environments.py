@@ -21,8 +21,17 @@ from urllib.parse import quote
 import msgspec
 
 from golive.decoding import convert
+from golive.files import read_text, shown
 from golive.masking import Mask
 from golive.verdicts import GoliveError
+
+_MOST_TOML_BYTES = 4 * 2**20
+_MOST_SECRET_BYTES = 2**20
+_DEEPEST = 50
+"""Tables and lists inside one another; golive's own files have five."""
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+_DEEP_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_KEY}(?:[ \t]*\.[ \t]*{_KEY}){{{_DEEPEST}}}")
+"""A dotted key so long that reading it takes time which grows with its square."""
 
 
 class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,9 +56,9 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise GoliveError(f"the environment variable {self.env} is unset or empty")
             return value
         try:
-            value = Path(self.file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as e:
-            raise GoliveError(f"the secret file {self.file} cannot be read: {e}") from None
+            value = read_text(Path(self.file), _MOST_SECRET_BYTES, "a secret", links=True).strip()
+        except GoliveError as e:
+            raise GoliveError(f"the secret file {e}") from None
         if not value:
             raise GoliveError(f"the secret file {self.file} is empty")
         return value
@@ -759,11 +768,13 @@ def find(name_or_path: str, suites: Path) -> Path:
     folder = suites / "environments"
     if name_or_path.endswith(".toml") or os.sep in name_or_path:
         path = Path(name_or_path)
-        if path.is_file():
+        if os.path.lexists(path):
             return path
-        raise GoliveError(f"--env {name_or_path}: there is no such file")
+        raise GoliveError(
+            f"--env {name_or_path}: there is no such file; expected an environment as TOML"
+        )
     path = folder / f"{name_or_path}.toml"
-    if path.is_file():
+    if os.path.lexists(path):
         return path
     known = ", ".join(sorted(p.stem for p in folder.glob("*.toml"))) or "none"
     raise GoliveError(
@@ -775,16 +786,36 @@ def find(name_or_path: str, suites: Path) -> Path:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dictionary.
 
-    :raises GoliveError: it cannot be read or is not TOML; names file and place.
+    :raises GoliveError: it cannot be read, is not TOML, or is nested over 50 deep; names file
+        and place.
     """
+    text = read_text(path, _MOST_TOML_BYTES, "a file of TOML", links=True)
+    if _DEEP_KEY.search(text):
+        raise _too_deep(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
-    except UnicodeDecodeError as e:
-        raise GoliveError(f"{path}: is not UTF-8 text: {e.reason} at byte {e.start}") from None
-    except tomllib.TOMLDecodeError as e:
-        raise GoliveError(f"{path}: is not valid TOML: {e}") from None
+        value = tomllib.loads(text)
+    except ValueError as e:  # TOML's own errors, and numbers that are too long
+        raise GoliveError(f"{shown(path)}: is not valid TOML: {e}") from None
+    except RecursionError:
+        raise _too_deep(path) from None
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+    if level:
+        raise _too_deep(path)
+    return value
+
+
+def _inside(value: Any) -> list[Any]:
+    """The tables and lists in one."""
+    inner = value.values() if isinstance(value, dict) else value
+    return [i for i in inner if isinstance(i, (dict, list))]
+
+
+def _too_deep(path: Path) -> GoliveError:
+    return GoliveError(
+        f"{shown(path)}: is nested over {_DEEPEST} deep; expected a flatter file of TOML"
+    )
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
@@ -826,7 +857,7 @@ def _layers(
     overlay_file = overlay_path(raw, root)
     overlay: dict[str, Any] = {}
     if overlay_file is not None and (up or overlay_file.exists()):
-        if not overlay_file.is_file():
+        if not os.path.lexists(overlay_file):
             raise GoliveError(
                 f"{path}: [started] expects {overlay_file}, which is not there:"
                 " the environment is not up"

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from golive.files import read_text
 from golive.verdicts import GoliveError
 
 Check = TypeVar("Check", bound=Callable[..., None])
 
+MOST_SOURCE_BYTES = 4 * 2**20
+"""Of a file of checks."""
 ATTRIBUTE = "__golive_item__"
 """Where a function keeps its card."""
 
@@ -96,11 +99,13 @@ def read_cards_of(path: Path) -> dict[str, tuple[Card, str]]:
     :raises GoliveError: as :func:`read_cards`.
     """
     found: dict[str, tuple[Card, str]] = {}
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, MOST_SOURCE_BYTES, "a file of checks", links=True)
     try:
         tree = ast.parse(text)
     except SyntaxError as e:
         raise GoliveError(f"{path}: line {e.lineno}: is not valid Python: {e.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as e:  # NUL bytes; nested without end
+        raise GoliveError(f"{path}: is not valid Python: {e}; expected checks") from None
     lines = text.splitlines()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):

@@ -29,7 +29,7 @@ from typing import Any
 
 import msgspec
 
-from golive import signatures
+from golive import files, signatures
 from golive.decoding import convert, decode
 from golive.masking import Mask
 from golive.roster import Roster
@@ -42,6 +42,8 @@ names the records before it, and is signed."""
 HEAD, FACTS, VERDICTS, END = "run.json", "facts.jsonl", "verdicts.jsonl", "end.json"
 SIGNATURE = f"{END}.sig"
 FILES = (HEAD, FACTS, VERDICTS, END, SIGNATURE)
+_MOST_BYTES = {HEAD: 16 * 2**20, FACTS: 256 * 2**20, VERDICTS: 256 * 2**20, END: 2**16}
+_EXPECTED = "a run's record"
 _NO_RECORD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _WRITTEN_LATELY_S = 3600
@@ -249,9 +251,9 @@ class Ledger:
         self._lock = threading.Lock()
         self._closed = False
         try:
-            self.folder.mkdir(parents=True)
-            self._facts = _append_only(self.folder / FACTS)
-            self._verdicts = _append_only(self.folder / VERDICTS)
+            files.folder(self.folder, new=True)
+            self._facts = files.append_only(self.folder / FACTS)
+            self._verdicts = files.append_only(self.folder / VERDICTS)
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(self._verdicts, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write(HEAD, head)
@@ -330,25 +332,25 @@ class Ledger:
             os.write(descriptor, line)
 
     def _write(self, name: str, value: object) -> None:
-        # Whole or not at all: a reader never meets half a file.
-        whole = self.folder / f".{name}"
-        whole.write_bytes(self._whole(value))
-        whole.replace(self.folder / name)
+        files.write(self.folder / name, self._whole(value))
 
     def _whole(self, value: object) -> bytes:
         return msgspec.json.format(self._encode(value), indent=1) + b"\n"
 
     def _encode(self, value: object) -> bytes:
         plain = msgspec.to_builtins(value, enc_hook=_encodable, str_keys=True)
-        return msgspec.json.encode(_each_text(plain, self._mask))
+        return msgspec.json.encode(_each_text(plain, lambda text: _whole(self._mask(text))))
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over what a run holds besides its end."""
+    """SHA-256 over what a run holds besides its end.
+
+    :raises GoliveError: a part of it is no ordinary file, or too large.
+    """
     total = hashlib.sha256()
     for name in (HEAD, FACTS, VERDICTS):
-        path = folder / name
-        total.update(path.read_bytes() if path.exists() else b"")
+        with contextlib.suppress(files.NotThere):
+            total.update(files.read(folder / name, _MOST_BYTES[name], _EXPECTED))
     return total.hexdigest()
 
 
@@ -400,9 +402,7 @@ def read_run(folder: Path, *, facts: bool = True) -> Run:
     """
     head_file = folder / HEAD
     try:
-        raw = msgspec.json.decode(head_file.read_bytes())
-    except OSError as e:
-        raise GoliveError(f"{head_file}: cannot be read: {e.strerror}; expected a run") from None
+        raw = msgspec.json.decode(files.read(head_file, _MOST_BYTES[HEAD], _EXPECTED))
     except _NO_RECORD as e:
         raise GoliveError(f"{head_file}: is damaged: {e}") from None
     schema = raw.get("schema") if isinstance(raw, dict) else None
@@ -413,8 +413,9 @@ def read_run(folder: Path, *, facts: bool = True) -> Run:
         )
     try:
         head = convert(raw, Head)
-        end_file = folder / END
-        end = decode(end_file.read_bytes(), End) if end_file.exists() else None
+        end = decode(files.read(folder / END, _MOST_BYTES[END], _EXPECTED), End)
+    except files.NotThere:
+        end = None
     except _NO_RECORD as e:
         raise GoliveError(f"{folder}: is damaged: {e}") from None
     if end is not None and end.digest != digest(folder):
@@ -433,11 +434,11 @@ def is_running(folder: Path) -> bool:
         return False
     path = folder / VERDICTS
     try:
-        with path.open("rb") as file:
+        with files.opened(path, _MOST_BYTES[VERDICTS], _EXPECTED) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
+    except GoliveError:  # it is not there, or nothing that golive writes to
         return False
     except OSError:  # no locks on this file system: what is still written to is running
         return time.time() - path.stat().st_mtime < _WRITTEN_LATELY_S
@@ -451,8 +452,8 @@ def runs(reports: Path) -> list[Path]:
 
 def _lines(path: Path, kind: type[Any], *, ended: bool) -> list[Any]:
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        data = files.read(path, _MOST_BYTES[path.name], _EXPECTED)
+    except files.NotThere:
         return []
     lines = data.split(b"\n")
     tail = lines.pop()
@@ -467,16 +468,17 @@ def _lines(path: Path, kind: type[Any], *, ended: bool) -> list[Any]:
     return out
 
 
-def _append_only(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-
-
 def _encodable(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
     if isinstance(value, Enum):
         return value.value
     return str(value)
+
+
+def _whole(text: str) -> str:
+    """Text that JSON can hold: half characters, as of a file name that is no UTF-8, are escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _each_text(value: Any, change: Callable[[str], str]) -> Any:

@@ -7,8 +7,10 @@ import difflib
 import re
 from pathlib import Path
 
+from golive.files import read_text
 from golive.verdicts import GoliveError
 
+_MOST_BYTES = 2**20
 GROUPS = ("block", "phase", "owner", "area", "way", "effect")
 
 
@@ -20,9 +22,8 @@ def load(path: Path) -> dict[str, str]:
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
+        text = read_text(path, _MOST_BYTES, "the marks, as an INI file", links=True)
+        parser.read_string(text, source=str(path))
     except configparser.Error as e:
         raise GoliveError(f"{path}: {' '.join(str(e).split())}") from None
     for group in GROUPS:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import stat
 import tempfile
 import zipfile
@@ -35,6 +33,9 @@ from golive import roster as roster_file
 from golive.answer import GO, Answer, decode, encode
 from golive.desk import Desk
 from golive.environments import Outline, People
+from golive.files import folder as make_folder
+from golive.files import read as read_file
+from golive.files import write as write_file
 from golive.masking import Mask, given_away
 from golive.readiness import assess
 from golive.reports import launch_page, sheets
@@ -143,17 +144,11 @@ def write(path: Path, data: bytes) -> Path:
 
     :raises GoliveError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(data)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        make_folder(path.parent)
+        return write_file(path, data)
     except OSError as e:
         raise GoliveError(f"{path}: cannot be written: {e.strerror}") from None
-    return path
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
@@ -315,15 +310,7 @@ def _add_suites(files: Files, desk: Desk) -> None:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        found = path.lstat()
-        if not stat.S_ISREG(found.st_mode):
-            raise GoliveError(f"{path}: is no ordinary file; a package holds only those")
-        if found.st_size > _MOST_BYTES:
-            raise GoliveError(f"{path}: has {found.st_size / 2**20:,.0f} MiB, too many to package")
-        return path.read_bytes()
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
+    return read_file(path, _MOST_BYTES, "a file to package")
 
 
 def _without_secrets(files: Files, mask: Mask) -> None:
@@ -411,17 +398,9 @@ def _wrong(path: Path, name: str, what: str) -> GoliveError:
 
 
 def _unpack(path: Path, folder: Path) -> tuple[str, ...]:
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise GoliveError(f"{path}: is no file; expected a package")
-        if not size:
-            raise GoliveError(f"{path}: is empty; expected a package")
-        if size > _MOST_BYTES:
-            raise GoliveError(f"{path}: has {size / 2**20:,.0f} MiB; expected a package of less")
-        data = path.read_bytes()
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
+    data = read_file(path, _MOST_BYTES, "a package", links=True)
+    if not data:
+        raise GoliveError(f"{path}: is empty; expected a package")
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             members = archive.infolist()

@@ -36,6 +36,7 @@ from golive.answer import (
     Standing,
 )
 from golive.desk import Desk
+from golive.files import shown
 from golive.masking import clean
 from golive.procedure import Item
 from golive.statements import Signed, Statements, digest_of
@@ -331,7 +332,7 @@ class _Record:
             # What cannot be read may be of any environment, whatever its name claims.
             if desk.statements.set_aside(folder.name, digest_of(folder)) is None:
                 self.damaged[folder.name] = _plain(str(e), desk)
-                self.refs.append(RunRef(id=clean(folder.name), cause=_plain(str(e), desk)))
+                self.refs.append(RunRef(id=shown(folder.name), cause=_plain(str(e), desk)))
             return
         head = run.head
         if head.environment.name != env.name:

@@ -16,6 +16,7 @@ import msgspec
 
 from golive.decoding import decode
 from golive.desk import Desk
+from golive.files import NotThere, read
 from golive.statements import (
     Evidence,
     Signed,
@@ -28,6 +29,7 @@ from golive.statements import (
 from golive.verdicts import GoliveError, Pending
 
 T = TypeVar("T")
+_MOST_BYTES = 4 * 2**20
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,9 +140,9 @@ def _state(
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
-    if not path.is_file():
-        return None
     try:
-        return decode(path.read_bytes(), kind)
-    except msgspec.MsgspecError as e:
+        return decode(read(path, _MOST_BYTES, "a file of a rehearsal"), kind)
+    except NotThere:
+        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise GoliveError(f"{path}: is damaged: {e}") from None

@@ -14,7 +14,7 @@ import time
 import types
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -170,7 +170,8 @@ class Session:
         self._verdicts: dict[str, ledger.ItemVerdict] = {}
         self._deselected = 0
         self._collected = 0
-        self._report: Path | None = None
+        self._report = ""
+        """Where it is, or why there is none."""
         self._told_errors: set[str] = set()
         self._vouched: dict[str, Vouched] = {}
         self._signing: ledger.Signing | None = None
@@ -448,10 +449,18 @@ class Session:
         self._unsigned = cause or self._unsigned
         from golive.reports.run_report import write_run_report
 
-        run = ledger.read_run(self._ledger.folder)
-        written = write_run_report(run, self._ledger.folder / "report.html")
-        self._report = self.reports / "report.html"
-        self._report.write_bytes(written.read_bytes())
+        newest = self.reports / "report.html"
+        try:
+            run = ledger.read_run(self._ledger.folder)
+            write_run_report(run, self._ledger.folder / "report.html")
+            self._report = str(write_run_report(run, newest))
+        except GoliveError as e:  # the run stands, and its report can be built from it later
+            with suppress(OSError):
+                newest.unlink(missing_ok=True)  # it is an earlier run's
+            self._report = (
+                f"none: {e}; the run is sealed: `golive report {self._ledger.folder}` builds it"
+                " once there is room"
+            )
         return exit_status
 
     def _rules(self) -> ledger.Rules:
@@ -808,8 +817,8 @@ class Session:
             f" (of {len(self.procedure.items)} items; {missing} not written yet,"
             " which counts against GO)"
         )
-        if self._report is not None:
-            terminal.write_line(f"report:   {self._report}")
+        if self._report:
+            terminal.write_line(f"report:   {clean(self._report)}")
         if strange := self._strange():
             terminal.write_line(
                 f"unusable: {clean(', '.join(strange))}; nothing green of this run counts. Leave"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from golive import sshsig
+from golive import files, sshsig
 from golive.verdicts import GoliveError, ProbeError
 
 DOCUMENTS = "golive-document"
@@ -21,6 +21,9 @@ STATEMENTS = "golive-statement"
 PACKAGES = "golive-package"
 RUNS = "golive-run"
 """Namespaces: a signature made for one of them never passes for another."""
+MOST_BYTES = 2**30
+"""Of what is signed."""
+MOST_SIGNATURE_BYTES = 2**16
 _LIMIT_S = 30.0
 _PERSON_LIMIT_S = 300.0
 """For signing: somebody may have to type a passphrase, or touch a token."""
@@ -49,17 +52,17 @@ def sign(path: Path, key: Path, namespace: str = DOCUMENTS, *, place: Path | Non
     """Sign a file with a private key (or a public one whose private half an agent holds).
 
     :param place: where the signature goes; default: beside the file.
-    :raises GoliveError: the key cannot sign; says why.
+    :raises GoliveError: the key cannot sign, or there is nothing to sign; says why.
+    :raises OSError: the signature cannot be written.
     """
-    if not path.is_file():
-        raise GoliveError(f"{path}: there is no such file; expected a document to sign")
+    given = files.read(path, MOST_BYTES, "a document to sign", links=True)
     if not key.is_file():
         raise GoliveError(f"{key}: there is no such key; expected an SSH key to sign with")
     target = place or signature_of(path)
     try:
         done = _ssh_keygen(
             *("-Y", "sign", "-f", str(key), "-n", namespace),
-            given=path.read_bytes(),
+            given=given,
             limit_s=_PERSON_LIMIT_S,
         )
     except OSError as e:
@@ -68,8 +71,7 @@ def sign(path: Path, key: Path, namespace: str = DOCUMENTS, *, place: Path | Non
         raise GoliveError(f"{key}: gave no signature in {_PERSON_LIMIT_S:g} s; try again") from None
     if done.returncode or not done.stdout:
         raise GoliveError(f"{path}: could not be signed with {key}: {_said(done)}")
-    target.write_bytes(done.stdout)
-    return target
+    return files.write(target, done.stdout)
 
 
 def verify(
@@ -92,12 +94,13 @@ def verify(
     place = signature_of(path) if signature is None else signature
     if not place.is_file():
         return Signature(place, signer, exists=False, valid=False, cause="it is not signed")
-    moment = (at or datetime.now(UTC)).astimezone(UTC)
     try:
-        data, armoured = path.read_bytes(), place.read_bytes()
-    except OSError as e:
-        raise ProbeError(f"the signature {place}", e, "make both files readable") from None
-    if sshsig.is_good(data, armoured, signers, signer, namespace, moment):
+        given = files.read(path, MOST_BYTES, "what was signed", links=True)
+        armoured = files.read(place, MOST_SIGNATURE_BYTES, "a signature")
+    except GoliveError as e:
+        return Signature(place, signer, exists=True, valid=False, cause=str(e))
+    moment = (at or datetime.now(UTC)).astimezone(UTC)
+    if sshsig.is_good(given, armoured, signers, signer, namespace, moment):
         return Signature(place, signer, exists=True, valid=True)
     try:
         # ssh-keygen reads the signers more than once, so they cannot come through a pipe.
@@ -108,7 +111,7 @@ def verify(
                 *("-Y", "verify", "-f", allowed.name, "-I", signer, "-n", namespace),
                 # Without a zone, as OpenSSH before 9.1 wants it: times are UTC, see below.
                 *("-s", str(place), f"-Overify-time={moment:%Y%m%d%H%M%S}"),
-                given=data,
+                given=given,
             )
     except (OSError, subprocess.TimeoutExpired) as e:
         raise ProbeError("a signature", e, "install OpenSSH's ssh-keygen") from None

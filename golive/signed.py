@@ -18,12 +18,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from golive import files
 from golive.desk import Desk
-from golive.reports.documents import Document, differences, read_document
+from golive.reports.documents import MOST_BYTES, Document, differences, read_document
 from golive.verdicts import GoliveError
 
 FILE = re.compile(r"(?P<kind>[a-z0-9][a-z0-9-]{0,79})\.html(?:(?:\.(?P<role>[a-z_]{1,40}))?\.sig)?")
 """A document, or a signature over it."""
+_MOST_SIGNATURE_BYTES = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Copy:
     @property
     def id(self) -> str:
         """What its folder is called."""
-        return _identify(self.document, self.signature.read_bytes())
+        return _identify(self.document, _signature(self.signature))
 
     @property
     def role(self) -> str:
@@ -61,6 +63,7 @@ def read(folder: Path) -> Copy:
             f"{folder}: found {', '.join(names) or 'nothing'}; expected {expected} and one"
             " signature over it"
         )
+    _signature(folder / names[1])
     return Copy(document, page, folder / names[1])
 
 
@@ -73,12 +76,12 @@ def keep(page: Path, signature: Path, folder: Path) -> Path | None:
         document = read_document(page)
     except GoliveError:
         return None  # a file that golive did not make can be signed, but does not travel
-    target = folder / _identify(document, signature.read_bytes())
+    target = folder / _identify(document, _signature(signature))
     draft = folder / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        draft.mkdir(parents=True)
+        files.folder(draft, new=True)
         for path in (page, signature):
-            shutil.copyfile(path, draft / path.name)
+            _copy(path, draft / path.name)
         if not target.exists():
             draft.rename(target)
     except OSError as e:
@@ -120,7 +123,7 @@ def lay_out(desk: Desk) -> list[Path]:
         found = newest.setdefault(one.document.kind, [])
         if found and one.document.made_at > found[0].document.made_at:
             found.clear()
-        if not found or one.page.read_bytes() == found[0].page.read_bytes():
+        if not found or _page(one.page) == _page(found[0].page):
             found.append(one)
     return [place for kind, copies in newest.items() if (place := _place(desk, kind, copies))]
 
@@ -128,10 +131,10 @@ def lay_out(desk: Desk) -> list[Path]:
 def _place(desk: Desk, kind: str, copies: list[Copy]) -> Path | None:
     here = desk.documents / f"{kind}.html"
     changed = False
-    if not here.is_file() or here.read_bytes() != copies[0].page.read_bytes():
+    if not here.is_file() or _page(here) != _page(copies[0].page):
         if here.is_file() and not _gives_way(here, copies[0].document, desk):
             return None
-        desk.documents.mkdir(parents=True, exist_ok=True)
+        files.folder(desk.documents)
         for old in _signatures(here):
             old.unlink()
         _copy(copies[0].page, here)
@@ -162,12 +165,15 @@ def _signatures(page: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        shutil.copyfile(source, draft)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    files.write(target, _page(source))
+
+
+def _page(path: Path) -> bytes:
+    return files.read(path, MOST_BYTES, "a document, or a signature over it")
+
+
+def _signature(path: Path) -> bytes:
+    return files.read(path, _MOST_SIGNATURE_BYTES, "a signature")
 
 
 def _identify(document: Document, signature: bytes) -> str:

@@ -22,6 +22,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -33,6 +34,9 @@ import msgspec
 from golive import signatures
 from golive.claims import Claim, holds, same_set
 from golive.decoding import decode
+from golive.files import NotThere, read, shown, write
+from golive.files import folder as make_folder
+from golive.files import sha256 as sha256_of
 from golive.items import Card
 from golive.launch import Launch
 from golive.masking import clean, private_key
@@ -474,7 +478,7 @@ class Statements:
             try:
                 found.append(read_statement(folder))
             except GoliveError as e:
-                broken[name] = str(e)
+                broken[shown(name)] = str(e)
         found.sort(key=_order, reverse=True)
         return found, broken, places
 
@@ -1007,7 +1011,7 @@ def digest_of(place: Path) -> str:
             else:
                 what = os.fsencode(path.readlink()).hex() if stat.S_ISLNK(mode) else ""
             total.update(f"{name.hex()} {stat.S_IFMT(mode):o} {what}\n".encode())
-    except OSError:
+    except (OSError, GoliveError):
         return UNREADABLE
     return total.hexdigest()
 
@@ -1035,21 +1039,9 @@ def read_statement(folder: Path) -> Signed:
     if folder.is_symlink():
         raise GoliveError(f"{folder}: is a symbolic link; expected the statement's own folder")
     signature = signatures.signature_of(path)
-    for file, most in ((path, _MOST_BODY_BYTES), (signature, _MOST_SIGNATURE_BYTES)):
-        try:
-            found = file.lstat()
-        except OSError as e:
-            if file is signature and isinstance(e, FileNotFoundError):
-                continue  # it is not signed: a reason of its own
-            raise GoliveError(f"{file}: cannot be read: {e.strerror}") from None
-        if not stat.S_ISREG(found.st_mode):
-            raise GoliveError(f"{file}: is no ordinary file; expected one")
-        if found.st_size > most:
-            raise GoliveError(f"{file}: has over {most // 1024} KiB; expected a statement")
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
+    data = read(path, _MOST_BODY_BYTES, "a statement")
+    with suppress(NotThere):  # it is not signed: a reason of its own
+        read(signature, _MOST_SIGNATURE_BYTES, "the signature of a statement")
     try:
         raw = msgspec.json.decode(data)
         schema = raw.get("schema") if isinstance(raw, dict) else None
@@ -1145,13 +1137,13 @@ def keep(
     sayable(statement)
     ident = identify(statement)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         draft = drafts(folder)
         try:
-            (draft / BODY).write_bytes(canonical(statement))
+            write(draft / BODY, canonical(statement))
             for name, (file, evidence) in brought.items():
-                (draft / EVIDENCE).mkdir(exist_ok=True)
-                shutil.copyfile(file, draft / EVIDENCE / name)
+                make_folder(draft / EVIDENCE)
+                write(draft / EVIDENCE / name, read(file, MOST_EVIDENCE_BYTES, "evidence"))
                 if _sha256(draft / EVIDENCE / name) != evidence.sha256:
                     raise GoliveError(f"{file}: changed while it was copied; try again")
             signatures.sign(draft / BODY, key, signatures.STATEMENTS)
@@ -1250,8 +1242,7 @@ def _stored(evidence: Evidence) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path, MOST_EVIDENCE_BYTES, "evidence")
 
 
 def _altered_evidence(signed: Signed) -> str:
@@ -1275,6 +1266,8 @@ def _altered_evidence(signed: Signed) -> str:
                 return f"its evidence {evidence.name} was altered"
     except OSError as e:
         return f"its evidence cannot be read: {e.strerror}"
+    except GoliveError as e:
+        return f"its evidence cannot be read: {e}"
     return ""
 
 

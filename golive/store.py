@@ -38,6 +38,9 @@ import msgspec
 from golive import ledger, signed, statements
 from golive.decoding import decode
 from golive.desk import Desk
+from golive.files import create, read
+from golive.files import folder as make_folder
+from golive.files import write as write_file
 from golive.masking import Mask, given_away
 from golive.verdicts import GoliveError, Pending, ProbeError
 
@@ -271,11 +274,15 @@ class Store:
                 more = {"chunksize": MOST_BYTES} if "s3" in self._fs.protocol else {}
                 self._fs.pipe_file(f"{self._root}/{kind}/{name}", data, **more)
                 return
+            # As open as the folder of the store itself is, whatever the umask of who pushes.
+            mode = stat.S_IMODE(Path(self._root).stat().st_mode)
             folder = Path(self._root) / kind
-            folder.mkdir(exist_ok=True)
+            if not folder.is_dir():
+                make_folder(folder).chmod(mode)
             draft = folder / f".{secrets.token_hex(8)}.part"
             try:
-                with draft.open("xb") as file:
+                with create(draft) as file:
+                    os.fchmod(file.fileno(), mode & 0o666)
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -473,8 +480,8 @@ def kept_document(desk: Desk, page: Path) -> Kept:
     """
     if not desk.launch.store:
         raise Pending(f"{desk.launch.source}: launch.store names no store; name one, then push")
-    content = page.read_bytes()
-    mine = [c for c in signed.copies(desk) if c.page.read_bytes() == content]
+    content = _own(page)
+    mine = [c for c in signed.copies(desk) if _own(c.page) == content]
     if not mine:
         sign = f"golive sign {page} --env {desk.environment.name}"
         raise Pending(f"{page} was not kept as it was signed; `{sign}` does that")
@@ -508,7 +515,7 @@ def pack(folder: Path, kind: str) -> bytes:
     if total <= MOST_BYTES:
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for name, path in sorted(files.items()):
-                data = path.read_bytes()
+                data = _own(path)
                 member = tarfile.TarInfo(f"{folder.name}/{name}")
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
@@ -580,7 +587,7 @@ def _fetch(
         return _unless_same(here, kind, stored)
     data = store.read(stored)
     with _writing(target):
-        target.mkdir(parents=True, exist_ok=True)
+        make_folder(target)
         # Beside what is read: whatever lies among runs or statements has to be one.
         beside = target.resolve().parent
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=beside) as place:
@@ -636,8 +643,8 @@ def _unpack(data: bytes, folder: Path, kind: str) -> None:
         raise Refused(f"is no archive that can be read: {_plain(str(e))}") from None
     for name, content in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        make_folder(path.parent)
+        write_file(path, content)
 
 
 def _verify(folder: Path, kind: str, makers: Makers) -> str:
@@ -667,7 +674,7 @@ def _verify(folder: Path, kind: str, makers: Makers) -> str:
     if named := {p.name for p in said.evidence} ^ set(files):
         raise Refused(f"does not hold just the evidence that it names: {_shown(min(named))}")
     for name, path in files.items():
-        if hashlib.sha256(path.read_bytes()).hexdigest() != name[:64]:
+        if hashlib.sha256(_own(path)).hexdigest() != name[:64]:
             raise Refused(f"its evidence {_shown(name)} does not match the digest in its name")
     return said.statement.environment
 
@@ -721,6 +728,17 @@ def _local(kind: str, folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def _own(path: Path) -> bytes:
+    """A file of a bundle that lies here.
+
+    :raises Refused: it is no ordinary file, or too large.
+    """
+    try:
+        return read(path, MOST_BYTES, "a file of a bundle")
+    except GoliveError as e:
+        raise Refused(str(e)) from None
+
+
 class _OfStatement(msgspec.Struct):
     environment: str
 
@@ -731,9 +749,9 @@ def _environment(statement: Path) -> str:
     :raises Refused: it does not say.
     """
     try:
-        data = (statement / statements.BODY).read_bytes()
+        data = _own(statement / statements.BODY)
         return decode(data, _OfStatement).environment
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise Refused(f"does not say which environment it is of: {e}") from None
 
 

@@ -32,6 +32,10 @@ _OPEN = frozenset({Verdict.FAIL, Verdict.UNKNOWN, Verdict.PENDING})
 class GoliveError(Exception):
     """A mistake in what golive was given; its text is one paragraph a user can act on."""
 
+    def __init__(self, text: str) -> None:
+        # A file name that is no UTF-8 would break the terminal, page or record that shows it.
+        super().__init__(text.encode("utf-8", "backslashreplace").decode())
+
 
 class ProbeError(Exception):
     """A probe could not look: the item is UNKNOWN, never green.

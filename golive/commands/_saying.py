@@ -7,7 +7,6 @@ import itertools
 import json
 import re
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from golive.commands._fetching import fetch
 from golive.commands._signer import Signer
 from golive.desk import Desk
+from golive.files import read_text, write
 from golive.launch import parse_date, parse_length
 from golive.masking import MASKED, clean, given_away
 from golive.procedure import Item
@@ -154,9 +155,9 @@ def attestation(
             if fetched is None:
                 links.append(link)
             else:
-                file = _fetch(one, fetched)
+                file, last = _fetch(one, fetched)
                 files.append(file)
-                addresses[file] = one
+                addresses[file] = last
         else:
             path = Path(one).expanduser()
             files.append(path if base is None else base / path)
@@ -398,11 +399,10 @@ def answers(given: Sequence[str], base: Path | None = None) -> dict[str, Any]:
 def _answers_of(path: Path) -> dict[str, Any]:
     expected = 'expected KEY=VALUE or a file with an object of JSON, such as {"hours": 2}'
     try:
-        if path.is_file() and path.stat().st_size > _MOST_ANSWERS_BYTES:
-            raise GoliveError(f"--data: {path} has over 1 MiB; {expected}")
-        value = _strict_json(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise GoliveError(f"--data: found {str(path)!r} ({e.strerror}); {expected}") from None
+        text = read_text(path, _MOST_ANSWERS_BYTES, "KEY=VALUE or a file of JSON", links=True)
+        value = _strict_json(text)
+    except GoliveError as e:
+        raise GoliveError(f'--data: {e}, such as {{"hours": 2}}') from None
     except (ValueError, RecursionError) as e:
         raise GoliveError(f"--data: {path}: {e}; {expected}") from None
     if not isinstance(value, dict):
@@ -454,35 +454,12 @@ def _link(url: str) -> Evidence:
     return Evidence(name=evidence_name(parts.hostname), url=url)
 
 
-def _fetch(url: str, folder: Path) -> Path:
-    """What an address answers, in a file of its own in the folder."""
-    import requests  # most statements need no network, and this takes a while
-
-    own = Path(tempfile.mkdtemp(dir=folder))
-    name = evidence_name(urlsplit(url).path) if urlsplit(url).path.strip("/") else "page.html"
-    ends = time.monotonic() + _FETCH_LIMIT_S
-    try:
-        with (
-            requests.get(url, stream=True, timeout=_FETCH_LIMIT_S) as answer,
-            (own / name).open("wb") as file,
-        ):
-            if answer.status_code != 200:
-                raise GoliveError(
-                    f"--fetch: {url} answers {answer.status_code}; expected 200: attach a file, or"
-                    " leave --fetch out to record the link"
-                )
-            size = 0
-            for piece in answer.iter_content(2**16):
-                size += len(piece)
-                if size > _MOST_FETCHED_BYTES or time.monotonic() > ends:
-                    raise GoliveError(
-                        f"--fetch: {url} is over 16 MiB or takes over {_FETCH_LIMIT_S:g} s; attach"
-                        " an extract, or leave --fetch out to record the link"
-                    )
-                file.write(piece)
-    except (requests.RequestException, OSError) as e:
-        raise GoliveError(f"--fetch: {url}: {e}") from None
-    return own / name
+def _fetch(url: str, folder: Path) -> tuple[Path, str]:
+    """What an address answers, in a file of its own in the folder, and the address of that."""
+    fetched = fetch(url, _MOST_FETCHED_BYTES, _FETCH_LIMIT_S)
+    path = urlsplit(fetched.url).path
+    name = evidence_name(path) if path.strip("/") else "page.html"
+    return write(Path(tempfile.mkdtemp(dir=folder)) / name, fetched.data), fetched.url
 
 
 def entitled(desk: Desk, role: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,8 @@ from golive import readiness
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.desk import Desk
+from golive.files import sha256
+from golive.signatures import MOST_BYTES
 from golive.statements import DECISIONS
 from golive.verdicts import GoliveError
 
@@ -79,10 +80,8 @@ def _after_ones_own(desk: Desk, person: str, role: str) -> datetime:
 def _digest(text: str) -> str:
     if not text or re.fullmatch(r"[0-9a-f]{64}", text):
         return text
-    path = Path(text).expanduser()
-    if not path.is_file():
-        raise GoliveError(
-            f"--about: found {text!r}; expected a SHA-256 (64 digits of 0-9 and a-f) or a file"
-        )
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    expected = "a SHA-256 (64 digits of 0-9 and a-f) or a file"
+    try:
+        return sha256(Path(text).expanduser(), MOST_BYTES, expected, links=True)
+    except GoliveError as e:
+        raise GoliveError(f"--about: {e}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from golive.commands._saying import tell
 from golive.commands._signer import Signer
 from golive.decoding import convert
 from golive.desk import Desk
+from golive.environments import read_toml
 from golive.procedure import Item
 from golive.statements import Signed
 from golive.verdicts import GoliveError
@@ -125,10 +125,8 @@ def _several(desk: Desk, signer: Signer, options: argparse.Namespace) -> int:
 def _entries(source: Path) -> list[_Entry]:
     expected = "expected tables [[statement]] with item and text"
     try:
-        file = convert(tomllib.loads(source.read_text(encoding="utf-8")), _File)
-    except OSError as e:
-        raise GoliveError(f"{source}: cannot be read: {e.strerror}; {expected}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as e:
+        file = convert(read_toml(source), _File)
+    except msgspec.ValidationError as e:
         raise GoliveError(f"{source}: {e}; {expected}") from None
     if not file.statement:
         raise GoliveError(f"{source}: statement: found none; {expected}")

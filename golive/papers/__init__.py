@@ -18,8 +18,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,8 @@ import msgspec
 import yaml
 
 from golive.decoding import convert
-from golive.verdicts import Pending, ProbeError
+from golive.files import NotThere, opened, shown
+from golive.verdicts import GoliveError, Pending, ProbeError
 
 _MOST_BYTES = 2 * 2**20
 _MOST_NODES = 50_000
@@ -148,22 +149,21 @@ class Papers:
 
 def _read(folder: Path, path: Path, kind: type[K]) -> Paper[K]:
     try:
-        if not path.resolve().is_relative_to(folder.resolve()):
+        real = path.resolve()
+        if not real.is_relative_to(folder.resolve()):
             raise ProbeError(str(path), "it leads out of the folder", "put the file itself there")
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
-            raise ProbeError(str(path), "it is no file", "put a file there")
-        if found.st_size > _MOST_BYTES:
-            size = f"it has {found.st_size} bytes"
-            raise ProbeError(str(path), size, "keep a paper below 2 MiB")
-        content = path.read_bytes()
-        changed_at = datetime.fromtimestamp(found.st_mtime, UTC)
-    except FileNotFoundError:
+        with opened(real, _MOST_BYTES, "a paper") as file:
+            changed_at = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+            content = file.read(_MOST_BYTES)
+    except NotThere:
         raise Pending(
             f"{path} is not there; `golive init {folder}` lays out a template of it"
         ) from None
+    except GoliveError as e:
+        cause = str(e).removeprefix(f"{shown(real)}: ")
+        raise ProbeError(str(path), f"it {cause}", "put a paper there that can be read") from None
     except (OSError, RuntimeError) as e:  # RuntimeError: links that lead in a circle
-        cause = e.strerror if isinstance(e, OSError) else e
+        cause = str(e.strerror if isinstance(e, OSError) else e)
         raise ProbeError(str(path), cause, "make it readable") from None
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")

@@ -15,11 +15,13 @@ import msgspec
 from golive import roster
 from golive.decoding import decode
 from golive.environments import Environment
+from golive.files import NotThere, read, read_text
 from golive.probes.launch_tools import dry_run
 from golive.probing import probe
 from golive.signatures import signature_of
-from golive.verdicts import ProbeError
+from golive.verdicts import GoliveError, ProbeError
 
+_MOST_BYTES = 2**20
 REVOKED = ".revoked"
 """Beside the authorisation, its own name with this at the end: a line for each that was taken
 back, beginning with its SHA-256. Where there is no such file, none was."""
@@ -68,12 +70,12 @@ def authorisation(env: Environment) -> Authorisation:
     path = Path(env.tools.authorisation)
     subject = "the launch authorisation"
     try:
-        content = path.read_bytes()
+        content = read(path, _MOST_BYTES, "an authorisation", links=True)
         said = decode(content, Said)
-    except OSError as e:
+    except GoliveError as e:
         step = "an executive signs it and puts it where tools.authorisation says"
-        raise ProbeError(subject, f"{path}: {e.strerror}", step) from None
-    except msgspec.MsgspecError as e:
+        raise ProbeError(subject, e, step) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise ProbeError(subject, f"{path}: {e}", "write it as docs/statements.md says") from None
     signature = roster.load(Path(env.people.roster)).signature(path, env.tools.authorised_by)
     return Authorisation(
@@ -94,12 +96,12 @@ def _revoked(path: Path) -> set[str]:
     """The digests of those that were taken back."""
     file = path.with_name(f"{path.name}{REVOKED}")
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+        lines = read_text(file, _MOST_BYTES, "a list of digests", links=True).splitlines()
+    except NotThere:
         return set()
-    except (OSError, UnicodeDecodeError) as e:
+    except GoliveError as e:
         step = "make it readable: one SHA-256 on each line"
-        raise ProbeError("the list of authorisations taken back", f"{file}: {e}", step) from None
+        raise ProbeError("the list of authorisations taken back", e, step) from None
     return {line.split()[0].lower() for line in lines if line.split()}
 
 

@@ -14,11 +14,13 @@ import msgspec
 from golive import roster
 from golive.decoding import decode
 from golive.environments import Environment
+from golive.files import read
 from golive.probes.commands import CommandFailed, run
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import GoliveError, ProbeError
 
 _AT_ONCE = 4
+_MOST_MANIFEST_BYTES = 16 * 2**20
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -169,11 +171,11 @@ def release_manifest(env: Environment) -> Manifest:
     """The release manifest as it lies there."""
     path = Path(env.tools.manifest)
     try:
-        return decode(path.read_bytes(), Manifest)
-    except OSError as e:
+        return decode(read(path, _MOST_MANIFEST_BYTES, "a manifest", links=True), Manifest)
+    except GoliveError as e:
         step = "write it when the release is built, or name it in tools.manifest"
-        raise ProbeError("the release manifest", f"{path}: {e.strerror}", step) from None
-    except msgspec.MsgspecError as e:
+        raise ProbeError("the release manifest", e, step) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise ProbeError("the release manifest", f"{path}: {e}", "build the release anew") from None
 
 

@@ -6,7 +6,6 @@ signed page can make the document anew from the ledger and compare the two.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,13 +15,14 @@ from typing import Any
 import msgspec
 
 from golive.decoding import decode
+from golive.files import read
 from golive.reports import pages
 from golive.verdicts import GoliveError, Verdict
 
-_EMBEDDED = re.compile(
-    rb'<script type="application/json" id="golive-document">(?P<json>.*?)</script>', re.DOTALL
-)
-
+MOST_BYTES = 64 * 2**20
+"""Of a document's page."""
+_BEGINS = b'<script type="application/json" id="golive-document">'
+_ENDS = b"</script>"
 
 NOT_MEASURED = "not measured"
 """The value of a figure that no probe found: a document never leaves one out in silence."""
@@ -158,16 +158,14 @@ def read_document(path: Path) -> Document:
 
     :raises GoliveError: it is no document of ours, or is damaged.
     """
-    try:
-        page = path.read_bytes()
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
-    match = _EMBEDDED.search(page)
-    if match is None:
+    page = read(path, MOST_BYTES, "a document made by golive")
+    start = page.find(_BEGINS)
+    end = page.find(_ENDS, start)
+    if min(start, end) < 0:
         raise GoliveError(f"{path}: found no embedded data; expected a document made by golive")
     try:
-        return decode(match["json"], Document)
-    except msgspec.MsgspecError as e:
+        return decode(page[start + len(_BEGINS) : end], Document)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise GoliveError(f"{path}: its embedded data is damaged: {e}") from None
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from golive import files
 from golive.masking import clean as clean
 from golive.verdicts import GoliveError
 
@@ -130,20 +131,14 @@ def write(path: Path, page: str) -> Path:
 
     :raises GoliveError: it cannot be written; names the file.
     """
-    whole = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            whole.write_text(page, encoding="utf-8")
-            whole.replace(path)
-        finally:
-            whole.unlink(missing_ok=True)
+        files.folder(path.parent)
+        return files.write(path, page.encode())
     except OSError as e:
         raise GoliveError(
             f"{path}: cannot be written: {e.strerror}; expected a folder for reports that you"
             " may write to (--reports names another)"
         ) from None
-    return path
 
 
 @cache

@@ -13,6 +13,7 @@ from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 from mdit_py_plugins.front_matter import front_matter_plugin
 
+from golive.files import read_text
 from golive.tracing.words import (
     DASHES,
     Mark,
@@ -160,20 +161,8 @@ def read(path: Path) -> Document:
 
     :raises GoliveError: it cannot be read as a whole, or holds no line.
     """
-    try:
-        size = path.stat().st_size
-        if size > _MOST_BYTES:
-            raise GoliveError(
-                f"{path}: holds {size / 2**20:.1f} MiB; expected a procedure of at most"
-                f" {_MOST_BYTES // 2**20} MiB"
-            )
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as e:
-        raise GoliveError(f"{path}: cannot be read: {e.strerror}") from None
-    except UnicodeDecodeError as e:
-        raise GoliveError(
-            f"{path}: is not UTF-8 text: {e.reason} at byte {e.start}; expected Markdown in UTF-8"
-        ) from None
+    expected = "a procedure as Markdown in UTF-8"
+    text = read_text(path, _MOST_BYTES, expected, links=True).removeprefix("\ufeff")
     found = parse(text, path)
     if not found.lines:
         raise GoliveError(

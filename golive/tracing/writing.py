@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from golive import procedure
+from golive.files import read_text
 from golive.procedure import Item
 from golive.tracing.comparing import Trace, trace
 from golive.tracing.reading import Block, Document, Line
 from golive.tracing.words import fold
 from golive.verdicts import GoliveError
+
+_MOST_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +233,7 @@ def _head(path: Path) -> str:
 
     :raises GoliveError: there are comments further on, which writing it anew would lose.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path, _MOST_BYTES, "a procedure.toml", links=True).splitlines()
     head = list(itertools.takewhile(lambda ln: ln.startswith("#") or not ln.strip(), lines))
     known = set(_toml(list(procedure.load(path))).splitlines())
     for n, line in enumerate(lines[len(head) :], len(head) + 1):

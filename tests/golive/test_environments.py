@@ -140,10 +140,10 @@ def test_a_wrong_value_is_named_with_the_file_that_says_it(files: Files) -> None
             {"postgres": {"password": {"env": "GOLIVE_TEST_UNSET"}}},
             "postgres.password: the environment variable GOLIVE_TEST_UNSET is unset or empty;",
         ),
-        ({"aws": {"access_key_id": {"file": "none"}}}, "cannot be read: [Errno 2] No such file"),
+        ({"aws": {"access_key_id": {"file": "none"}}}, "cannot be read: No such file"),
         ({"aws": {"access_key_id": {"file": "empty"}}}, "empty is empty; expected the secret"),
         ({"aws": {"access_key_id": {"file": "short"}}}, "found a secret of under 4 characters"),
-        ({"aws": {"access_key_id": {"file": "bytes"}}}, "cannot be read: 'utf-8' codec"),
+        ({"aws": {"access_key_id": {"file": "bytes"}}}, "is not UTF-8 text"),
     ],
 )
 def test_what_types_cannot_say_is_refused_too(
@@ -210,8 +210,11 @@ def test_an_environment_is_found_by_name_or_path(tmp_path: Path) -> None:
     [
         (b"a = ", "is not valid TOML: Invalid value (at end of document)"),
         (b"a = 1\na = 2\n", "is not valid TOML: Cannot overwrite a value (at line 2, column 6)"),
-        (b"\xff", "is not UTF-8 text: invalid start byte at byte 0"),
-        (None, "cannot be read: Is a directory"),
+        (
+            b"\xff",
+            "is not UTF-8 text: invalid start byte at byte 0; expected a file of TOML",
+        ),
+        (None, "is a folder; expected a file of TOML, an ordinary file"),
     ],
 )
 def test_what_is_no_toml_is_refused(tmp_path: Path, data: bytes | None, message: str) -> None:

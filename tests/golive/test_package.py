@@ -869,7 +869,7 @@ def test_bytes_hidden_between_files_are_noticed(zipped: Path) -> None:
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refused(tmp_path / "none.zip")
-    assert "is no file" in refused(tmp_path)
+    assert "is a folder" in refused(tmp_path)
 
 
 # -- what must not be in it --------------------------------------------------------------------

@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytest
 
 from golive import ledger, readiness
+from golive.cli import main
 from tests.conftest import (
     HTML,
     ITEMS,
@@ -1638,3 +1639,36 @@ def test_a_check_that_is_only_set_up_has_not_passed(root: Root) -> None:
     done = root.run("--setup-only", "--item", "D-2.1.9")
     assert done.verdicts == {"D-2.1.9": "UNKNOWN"}
     assert done.run.verdicts["D-2.1.9"].message == "it did not run"
+
+
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (32 * 1024, resource.RLIM_INFINITY))
+"""
+"""No file may grow over 32 KiB, which is room for a small run, but not for its report."""
+
+
+def test_where_the_report_has_no_room_the_run_is_sealed_and_says_how_to_build_it(
+    root: Root,
+) -> None:
+    root.items('@item("D-2.1.1")\ndef test_it_holds():\n    assert equal("one", 1, 1)\n')
+    root.run()
+    before = (root.reports / "report.html").read_text()
+    root.write("conftest.py", FULL + (root.path / "conftest.py").read_text())
+    done = root.run()
+    assert done.ret == 0
+    assert done.run.end is not None
+    assert done.verdicts == {"D-2.1.1": "PASS"}
+    folder = done.run.folder
+    (line,) = [x for x in done.lines if x.startswith("report:")]
+    assert re.fullmatch(
+        r"report:   none: .*report\.html: cannot be written: File too large; .*;"
+        rf" the run is sealed: `golive report {folder}` builds it once there is room",
+        line,
+    )
+    assert not (root.reports / "report.html").exists(), "it would be an earlier run's"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "end.json", "facts.jsonl", "run.json", "verdicts.jsonl",
+    ]  # fmt: skip
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").stat().st_size > len(before) / 2

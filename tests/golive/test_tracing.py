@@ -742,7 +742,10 @@ def test_any_text_is_read_or_refused_and_its_items_say_what_it_says(text: str) -
     [
         (b"", r"found no line of a procedure; expected checkboxes"),
         (b"# Title\n\nOnly words.\n", r"found no line of a procedure"),
-        (b"- [ ] caf\xe9\n", r"is not UTF-8 text: .* at byte 9; expected Markdown in UTF-8"),
+        (
+            b"- [ ] caf\xe9\n",
+            r"is not UTF-8 text: .* at byte 9; expected a procedure as Markdown in UTF-8",
+        ),
         (b"\xff\xfe-\x00", r"is not UTF-8 text"),
         (
             b"<details>\n<summary>More</summary>\n- [ ] hidden\n</details>\n",
@@ -772,7 +775,7 @@ def test_what_cannot_be_read_as_a_whole_is_refused(
 def test_a_file_that_is_not_there_or_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(GoliveError, match=r"none\.md: cannot be read: No such file"):
         tracing.read(tmp_path / "none.md")
-    with pytest.raises(GoliveError, match=r"cannot be read: Is a directory"):
+    with pytest.raises(GoliveError, match=r"is a folder; expected a procedure"):
         tracing.read(tmp_path)
 
 
@@ -783,7 +786,9 @@ def test_ten_megabytes_are_read_and_twenty_refused(tmp_path: Path) -> None:
     assert path.stat().st_size > 10_000_000
     assert len(tracing.read(path).lines) == 14
     path.write_text("- [ ] a\n" + " " * 20_000_000)
-    with pytest.raises(GoliveError, match=r"holds 19\.1 MiB; expected .* at most 16 MiB"):
+    with pytest.raises(
+        GoliveError, match=r"has 20,000,008 bytes; expected a procedure .* of 16 MiB at most"
+    ):
         tracing.read(path)
 
 
