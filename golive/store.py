@@ -304,6 +304,7 @@ def push(
     folders: dict[str, Path],
     env: str = "",
     progress: Progress | None = None,
+    *,
     mask: Mask | None = None,
 ) -> Outcome:
     """Send what the store does not have.

@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
             f"{options.reports}: there is no such folder; expected reports to push: call it beside"
             " suites/, or name the folder with --reports"
         )
-    done = push(store(options), folders(options), options.env, progress, _mask(options.env))
+    mask = _mask(options.env)
+    done = push(store(options), folders(options), options.env, progress, mask=mask)
     return tell(done, "pushed", options)
 
 
