@@ -20,9 +20,10 @@ _SHORTEST = 4
 """Characters below which a secret would blank out ordinary words."""
 _IN_URL = re.compile(
     # A quote before a comma and the like ends a value of JSON or HTML: no more belongs to it.
-    r"(?P<before>(?<=[a-z0-9+.-])://[^\s:/@\"]*:)(?:[^\s/@\"]|\"(?![,:}\]>]))++(?=@)",
+    r"(?P<before>(?<=[a-z0-9+.-])://[^\s:/@\"]*:)(?P<password>(?:[^\s/@\"]|\"(?![,:}\]>]))++)(?=@)",
     re.IGNORECASE | re.ASCII,
 )
+_IN_URL_BYTES = re.compile(_IN_URL.pattern.encode(), re.IGNORECASE)
 _FOLDED = {ord(c): c.lower() for c in string.ascii_uppercase}
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
@@ -31,13 +32,9 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
-
-
 _PRIVATE_KEY = re.compile(
     rb"PRIVATE KEY(?: BLOCK)? ?----|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1[0-9A-Z]{20}"
 )
-_PIECE_BYTES = 2**20
-"""Of a file that are searched at a time; as many more as a secret is long overlap."""
 
 
 def clean(text: str) -> str:
@@ -107,10 +104,12 @@ class Mask:
             pieces[n] = piece
         return "...".join(pieces)
 
-    @property
-    def longest(self) -> int:
-        """Characters of the longest spelling."""
-        return max(map(len, self._spellings), default=0)
+    def finds(self, data: bytes) -> bool:
+        """Whether a secret, or a password in an address, stands in a text of UTF-8."""
+        if self._known.stands_in(data):
+            return True
+        passwords = _IN_URL_BYTES.finditer(data) if b"://" in data else ()
+        return any(match["password"] != MASKED.encode() for match in passwords)
 
 
 class _Known:
@@ -140,6 +139,16 @@ class _Known:
         if self._pattern is not None:
             for match in self._pattern.finditer(_folded(text)):
                 yield match.span()
+
+    @cached_property
+    def _bytes_pattern(self) -> re.Pattern[bytes] | None:
+        words = sorted(w.encode().decode("latin-1") for w in self._given)  # a letter for each byte
+        return re.compile(_tree(words).encode("latin-1")) if words else None
+
+    def stands_in(self, data: bytes) -> bool:
+        """Whether one of them does."""
+        pattern = self._bytes_pattern
+        return pattern is not None and pattern.search(data.lower()) is not None
 
     def beginning(self, text: str) -> int:
         """Where the longest end of the text starts with which one of them could begin."""
@@ -180,11 +189,8 @@ def given_away(data: bytes, mask: Mask) -> str:
     and UTF-32; what is compressed is not unpacked."""
     if private_key(data):
         return "holds a private key"
-    more = max(2**16, 4 * mask.longest)
-    for start in range(0, len(data) or 1, _PIECE_BYTES):
-        for text in _texts(data[start : start + _PIECE_BYTES + more]):
-            if mask(text) != text:
-                return "holds a secret, or a password in an address"
+    if any(map(mask.finds, _texts(data))):
+        return "holds a secret, or a password in an address"
     return ""
 
 
@@ -194,13 +200,14 @@ def private_key(data: bytes) -> bool:
     return any(_PRIVATE_KEY.search(d) for d in (data, narrow))
 
 
-def _texts(data: bytes) -> Iterator[str]:
-    yield data.decode(errors="replace")
+def _texts(data: bytes) -> Iterator[bytes]:
+    """As UTF-8 has it, whatever it is in."""
+    yield data
     if zeros := data.count(0):
-        yield data.replace(b"\0", b"").decode(errors="replace")  # wide letters of ASCII
+        yield data.replace(b"\0", b"")  # wide letters of ASCII
         if zeros * 8 > len(data):
-            yield data.decode("utf-16-le", errors="replace")
-            yield data.decode("utf-16-be", errors="replace")
+            for encoding in ("utf-16-le", "utf-16-be"):
+                yield data.decode(encoding, errors="replace").encode(errors="replace")
 
 
 def spellings(secret: str) -> set[str]:

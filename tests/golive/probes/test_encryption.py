@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import random
 import re
 import tarfile
 from collections.abc import Callable, Iterator
@@ -140,9 +141,9 @@ def packed(texts: bytes = b"client00001@example.com\n" * 400) -> bytes:
     ("content", "kind"),
     [
         (packed(), "tar"),
-        (gzip.compress(packed()), "gzip of tar"),
-        (gzip.compress(wal_header()), "gzip of WAL"),
-        (gzip.compress(b"x"), "gzip of data"),
+        (gzip.compress(packed(), mtime=0), "gzip of tar"),
+        (gzip.compress(wal_header(), mtime=0), "gzip of WAL"),
+        (gzip.compress(b"x", mtime=0), "gzip of data"),
         (wal_header(), "WAL"),
         (b"PGDMP\x01", "pg_dump"),
         (b"--\n-- PostgreSQL database dump\n", "SQL"),
@@ -177,7 +178,8 @@ def test_entropy_is_that_of_the_worst_part() -> None:
     assert entropy_bits(os.urandom(2 << 20) + bytes(256 << 10)) == 0
 
 
-KEY = os.urandom(31) + b"\xff"
+KEY = random.Random(31).randbytes(31) + b"\xff"
+WRAPPED = random.Random(180).randbytes(180)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,12 @@ KEY = os.urandom(31) + b"\xff"
         (b"000000010000000000000009", ""),
         (f"{KEY.hex()}  full/b1.tar\n".encode(), ""),
         # A wrapped key may lie there: it is longer than what it wraps.
-        (json.dumps({"wrapped_key": base64.b64encode(os.urandom(180)).decode()}).encode(), ""),
+        (
+            json.dumps(
+                {"wrapped_key": base64.b64encode(random.Random(180).randbytes(180)).decode()}
+            ).encode(),
+            "",
+        ),
         (b"-----BEGIN CERTIFICATE-----\nMIIB", ""),
     ],
 )
