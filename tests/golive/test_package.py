@@ -905,23 +905,28 @@ def test_a_secret_in_any_part_of_it_keeps_it_from_being_made(office: Office) -> 
     launched(office)
     desk = office.desk()
     answer = assess(desk, today=datetime.now(UTC).date())
-    run = max((office.folder.reports / "runs").iterdir())
     check = office.path / "suites" / "t_minus_1_week" / "test_day_minus_2.py"
+    mask = Mask()
+    mask.add(SECRET)
     for file, name in (
         (desk.documents / "status-report.html", "documents/status-report.html"),
-        (run / "verdicts.jsonl", f"runs/{run.name}/verdicts.jsonl"),
         (check, "suites/t_minus_1_week/test_day_minus_2.py"),
     ):
         before = file.read_bytes()
         for more in (SECRET.encode().hex(), SECRET.upper(), "PuTTY-User-Key-File-2: ssh-rsa"):
-            mask = Mask()
-            mask.add(SECRET)
             file.write_bytes(before + more.encode())
             with pytest.raises(GoliveError) as caught:
                 package.build(desk, answer, mask)
             assert str(caught.value).startswith(f"{name}: holds a ")
             assert more not in str(caught.value)
         file.write_bytes(before)
+    run = office.looked({"D-2.1.1": Verdict.FAIL}, message=f"{SECRET} " + "{id} {verdict}")
+    desk = office.desk()
+    answer = assess(desk, today=datetime.now(UTC).date())
+    with pytest.raises(GoliveError) as caught:
+        package.build(desk, answer, mask)
+    assert str(caught.value).startswith(f"runs/{run.name}/verdicts.jsonl: holds a secret")
+    assert SECRET not in str(caught.value)
 
 
 def test_it_is_not_made_where_secrets_are_not_at_hand_to_search_it_for(
