@@ -680,11 +680,12 @@ def _rules(
         none("no-objection", "people who decided against it", decided.against, "have"),
     ]
     if not is_rehearsal:
+        known = {*record.damaged, *desk.statements.disputed()}
         rules += [
             none(
                 "chain",
                 "records that others name and that are not here, or not as they were",
-                _told(_gaps(records, desk), desk),
+                _told(_gaps(records, known, desk), desk),
                 f"among {len(records)} records",
             ),
             _committed(desk, record, used),
@@ -726,12 +727,15 @@ def _stored(elsewhere: Sequence[str] | None) -> Rule:
     )
 
 
-def _gaps(records: Sequence[chain.Record], desk: Desk) -> dict[str, str]:
-    """What the chain misses and two people have not set aside."""
+def _gaps(records: Sequence[chain.Record], told: Iterable[str], desk: Desk) -> dict[str, str]:
+    """What the chain misses and two people have not set aside.
+
+    :param told: names of what lies here damaged, which other rules tell.
+    """
     return {
         ident: why
         for ident, why in chain.gaps(records).items()
-        if desk.statements.set_aside(ident, "") is None
+        if ident not in told and desk.statements.set_aside(ident, "") is None
     }
 
 

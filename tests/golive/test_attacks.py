@@ -171,7 +171,8 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         launch.commit()
         words = ["--as", "paul", "--key", launch.key("paul"), "--env", "staging"]
         assert main(["attest", "D-2.2.1", "--statement", "everybody was told", *words]) == 0
-        launch.run()
+        told = launch.run()
+        assert "verdicts: PASS 3 " in told, told
         launch.approve()
         assert main(["status", "--env", "staging"]) == 0
         assert office.path == path
@@ -180,7 +181,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def launch_file(folder: Folder, **thresholds: Any) -> None:
     """Write launch.toml with these thresholds."""
-    day = datetime.now(UTC).date() + timedelta(days=14)
+    day = datetime.now(UTC).date() + timedelta(days=1)
     folder.launch(day, people=SIGNING, **thresholds)
     path = folder.path / "suites" / "launch.toml"
     ways = dict.fromkeys(("probe", "evidence", "derived", "attested"), "24 h")

@@ -34,6 +34,7 @@ from golive.environments import Outline, People
 from golive.launch import Launch, Limits
 from golive.masking import Mask
 from golive.procedure import Item, Procedure
+from golive.provenance import Origin
 from golive.reports.documents import (
     NOT_MEASURED,
     Content,
@@ -90,6 +91,7 @@ class World:
             Outline(name="rehearsal", kind="rehearsal", title="", people=people),
             launch,
             Procedure(folder, items),
+            known_origin=Origin("golive", "", ledger.Suite("", None), dict.fromkeys(items, "own")),
         )
         self.mask = Mask()
 
@@ -113,7 +115,7 @@ class World:
             environment=ledger.EnvironmentRef(environment, "rehearsal", "", "f"),
             candidate=candidate, launch_date=date(2026, 12, 7), today=date(2026, 11, 23),
             who="", host="", started_at=at, suite=ledger.Suite("", None), packages={},
-            windows={}, unwritten=[],
+            windows={}, unwritten=[], engine="golive",
             selected=[
                 ledger.Line(id=i, title=f"Title of {i}", owner="Database Administrator",
                             block="", block_title="", phase="", task="", area="",
@@ -131,7 +133,7 @@ class World:
             book.add_verdict(
                 ledger.ItemVerdict(
                     id=ident, verdict=verdict, started_at=at, duration_s=0.1, claims=claims,
-                    facts=["query_times"],
+                    facts=["query_times"], check="own",
                 )
             )  # fmt: skip
         book.close(0)
