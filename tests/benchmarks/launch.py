@@ -15,7 +15,7 @@ from golive import ledger
 from golive.desk import Desk
 from golive.ledger import Claim, EnvironmentRef, Gathered, Head, ItemVerdict
 from golive.masking import Mask
-from golive.readiness import as_line
+from golive.readiness import as_line, assess
 from golive.statements import Statement, fingerprint, keep
 from golive.verdicts import Verdict
 from tests.conftest import RUNNER, make_key
@@ -207,6 +207,9 @@ def _statements(desk: Desk, wanted: int) -> None:
             break
     for statement, files, role in sorted(said, key=lambda s: s[0].made_at):
         chained = msgspec.structs.replace(statement, before=desk.anew().tips())
+        if statement.kind == "approve":
+            seen = assess(desk.anew(), today=desk.today).readiness
+            chained = msgspec.structs.replace(chained, readiness=seen)
         keep(chained, files, desk.root / "keys" / role, folder)
 
 

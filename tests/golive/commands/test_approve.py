@@ -76,7 +76,9 @@ def test_a_decision_needs_a_word_and_a_reason(office: Office, capsys: Capture) -
         say(office, "approve", "maybe", "--reason", "x", by="elena")
     assert say(office, "approve", "go", "--reason", " ", by="elena") == 1
     assert say(office, "approve", "go", "--reason", "x", "--about", "ABC", by="elena") == 1
-    assert "--about: found 'ABC'; expected a SHA-256" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--about: ABC: cannot be read" in said
+    assert "expected a SHA-256 (64 digits" in said
 
 
 def test_no_go_takes_back_a_go_for_good(office: Office) -> None:
