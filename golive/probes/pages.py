@@ -48,10 +48,6 @@ class Page:
         """Whether it answers with 200."""
         return self.status == 200
 
-    def is_at(self, hosts: Iterable[str]) -> bool:
-        """Whether it answers with 200, and its redirects end on one of these hosts."""
-        return self.is_there and urlsplit(self.final_url).hostname in set(hosts)
-
     @property
     def words(self) -> str:
         """What a reader sees of it, with single blanks."""

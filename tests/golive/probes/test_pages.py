@@ -9,7 +9,7 @@ import pytest
 
 from golive.environments import Environment
 from golive.probes import pages
-from golive.probes.pages import look_up
+from golive.probes.pages import follow, look_up
 from golive.verdicts import ProbeError
 from tests.golive.probes.answering import Service, answering
 
@@ -43,13 +43,16 @@ def test_a_page_tells_its_words_and_links(env_with: EnvWith, service: Service) -
     [page] = look_up(env_with(), [f"{service.url}/post"])
     assert page.words == "T It's live here again none"
     assert page.links == [f"{service.url}/a?x=1&y=2"]
-    assert page.is_at(["127.0.0.1"])
-    assert not page.is_at(["www.example.com"])
 
 
-def test_a_page_that_is_gone_is_nowhere(env_with: EnvWith, service: Service) -> None:
-    [page] = look_up(env_with(), [f"{service.url}/gone"])
-    assert not page.is_at(["127.0.0.1"])
+def test_a_link_ends_on_its_host_unless_the_page_is_gone(
+    env_with: EnvWith, service: Service
+) -> None:
+    there, gone = (f"{service.url}{path}" for path in ("/bridge", "/gone"))
+    links = follow(env_with(), [there, gone]).of([there, gone])
+    assert links[there].is_at(["127.0.0.1"])
+    assert not links[there].is_at(["www.example.com"])
+    assert not links[gone].is_at(["127.0.0.1"])
 
 
 def test_redirects_are_followed_to_their_end(env_with: EnvWith, service: Service) -> None:
