@@ -270,7 +270,7 @@ def _add_aside(files: Files, desk: Desk) -> None:
         run = desk.reports / "runs" / record if "/" not in record else None
         for kind, place in (("runs", run), ("statements", desk.statements.place_of(record))):
             name = f"{kind}/{record}"
-            if place is None or not os.path.lexists(place) or not _is_set_aside(place, desk):
+            if place is None or not place.exists() or not _is_set_aside(place, desk):
                 continue
             if not any(n.startswith(f"{name}/") for n in files):
                 _add_whole(files, name, place)
