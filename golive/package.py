@@ -15,7 +15,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -115,6 +115,7 @@ def build(desk: Desk, answer: Answer, mask: Mask) -> bytes:
         files[f"sheets/{mark}.html"] = sheet.encode()
     _add_runs(files, desk, answer)
     _add_statements(files, desk)
+    _add_aside(files, desk)
     _add_documents(files, desk)
     _add_suites(files, desk)
     _without_secrets(files, mask)
@@ -244,16 +245,35 @@ def _add_runs(files: Files, desk: Desk, answer: Answer) -> None:
             raise GoliveError(f"{folder}: {ref.cause}; a package holds only runs that can be read")
         if ledger.is_running(folder):
             raise GoliveError(f"{folder}: is still running; wait for its end, then package")
-        run = ledger.read_run(folder, facts=False)
-        cause = _not_its_makers(run, desk)
-        aside = bool(cause) and _is_set_aside(folder, desk)
-        if cause and not aside:
+        cause = _not_its_makers(ledger.read_run(folder, facts=False), desk)
+        if cause and not _is_set_aside(folder, desk):
             raise GoliveError(f"{folder}: {cause}; a package holds only runs that somebody signed")
-        # What was set aside is known by all that lies in its folder.
-        names = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*"))]
-        for name in names if aside else _RUN_FILES:
-            if (folder / name).exists() and not (folder / name).is_dir():
+        if cause:
+            _add_whole(files, f"runs/{ref.id}", folder)
+            continue
+        for name in _RUN_FILES:
+            if (folder / name).exists():
                 files[f"runs/{ref.id}/{name}"] = _read(folder / name)
+
+
+def _add_whole(files: Files, name: str, place: Path) -> None:
+    """All that lies at a place: what people have set aside is known by just that."""
+    for path in [place, *sorted(place.rglob("*"))]:
+        if not path.is_dir() or path.is_symlink():
+            files[(Path(name) / path.relative_to(place)).as_posix()] = _read(path)
+
+
+def _add_aside(files: Files, desk: Desk) -> None:
+    """What two people have set aside is not counted, but others may name it."""
+    for said in desk.statements.all_set_aside():
+        record = str(said.first.statement.data["record"])
+        run = desk.reports / "runs" / record if "/" not in record else None
+        for kind, place in (("runs", run), ("statements", desk.statements.place_of(record))):
+            name = f"{kind}/{record}"
+            if place is None or not place.exists() or not _is_set_aside(place, desk):
+                continue
+            if not any(n.startswith(f"{name}/") for n in files):
+                _add_whole(files, name, place)
 
 
 def _not_its_makers(run: ledger.Run, desk: Desk) -> str:
@@ -266,24 +286,27 @@ def _not_its_makers(run: ledger.Run, desk: Desk) -> str:
 
 
 def _is_set_aside(folder: Path, desk: Desk) -> bool:
-    """Whether two people have said that a run is not to be counted, as it lies there."""
+    """Whether two people have said that a record is not to be counted, as it lies there."""
     return desk.statements.set_aside(folder.name, digest_of(folder)) is not None
 
 
 def _add_statements(files: Files, desk: Desk) -> None:
-    disputed = desk.statements.disputed()
-    for name, cause in desk.statements.unreadable.items():
-        if name not in disputed:
-            continue  # two people have set it aside
-        raise GoliveError(f"{name}: {cause}; a package holds only statements that can be read")
-    for signed in desk.statements.here().kept:
+    here = desk.statements.here().kept
+    ids = {s.id for s in here}
+    for name, cause in desk.statements.disputed().items():
+        if name not in ids:
+            raise GoliveError(f"{name}: {cause}; a package holds only statements that can be read")
+    for signed in here:
         place = f"statements/{signed.id}"
-        for path in sorted(signed.folder.iterdir()):
-            if path.name not in _STATEMENT_FILES:
-                raise GoliveError(
-                    f"{path}: is no part of the statement, so that a package cannot hold it; take"
-                    " it away, then package"
-                )
+        more = [p for p in sorted(signed.folder.iterdir()) if p.name not in _STATEMENT_FILES]
+        if more and _is_set_aside(signed.folder, desk):
+            _add_whole(files, place, signed.folder)
+            continue
+        if more:
+            raise GoliveError(
+                f"{more[0]}: is no part of the statement, so that a package cannot hold it; take"
+                " it away, then package"
+            )
         body = signed.folder / BODY
         for path in (body, signatures.signature_of(body)):
             if path.exists():
@@ -579,7 +602,7 @@ def verify(package: Package, trust: Trust | None = None) -> Verified:
     desk = package.desk(known.roster)
     signers = _signers(package, desk.roster, answer.made_at)
     runs = _check_runs(package, desk)
-    statements = _check_statements(package)
+    statements = _check_statements(package, desk)
     documents = _check_documents(package, desk.roster, answer.made_at)
     _check_answer(package, answer, desk, known.roster)
     _check_pages(package, answer)
@@ -708,34 +731,55 @@ def _bad(
 
 
 def _check_runs(package: Package, desk: Desk) -> int:
-    folders = _folders(package.folder / "runs")
-    for folder in folders:
-        name = f"runs/{folder.name}"
-        with _told(package):
-            run = ledger.read_run(folder)
-        if run.head.id != folder.name:
-            raise _wrong(package.path, name, f"is the run {run.head.id}")
-        if run.head.environment.name != desk.environment.name:
-            raise _wrong(package.path, name, f"is a run of {run.head.environment.name}")
-        cause = _not_its_makers(run, desk)
-        more = [p.name for p in folder.iterdir() if p.name not in _RUN_FILES]
-        if (cause or more) and not _is_set_aside(folder, desk):
-            if cause:
-                raise _wrong(package.path, name, cause)
-            raise _wrong(package.path, f"{name}/{more[0]}", "is no part of a run")
-    return len(folders)
+    return sum(_sound(f, desk, _check_run, package) for f in _folders(package.folder / "runs"))
 
 
-def _check_statements(package: Package) -> int:
+def _check_statements(package: Package, desk: Desk) -> int:
     folders = _folders(package.folder / "statements")
-    for folder in folders:
-        with _told(package):
-            read_statement(folder)
-        for path in folder.iterdir():
-            if path.name not in _STATEMENT_FILES:
-                name = path.relative_to(package.folder).as_posix()
-                raise _wrong(package.path, name, "is no part of a statement")
-    return len(folders)
+    return sum(_sound(f, desk, _check_statement, package) for f in folders)
+
+
+def _sound(
+    folder: Path, desk: Desk, check: Callable[[Package, Path, Desk], None], package: Package
+) -> bool:
+    """Whether a record holds; if not, two people have set it aside.
+
+    :raises GoliveError: they have not.
+    """
+    try:
+        check(package, folder, desk)
+    except GoliveError:
+        if not _is_set_aside(folder, desk):
+            raise
+        return False
+    return True
+
+
+def _check_run(package: Package, folder: Path, desk: Desk) -> None:
+    name = f"runs/{folder.name}"
+    with _told(package):
+        run = ledger.read_run(folder)
+    if run.head.id != folder.name:
+        raise _wrong(package.path, name, f"is the run {run.head.id}")
+    if run.head.environment.name != desk.environment.name:
+        raise _wrong(package.path, name, f"is a run of {run.head.environment.name}")
+    cause = _not_its_makers(run, desk)
+    if cause:
+        raise _wrong(package.path, name, cause)
+    _check_files(package, folder, _RUN_FILES, "a run")
+
+
+def _check_statement(package: Package, folder: Path, _: Desk) -> None:
+    with _told(package):
+        read_statement(folder)
+    _check_files(package, folder, _STATEMENT_FILES, "a statement")
+
+
+def _check_files(package: Package, folder: Path, known: Sequence[str], what: str) -> None:
+    for path in sorted(folder.iterdir()):
+        if path.name not in known:
+            name = path.relative_to(package.folder).as_posix()
+            raise _wrong(package.path, name, f"is no part of {what}")
 
 
 def _check_documents(package: Package, roster: Roster, at: datetime) -> int:

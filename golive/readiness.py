@@ -735,8 +735,15 @@ def _gaps(records: Sequence[chain.Record], told: Iterable[str], desk: Desk) -> d
     return {
         ident: why
         for ident, why in chain.gaps(records).items()
-        if ident not in told and desk.statements.set_aside(ident, "") is None
+        if ident not in told and not _is_set_aside(ident, desk)
     }
+
+
+def _is_set_aside(ident: str, desk: Desk) -> bool:
+    """Whether two people have set a record aside, damaged as it lies there or missing."""
+    run = desk.reports / "runs" / ident
+    place = run if "/" not in ident and run.exists() else desk.statements.place_of(ident)
+    return desk.statements.set_aside(ident, digest_of(place) if place else "") is not None
 
 
 def _told(found: Mapping[str, str], desk: Desk) -> list[str]:

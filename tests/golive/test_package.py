@@ -787,6 +787,34 @@ def test_what_a_package_cannot_hold_keeps_it_from_being_made(office: Office) -> 
     assert "fetch them with `golive pull`" in said
 
 
+def test_what_two_people_set_aside_does_not_keep_it_from_being_made(office: Office) -> None:
+    launched(office)
+    runs = office.desk().reports / "runs"
+    unsigned = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=3), by="")
+    (unsigned / "report.html").write_text("made anew by golive report")
+    damaged = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=4))
+    (damaged / "verdicts.jsonl").write_text("{")
+    gone = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=5))
+    office.sign(text="on what was seen")
+    shutil.rmtree(gone)
+    (runs / "rubbish").mkdir()
+    (office.statements / "rubble").mkdir()
+    for record in (unsigned.name, damaged.name, gone.name, "rubbish", "rubble"):
+        before = set(office.statements.iterdir())
+        words = ("--env", "staging", "--key")
+        why = ("--reason", "the disk was full")
+        assert main(["set-aside", record, *why, *words, str(office.keys["tess"])]) == 0
+        (first,) = set(office.statements.iterdir()) - before
+        second = ("--second", first.name, *words, str(office.keys["elena"]))
+        assert main(["set-aside", *second]) == 0
+    path = packed(office)
+    assert check(path).answer.answer == GO
+    assert f"runs/{unsigned.name}/report.html" in files_of(path)
+    assert f"runs/{damaged.name}/verdicts.jsonl" in files_of(path)
+    rebuilt(path, (office, path), lambda f: f.pop(f"runs/{unsigned.name}/report.html"))
+    assert f"runs/{unsigned.name}: nobody has signed its end" in refused(path)
+
+
 # -- what is none ------------------------------------------------------------------------------
 
 

@@ -83,8 +83,10 @@ class Clone:
             self.reports, msgspec.structs.replace(head(ident), environment=ref), Mask()
         )
         written.add_verdict(verdict("D-13.1.1", detail=detail))
-        own = ledger.Signing(by, self.office.keys[by], self.office.desk().roster) if by else None
-        written.close(0, None if environment == "rehearsal" else own)
+        own = None
+        if by and environment != "rehearsal":
+            own = ledger.Signing(by, self.office.keys[by], self.office.desk().roster)
+        written.close(0, own)
         if key:
             sign(written.folder / ledger.END, self.office.keys[key], signatures.RUNS)
         (written.folder / "report.html").write_text("made anew by golive report")
