@@ -309,7 +309,7 @@ class Ledger:
         draft = self.folder / f".{END}"
         made = signatures.signature_of(draft)
         try:
-            draft.write_bytes(self._whole(end))
+            files.write(draft, self._whole(end))
             signatures.sign(draft, signing.key, signatures.RUNS)
             cause = _unsigned(draft, end, signing.roster)
             if not cause:
