@@ -104,7 +104,7 @@ class Desk:
         """The newest records of this environment, which the next one names; none in a rehearsal."""
         if self.environment.kind == "rehearsal":
             return {}
-        return chain.tips(chain.here(self.reports, self.statements.folder, self.environment.name))
+        return chain.tips(chain.here(self.reports, self._stated, self.environment.name))
 
     @cached_property
     def secrets(self) -> tuple[Mask, list[str]]:
@@ -180,12 +180,16 @@ class Desk:
         keys = self.environment.people.keys
         return self._place(keys) if keys else None
 
+    @property
+    def _stated(self) -> Path:
+        own = self.environment.people.statements
+        return self._place(own) if own else self.reports / "statements"
+
     @cached_property
     def statements(self) -> Statements:
         """What people have signed, as it lies there now."""
-        own = self.environment.people.statements
         return Statements(
-            self._place(own) if own else self.reports / "statements",
+            self._stated,
             roster=self.roster,
             launch=self.launch,
             procedure=self.procedure,

@@ -240,10 +240,9 @@ def _plugins(launch: dict[str, Any], path: Path) -> tuple[str, ...]:
     words = _texts(launch, "plugins", path, "launch.")
     for word in filter(is_file, words):  # which the digest of the suites, or git, answers for
         parts = Path(word).parts
-        if word != "conftest.py" and (parts[0] != path.parent.name or ".." in parts):
+        if word != "conftest.py" and (parts[0] != "suites" or ".." in parts):
             raise GoliveError(
-                f"{path}: launch.plugins: found {word!r}; expected packages, or files below"
-                f" {path.parent.name}/"
+                f"{path}: launch.plugins: found {word!r}; expected packages, or files below suites/"
             )
     return words
 

@@ -34,6 +34,8 @@ _BROUGHT = (
 """Packages with pytest plugins that golive and what it needs bring."""
 _STEPS_IN = ("pdbinvoke", "pdbtrace")
 """Of pytest's own plugins, those that let somebody change what goes on."""
+_JUDGE = (".py", ".toml")
+"""Files of the suites that say what has to hold; people may write others at any time."""
 _STARTUP = ("sitecustomize", "usercustomize")
 """Modules that Python itself imports where it finds them."""
 
@@ -103,10 +105,10 @@ class Sources:
 
     def _stamped(self) -> dict[Path, _Stamp]:
         beside = ("conftest.py", "markers.ini", "pyproject.toml", "pytest.ini")
-        files = [*self._suites.rglob("*"), *(self._root / n for n in beside)]
+        judged = [p for kind in _JUDGE for p in self._suites.rglob(f"*{kind}")]
         found = {}
-        for path in files:
-            if not path.is_file() or path.suffix == ".pyc":
+        for path in [*judged, *(self._root / n for n in beside)]:
+            if not path.is_file() or "__pycache__" in path.parts:
                 continue
             try:
                 at = path.stat()

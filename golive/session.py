@@ -221,7 +221,7 @@ class Session:
             if named or key:
                 raise
             none = isinstance(e, signers.NoKey)
-            self._unsigned = "no key of the roster is at hand" if none else str(e)
+            self._unsigned = "no key of the roster is at hand" if none else self._plain(e)
             return
         self._signing = ledger.Signing(signer.person.id, signer.key, roster)
         self._signer = f"{signer.person.id} with {signer.told}"
@@ -235,6 +235,10 @@ class Session:
             for p in self._loaded.plugins(self.registered)
             if not p.known
         ]
+
+    def _plain(self, text: object) -> str:
+        """Text without where the project lies."""
+        return str(text).replace(f"{self.root}/", "")
 
     def _tell_strange(self) -> list[str]:
         strange = self._strange()
@@ -690,7 +694,7 @@ class Session:
             verdict, message = running.verdict, f"{running.message}; {message}"
         running.verdict = verdict
         # Others read it where the project lies in another folder.
-        message = self.mask(message).replace(f"{self.root}/", "")
+        message = self._plain(self.mask(message))
         running.message = message[:_TEXT_CHARACTERS]
         # The lists that a failing report shows must not hide that the item was not looked at.
         report.outcome = "skipped" if verdict is Verdict.NOT_DUE else "failed"

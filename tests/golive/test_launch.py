@@ -40,6 +40,27 @@ def test_a_store_may_be_named(tmp_path: Path) -> None:
     assert load(tmp_path, named).store == "s3://launch/store"
 
 
+def test_plugins_may_be_named(tmp_path: Path) -> None:
+    assert load(tmp_path).plugins == ()
+    named = LAUNCH.replace("\n[thr", 'plugins = ["pytest-timeout", "suites/conftest.py"]\n[thr')
+    assert load(tmp_path, named).plugins == ("pytest-timeout", "suites/conftest.py")
+
+
+def test_thresholds_that_are_asked_for_are_noted_where_they_are(tmp_path: Path) -> None:
+    limits = load(tmp_path).limits
+    with launch.asked() as outer:
+        assert limits.share == 0.9
+        with launch.asked() as inner:
+            assert limits.query_p95_ms == 50
+        assert limits.get("share") == limits.values()["share"]
+    assert limits.share == 0.9
+    assert (outer, inner) == ({"share": 0.9, "query_p95_ms": 50}, {"query_p95_ms": 50})
+    with launch.asked() as others:
+        limits.get("share")
+        limits.values()
+    assert others == {}
+
+
 def test_a_threshold_that_is_not_there_is_no_number_by_accident(tmp_path: Path) -> None:
     limits = load(tmp_path).limits
     with pytest.raises(GoliveError, match=r"launch\.toml: thresholds\.nope: the key is missing"):
@@ -56,6 +77,10 @@ def test_a_threshold_that_is_not_there_is_no_number_by_accident(tmp_path: Path) 
         ("date =", "day =", r"launch\.day: unknown key; expected date, candidate, previous"),
         ('"v2.0.0"', "2", r"launch\.candidate: found 2; expected a version"),
         ('"v1.9.0"', '""', r"launch\.previous: found ''; expected a version"),
+        ("[thr", 'plugins = "x"\n[thr', r"launch\.plugins: found 'x'; expected a list of names"),
+        ("[thr", 'plugins = ["x.py"]\n[thr', r"plugins: found 'x.py'; expected packages, or files"),
+        ("[thr", 'plugins = ["suites/../x.py"]\n[thr', r"found 'suites/\.\./x\.py'; expected"),
+        ("[thr", 'plugins = ["/suites/x.py"]\n[thr', r"found '/suites/x\.py'; expected"),
         ("[thr", 'store = ""\n[thr', r"launch\.store: found ''; expected a folder or a URL"),
         ("[thr", "store = 7\n[thr", r"launch\.store: found 7; expected a folder or a URL"),
         ("= 50", '= "50"', r"thresholds\.query_p95_ms: found '50'; expected a number"),

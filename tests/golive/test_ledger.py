@@ -238,6 +238,7 @@ def test_a_person_or_a_runner_signs_a_runs_end(written: Ledger, tmp_path: Path, 
     assert (end.by, cause, run.end) == (who, "", end)
     assert ledger.unsigned(run, known) == ""
     assert {p.name for p in written.folder.iterdir()} == set(ledger.FILES)
+    assert {p.stat().st_mode & 0o777 for p in written.folder.iterdir()} == {0o600}
     raw = json.loads((written.folder / END).read_text())
     (written.folder / END).write_text(json.dumps(raw | {"exit_status": 3}))
     assert "is not valid" in ledger.unsigned(ledger.read_run(written.folder), known)
