@@ -827,6 +827,11 @@ def test_what_would_take_minutes_to_read_is_refused_by_line(
     assert str(caught.value).startswith(f"{path}: ")
 
 
+def test_a_number_without_words_before_checkboxes_is_no_task() -> None:
+    document = tracing.parse("## Day -1: a\n\n1. <i></i>\n- [ ] b\n", Path("p.md"))
+    assert [line.title for line in document.lines] == ["b"]
+
+
 @pytest.mark.parametrize("headings", [False, True])
 def test_what_would_take_minutes_to_compare_is_refused_by_line(
     headings: bool, monkeypatch: pytest.MonkeyPatch
