@@ -11,7 +11,7 @@ from golive import readiness
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.desk import Desk
-from golive.files import sha256
+from golive.files import NotThere, sha256
 from golive.signatures import MOST_BYTES
 from golive.statements import DECISIONS
 from golive.verdicts import GoliveError
@@ -83,5 +83,7 @@ def _digest(text: str) -> str:
     expected = "a SHA-256 (64 digits of 0-9 and a-f) or a file"
     try:
         return sha256(Path(text).expanduser(), MOST_BYTES, expected, links=True)
+    except NotThere:
+        raise GoliveError(f"--about: found {text!r}; expected {expected}") from None
     except GoliveError as e:
         raise GoliveError(f"--about: {e}") from None

@@ -76,7 +76,25 @@ def look(desk: Desk, today: str | None = None, since: str | None = None) -> Answ
             at = parse_date(since, "--since")
             before = datetime(at.year, at.month, at.day, tzinfo=UTC)
     is_rehearsal = desk.environment.kind == "rehearsal"
-    return assess(desk, today=day, all_due=is_rehearsal and today is None, before=before)
+    return assess(
+        desk,
+        today=day,
+        all_due=is_rehearsal and today is None,
+        before=before,
+        elsewhere=_elsewhere(desk),
+    )
+
+
+def _elsewhere(desk: Desk) -> list[str] | None:
+    """What the store of launch.toml holds and is not here; None where it names none."""
+    if not desk.launch.store:
+        return None
+    from golive.store import compare  # what speaks to object stores takes a while to load
+
+    try:
+        return compare(desk)
+    except GoliveError as e:
+        return [f"could not look: {e}"]
 
 
 def told(answer: Answer) -> list[str]:
@@ -107,6 +125,13 @@ def told(answer: Answer) -> list[str]:
         lines += [f"  {c.id:13} {c.before} -> {c.after}  {c.title}" for c in answer.changes[:20]]
         if len(answer.changes) > 20:
             lines.append(f"  and {len(answer.changes) - 20} more")
+    if answer.rule_changes:
+        assert answer.rules_since is not None
+        since = f"{answer.rules_since:%Y-%m-%d %H:%M} UTC"
+        lines += ["", f"Rules and people that are not as at the first run, {since}:"]
+        lines += [f"  {one}" for one in answer.rule_changes[:20]]
+        if len(answer.rule_changes) > 20:
+            lines.append(f"  and {len(answer.rule_changes) - 20} more")
     first = f"{answer.earliest:%Y-%m-%d}" if answer.earliest else "not known"
     lines += ["", f"Earliest day for GO: {first} ({answer.earliest_reason})"]
     return [pages.clean(line) for line in lines]

@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from golive.procedure import Item, Procedure
 from golive.tracing.reading import Block, Document, Line
 from golive.tracing.words import fold, mark_of, plain, span_of
+from golive.verdicts import GoliveError
 
 _ALIKE = 0.6
 """How alike two titles in the same place are, from 0 to 1, to be one title that changed."""
+_MOST_PAIRS = 500_000
+"""Titles that are compared with one another, which takes about 20 microseconds a pair."""
 _ALIKE_ELSEWHERE = 0.75
 """The same for titles in two tasks of a block."""
 
@@ -75,6 +78,7 @@ class _Matching:
         self.tasks: dict[Hashable, Hashable] = {}
         self.found: dict[int, Item] = {}
         self.taken: set[int] = set()
+        self.compared = 0
 
     def match(self) -> None:
         document = self.document
@@ -83,9 +87,9 @@ class _Matching:
         theirs = self._grouped(
             every_item, self._block_of_item, self._item_title, lambda i: self.items[i].block_title
         )
-        for mine, their in _paired(ours, theirs, lambda title: mark_of(title).rest):
+        for mine, their in self._paired(ours, theirs, lambda title: mark_of(title).rest):
             self.blocks[mine.key] = their.key
-            for a, b in _paired(
+            for a, b in self._paired(
                 self._grouped(
                     mine.members,
                     self._task_of_line,
@@ -147,6 +151,26 @@ class _Matching:
             for k, ns in groups.items()
         ]
 
+    def _paired(
+        self, ours: list[_Group], theirs: list[_Group], bare: Callable[[str], str]
+    ) -> list[tuple[_Group, _Group]]:
+        if ours:
+            self._spend(len(ours), len(theirs), ours[0].members[0])
+        return _paired(ours, theirs, bare)
+
+    def _spend(self, ours: int, theirs: int, first: int) -> None:
+        """Count what has to be compared.
+
+        :raises GoliveError: it is too much; names the line where that begins.
+        """
+        self.compared += ours * theirs
+        if self.compared > _MOST_PAIRS:
+            raise GoliveError(
+                f"{self.document.source}: line {self.lines[first].number}: {ours:,} titles from"
+                f" here on and {theirs:,} of the procedure are too many pairs to compare; expected"
+                f" at most {_MOST_PAIRS:,} in all: divide the document, or its sections"
+            )
+
     def _left(
         self,
         where_line: Callable[[int], Hashable | None],
@@ -184,6 +208,7 @@ class _Matching:
         least: float,
     ) -> None:
         for lines, items in self._left(where_line, where_item):
+            self._spend(len(lines), len(items), lines[0])
             scored = []
             for y, i in enumerate(items):
                 matcher = _matcher(self._item_title(i))

@@ -792,6 +792,78 @@ def test_ten_megabytes_are_read_and_twenty_refused(tmp_path: Path) -> None:
         tracing.read(path)
 
 
+CELLS = "|" + "a|" * 800 + "\n|" + "-|" * 800 + "\n" + ("|" + "b|" * 800 + "\n") * 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CELLS, r"line 188: the tables up to here have over 150,000 cells; expected fewer"),
+        ("- [ ] a\n\n- [ ] " + "[" * 200_000, r"line 3: has 200,006 characters; expected"),
+        (
+            "- [ ] a\n\n" + "[[[[[[[[[[\n" * 20_000,
+            r"line 3: square brackets are left open or stand in one another",
+        ),
+        ("- [ ] " + ("!" + "[" * 9) * 990, r"line 1: square brackets are left open or stand"),
+        (
+            "- [ ] a\n" + "[a](b " * 60_000,
+            r"line 2: has 360,000 characters; expected at most 10,000 in a line",
+        ),
+        (
+            "- [ ] a\n" + ("[a](b " * 1000 + "\n\n") * 400,
+            r"line 300: the marks .* up to here are over 300,000; expected fewer",
+        ),
+        ("- [ ] a\n" + "\n" * 50_000, r"has 50,001 lines; expected at most 50,000"),
+        ("1. a\n" * 60_000, r"has 60,000 lines; expected at most 50,000"),
+    ],
+)
+def test_what_would_take_minutes_to_read_is_refused_by_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.md"
+    path.write_text(text)
+    with pytest.raises(GoliveError, match=message) as caught:
+        tracing.read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_number_without_words_before_checkboxes_is_no_task() -> None:
+    document = tracing.parse("## Day -1: a\n\n1. <i></i>\n- [ ] b\n", Path("p.md"))
+    assert [line.title for line in document.lines] == ["b"]
+
+
+@pytest.mark.parametrize("headings", [False, True])
+def test_what_would_take_minutes_to_compare_is_refused_by_line(
+    headings: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = max(BLOCKS, key=lambda b: sum(len(t["items"]) for t in b["task"]))
+    head = f"# Plan\n\n## {block['title']}\n\n"
+    between = "\n## Day -1: thing {}\n\n" if headings else ""
+    lines = "".join(f"{between.format(n)}- [ ] another thing of {n}\n" for n in range(600))
+    document = tracing.parse(head + lines, Path("p.md"))
+    assert tracing.trace(document, PROCEDURE).differences
+    monkeypatch.setattr("golive.tracing.comparing._MOST_PAIRS", 5_000)
+    with pytest.raises(
+        GoliveError, match=r"p\.md: line \d+: .* of the procedure .* pairs to compare"
+    ):
+        tracing.trace(document, PROCEDURE)
+
+
+def test_a_document_of_twenty_thousand_lines_is_read_and_compared() -> None:
+    sections = "".join(
+        f"## Day -{n % 14 + 1}: Section {n}\n\n"
+        + "".join(f"- [ ] **Check {k}** of [section {n}](#s{n}) holds\n" for k in range(48))
+        + "\n"
+        for n in range(400)
+    )
+    assert sections.count("\n") >= 20_000
+    document = tracing.parse(rendered() + "\n" + sections, Path("p.md"))
+    assert len(document.lines) == len(PROCEDURE.items) + 400 * 48
+    found = tracing.trace(document, PROCEDURE)
+    assert sum(d.kind == "line" for d in found.differences) == 400 * 48
+    assert not any(d.kind == "item" for d in found.differences)
+
+
 # ---------------------------------------------------------------- the command
 
 
