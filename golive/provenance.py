@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from golive.environments import read_toml
-from golive.items import read_cards_of
+from golive.files import read
+from golive.items import MOST_SOURCE_BYTES, read_cards_of
 from golive.ledger import Suite
 
 _OWN = Path(__file__).resolve().parent
@@ -50,7 +51,7 @@ def origin(root: Path, suites: Path, fingerprint: str) -> Origin:
 def engine_digest() -> str:
     """SHA-256 over golive's own files: names and bytes, in the order of the names."""
     kinds = (".py", ".j2", ".css", ".js")
-    return _digest({p.relative_to(_OWN).as_posix(): p.read_bytes() for p in _below(_OWN, kinds)})
+    return _digest({p.relative_to(_OWN).as_posix(): _read(p) for p in _below(_OWN, kinds)})
 
 
 def check_digests(suites: Path) -> dict[str, str]:
@@ -69,12 +70,12 @@ def check_digests(suites: Path) -> dict[str, str]:
 def shared_code(suites: Path) -> bytes:
     """What files of checks may share: every other Python file below the suites."""
     others = (p for p in _below(suites, (".py",)) if not p.name.startswith("test_"))
-    return _digest({p.relative_to(suites).as_posix(): p.read_bytes() for p in others}).encode()
+    return _digest({p.relative_to(suites).as_posix(): _read(p) for p in others}).encode()
 
 
 def file_digest(path: Path, shared: bytes) -> str:
     """SHA-256 of the checks in one file. ``shared``: see :func:`shared_code`."""
-    return hashlib.sha256(shared + path.read_bytes()).hexdigest()
+    return hashlib.sha256(shared + _read(path)).hexdigest()
 
 
 def suite(root: Path, suites: Path) -> Suite:
@@ -92,8 +93,8 @@ def suite_digest(suites: Path) -> str:
 
     :raises GoliveError: launch.toml cannot be read.
     """
-    files = {p.relative_to(suites).as_posix(): p.read_bytes() for p in _below(suites, (".py",))}
-    files["procedure.toml"] = (suites / "procedure.toml").read_bytes()
+    files = {p.relative_to(suites).as_posix(): _read(p) for p in _below(suites, (".py",))}
+    files["procedure.toml"] = _read(suites / "procedure.toml")
     files["launch.toml"] = json.dumps(launch_rules(suites), sort_keys=True, default=str).encode()
     return _digest(files)
 
@@ -137,9 +138,13 @@ def changed_files(root: Path, suites: Path) -> list[str]:
 
 def _blob(path: Path, like: str) -> str:
     """What git calls a file of these bytes."""
-    data = path.read_bytes()
+    data = _read(path)
     kind = hashlib.sha256 if len(like) == 64 else hashlib.sha1
     return kind(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    return read(path, MOST_SOURCE_BYTES, "a file of the suites", links=True)
 
 
 def _below(folder: Path, kinds: tuple[str, ...]) -> Iterator[Path]:

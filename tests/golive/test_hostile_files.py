@@ -171,7 +171,7 @@ def test_a_record_of_a_run_that_is_no_ordinary_file_breaks_it_by_name(
     with pytest.raises(GoliveError, match=rf"{name}: .*expected"):
         read_run(run_of(launch))
     out = said(capsys, *STATUS)
-    assert f"BROKEN  runs           runs that cannot be read: 1: {run_of(launch).name}" in out
+    assert f"BROKEN  runs           runs that cannot be trusted: 1: {run_of(launch).name}" in out
     refused(capsys, path, "report", str(run_of(launch)))
 
 
@@ -305,7 +305,7 @@ def test_toml_that_is_nested_without_end_is_refused(
 def test_json_that_is_nested_without_end_is_refused(launch: Office, capsys: Capture) -> None:
     deep = "[" * 100_000 + "]" * 100_000
     (run_of(launch) / "run.json").write_text(deep)
-    assert "runs that cannot be read: 1" in said(capsys, *STATUS)
+    assert "runs that cannot be trusted: 1" in said(capsys, *STATUS)
     launch.folder.write("a.json", deep)
     refused(capsys, Path("a.json"), *ATTEST, "--data", "a.json", "--key", str(launch.keys["paul"]))
 

@@ -84,7 +84,7 @@ def test_a_key_counts_only_while_the_list_says_so(people: dict[str, Path]) -> No
 def test_signing_names_the_key_or_document_that_is_not_there(people: dict[str, Path]) -> None:
     with pytest.raises(GoliveError, match="no such key"):
         sign(people["document"], people["dba"].with_name("lost"))
-    with pytest.raises(GoliveError, match="no such file"):
+    with pytest.raises(GoliveError, match="No such file"):
         sign(people["document"].with_name("lost.html"), people["dba"])
 
 

@@ -53,6 +53,7 @@ from golive.probes.authorisation import Authorisation
 from golive.probes.calendar import Attendee, Event, LaunchCalendar
 from golive.probes.launch_tools import Artefact, Manifest
 from golive.probes.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
+from golive.provenance import Origin
 from golive.reports.documents import read_document, write_document
 from golive.roster import load as load_roster
 from golive.signatures import sign
@@ -123,7 +124,7 @@ class World:
             environment=ledger.EnvironmentRef("rehearsal", "rehearsal", "", "f"),
             candidate=candidate, launch_date=LAUNCH.date, today=date(2026, 11, 23), who="",
             host="", started_at=at, suite=ledger.Suite("", None), packages={}, windows={},
-            unwritten=[],
+            unwritten=[], engine="golive",
             selected=[ledger.Line(**{n: getattr(x, n) for n in names}) for x in lines],
         )  # fmt: skip
         book = ledger.Ledger(self.desk.reports, head, Mask())
@@ -134,6 +135,7 @@ class World:
                 ledger.ItemVerdict(
                     id=ident, verdict=verdict, started_at=at, duration_s=0.1, claims=claims,
                     message="" if held else "it is slow", remedy="Mend it.",
+                    check="own",
                 )
             )  # fmt: skip
         book.close(0)
@@ -412,7 +414,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             documents=str(tmp_path / "documents"),
         ),
     )
-    desk = Desk(tmp_path, tmp_path / "reports", outline, LAUNCH, PROCEDURE)
+    origin = Origin("golive", "", ledger.Suite("", None), {i.id: "own" for i in PROCEDURE})
+    desk = Desk(tmp_path, tmp_path / "reports", outline, LAUNCH, PROCEDURE, known_origin=origin)
     desk.__dict__["cards"] = {i.id: (Card(i.id, each=i.id in EACH), "") for i in PROCEDURE}
     world = World(desk, Mask(), keys)
     world.written()

@@ -199,7 +199,7 @@ def world(r: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(mail, "activity", world.activity)
     monkeypatch.setattr(mail, "replies", lambda _, since: world.inbox)
     monkeypatch.setattr(readiness, "looks", lambda *_: world.looks)
-    monkeypatch.setattr(readiness, "newest", lambda _, __, wanted: {
+    monkeypatch.setattr(readiness, "newest", lambda _, wanted: {
         i: SimpleNamespace(verdict=SimpleNamespace(verdict=world.verdicts[i]))
         for i in wanted if i in world.verdicts
     })  # fmt: skip

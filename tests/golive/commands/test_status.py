@@ -13,6 +13,7 @@ import pytest
 
 from golive.answer import Answer, decode
 from golive.cli import main
+from golive.readiness import assess
 from golive.verdicts import Verdict
 from tests.conftest import ITEMS, Office
 
@@ -59,7 +60,9 @@ def test_the_terminal_says_what_is_in_the_way_and_whose_it_is(launch: Office, ca
 def test_go_is_exit_status_0(launch: Office, capsys: Told) -> None:
     launch.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
     for person in ("elena", "tess"):
-        launch.sign("", person, kind="approve", data={"decision": "go"}, text="because")
+        saw = assess(launch.desk(), today=launch.desk().today).readiness
+        launch.sign("", person, kind="approve", data={"decision": "go"}, text="because",
+                    readiness=saw)  # fmt: skip
     status, out = told(capsys)
     assert status == 0
     assert out.startswith("GO  v2.0.0")

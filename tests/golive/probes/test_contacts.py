@@ -130,7 +130,7 @@ def delegated(**changes: Any) -> dict[str, Any]:
     data = Delegation(**fields | changes)
     return {
         "papers": SimpleNamespace(read=lambda _: SimpleNamespace(data=data)),
-        "vouched": SimpleNamespace(claims=list, valid=[said]),
+        "vouched": SimpleNamespace(claims=list, counted=[said]),
     }
 
 

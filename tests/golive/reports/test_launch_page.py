@@ -119,6 +119,10 @@ def answer(*standings: Standing, **changes: Any) -> Answer:
         "earliest_reason": "nothing stands in the way",
         "decisions": [],
         "awaited": [],
+        "readiness": "ab" * 32,
+        "rule_changes": [],
+        "rules_since": None,
+        "elsewhere": None,
         "holders": {"Database Administrator": ["Dana Reyes"]},
     }
     return Answer(**(known | changes))
