@@ -77,7 +77,7 @@ def test_a_decision_needs_a_word_and_a_reason(office: Office, capsys: Capture) -
     assert say(office, "approve", "go", "--reason", " ", by="elena") == 1
     assert say(office, "approve", "go", "--reason", "x", "--about", "ABC", by="elena") == 1
     said = capsys.readouterr().err
-    assert "--about: ABC: cannot be read" in said
+    assert "--about: found 'ABC'" in said
     assert "expected a SHA-256 (64 digits" in said
 
 
