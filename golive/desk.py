@@ -90,13 +90,17 @@ class Desk:
 
     @property
     def rules(self) -> Rules:
-        """By what it is judged now, and who decides."""
+        """By what it is judged now, who decides, and whose runs count."""
+        runners = self.roster.runners
         return Rules(
             thresholds=self.launch.limits.values(),
             approvers=list(self.launch.approvers),
             people={
-                p.id: Signatory(roles=self.roster.roles_of(p.id), keys=[k.material for k in p.keys])
-                for p in self.roster.people.values()
+                one.id: Signatory(
+                    roles=self.roster.roles_of(one.id) or ["runner"] * (one.id in runners),
+                    keys=[k.material for k in one.keys],
+                )
+                for one in (*self.roster.people.values(), *runners.values())
             },
         )
 

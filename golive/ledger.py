@@ -144,7 +144,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signatory(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody on the roster: what changed of them since a run can be told."""
+    """Somebody on the roster, or a runner: what changed of them since a run can be told."""
 
     roles: list[str] = []
     keys: list[str] = []

@@ -553,3 +553,9 @@ def test_what_changed_in_approvers_and_roster_is_told(launch: Office) -> None:
         "roster: joel was support, now support, technical_lead",
         "roster: leah left",
     ]
+
+
+def test_a_runner_that_was_given_a_key_since_is_told(launch: Office) -> None:
+    roster = launch.path / "suites/people/roster.toml"
+    roster.write_text(roster.read_text().replace('"id" = "ci"', '"id" = "ci2"'))
+    assert look(launch).rule_changes == ["roster: ci left", "roster: ci2 came"]
