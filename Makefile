@@ -17,7 +17,7 @@ rehearse: setup  ## bring the rehearsal up, run every written item, sign, decide
 	@.venv/bin/python -m rehearsal walk -- $(ARGS)
 
 test: setup  ## the project's own tests
-	@.venv/bin/pytest -c tests/pytest.ini tests $(ARGS)
+	@.venv/bin/pytest -c tests/pytest.ini -n auto tests $(ARGS)
 
 campaign: setup  ## every fault, and whether it reddens exactly what it names
 	@.venv/bin/python -m tests.campaign $(ARGS)
