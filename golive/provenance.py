@@ -22,7 +22,7 @@ from golive.ledger import Suite
 
 _OWN = Path(__file__).resolve().parent
 _LIMIT_S = 30.0
-_FREE = {"launch": ("date", "store")}
+_FREE = {"launch": ("date",)}
 """What launch.toml may say otherwise without judging otherwise."""
 
 
@@ -89,7 +89,7 @@ def suite(root: Path, suites: Path) -> Suite:
 
 
 def suite_digest(suites: Path) -> str:
-    """SHA-256 of what has to hold: procedure, launch but for its date and store, every check.
+    """SHA-256 of what has to hold: procedure, launch but for its date, every check.
 
     :raises GoliveError: launch.toml cannot be read.
     """

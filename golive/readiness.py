@@ -91,9 +91,11 @@ def newest(desk: Desk, wanted: Iterable[str]) -> dict[str, Finding]:
     for run in _runs(desk.reports, desk.environment.name, newest_first=True):
         if not missing:
             break
-        for ident in missing & set(run.verdicts):
+        wanted_here = missing & set(run.verdicts)
+        unusable = _unusable(run, desk) if wanted_here else ""
+        for ident in wanted_here:
             verdict = run.verdicts[ident]
-            cause = _unusable(run, desk) or suspect(run, verdict, desk)
+            cause = unusable or suspect(run, verdict, desk)
             if verdict.verdict in _GREEN and cause:
                 verdict = msgspec.structs.replace(
                     verdict, verdict=Verdict.UNKNOWN, message=f"{SUSPECT}: {cause}; look again"

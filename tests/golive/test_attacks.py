@@ -455,6 +455,22 @@ def test_a_threshold_edited_for_one_run(launch: Launch, status: Status) -> None:
     assert "the threshold lag_s was 60 then and is 10 now" in told
 
 
+def test_a_store_that_is_not_named_any_more(launch: Launch, status: Status) -> None:
+    path = launch.path / "suites" / "launch.toml"
+    genuine = path.read_text()
+    (launch.path.parent / "store").mkdir()
+    store = f'"store" = "{launch.path.parent / "store"}", "candidate" ='
+    path.write_text(genuine.replace('"candidate" =', store))
+    launch.commit()
+    launch.run()
+    launch.approve()
+    assert launch.golive("push", "--env", "staging") == 0
+    assert status(launch).startswith("GO ")
+    path.write_text(genuine)
+    launch.commit()
+    assert "committed" in broken(status(launch))
+
+
 def test_an_approver_taken_off_after_the_runs(launch: Launch, status: Status) -> None:
     path = launch.path / "suites" / "launch.toml"
     text = path.read_text()

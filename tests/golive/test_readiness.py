@@ -536,6 +536,8 @@ def test_a_damaged_run_that_claims_another_environment_is_told(launch: Office) -
 def test_a_store_that_was_not_compared_keeps_it_from_going(launch: Office) -> None:
     path = launch.path / "suites" / "launch.toml"
     path.write_text(path.read_text().replace('"candidate" =', '"store" = "/there", "candidate" ='))
+    launch.looked(GREEN, ago=timedelta(0))
+    approve(launch)
     assert broken(look(launch)) == ["store"]
     assert broken(look(launch, elsewhere=["a no-go"])) == ["store"]
     assert broken(look(launch, elsewhere=[])) == []
