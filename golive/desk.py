@@ -100,7 +100,7 @@ class Desk:
                     roles=self.roster.roles_of(one.id) or ["runner"] * (one.id in runners),
                     keys=[k.material for k in one.keys],
                 )
-                for one in (*self.roster.people.values(), *runners.values())
+                for one in self.roster.everybody.values()
             },
         )
 

@@ -159,6 +159,11 @@ class Roster:
     escalation: tuple[Level, ...]
     runners: dict[str, Runner] = field(default_factory=dict)
 
+    @property
+    def everybody(self) -> dict[str, Person | Runner]:
+        """Whoever has keys, by id: people, and machines that run checks."""
+        return {**self.people, **self.runners}
+
     def holders(self, role: str) -> list[Person]:
         """Who holds a role; more than one only for teams."""
         return [p for p in self.people.values() if role in p.roles]
@@ -186,15 +191,14 @@ class Roster:
     def shared_keys(self) -> dict[str, list[str]]:
         """Ids of people and runners whose key another has too, with all who have it."""
         owners: dict[str, list[str]] = defaultdict(list)
-        known: dict[str, Person | Runner] = {**self.people, **self.runners}
-        for one in known.values():
+        for one in self.everybody.values():
             for key in dict.fromkeys(k.identity for k in one.keys):
                 owners[key].append(one.id)
         return {i: ids for ids in owners.values() if len(ids) > 1 for i in ids}
 
     def allowed_signers(self, people: Iterable[str] | None = None) -> str:
         """The keys of these people and runners (default: everybody's) as ssh-keygen reads them."""
-        known: dict[str, Person | Runner] = {**self.people, **self.runners}
+        known = self.everybody
         chosen = known if people is None else [p for p in people if p in known]
         lines = []
         for ident in chosen:

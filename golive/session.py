@@ -43,7 +43,6 @@ from golive.masking import Mask, clean
 from golive.probes import register_all
 from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, Probe, alone, closure, loud
 from golive.readiness import as_line
-from golive.roster import Person, Runner
 from golive.statements import Vouched
 from golive.store import Kept, kept_document
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
@@ -213,8 +212,9 @@ class Session:
             named, key = (os.environ.get(w, "") for w in words)
         try:
             roster = desk.roster
-            everybody: dict[str, Person | Runner] = {**roster.people, **roster.runners}
-            found = signers.at_hand(desk, everybody, named, Path(key) if key else None, words)
+            found = signers.at_hand(
+                desk, roster.everybody, named, Path(key) if key else None, words
+            )
             signer = self._hold.enter_context(found)
             signers.try_out(signer)
         except GoliveError as e:
