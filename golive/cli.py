@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -15,6 +16,8 @@ from golive.verdicts import GoliveError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; exit status 0, 1 (it failed) or 2 (wrong usage)."""
+    if arguments is None:
+        gc.disable()  # a command is short, and reads much that nothing refers back to
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["rehearsal"]:
         from rehearsal import cli as rehearsal_cli

@@ -26,6 +26,14 @@ def decode(data: bytes | str, kind: type[T], *, strict: bool = True) -> T:
     return msgspec.json.decode(data, type=_known(kind), strict=strict)
 
 
+def decode_lines(data: bytes, kind: type[T]) -> list[T]:
+    """Values from JSON, one on each line.
+
+    :raises msgspec.MsgspecError, RecursionError, UnicodeDecodeError: as :func:`decode`.
+    """
+    return msgspec.json.Decoder(_known(kind)).decode_lines(data)
+
+
 def convert(value: Any, kind: type[T], *, strict: bool = True, str_keys: bool = False) -> T:
     """A value from plain dicts and lists.
 

@@ -30,7 +30,7 @@ from typing import Any
 import msgspec
 
 from golive import files, signatures
-from golive.decoding import convert, decode
+from golive.decoding import convert, decode, decode_lines
 from golive.masking import Mask
 from golive.roster import Roster
 from golive.verdicts import GoliveError, ProbeError, Verdict
@@ -459,13 +459,17 @@ def _lines(path: Path, kind: type[Any], *, ended: bool) -> list[Any]:
     tail = lines.pop()
     if tail and ended:
         raise GoliveError(f"{path}: is damaged: its last line was cut off")
-    out = []
+    whole = data[: len(data) - len(tail)]
+    with contextlib.suppress(*_NO_RECORD):
+        found = decode_lines(whole, kind)
+        if len(found) == len(lines):  # an empty line is none of ours
+            return found
     for number, line in enumerate(lines, 1):
         try:
-            out.append(decode(line, kind))
+            decode(line, kind)
         except _NO_RECORD as e:
             raise GoliveError(f"{path}: line {number} is damaged: {e}") from None
-    return out
+    raise GoliveError(f"{path}: is damaged: its lines are not as golive writes them")
 
 
 def _encodable(value: Any) -> Any:
