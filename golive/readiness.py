@@ -708,7 +708,7 @@ def _committed(desk: Desk, record: _Record, used: set[str]) -> Rule:
     return Rule(
         name="committed",
         subject="the suites, and those of the runs that count",
-        observed=_listed(wrong) if wrong else f"as committed, in {len(used)} runs",
+        observed=_listed(wrong) if wrong else f"as committed; runs that count: {len(used)}",
         required="as committed, and the same",
         holds=not wrong,
     )

@@ -319,7 +319,7 @@ def _sentence(answer: Answer, counted: int) -> str:
     waiting = len(answer.in_the_way)
     said = []
     if waiting:
-        verb = "stands" if waiting == 1 else "stand"
+        verb = "stands" if waiting in (1, counted) else "stand"
         of = "every one" if waiting == counted else f"{waiting:,}"
         said.append(f"{of} of {pages.counted(counted, 'item')} {verb} in the way")
     elif not counted:
@@ -356,9 +356,23 @@ def _steps(answer: Answer) -> list[Step]:
             "golive approve go|no-go",
         ),
         "no-objection": Step("Settle the objections below with those who raised them"),
-        "runs": Step("Bring back the runs that cannot be read", "golive pull"),
+        "suspect": Step(
+            "Run again what is SUSPECT: it was looked at by other checks, thresholds or code",
+            f"pytest --env {answer.environment}",
+        ),
+        "runs": Step(
+            "Bring back the runs that cannot be trusted, or two people set them aside",
+            "golive set-aside RUN",
+        ),
+        "chain": Step(
+            "Bring back the records that are missing, or two people set them aside", "golive pull"
+        ),
+        "store": Step("Fetch what the store holds and this machine does not", "golive pull"),
         "ids": Step("Run again with the suite of this procedure"),
-        "statements": Step("Bring back or remove the statements that cannot be read"),
+        "statements": Step(
+            "Whoever signed what cannot be trusted signs it again, or two people set it aside",
+            "golive set-aside STATEMENT",
+        ),
         "clock": Step("Set this machine's clock, then ask again"),
         "waivers": Step("Mend what is waived until no more is than launch.toml allows"),
         "committed": Step("Commit the suite, then run again"),

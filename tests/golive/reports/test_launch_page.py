@@ -243,7 +243,16 @@ def test_whose_items_are_due_first_acts_first_and_is_named(runs: Any, show: Any)
     [
         ("approved", "Decide on the launch: executive team. golive approve go|no-go"),
         ("no-objection", "Settle the objections below with those who raised them."),
-        ("runs", "Bring back the runs that cannot be read. golive pull"),
+        (
+            "runs",
+            "Bring back the runs that cannot be trusted, or two people set them aside."
+            " golive set-aside RUN",
+        ),
+        (
+            "chain",
+            "Bring back the records that are missing, or two people set them aside. golive pull",
+        ),
+        ("store", "Fetch what the store holds and this machine does not. golive pull"),
         ("clock", "Set this machine's clock, then ask again."),
     ],
 )
