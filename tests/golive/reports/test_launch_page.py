@@ -245,8 +245,10 @@ def test_whose_items_are_due_first_acts_first_and_is_named(runs: Any, show: Any)
         ("no-objection", "Settle the objections below with those who raised them."),
         (
             "runs",
-            "Bring back the runs that cannot be trusted, or two people set them aside."
-            " golive set-aside RUN",
+            (
+                "Bring back the runs that cannot be trusted, or two people set them aside."
+                " golive set-aside RUN"
+            ),
         ),
         (
             "chain",
