@@ -7,6 +7,7 @@ is asked again.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ from tests.conftest import (
     STATED,
     Folder,
     Office,
+    make_key,
     small_procedure,
     toml,
 )
@@ -600,3 +602,39 @@ def test_a_runner_states_nothing(launch: Launch, status: Status) -> None:
     roster = launch.path / "suites" / "people" / "roster.toml"
     assert RUNNER in roster.read_text()
     assert status(launch).startswith("GO ")
+
+
+def in_other_spelling(public: str) -> str:
+    """The same RSA key with a zero before its exponent."""
+    kind, text = public.split()[:2]
+    blob = base64.b64decode(text)
+    exponent = 4 + len(kind)
+    size = int.from_bytes(blob[exponent : exponent + 4], "big")
+    longer = (size + 1).to_bytes(4, "big") + b"\0" + blob[exponent + 4 :]
+    return f"{kind} {base64.b64encode(blob[:exponent] + longer).decode()}"
+
+
+@pytest.mark.parametrize("spell", [str, in_other_spelling])
+def test_one_key_for_two_people_in_two_spellings(
+    launch: Launch, capsys: pytest.CaptureFixture[str], spell: Callable[[str], str]
+) -> None:
+    make_key(launch.path / "keys" / "both", "rsa")
+    known = {who: public_of(launch, who) for who in ("elena", "tess", "both")}
+    assert spell is str or spell(known["both"]) != known["both"]
+    roster = launch.path / "suites" / "people" / "roster.toml"
+    text = roster.read_text().replace(known["elena"], known["both"])
+    roster.write_text(text.replace(known["tess"], spell(known["both"])))
+    launch.commit()
+    capsys.readouterr()
+    for person in ("elena", "tess"):
+        words = ["--as", person, "--key", launch.key("both"), "--env", "staging"]
+        assert launch.golive("approve", "go", "--reason", "as agreed", *words) == 1
+    assert launch.golive("status", "--env", "staging") == 1
+    said = capsys.readouterr()
+    assert "have the same key" in said.err or "person tess: keys.public" in said.err
+    assert "GO " not in said.out.replace("NO-GO", "")
+
+
+def public_of(launch: Launch, who: str) -> str:
+    """Somebody's public key, as the roster has it."""
+    return " ".join(Path(f"{launch.key(who)}.pub").read_text().split()[:2])
