@@ -69,10 +69,12 @@ QUICK = {
 
 
 def today() -> date:
-    """The Monday of this week: the day the synthetic data is laid around. The seed reaches
-    weeks ahead, so that the data of a week may serve all of it."""
-    now = datetime.now(UTC).date()
-    return now - timedelta(days=now.weekday())
+    """The day the synthetic data is laid around, in UTC: visits before it are over and paid for.
+
+    A day of its own for each day: laid around a day of last week, the visits of last week would
+    be without payments, which the planner cannot know.
+    """
+    return datetime.now(UTC).date()
 
 
 def lay_out(r: Rehearsal) -> None:
