@@ -30,7 +30,6 @@ from golive import (
     marks,
     procedure,
     rehearsing,
-    signers,
     streams,
     verdicts,
 )
@@ -40,10 +39,11 @@ from golive.desk import Desk
 from golive.items import Card, card_of, described
 from golive.loading import Loaded, Sources
 from golive.masking import Mask, clean
+from golive.people.statements import Vouched
 from golive.probes import register_all
 from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, Probe, alone, closure, loud
 from golive.readiness import as_line
-from golive.statements import Vouched
+from golive.signing import signers
 from golive.store import Kept, kept_document
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
 

@@ -146,8 +146,8 @@ IMPORTED = {
     "__future__", "collections", "collections.abc", "datetime", "itertools", "pathlib", "re",
     "typing", "urllib.parse", "zoneinfo", "golive", "golive.claims", "golive.deliverables",
     "golive.desk", "golive.environments", "golive.items", "golive.launch", "golive.papers",
-    "golive.reports", "golive.reports.documents", "golive.roster", "golive.statements",
-    "golive.store", "golive.verdicts",
+    "golive.people.roster", "golive.people.statements", "golive.reports",
+    "golive.reports.documents", "golive.store", "golive.verdicts",
 }  # fmt: skip
 """What an item may import, besides papers' kinds and what a probe's facts are."""
 RECORDS = {"findings", "readiness"}

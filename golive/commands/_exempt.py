@@ -9,7 +9,7 @@ from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.commands._signer import Signer
 from golive.desk import Desk
-from golive.statements import Kind, Statement
+from golive.people.statements import Kind, Statement
 from golive.verdicts import GoliveError
 
 

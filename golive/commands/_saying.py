@@ -20,8 +20,7 @@ from golive.desk import Desk
 from golive.files import read_text, write
 from golive.launch import parse_date, parse_length
 from golive.masking import MASKED, clean, given_away
-from golive.procedure import Item
-from golive.statements import (
+from golive.people.statements import (
     Evidence,
     Kind,
     Signed,
@@ -34,6 +33,7 @@ from golive.statements import (
     keep,
     sayable,
 )
+from golive.procedure import Item
 from golive.verdicts import GoliveError, Pending
 
 _MOST_FETCHED_BYTES = 16 * 2**20

@@ -10,7 +10,7 @@ import msgspec
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.desk import Desk
-from golive.statements import FOR_GOOD, is_no_go
+from golive.people.statements import FOR_GOOD, is_no_go
 from golive.verdicts import GoliveError
 
 

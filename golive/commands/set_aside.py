@@ -14,7 +14,7 @@ from golive.commands._exempt import one_of
 from golive.commands._saying import Draft, tell
 from golive.commands._signer import Signer
 from golive.desk import Desk
-from golive.statements import UNREADABLE, Statement, digest_of
+from golive.people.statements import UNREADABLE, Statement, digest_of
 from golive.verdicts import GoliveError
 
 

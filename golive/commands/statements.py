@@ -10,7 +10,7 @@ from typing import Any
 from golive.commands import _saying
 from golive.commands._saying import tell
 from golive.desk import Desk
-from golive.statements import Signed, Statement, is_no_go
+from golive.people.statements import Signed, Statement, is_no_go
 
 SCHEMA = 1
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from golive import environments, package
 from golive.commands._saying import tell
-from golive.drift import LAUNCH
 from golive.launch import parse_date, parse_length
 from golive.package import Trust, Verified
+from golive.package.drift import LAUNCH
 from golive.reports.pages import counted
 from golive.verdicts import GoliveError
 

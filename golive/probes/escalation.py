@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from golive.environments import Environment
+from golive.people.roster import Level, Person, Vendor
 from golive.probes import commands, mail, prometheus, sms
 from golive.probes.contacts import read_roster
 from golive.probing import pause, probe
-from golive.roster import Level, Person, Vendor
 from golive.verdicts import ProbeError
 
 IMPACT = "drill, nothing is wrong: customers could not pay"

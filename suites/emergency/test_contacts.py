@@ -11,6 +11,8 @@ from golive.launch import Launch, Limits
 from golive.papers import Papers
 from golive.papers.approval import Delegation
 from golive.papers.kinds import VendorSupport
+from golive.people.roster import Roster, Vendor
+from golive.people.statements import Vouched
 from golive.probes.calendar import LaunchCalendar
 from golive.probes.contacts import ContactTest
 from golive.probes.iam import AwsGroups
@@ -19,8 +21,6 @@ from golive.probes.mail import SendingAccount
 from golive.probes.status_page import Member
 from golive.probes.stripe_account import StripeAccount
 from golive.probes.vendors import Portals, left_open
-from golive.roster import Roster, Vendor
-from golive.statements import Vouched
 
 # --- Primary Contacts -----------------------------------------------------------------------------
 

@@ -25,13 +25,13 @@ from golive.papers.aftermath import (
 from golive.papers.approval import BusinessCase
 from golive.papers.kinds import RiskRegister, Stakeholders
 from golive.papers.messages import Figure, MediaLog, Message, personal_data, unsaid
+from golive.people.statements import Vouched
 from golive.probes.answers import Answers
 from golive.probes.calendar import LaunchCalendar
 from golive.probes.mail import Delivery
 from golive.probes.pages import Link
 from golive.probes.told import Arrival, Arrivals
 from golive.probes.tracker import Issues
-from golive.statements import Vouched
 from golive.verdicts import Verdict
 
 PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")

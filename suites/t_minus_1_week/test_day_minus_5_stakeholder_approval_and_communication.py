@@ -37,6 +37,7 @@ from golive.papers.kinds import (
     RoleTable,
 )
 from golive.papers.messages import CommunicationPlan
+from golive.people.statements import Vouched
 from golive.probes.answers import Answers
 from golive.probes.calendar import LaunchCalendar
 from golive.probes.components import Component
@@ -45,7 +46,6 @@ from golive.probes.launch_tools import Manifest
 from golive.probes.sales import Sales
 from golive.probes.status_page import Member
 from golive.reports.documents import Table
-from golive.statements import Vouched
 
 REVIEWS = ("D-5.1.1", "D-5.1.2", "D-5.1.3", "D-5.1.4")
 REVIEWED = ("architecture.md", "business-case.md", "executive-presentation.md")

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from golive import signatures
-from golive.statements import BODY, EVIDENCE, Signed, digest_of
+from golive.people import signatures
+from golive.people.statements import BODY, EVIDENCE, Signed, digest_of
 from golive.verdicts import GoliveError, Pending
 from tests.conftest import STATED, Office
-from tests.golive.test_statements import forged
+from tests.golive.people.test_statements import forged
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

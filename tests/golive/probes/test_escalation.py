@@ -15,11 +15,11 @@ import yaml
 
 from golive.claims import Claim
 from golive.environments import Environment
+from golive.people.roster import Level, Person, Roster, Vendor
 from golive.probes import escalation
 from golive.probes.escalation import EscalationDrill, Page, RuleTrial
 from golive.probes.prometheus import Rule
 from golive.probing import Ended, FactStore
-from golive.roster import Level, Person, Roster, Vendor
 from rehearsal import binaries
 from rehearsal.parts.prometheus import RULES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from golive.signatures import sign, signature_of, verify
+from golive.people.signatures import sign, signature_of, verify
 from golive.verdicts import GoliveError
 
 

@@ -38,8 +38,8 @@ from golive.answer import (
 from golive.desk import Desk
 from golive.files import shown
 from golive.masking import clean
+from golive.people.statements import Signed, Statements, digest_of
 from golive.procedure import Item
-from golive.statements import Signed, Statements, digest_of
 from golive.verdicts import GoliveError, Pending, Verdict
 
 _GREEN = frozenset({Verdict.PASS, Verdict.WAIVED, Verdict.NOT_APPLICABLE})

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from golive import signed
 from golive.cli import main
+from golive.people.signatures import sign, signature_of
 from golive.reports.documents import Document, Signer, read_document, write_document
-from golive.signatures import sign, signature_of
+from golive.signing import signed
 from golive.store import DOCUMENTS, Store, pull, push
 from golive.verdicts import GoliveError
 from tests.conftest import Office

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golive import signatures
-from golive.signatures import RUNS, STATEMENTS
-from golive.sshsig import is_good
+from golive.people import signatures
+from golive.people.signatures import RUNS, STATEMENTS
+from golive.people.sshsig import is_good
 from tests.conftest import make_key
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

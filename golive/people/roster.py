@@ -39,8 +39,8 @@ import msgspec
 
 from golive.decoding import convert
 from golive.environments import explained, read_toml
-from golive.keys import KINDS, identity
-from golive.signatures import DOCUMENTS, RUNS, Signature, signature_of, verify
+from golive.people.keys import KINDS, identity
+from golive.people.signatures import DOCUMENTS, RUNS, Signature, signature_of, verify
 from golive.verdicts import GoliveError
 
 SCHEMA = 1
@@ -66,7 +66,7 @@ class Key(_Section, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """What it is, however it is written: see :func:`golive.keys.identity`."""
+        """What it is, however it is written: see :func:`golive.people.keys.identity`."""
         return identity(self.public)
 
 

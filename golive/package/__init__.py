@@ -26,10 +26,9 @@ from typing import IO, Literal, get_args
 
 import msgspec
 
-from golive import decoding, drift, ledger, provenance, signatures
+from golive import decoding, ledger, provenance
 from golive import launch as launch_file
 from golive import procedure as procedure_file
-from golive import roster as roster_file
 from golive.answer import GO, Answer, decode, encode
 from golive.desk import Desk
 from golive.environments import Outline, People
@@ -37,11 +36,14 @@ from golive.files import folder as make_folder
 from golive.files import read as read_file
 from golive.files import write as write_file
 from golive.masking import Mask, given_away
+from golive.package import drift
+from golive.people import roster as roster_file
+from golive.people import signatures
+from golive.people.roster import Person, Roster, Runner
+from golive.people.statements import BODY, EVIDENCE, digest_of, read_statement
 from golive.readiness import assess
 from golive.reports import launch_page, sheets
 from golive.reports.documents import read_document
-from golive.roster import Person, Roster, Runner
-from golive.statements import BODY, EVIDENCE, digest_of, read_statement
 from golive.verdicts import GoliveError
 
 SUMS = "SHA256SUMS"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from golive import files, sshsig
+from golive import files
+from golive.people import sshsig
 from golive.verdicts import GoliveError, ProbeError
 
 DOCUMENTS = "golive-document"

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from golive import readiness, signatures
+from golive import readiness
 from golive.answer import MISSING, STALE, UNWRITTEN
 from golive.claims import Claim, at_most, each_at_most, equal, holds, none_of, same_set
 from golive.desk import Desk
@@ -21,6 +21,9 @@ from golive.files import sha256
 from golive.launch import Launch
 from golive.ledger import ItemVerdict, Line
 from golive.masking import Mask
+from golive.people import signatures
+from golive.people.signatures import Signature
+from golive.people.statements import Exemption, Signed, Vouched
 from golive.readiness import Finding, as_line
 from golive.reports import overview, pages
 from golive.reports.documents import (
@@ -41,8 +44,6 @@ from golive.reports.documents import (
     write_document,
 )
 from golive.reports.overview import Standing
-from golive.signatures import Signature
-from golive.statements import Exemption, Signed, Vouched
 from golive.verdicts import GoliveError, Pending, ProbeError, Verdict
 
 Write = Callable[["Basis"], Content]

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from golive import launch, procedure
-from golive.roster import Roster, load
-from golive.signatures import sign, signature_of
+from golive.people.roster import Roster, load
+from golive.people.signatures import sign, signature_of
 from golive.verdicts import GoliveError
 from tests.conftest import Office, toml
 
-SUITES = Path(__file__).resolve().parent.parent.parent / "suites"
+SUITES = Path(__file__).resolve().parents[3] / "suites"
 PERSON = {"id": "ada", "name": "Ada Obi", "email": "a@example.com", "phone": "+12025550100"}
 
 

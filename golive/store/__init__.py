@@ -35,13 +35,15 @@ from typing import Any
 import fsspec
 import msgspec
 
-from golive import ledger, signed, statements
+from golive import ledger
 from golive.decoding import decode
 from golive.desk import Desk
 from golive.files import create, read
 from golive.files import folder as make_folder
 from golive.files import write as write_file
 from golive.masking import Mask, given_away
+from golive.people import statements
+from golive.signing import signed
 from golive.verdicts import GoliveError, Pending, ProbeError
 
 RUNS, STATEMENTS, DOCUMENTS = KINDS = ("runs", "statements", "documents")

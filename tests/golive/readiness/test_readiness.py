@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from golive import ledger, signatures
+from golive import ledger
 from golive.answer import (
     GO,
     MISSING,
@@ -25,6 +25,7 @@ from golive.answer import (
     decode,
     encode,
 )
+from golive.people import signatures
 from golive.readiness import assess, counts
 from golive.verdicts import GoliveError, Verdict
 from tests.conftest import HELD, ITEMS, SIGNING, Office

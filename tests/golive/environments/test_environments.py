@@ -13,7 +13,7 @@ from golive.masking import MASKED, Mask
 from golive.verdicts import GoliveError
 from tests.conftest import SECRET, SECRET_VARIABLE, small_environment, toml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 Path_ = tuple[str | int, ...]
 
 

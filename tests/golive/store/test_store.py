@@ -27,13 +27,14 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from golive import ledger, signatures, statements, store
+from golive import ledger, store
 from golive.cli import main
 from golive.desk import Desk
 from golive.ledger import Ledger
 from golive.masking import Mask
-from golive.signatures import sign
-from golive.statements import Evidence, Statement
+from golive.people import signatures, statements
+from golive.people.signatures import sign
+from golive.people.statements import Evidence, Statement
 from golive.store import (
     DOCUMENTS,
     KINDS,
@@ -50,13 +51,13 @@ from golive.store import (
 )
 from golive.verdicts import GoliveError, Pending, ProbeError, Verdict
 from tests.conftest import RUNNER, SECRET, SECRET_VARIABLE, Folder, Office
+from tests.golive.signing.test_signed import by_command, make
 from tests.golive.test_ledger import NOW, head, verdict
-from tests.golive.test_signed import by_command, make
 
 RUN = "20261124T090000.000000Z-staging-ab12"
 OTHER_RUN = "20261124T100000.000000Z-rehearsal-cd34"
 COMMAND = "import sys; from golive.cli import main; sys.exit(main(sys.argv[1:]))"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 # -- a clone, and what lies in it ---------------------------------------------------------------

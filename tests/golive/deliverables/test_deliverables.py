@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from golive import ledger, readiness, statements
+from golive import ledger, readiness
 from golive.claims import equal
 from golive.deliverables import (
     NOBODY_LOOKED,
@@ -33,6 +33,8 @@ from golive.desk import Desk
 from golive.environments import Outline, People
 from golive.launch import Launch, Limits
 from golive.masking import Mask
+from golive.people import statements
+from golive.people.signatures import sign, signature_of
 from golive.procedure import Item, Procedure
 from golive.provenance import Origin
 from golive.reports.documents import (
@@ -43,7 +45,6 @@ from golive.reports.documents import (
     read_document,
     write_document,
 )
-from golive.signatures import sign, signature_of
 from golive.verdicts import Pending, ProbeError, Verdict
 from tests.conftest import toml
 

@@ -31,7 +31,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from golive import signatures
 from golive.claims import Claim, holds, same_set
 from golive.decoding import decode
 from golive.files import NotThere, read, shown, write
@@ -40,8 +39,9 @@ from golive.files import sha256 as sha256_of
 from golive.items import Card
 from golive.launch import Launch
 from golive.masking import clean, private_key
+from golive.people import signatures
+from golive.people.roster import Roster
 from golive.procedure import Item, Procedure
-from golive.roster import Roster
 from golive.verdicts import GoliveError, Pending
 
 SCHEMA = 2

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golive import signatures
-from golive.statements import (
+from golive.people import signatures
+from golive.people.statements import (
     BODY,
     EVIDENCE,
     Evidence,

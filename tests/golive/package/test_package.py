@@ -22,10 +22,10 @@ from golive import ledger, package, provenance
 from golive.answer import GO, NO_GO
 from golive.cli import main
 from golive.masking import Mask
+from golive.people.signatures import DOCUMENTS, sign
+from golive.people.statements import canonical
 from golive.readiness import assess
 from golive.reports.documents import Document, Signer, write_document
-from golive.signatures import DOCUMENTS, sign
-from golive.statements import canonical
 from golive.verdicts import GoliveError, Verdict
 from tests.conftest import COMMIT, ITEMS, SECRET, SECRET_VARIABLE, SIGNING, Office
 

@@ -16,9 +16,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from golive import signatures
 from golive.desk import Desk
-from golive.roster import Key, Person, Runner, key_material
+from golive.people import signatures
+from golive.people.roster import Key, Person, Runner, key_material
 from golive.verdicts import GoliveError
 
 _LIMIT_S = 30.0

@@ -1,4 +1,4 @@
-"""SSH signatures checked in this process: the quick half of :mod:`golive.signatures`.
+"""SSH signatures checked in this process: the quick half of :mod:`golive.people.signatures`.
 
 A launch has hundreds of signatures, and starting ssh-keygen for each takes most of a status's
 time. Here only the plain case is answered, and only with yes: an Ed25519, ECDSA or RSA key of the
@@ -44,7 +44,7 @@ def is_good(
     """Whether a signature over ``data`` is plainly right; False says only that it has to be
     looked at more closely.
 
-    :param signers: the text of an allowed signers file, see :meth:`golive.roster.Roster`.
+    :param signers: the text of an allowed signers file, see :meth:`golive.people.roster.Roster`.
     :param at: the time at which the key must have been valid.
     """
     match = _ARMOUR.fullmatch(armoured)
