@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from golive.environments import read_toml
 from golive.files import read
 from golive.items import MOST_SOURCE_BYTES, read_cards_of
 from golive.ledger import Suite
+from golive.toml import read_toml
 
 _OWN = Path(__file__).resolve().parent
 _LIMIT_S = 30.0

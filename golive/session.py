@@ -45,6 +45,7 @@ from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, Probe, alone, cl
 from golive.readiness import as_line
 from golive.signing import signers
 from golive.store import Kept, kept_document
+from golive.toml import read_toml
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
 
 _PACKAGES = ("golive", "pytest", "pytest-html", "psycopg", "redis", "requests", "boto3", "sslyze")
@@ -130,7 +131,7 @@ class Session:
         option = config.option
         self.reports = self.root / "reports" if option.reports is None else Path(option.reports)
         self.env_file = environments.find(option.env, suites)
-        raw = environments.read_toml(self.env_file)
+        raw = read_toml(self.env_file)
         self.is_rehearsal = raw.get("kind") == "rehearsal"
         self.today = (
             date.today()  # noqa: DTZ011 - the owner's own calendar
@@ -419,7 +420,7 @@ class Session:
             self._write(f"drilling meanwhile, on copies: {', '.join(drills)}")
 
     def _start_environment(self) -> None:
-        started = environments.read_toml(self.env_file).get("started")
+        started = read_toml(self.env_file).get("started")
         if not isinstance(started, dict) or not isinstance(started.get("command"), list):
             return
         command = [str(a).format(python=sys.executable) for a in started["command"]]

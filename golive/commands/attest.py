@@ -15,9 +15,9 @@ from golive.commands._saying import tell
 from golive.commands._signer import Signer
 from golive.decoding import convert
 from golive.desk import Desk
-from golive.environments import read_toml
 from golive.people.statements import Signed
 from golive.procedure import Item
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 

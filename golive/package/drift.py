@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from golive import procedure
-from golive.environments import read_toml
 from golive.items import Card, read_cards_of
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 LAUNCH, PROCEDURE = "launch.toml", "procedure.toml"

@@ -38,9 +38,10 @@ from pathlib import Path
 import msgspec
 
 from golive.decoding import convert
-from golive.environments import explained, read_toml
+from golive.environments.errors import explained
 from golive.people.keys import KINDS, identity
 from golive.people.signatures import DOCUMENTS, RUNS, Signature, signature_of, verify
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 SCHEMA = 1

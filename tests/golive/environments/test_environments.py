@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from golive import environments
 from golive.environments import Environment, find, load, secrets_at_hand
 from golive.masking import MASKED, Mask
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 from tests.conftest import SECRET, SECRET_VARIABLE, small_environment, toml
 
@@ -224,7 +224,7 @@ def test_what_is_no_toml_is_refused(tmp_path: Path, data: bytes | None, message:
     else:
         path.write_bytes(data)
     with pytest.raises(GoliveError) as caught:
-        environments.read_toml(path)
+        read_toml(path)
     assert str(caught.value) == f"{path}: {message}"
 
 
@@ -233,7 +233,7 @@ def test_the_declared_environments_load_once_their_secrets_are_set(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = ROOT / f"suites/environments/{name}.toml"
-    for variable in _variables(environments.read_toml(path)):
+    for variable in _variables(read_toml(path)):
         monkeypatch.setenv(variable, SECRET)
     env = load(path, ROOT / "suites/product.toml", tmp_path, Mask())
     assert env.name == name
