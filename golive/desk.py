@@ -17,7 +17,7 @@ from golive.ledger import Rules, Signatory
 from golive.masking import Mask
 from golive.people import roster
 from golive.people.roster import Person
-from golive.people.statements import MOST_EVIDENCE_BYTES, Statements, Vouched
+from golive.people.statements import MOST_EVIDENCE_BYTES, Entitlement, Statements, Vouched
 from golive.verdicts import GoliveError, Pending
 
 
@@ -195,12 +195,14 @@ class Desk:
         """What people have signed, as it lies there now."""
         return Statements(
             self._stated,
-            roster=self.roster,
-            launch=self.launch,
-            procedure=self.procedure,
-            environment=self.environment.name,
-            environment_kind=self.environment.kind,
-            cards=self.cards,
+            Entitlement(
+                roster=self.roster,
+                launch=self.launch,
+                procedure=self.procedure,
+                environment=self.environment.name,
+                environment_kind=self.environment.kind,
+                cards=self.cards,
+            ),
         )
 
     def vouched(self, item: str) -> Vouched:

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, kind: Kind, *, risk: str = "", until: str =
     seconds = [
         f"{r} ({', '.join(p.name for p in desk.roster.entitled(r)) or 'nobody'})"
         for r in dict.fromkeys([*_owners(desk, options.item), *desk.launch.second_signers])
-        if not desk.statements.not_both(options.item, signed.statement.role, r)
+        if not desk.statements.entitlement.not_both(options.item, signed.statement.role, r)
     ]
     tell(
         f"  missing   a second person, as {' or '.join(seconds)}:"
@@ -75,7 +75,7 @@ def _first(
     allowed = list(dict.fromkeys([*_owners(desk, item), *desk.launch.second_signers]))
     role = one_of(desk, signer, allowed, options.role)
     now = datetime.now(UTC).replace(microsecond=0)
-    ends = _saying.until(until, now, desk.statements.latest(kind, item, now), "--until")
+    ends = _saying.until(until, now, desk.statements.entitlement.latest(kind, item, now), "--until")
     return _saying.draft(
         desk, kind, signer.person.id, role, options.reason,
         item=item, risk=risk, made_at=now, expires_at=ends,
@@ -95,7 +95,7 @@ def _second(desk: Desk, signer: Signer, kind: Kind, options: argparse.Namespace)
             f"--second: {said.by} signed {first.id} first; expected another person to sign second"
         )
     own = desk.roster.roles_of(signer.person.id)
-    causes = {r: desk.statements.not_both(said.item, said.role, r) for r in own}
+    causes = {r: desk.statements.entitlement.not_both(said.item, said.role, r) for r in own}
     role = one_of(desk, signer, [r for r in own if not causes[r]], options.role, causes)
     tell(*(line.replace("signed:", "first:", 1) for line in _saying.shown(desk, first)), "")
     return _saying.draft(

@@ -108,7 +108,7 @@ def draft(
         readiness=readiness,
         before=desk.tips(),
         made_at=at,
-        expires_at=expires_at or desk.statements.latest(kind, item, at),
+        expires_at=expires_at or desk.statements.entitlement.latest(kind, item, at),
     )
     sayable(statement)
     return statement
@@ -178,7 +178,7 @@ def attestation(
     for file in files:
         evidence_of(file)
     now = datetime.now(UTC).replace(microsecond=0)
-    ends = until(expires, now, desk.statements.latest("attest", item, now), "--expires")
+    ends = until(expires, now, desk.statements.entitlement.latest("attest", item, now), "--expires")
     statement = draft(
         desk, "attest", signer.person.id, role, text,
         item=item, data=data, evidence=links, made_at=now, expires_at=ends,
@@ -192,15 +192,15 @@ def role_for(desk: Desk, person: str, item: str, wanted: str = "") -> str:
     :raises GoliveError: the person has none, or not the wanted one.
     """
     own = desk.roster.roles_of(person)
-    if desk.statements.is_asked_of_each(item):
+    if desk.statements.entitlement.is_asked_of_each(item):
         may = own
     else:
-        allowed = desk.statements.may_attest(item)
+        allowed = desk.statements.entitlement.may_attest(item)
         may = [r for r in allowed if r in own]
     if wanted and wanted in may:
         return wanted
     if wanted or not may:
-        asked = desk.statements.may_attest(item)
+        asked = desk.statements.entitlement.may_attest(item)
         who = "; ".join(f"{r} ({entitled(desk, r)})" for r in asked)
         what = f"--role: found {wanted}" if wanted else f"--as: found {person}"
         raise GoliveError(
@@ -346,7 +346,7 @@ def shown(desk: Desk, signed: Signed) -> list[str]:
         now = f"SHA-256 {s.data['sha256'][:12]}..." if s.data["sha256"] else "missing"
         lines.append(f"  holds     as long as that record is as it is now ({now})")
     elif s.kind != "revoke" and not is_no_go(s):
-        ends = f"{desk.statements.ends(s):%Y-%m-%d %H:%M} UTC"
+        ends = f"{desk.statements.entitlement.ends(s):%Y-%m-%d %H:%M} UTC"
         changes = ", or until the item, its check or a paper of it changes" if s.item else ""
         lines.append(f"  holds     until {ends}{changes}")
     return lines
@@ -370,7 +370,7 @@ def told_after(desk: Desk, signer: Signer, signed: Signed) -> list[str]:
     lines = [*shown(anew, signed), f"  key       {signer.told}", *unsearched(anew)]
     if signed.statement.kind == "attest":
         item = signed.statement.item
-        if anew.statements.is_asked_of_each(item):
+        if anew.statements.entitlement.is_asked_of_each(item):
             lines.append("  next      everybody else of those who have to state it in person")
         else:
             missing = still_missing(anew, item)

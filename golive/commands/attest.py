@@ -198,7 +198,7 @@ def _is_mine(desk: Desk, signer: Signer, line: Item) -> bool:
         return True
     if not _saying.still_missing(desk, line.id):
         return False
-    missing = _saying.lacking(desk, line.id) or desk.statements.may_attest(line.id)
+    missing = _saying.lacking(desk, line.id) or desk.statements.entitlement.may_attest(line.id)
     return any(role in own for role in missing)
 
 

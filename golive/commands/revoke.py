@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
                 made = msgspec.structs.replace(
                     made, item=said.item, title=said.title, fingerprint=said.fingerprint
                 )
-                may += [made] if desk.statements.may_revoke(made, target) else []
+                may += [made] if desk.statements.entitlement.may_revoke(made, target) else []
         if not may:
             if is_no_go(said):
                 raise GoliveError(

@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
         by = f"{found.first.statement.by} and {found.second.statement.by}"
         tell(f"  complete  {record} is set aside, signed by {by}")
         return 0
-    roles = [r for r in desk.statements.may_set_aside
-             if not desk.statements.not_both_aside(made.role, r)]  # fmt: skip
+    roles = [r for r in desk.statements.entitlement.may_set_aside
+             if not desk.statements.entitlement.not_both_aside(made.role, r)]  # fmt: skip
     seconds = (f"{r} ({_saying.entitled(desk, r)})" for r in roles)
     tell(
         f"  missing   a second person, as {' or '.join(seconds)}:"
@@ -73,7 +73,7 @@ def _first(desk: Desk, signer: Signer, options: argparse.Namespace) -> Statement
     sha256 = "" if place is None else digest_of(place)
     if sha256 == UNREADABLE:
         raise GoliveError(f"{place}: cannot be read whole; make it readable, then set it aside")
-    role = one_of(desk, signer, desk.statements.may_set_aside, options.role)
+    role = one_of(desk, signer, desk.statements.entitlement.may_set_aside, options.role)
     tell(f"{record}: {wrong}", "")
     return _saying.draft(
         desk, "set-aside", signer.person.id, role, options.reason,
@@ -103,7 +103,7 @@ def _second(desk: Desk, signer: Signer, options: argparse.Namespace) -> Statemen
             " a first part about what lies there now"
         )
     own = desk.roster.roles_of(signer.person.id)
-    causes = {r: desk.statements.not_both_aside(said.role, r) for r in own}
+    causes = {r: desk.statements.entitlement.not_both_aside(said.role, r) for r in own}
     role = one_of(desk, signer, [r for r in own if not causes[r]], options.role, causes)
     tell(*(line.replace("signed:", "first:", 1) for line in _saying.shown(desk, first)), "")
     return _saying.draft(

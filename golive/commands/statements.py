@@ -68,7 +68,7 @@ def _lines(desk: Desk, signed: Signed) -> list[str]:
     elif is_no_go(s):
         state = f"holds until {s.by} lifts it"
     else:
-        state = f"holds until {desk.statements.ends(s):%Y-%m-%d %H:%M} UTC"
+        state = f"holds until {desk.statements.entitlement.ends(s):%Y-%m-%d %H:%M} UTC"
     what = f"{s.kind} {s.item or s.data.get('decision') or s.data.get('record', '')}".strip()
     lines = [
         f"{what}  by {s.by} as {s.role}  {s.made_at:%Y-%m-%d %H:%M} UTC  {state}",
@@ -128,4 +128,4 @@ def _told(
 def _ends_at(desk: Desk, s: Statement) -> str | None:
     if s.kind in ("revoke", "set-aside") or is_no_go(s):
         return None
-    return desk.statements.ends(s).isoformat()
+    return desk.statements.entitlement.ends(s).isoformat()

@@ -464,7 +464,7 @@ class Deliverable:
             ahead = days_after_launch - desk.procedure.items[self.basis.item].due_day
             day = datetime.now(UTC).date() + timedelta(days=ahead)
         ends = {
-            f"{i} by {s.statement.by}": desk.statements.ends(s.statement)
+            f"{i} by {s.statement.by}": desk.statements.entitlement.ends(s.statement)
             for i in self.basis.rests_on
             for s in self.basis.stated(i)
         }

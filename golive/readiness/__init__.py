@@ -564,7 +564,7 @@ class _Judge:
 
     def _lapsed(self, line: Item, statements: Statements) -> str:
         """Why what people stated of an item does not hold now; empty while it does."""
-        card = statements.cards[line.id][0] if line.id in statements.cards else None
+        card = self.desk.cards[line.id][0] if line.id in self.desk.cards else None
         if card is None:
             return "nobody has written a check of it yet"
         try:

@@ -455,11 +455,11 @@ def test_it_takes_two_different_people_in_two_roles_that_may(
 def test_roles_that_only_sign_second_do_not_do(office: Office) -> None:
     office.launch(second_signers=["technical_lead", "support"], approvers=["executive_team"])
     statements = office.desk().statements
-    assert "one of executive_team has to sign" in statements.not_both_aside(
+    assert "one of executive_team has to sign" in statements.entitlement.not_both_aside(
         "technical_lead", "support"
     )
-    assert statements.not_both_aside("executive_team", "support") == ""
-    assert statements.not_both_aside("executive_team", "product_manager") != ""
+    assert statements.entitlement.not_both_aside("executive_team", "support") == ""
+    assert statements.entitlement.not_both_aside("executive_team", "product_manager") != ""
 
 
 def test_what_is_in_order_is_not_set_aside(

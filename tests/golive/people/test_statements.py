@@ -179,7 +179,7 @@ def test_a_changed_check_asks_anew(office: Office) -> None:
 def test_launch_toml_says_how_long_a_statement_holds_at_most(office: Office) -> None:
     signed = office.sign(made_at=NOW - 2 * HOUR, expires_at=NOW + 90 * DAY)
     statements = office.desk().statements
-    assert statements.ends(signed.statement) == NOW - 2 * HOUR + 7 * DAY
+    assert statements.entitlement.ends(signed.statement) == NOW - 2 * HOUR + 7 * DAY
     office.folder.launch(office.launch_day, validity={"D-2.2": "1 h"})
     assert "it expired on" in office.cause(signed)
 
@@ -458,7 +458,7 @@ def test_nobody_seconds_oneself(office: Office) -> None:
 
 def test_a_waiver_ends_a_week_after_the_launch_whatever_it_says(office: Office) -> None:
     first = waiver(office, "paul", expires_at=NOW + 365 * DAY)
-    ends = office.desk().statements.ends(first.statement)
+    ends = office.desk().statements.entitlement.ends(first.statement)
     assert ends.date() == office.launch_day + 8 * DAY
 
 
