@@ -19,7 +19,7 @@ from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import LegalNotice
 from golive.people.roster import Person, Roster, Vendor
-from golive.probes.escalation import EscalationDrill
+from golive.probes.people.escalation import EscalationDrill
 
 IMPACT, DECISION = "Impact:", "Decision wanted:"
 """How the lines of a page begin."""
