@@ -47,21 +47,28 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, desk: D
     table = papers.read(RoleTable).data
     assert same_set("roles in the role table", {s.role for s in table.shifts}, desk.owner_roles)
     strangers = sorted(table.people - set(desk.roster.people))
-    assert none_of("people who are not on the roster", strangers, among=len(table.people),
-                   of="people")  # fmt: skip
+    assert none_of(
+        "people who are not on the roster", strangers, among=len(table.people), of="people"
+    )
     own = [f"{s.role}: {s.primary}" for s in table.shifts if s.primary == s.backup]
-    assert none_of("shifts whose backup is their primary", own, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
+    assert none_of(
+        "shifts whose backup is their primary", own, among=len(table.shifts), of="shifts"
+    )
     astray = [
         f"{who} ({s.role})"
         for s in table.shifts
         for who in (s.primary, s.backup)
         if s.role not in desk.roster.roles_of(who)
     ]
-    assert none_of("people in a role that the roster does not give them", astray,
-                   among=len(table.people), of="people")  # fmt: skip
-    assert none_of("people in two roles at once", table.double_booked, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
+    assert none_of(
+        "people in a role that the roster does not give them",
+        astray,
+        among=len(table.people),
+        of="people",
+    )
+    assert none_of(
+        "people in two roles at once", table.double_booked, among=len(table.shifts), of="shifts"
+    )
     slots = papers.read(LaunchTimeline).data.slots
     assert same_set("blocks of launch day", [s.block for s in slots], desk.launch_day_blocks)
     gaps = [
@@ -101,8 +108,9 @@ def test_the_communication_protocol_is_whole_and_known(
     known = desk.roster.people
     assert holds("spokesperson", said.spokesperson in known, said.spokesperson, "on the roster")
     unfilled = [r for r in said.decision_path if not desk.roster.holders(r)]
-    assert none_of("roles that decide but nobody holds", unfilled, among=len(said.decision_path),
-                   of="roles")  # fmt: skip
+    assert none_of(
+        "roles that decide but nobody holds", unfilled, among=len(said.decision_path), of="roles"
+    )
     holders = [p.id for role in desk.owner_roles for p in desk.roster.holders(role)]
     assert vouched.by_everyone(holders, "role holders who know it")
 
@@ -167,8 +175,9 @@ def test_the_launch_timeline_has_every_block_in_order(
     assert equal("date of the timeline", timeline.date, desk.launch.date)
     noon = datetime.combine(timeline.date, time(12), ZoneInfo(env.calendar.time_zone))
     assert equal("time zone of the timeline", timeline.utc_offset, noon.isoformat()[-6:])
-    assert equal("blocks in the timeline's order", [s.block for s in timeline.slots],
-                 desk.launch_day_blocks)  # fmt: skip
+    assert equal(
+        "blocks in the timeline's order", [s.block for s in timeline.slots], desk.launch_day_blocks
+    )
     owners = {b: desk.owner_of_block(b) for b in desk.launch_day_blocks}
     other = [f"{s.block}: {s.owner}" for s in timeline.slots if s.owner != owners[s.block]]
     assert none_of("blocks with another owner", other, among=len(timeline.slots), of="blocks")
@@ -246,10 +255,13 @@ def test_the_team_is_confirmed_ready_until_launch_day(
     """
     table = papers.read(RoleTable)
     write = with_tables(
-        Table(title="The role table", columns=["role", "primary", "backup"],
-              rows=[[s.role, s.primary, s.backup] for s in table.data.shifts]),
+        Table(
+            title="The role table",
+            columns=["role", "primary", "backup"],
+            rows=[[s.role, s.primary, s.backup] for s in table.data.shifts],
+        ),
         inputs={table.name: table.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-7.D.3", "team-readiness-confirmation", ("D-7.3", "D-7.4"), write)
     team = [p.id for p in deliverables.desk.team]
     primaries = {s.primary for s in table.data.shifts}
@@ -259,11 +271,15 @@ def test_the_team_is_confirmed_ready_until_launch_day(
         extra=[
             document.lasting(),
             same_set("people in the role table", table.data.people, team),
-            none_of("primaries who have not acknowledged", sorted(primaries - known) if known else
-                    [], among=len(primaries), of="primaries"),
+            none_of(
+                "primaries who have not acknowledged",
+                sorted(primaries - known) if known else [],
+                among=len(primaries),
+                of="primaries",
+            ),
         ],
         not_judged=("the same people in the replies to the drill",),
-    ):  # fmt: skip
+    ):
         assert claim
 
 
@@ -283,34 +299,52 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     Remedy: run what is missing, too old or red. Move a phase that ends too late; put the SHA-256
     of the timeline as it is into the calendar's events and the launch procedure; whoever signed
     D-7.4.5 over another one signs anew. Then read the document anew and sign it.
-    """  # fmt: skip
+    """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
     left = timeline.data.minutes_left(PHASES)
     events = launch_calendar.beginning(env.calendar.block)
     other = [str(e) for e in events if timeline.sha256 not in e.text]
     write = with_tables(
-        Table(title="Room for a rollback", columns=["phase", "minutes left"],
-              rows=[[phase, minutes] for phase, minutes in left.items()]),
+        Table(
+            title="Room for a rollback",
+            columns=["phase", "minutes left"],
+            rows=[[phase, minutes] for phase, minutes in left.items()],
+        ),
         figures=[Figure(name="digest of the timeline", value=timeline.sha256)],
         inputs={timeline.name: timeline.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of(
         "D-7.D.4", "final-launch-timeline", ("D-7.1", "D-7.2", "D-7.4.5"), write
     )
     signed = document.basis.stated("D-7.4.5")
-    over_another = [s.statement.by for s in signed
-                    if timeline.sha256 not in {e.sha256 for e in s.statement.evidence}]  # fmt: skip
+    over_another = [
+        s.statement.by
+        for s in signed
+        if timeline.sha256 not in {e.sha256 for e in s.statement.evidence}
+    ]
     for claim in document.claims(
         max_age_h=limits.certificate_age_h,
         extra=[
             each_at_least("left of launch day after", left, limits.rollback_room_minutes, "min"),
-            equal(f"timeline that {procedure.name} quotes", procedure.data.timeline_sha256,
-                  timeline.sha256),
-            none_of("statements on D-7.4.5 over another timeline", over_another,
-                    among=len(signed), of="statements", may_be_empty=True),
-            none_of("events with another digest of the timeline", other, among=len(events),
-                    of="events of launch day"),
+            equal(
+                f"timeline that {procedure.name} quotes",
+                procedure.data.timeline_sha256,
+                timeline.sha256,
+            ),
+            none_of(
+                "statements on D-7.4.5 over another timeline",
+                over_another,
+                among=len(signed),
+                of="statements",
+                may_be_empty=True,
+            ),
+            none_of(
+                "events with another digest of the timeline",
+                other,
+                among=len(events),
+                of="events of launch day",
+            ),
         ],
         not_judged=("measured time of every step plus 25 %",),
-    ):  # fmt: skip
+    ):
         assert claim

@@ -41,10 +41,15 @@ def test_every_support_agent_is_trained_and_every_shift_has_one(
     assert at_least("support agents on the roster", len(agents), limits.support_agents)
     assert same_set("people who finished the training", trained, agents)
     ages = {p: (desk.today - t.finished_on).days for p, t in trained.items()}
-    old = [f"{p}: {d} days ago" for p, d in ages.items()
-           if not 0 <= d <= limits.support_training_days]  # fmt: skip
-    assert none_of(f"trained over {limits.support_training_days:g} days ago, or not yet", old,
-                   among=len(ages), of="people")  # fmt: skip
+    old = [
+        f"{p}: {d} days ago" for p, d in ages.items() if not 0 <= d <= limits.support_training_days
+    ]
+    assert none_of(
+        f"trained over {limits.support_training_days:g} days ago, or not yet",
+        old,
+        among=len(ages),
+        of="people",
+    )
     scores = {p: t.percent for p, t in trained.items()}
     assert each_at_least("score in the test", scores, limits.support_training_percent, "%")
     days = [desk.launch.date + timedelta(n) for n in range(int(limits.support_week_days) + 1)]
@@ -110,14 +115,20 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
     gaps = _uncovered(shifts.data, opens, closes)
     day = [s for s in shifts.data.shifts if s.starts < closes and s.ends > opens]
     write = with_tables(
-        Table(title="Support on launch day", columns=["from", "until", "who"],
-              rows=[[f"{s.starts:%F %H:%M %z}", f"{s.ends:%F %H:%M %z}", ", ".join(s.agents)]
-                    for s in day]),
-        figures=[Figure(name="owner of support", value=", ".join(p.name for p in owners)),
-                 Figure(name="time to an answer, at most", value=limits.support_response_h,
-                        unit="h")],
+        Table(
+            title="Support on launch day",
+            columns=["from", "until", "who"],
+            rows=[
+                [f"{s.starts:%F %H:%M %z}", f"{s.ends:%F %H:%M %z}", ", ".join(s.agents)]
+                for s in day
+            ],
+        ),
+        figures=[
+            Figure(name="owner of support", value=", ".join(p.name for p in owners)),
+            Figure(name="time to an answer, at most", value=limits.support_response_h, unit="h"),
+        ],
         inputs={shifts.name: shifts.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of(
         "D-8.D.3", "customer-support-readiness-confirmation", ("D-8.3",), write
     )
@@ -126,10 +137,14 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
         extra=[
             document.lasting(7),
             equal("people who own support", len(owners), 1),
-            none_of(f"hours of {opens:%F} without support", gaps, among=(closes - opens) // HOUR,
-                    of="hours"),
+            none_of(
+                f"hours of {opens:%F} without support",
+                gaps,
+                among=(closes - opens) // HOUR,
+                of="hours",
+            ),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
 
 
