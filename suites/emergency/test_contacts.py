@@ -11,14 +11,14 @@ from golive.launch import Launch, Limits
 from golive.papers import Papers
 from golive.papers.approval import Delegation
 from golive.papers.kinds import VendorSupport
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.contacts import ContactTest
-from golive.probes.iam import AwsGroups
-from golive.probes.launch_tools import Manifest
-from golive.probes.mail import SendingAccount
-from golive.probes.status_page import Member
-from golive.probes.stripe_account import StripeAccount
-from golive.probes.vendors import Portals, left_open
+from golive.probes.money.stripe import StripeAccount
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.people.contacts import ContactTest
+from golive.probes.people.mail import SendingAccount
+from golive.probes.people.vendors import Portals, left_open
+from golive.probes.platform.aws import AwsGroups
+from golive.probes.saas.launch_tools import Manifest
+from golive.probes.saas.status_page import Member
 from golive.roster import Roster, Vendor
 from golive.statements import Vouched
 

@@ -20,16 +20,16 @@ from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
-from golive.probes.alerting import BackupAlertDrill
-from golive.probes.backups import PointInTimeDrill, RestoreDrill, WalArchive
-from golive.probes.indexes import Indexes, Plan
-from golive.probes.migrations import CandidateMigrations, MigrationDrill, Rollback
-from golive.probes.monitoring import LockWaitAlert, MigrationWatch
-from golive.probes.pooling import Burst, Pooling
-from golive.probes.rows import spoilt
-from golive.probes.s3 import CrossRegionCopy
-from golive.probes.statements import QueryTimes, Statements, TableSizes
-from golive.probes.tables import Integrity, Statistics
+from golive.probes.backup.backups import PointInTimeDrill, RestoreDrill, WalArchive
+from golive.probes.backup.s3 import CrossRegionCopy
+from golive.probes.data.indexes import Indexes, Plan
+from golive.probes.data.migrations import CandidateMigrations, MigrationDrill, Rollback
+from golive.probes.data.pooling import Burst, Pooling
+from golive.probes.data.rows import spoilt
+from golive.probes.data.statements import QueryTimes, Statements, TableSizes
+from golive.probes.data.tables import Integrity, Statistics
+from golive.probes.observe.alerting import BackupAlertDrill
+from golive.probes.observe.migration_monitoring import LockWaitAlert, MigrationWatch
 from golive.reports import database
 from golive.reports.documents import NOT_MEASURED
 

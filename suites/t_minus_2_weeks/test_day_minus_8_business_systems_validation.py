@@ -6,8 +6,8 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from golive.claims import at_least, each_at_least, equal, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
     papers=("training-scores.md", "support-shifts.md"),
 )
 def test_every_support_agent_is_trained_and_every_shift_has_one(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The score sheet against the support people on the roster, and the shifts of launch week
     against who is on it.
@@ -34,13 +34,13 @@ def test_every_support_agent_is_trained_and_every_shift_has_one(
     Remedy: train whoever is missing or failed the test; put somebody trained on the shift that is
     named. Then sign the sheet again.
     """
-    agents = desk.audience("support")
+    agents = context.audience("support")
     sheet, shifts = papers.read(TrainingScores).data, papers.read(SupportShifts).data.shifts
     trained = {s.agent: s for s in sheet.scores}
-    assert equal("the version trained on", sheet.version, desk.launch.candidate)
+    assert equal("the version trained on", sheet.version, context.launch.candidate)
     assert at_least("support agents on the roster", len(agents), limits.support_agents)
     assert same_set("people who finished the training", trained, agents)
-    ages = {p: (desk.today - t.finished_on).days for p, t in trained.items()}
+    ages = {p: (context.today - t.finished_on).days for p, t in trained.items()}
     old = [
         f"{p}: {d} days ago" for p, d in ages.items() if not 0 <= d <= limits.support_training_days
     ]
@@ -52,7 +52,7 @@ def test_every_support_agent_is_trained_and_every_shift_has_one(
     )
     scores = {p: t.percent for p, t in trained.items()}
     assert each_at_least("score in the test", scores, limits.support_training_percent, "%")
-    days = [desk.launch.date + timedelta(n) for n in range(int(limits.support_week_days) + 1)]
+    days = [context.launch.date + timedelta(n) for n in range(int(limits.support_week_days) + 1)]
     begun = {f"{s.starts.date()}" for s in shifts}
     assert same_set("days with a shift", begun, [f"{d}" for d in days])
     bare = [f"{s.starts:%F %H:%M}" for s in shifts if not trained.keys() & set(s.agents)]
@@ -108,10 +108,10 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
     the launch. Name who leads support on the roster; put agents on the hours that are named. Then
     read the document anew and sign it.
     """
-    desk, shifts = deliverables.desk, papers.read(SupportShifts)
-    owners, zone = desk.roster.holders("support_lead"), ZoneInfo(env.calendar.time_zone)
+    context, shifts = deliverables.context, papers.read(SupportShifts)
+    owners, zone = context.roster.holders("support_lead"), ZoneInfo(env.calendar.time_zone)
     hours = (limits.launch_from_h, limits.launch_until_h)
-    opens, closes = (datetime.combine(desk.launch.date, time(int(h)), zone) for h in hours)
+    opens, closes = (datetime.combine(context.launch.date, time(int(h)), zone) for h in hours)
     gaps = _uncovered(shifts.data, opens, closes)
     day = [s for s in shifts.data.shifts if s.starts < closes and s.ends > opens]
     write = with_tables(

@@ -14,8 +14,8 @@ from golive.claims import (
     none_of,
     same_set,
 )
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Launch, Limits
@@ -26,11 +26,11 @@ from golive.papers.compliance import (
     ControlMatrix,
     ProcessingRegister,
 )
-from golive.probes.browser import PaymentPage
-from golive.probes.card_numbers import CardNumbers
-from golive.probes.edge import EdgeBehaviour
-from golive.probes.outbound import EvidenceLinks, Notice, Outbound
-from golive.probes.tracker import Issues, PullRequest
+from golive.probes.data.card_numbers import CardNumbers
+from golive.probes.saas.tracker import Issues, PullRequest
+from golive.probes.traffic.browser import PaymentPage
+from golive.probes.traffic.edge import EdgeBehaviour
+from golive.probes.traffic.outbound import EvidenceLinks, Notice, Outbound
 
 RESTS_ON = ("D-9.2.1", "D-9.2.2", "D-9.2.3", "D-9.2.4", "D-9.2.5")
 
@@ -38,8 +38,10 @@ RESTS_ON = ("D-9.2.1", "D-9.2.2", "D-9.2.3", "D-9.2.4", "D-9.2.5")
 def _seen(deliverables: Deliverables, item: str, wanted: tuple[str, ...]) -> None:
     """That other items were looked at and hold. Those that nobody has written a check of keep the
     launch from going by themselves."""
-    desk = deliverables.desk
-    written = tuple(i.id for w in wanted for i in desk.procedure.under(w) if i.id in desk.cards)
+    context = deliverables.context
+    written = tuple(
+        i.id for w in wanted for i in context.procedure.under(w) if i.id in context.cards
+    )
     for claim in deliverables.resting(item, written) if written else ():
         assert claim
 
@@ -116,7 +118,7 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
     card_numbers: CardNumbers,
     payment_pages: tuple[PaymentPage, ...],
     edge_behaviour: EdgeBehaviour,
-    desk: Desk,
+    context: Context,
     env: Environment,
     today: date,
     limits: Limits,
@@ -136,8 +138,8 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
         (f"self-assessment ({kept.questionnaire})", kept.valid_until),
         ("payment provider's own attestation", kept.processor_valid_until),
     ):
-        after = f"after launch day, {desk.launch.date}"
-        assert holds(f"end of the {what}", until > max(today, desk.launch.date), until, after)
+        after = f"after launch day, {context.launch.date}"
+        assert holds(f"end of the {what}", until > max(today, context.launch.date), until, after)
     assert holds("self-assessment", kept.assessed_on <= today, kept.assessed_on, "made")
     age = (today - kept.scanned_on).days
     assert holds("external scan", age >= 0, kept.scanned_on, "not in the future")
@@ -181,7 +183,7 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     control_evidence: EvidenceLinks,
     pull_requests: tuple[PullRequest, ...],
     deliverables: Deliverables,
-    desk: Desk,
+    context: Context,
     env: Environment,
     today: date,
     limits: Limits,
@@ -199,7 +201,7 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     assert at_least("days since both", min(age, review), 0)
     controls, n = said.controls, len(said.controls)
     assert same_set("criteria", [c.criterion for c in controls], env.compliance.criteria)
-    known = desk.roster.people
+    known = context.roster.people
     ownerless = [f"{c.criterion}: {c.owner or 'nobody'}" for c in controls if c.owner not in known]
     assert none_of("criteria without an owner on the roster", ownerless, among=n, of="criteria")
     broken = control_evidence.broken(c.evidence for c in controls)
@@ -225,7 +227,7 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     papers=("certificates.md",),
 )
 def test_every_framework_in_scope_is_certified_past_the_launch(
-    papers: Papers, deliverables: Deliverables, desk: Desk, env: Environment, limits: Limits
+    papers: Papers, deliverables: Deliverables, context: Context, env: Environment, limits: Limits
 ) -> None:
     """The list of certificates against the declared frameworks, issuers, entity and system; each
     file's digest; the newest verdicts of those of D-9.2 that there is a check of. SOC 2 is out of
@@ -235,7 +237,7 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     Security Lead and an executive sign `golive attest D-9.D.2`.
     """
     declared = env.compliance
-    exempt, _ = desk.statements.exemption("D-9.2.3")
+    exempt, _ = context.statements.exemption("D-9.2.3")
     excluded = {"SOC 2"} if exempt and exempt.kind == "not-applicable" else set()
     there = papers.read(Certificates).data.certificates
     scope = set(declared.frameworks) - excluded
@@ -252,9 +254,9 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     assert none_of(
         f"certificates not for {named[1]} of {named[0]}", other, among=n, of="certificates"
     )
-    lasting = {str(c.framework): (c.valid_until - desk.launch.date).days for c in there}
+    lasting = {str(c.framework): (c.valid_until - context.launch.date).days for c in there}
     assert each_at_least("valid past launch day", lasting, limits.certificate_past_launch_days, "d")
-    digests = desk.digests(tuple(c.certificate for c in there))
+    digests = context.digests(tuple(c.certificate for c in there))
     altered = [c.certificate for c in there if digests[c.certificate] != c.certificate_sha256]
     assert none_of("files that are not those registered", altered, among=n, of="certificates")
     _seen(deliverables, "D-9.D.2", RESTS_ON)
