@@ -21,12 +21,12 @@ from golive.papers.kinds import (
     LaunchTimeline,
     RoleTable,
 )
+from golive.people.statements import Signed, Vouched
 from golive.probes.people.calendar import Event, LaunchCalendar
 from golive.probes.saas.launch_tools import LaunchTools
 from golive.probes.saas.tracker import Issues
 from golive.reports import paper_tables
 from golive.reports.documents import Figure
-from golive.statements import Signed, Vouched
 
 PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
 """Of the deployment: after each of them there has to be room for a rollback."""
@@ -251,9 +251,9 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     D-7.4.5 over another one signs anew. Then read the document anew and sign it.
     """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
-    left, rests_on = timeline.data.minutes_left(PHASES), ("D-7.1", "D-7.2", "D-7.4.5")
+    left, kind = timeline.data.minutes_left(PHASES), "final-launch-timeline"
     write = _with_room(timeline, left)
-    document = deliverables.of("D-7.D.4", "final-launch-timeline", rests_on, write)
+    document = deliverables.of("D-7.D.4", kind, ("D-7.1", "D-7.2", "D-7.4.5"), write)
     signed = document.basis.stated("D-7.4.5")
     events = launch_calendar.beginning(env.calendar.block)
     quoted, least = procedure.data.timeline_sha256, limits.rollback_room_minutes

@@ -13,9 +13,9 @@ from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.aftermath import SupportShift, SupportShifts, TrainingScores
+from golive.people.roster import Person
 from golive.reports import paper_tables
 from golive.reports.documents import Figure
-from golive.roster import Person
 
 HOUR = timedelta(hours=1)
 

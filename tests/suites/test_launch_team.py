@@ -23,8 +23,8 @@ from golive.papers.kinds import (
     Slot,
     Trigger,
 )
+from golive.people.roster import Person, Roster
 from golive.probes.saas.launch_tools import DryRun, LaunchTools
-from golive.roster import Person, Roster
 from tests.checks import SUITES, breaking
 
 LAUNCH = launch.load(SUITES / "launch.toml")

@@ -227,7 +227,7 @@ def inbox(env: Environment) -> list[dict[str, Any]]:
         raise ProbeError(
             f"the on-call receiver's inbox at {url}",
             "its answer is no list of notifications",
-            "see monitoring.receiver in golive/environments.py for what it has to answer",
+            "see monitoring.receiver in golive/probes/observe/section.py for what it has to answer",
         )
     return entries
 
