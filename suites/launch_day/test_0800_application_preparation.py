@@ -35,8 +35,9 @@ def test_everybody_knows_the_role_and_may_do_its_steps(
     assert same_set("commands with an accountable role", accountable, env.tools.commands)
     holders = {c: len(desk.roster.holders(r)) for c, r in accountable.items()}
     unclear = [f"{c} ({accountable[c]} has {n} holders)" for c, n in holders.items() if n != 1]
-    assert none_of("commands without one accountable person", unclear, among=len(holders),
-                   of="commands")  # fmt: skip
+    assert none_of(
+        "commands without one accountable person", unclear, among=len(holders), of="commands"
+    )
     alone = [f"{c} ({r})" for c, r in accountable.items() if not desk.roster.backups(r)]
     assert none_of("commands without a backup", alone, among=len(accountable), of="commands")
     refused = [f"{run.tool} as {run.operator}: {run.refused}" for run in operator_runs.refused]
@@ -64,8 +65,12 @@ def test_the_emergency_rollback_is_reviewed_and_could_be_done_now(
     confirmation. Who signed an older text reads the current one and signs again.
     """
     done = unconfirmed_rollback
-    assert holds(f"{done.tool} without confirmation", bool(done.refused) and not done.changed,
-                 done.refused or "it went ahead", "refused, and nothing changed")  # fmt: skip
+    assert holds(
+        f"{done.tool} without confirmation",
+        bool(done.refused) and not done.changed,
+        done.refused or "it went ahead",
+        "refused, and nothing changed",
+    )
     dry = emergency_rollback
     assert equal(f"{dry.tool} run dry", dry.refused or "possible", "possible")
     needed = {s.artefact: s.sha256 for s in dry.steps if s.artefact}
@@ -73,8 +78,9 @@ def test_the_emergency_rollback_is_reviewed_and_could_be_done_now(
     previous = env.release.previous_tag
     there = {a.name: a.sha256 for a in stored_artefacts if a.version == previous}
     lacking = [name for name, sha256 in needed.items() if there.get(name) != sha256]
-    assert none_of(f"artefacts of {previous} not in the store", lacking, among=len(needed),
-                   of="artefacts")  # fmt: skip
+    assert none_of(
+        f"artefacts of {previous} not in the store", lacking, among=len(needed), of="artefacts"
+    )
 
 
 @attested(

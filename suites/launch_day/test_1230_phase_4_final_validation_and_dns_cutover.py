@@ -56,8 +56,9 @@ def _approved(papers: Papers, sent: Paper[Message], candidate: str) -> Iterator[
 def _names_all(papers: Papers, sent: Paper[Message], desk: Desk) -> Iterator[Claim]:
     """That the team reads of version, time of the cutover, war room and whom to escalate to."""
     announced = papers.read(Announcement, sent.data.approved_text).data
-    first = [p for lv in desk.roster.escalation[:1] for r in lv.roles
-             for p in desk.roster.holders(r)]  # fmt: skip
+    first = [
+        p for lv in desk.roster.escalation[:1] for r in lv.roles for p in desk.roster.holders(r)
+    ]
     yield at_least("people of the first level of escalation", len(first), 1)
     facts = [announced.version, f"{announced.launches_at:%H:%M}", papers.read(WarRoom).data.bridge]
     lacking = unsaid(sent.body, facts)
@@ -233,17 +234,26 @@ def test_the_press_got_the_approved_release_or_it_was_agreed_that_it_gets_none(
     assert equal("outlets that got it", len(release.outlets), planned.recipients)
     figures = papers.read(Announcement, release.approved_text).data.figures
     absent = unsaid(paper.body, [f"{value:,.10g}" for value in figures.values()])
-    assert none_of("approved figures not in the text", absent, among=len(figures),
-                   of="approved figures", may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "approved figures not in the text",
+        absent,
+        among=len(figures),
+        of="approved figures",
+        may_be_empty=True,
+    )
     assert _late_enough(papers, {PRESS: release.sent_at}, limits.health_check_minutes)
     ends = message_links.of(release.links).values()
     astray = [p for p in ends if not p.is_at(env.edge.hosts)]
     assert none_of("links that do not end in production", astray, among=len(ends), of="links")
     if vouched.counted:
-        other = [s.statement.by for s in vouched.counted
-                 if paper.sha256 not in {e.sha256 for e in s.statement.evidence}]  # fmt: skip
-        assert none_of("people who signed another release", other, among=len(vouched.counted),
-                       of="people")  # fmt: skip
+        other = [
+            s.statement.by
+            for s in vouched.counted
+            if paper.sha256 not in {e.sha256 for e in s.statement.evidence}
+        ]
+        assert none_of(
+            "people who signed another release", other, among=len(vouched.counted), of="people"
+        )
 
 
 def _no_press(agreed: Vouched, authorised: Vouched) -> Iterator[Claim]:

@@ -49,8 +49,11 @@ AGREE = ("product_manager", "executive_team")
 def _quoted(figures: Iterable[Figure], measured: Mapping[str, float]) -> Iterator[Claim]:
     """That every figure told is the measured one, to as many digits as it shows."""
     told = list(figures)
-    other = [f"{f.metric} {f.value:g}, measured {measured.get(f.metric, 'never')}" for f in told
-             if f.metric not in measured or not f.is_rounded(measured[f.metric])]  # fmt: skip
+    other = [
+        f"{f.metric} {f.value:g}, measured {measured.get(f.metric, 'never')}"
+        for f in told
+        if f.metric not in measured or not f.is_rounded(measured[f.metric])
+    ]
     yield none_of("figures other than measured", other, among=len(told), of="figures")
     vague = [f.metric for f in told if f.sample < 1 or f.window_hours <= 0]
     yield none_of("figures without window or sample", vague, among=len(told), of="figures")
@@ -60,8 +63,9 @@ def _tonight(sent: Message, limits: Limits) -> Claim:
     """That it was sent on this very evening, or the launch's evening a day ago at most."""
     hours = (datetime.now(UTC) - sent.sent_at).total_seconds() / 3600
     required = f"0 to {limits.told_age_h:g}"
-    return holds("hours since it was sent", 0 <= hours <= limits.told_age_h, f"{hours:.1f}",
-                 required)  # fmt: skip
+    return holds(
+        "hours since it was sent", 0 <= hours <= limits.told_age_h, f"{hours:.1f}", required
+    )
 
 
 @attested(
@@ -88,15 +92,23 @@ def test_every_objective_was_judged_by_its_measured_figure(
     twice = [i for i, n in Counter(r.id for r in evaluation.results).items() if n > 1]
     assert none_of("objectives judged twice", twice, among=len(objectives), of="objectives")
     values, results = assessment.values, evaluation.results
-    wrong = [f"{r.id}: {r.value:g}, measured {values.get(m, 'never')} ({m})" for r in results
-             if values.get(m := objectives[r.id].metric) != r.value]  # fmt: skip
+    wrong = [
+        f"{r.id}: {r.value:g}, measured {values.get(m, 'never')} ({m})"
+        for r in results
+        if values.get(m := objectives[r.id].metric) != r.value
+    ]
     assert none_of("figures other than measured", wrong, among=len(results), of="figures")
-    missed = [r.id for r in results
-              if r.result == "met" and objectives[r.id].metric in assessment.missed]  # fmt: skip
+    missed = [
+        r.id for r in results if r.result == "met" and objectives[r.id].metric in assessment.missed
+    ]
     assert none_of("objectives called met though missed", missed, among=len(results), of="results")
     known_at = f"{assessment.assessed_at:%F %T} UTC"
-    assert holds("when it was evaluated", evaluation.evaluated_at >= assessment.assessed_at,
-                 f"{evaluation.evaluated_at:%F %T} UTC", f"after {known_at}")  # fmt: skip
+    assert holds(
+        "when it was evaluated",
+        evaluation.evaluated_at >= assessment.assessed_at,
+        f"{evaluation.evaluated_at:%F %T} UTC",
+        f"after {known_at}",
+    )
     for claim in deliverables.resting("T0-1600.1.5", (ASSESSED,), before=vouched):
         assert claim
 
@@ -123,17 +135,22 @@ def test_every_phase_and_grave_issue_has_taught_something(
     assert equal("the day they were written", paper.written_on, desk.today)
     for claim in findings.canary(issues):
         assert claim
-    grave = [f"#{i.number}" for i in issues.labelled(issues.names.launch)
-             if i.severity in ("critical", "high") and "Drill" not in i.fields]  # fmt: skip
+    grave = [
+        f"#{i.number}"
+        for i in issues.labelled(issues.names.launch)
+        if i.severity in ("critical", "high") and "Drill" not in i.fields
+    ]
     wanted = [*PHASES, *grave]
     bare = sorted(set(wanted) - {lesson.about for lesson in lessons})
-    assert none_of("phases and grave issues without a lesson", bare, among=len(wanted),
-                   of="phases and issues")  # fmt: skip
+    assert none_of(
+        "phases and grave issues without a lesson", bare, among=len(wanted), of="phases and issues"
+    )
     vague = [le.about for le in lessons if not (le.cause.strip() and le.action.strip())]
     assert none_of("lessons without cause or action", vague, among=len(lessons), of="lessons")
     loose = [f"{le.about}: {le.owner}" for le in lessons if le.owner not in desk.roster.people]
-    assert none_of("lessons without an owner on the roster", loose, among=len(lessons),
-                   of="lessons")  # fmt: skip
+    assert none_of(
+        "lessons without an owner on the roster", loose, among=len(lessons), of="lessons"
+    )
     lost = [f"{le.about}: #{le.issue}" for le in lessons if issues.get(le.issue) is None]
     assert none_of("lessons whose issue does not exist", lost, among=len(lessons), of="lessons")
 
@@ -157,20 +174,30 @@ def test_every_role_gave_feedback_of_its_own(
     holders = list(dict.fromkeys(p.id for r in desk.owner_roles for p in desk.roster.holders(r)))
     assert at_least("people who have to give feedback", len(holders), limits.feedback_people)
     assert same_set("people who gave feedback", given, holders)
-    texts = {p: " ".join(f"{f.data.went_well} {f.data.to_change}".split()).casefold()
-             for p, f in given.items()}  # fmt: skip
+    texts = {
+        p: " ".join(f"{f.data.went_well} {f.data.to_change}".split()).casefold()
+        for p, f in given.items()
+    }
     often = Counter(texts.values())
     copied = sorted(p for p, text in texts.items() if not text or often[text] > 1)
     assert none_of("feedback that is empty or another's", copied, among=len(given), of="feedback")
     known = {i.number for i in issues.all}
-    loose = [f"{p}: {c.text}" for p, f in given.items() for c in f.data.concerns
-             if c.grade == "high" and c.issue not in known]  # fmt: skip
+    loose = [
+        f"{p}: {c.text}"
+        for p, f in given.items()
+        for c in f.data.concerns
+        if c.grade == "high" and c.issue not in known
+    ]
     assert none_of("high concerns without an issue", loose, among=len(given), of="feedback")
     own = {p: {e.sha256 for e in s.statement.evidence} for p in holders if (s := vouched.of(p))}
     other = sorted(p for p, signed in own.items() if given[p].sha256 not in signed)
-    assert none_of("people who signed something else than their feedback", other,
-                   among=len(own), of="people who have signed",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "people who signed something else than their feedback",
+        other,
+        among=len(own),
+        of="people who have signed",
+        may_be_empty=True,
+    )
     assert vouched.by_everyone(holders, "people who signed their feedback")
 
 
@@ -199,8 +226,9 @@ def test_success_is_announced_only_where_no_technical_criterion_failed(
     paper = papers.read(Message, EVERYBODY)
     sent, assessment = paper.data, papers.read(KpiAssessment).data
     assert equal("the version announced", sent.version, desk.launch.candidate)
-    assert none_of("what the text does not name", unsaid(paper.body, [sent.version]), among=1,
-                   of="versions")  # fmt: skip
+    assert none_of(
+        "what the text does not name", unsaid(paper.body, [sent.version]), among=1, of="versions"
+    )
     for claim in _outcome(sent, assessment, desk):
         assert claim
     for claim in _quoted(sent.figures, assessment.values):
@@ -212,8 +240,12 @@ def test_success_is_announced_only_where_no_technical_criterion_failed(
     assert none_of("links that do not end in production", astray, among=len(ends), of="links")
     assert _tonight(sent, limits)
     known_at = f"{assessment.assessed_at:%F %T} UTC"
-    assert holds("when it was announced", sent.sent_at >= assessment.assessed_at,
-                 f"{sent.sent_at:%F %T} UTC", f"after {known_at}")  # fmt: skip
+    assert holds(
+        "when it was announced",
+        sent.sent_at >= assessment.assessed_at,
+        f"{sent.sent_at:%F %T} UTC",
+        f"after {known_at}",
+    )
     for claim in deliverables.resting("T0-1600.3.1", (CRITERIA,)):
         assert claim
 
@@ -225,11 +257,19 @@ def _outcome(sent: Message, assessment: KpiAssessment, desk: Desk) -> Iterator[C
     unknown = [i for i in technical if i not in assessment.values]
     yield none_of("technical criteria not assessed", unknown, among=len(technical), of="criteria")
     on_record = readiness.newest(desk, technical)
-    red = [i for i in technical if i in assessment.missed
-           or (i in on_record and on_record[i].verdict.verdict is Verdict.FAIL)]  # fmt: skip
+    red = [
+        i
+        for i in technical
+        if i in assessment.missed
+        or (i in on_record and on_record[i].verdict.verdict is Verdict.FAIL)
+    ]
     told = red if sent.outcome == "success" else []
-    yield none_of("criteria that failed though it was called a success", told,
-                  among=len(technical), of="technical criteria")  # fmt: skip
+    yield none_of(
+        "criteria that failed though it was called a success",
+        told,
+        among=len(technical),
+        of="technical criteria",
+    )
 
 
 @attested(
@@ -310,14 +350,23 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     assert at_least("hour at which it was sent", at.hour, limits.evening_from_h, "h")
     night = datetime.combine(at.date(), time(int(limits.night_from_h)), at.tzinfo)
     watch = papers.read(OnCallRota).data.at(night)
-    assert holds(f"who is called first on {night:%F} at {night:%H:%M}", sent.on_call in watch,
-                 sent.on_call, f"as the rota has it: {', '.join(watch) or 'nobody'}")  # fmt: skip
+    assert holds(
+        f"who is called first on {night:%F} at {night:%H:%M}",
+        sent.on_call in watch,
+        sent.on_call,
+        f"as the rota has it: {', '.join(watch) or 'nobody'}",
+    )
     tomorrow = desk.launch.due(1)
-    reviews = [e for e in launch_calendar.beginning(env.calendar.review)
-               if e.start.date() == tomorrow]  # fmt: skip
+    reviews = [
+        e for e in launch_calendar.beginning(env.calendar.review) if e.start.date() == tomorrow
+    ]
     planned = ", ".join(str(e) for e in reviews) or f"none on {tomorrow}"
-    assert holds("review told", sent.review_at in [e.start for e in reviews], sent.review_at,
-                 f"as the calendar has it: {planned}")  # fmt: skip
+    assert holds(
+        "review told",
+        sent.review_at in [e.start for e in reviews],
+        sent.review_at,
+        f"as the calendar has it: {planned}",
+    )
 
 
 @attested(
@@ -348,8 +397,9 @@ def test_customer_figures_are_the_measured_ones_and_name_no_customer(
         assert none_of(f"{audience} not told", missed, among=len(group), of="people")
     assert at_least("figures", len(sent.figures), limits.customer_figures)
     lacking = sorted(set(CUSTOMER_METRICS) - {f.metric for f in sent.figures})
-    assert none_of("customer figures not shared", lacking, among=len(CUSTOMER_METRICS),
-                   of="figures")  # fmt: skip
+    assert none_of(
+        "customer figures not shared", lacking, among=len(CUSTOMER_METRICS), of="figures"
+    )
     for claim in _quoted(sent.figures, papers.read(KpiAssessment).data.values):
         assert claim
     told = personal_data(paper.text, {p.name for p in desk.roster.people.values()})
@@ -385,8 +435,12 @@ def test_every_enquiry_of_the_press_is_answered_and_every_outlet_heard_again(
         for claim in _no_press(agreed, log, came):
             assert claim
         return
-    assert holds("enquiries on record", log.enquiries or log.none_received, len(log.enquiries),
-                 "some, or none_received: true")  # fmt: skip
+    assert holds(
+        "enquiries on record",
+        log.enquiries or log.none_received,
+        len(log.enquiries),
+        "some, or none_received: true",
+    )
     for claim in _answered(log, came, team.cutover_at, desk):
         assert claim
     release = papers.read(Message, RELEASE).data
@@ -404,8 +458,13 @@ def _no_press(agreed: Vouched, log: MediaLog, came: list[Arrival]) -> Iterator[C
     yield same_set("roles that agreed to do no press work", agree, AGREE)
     asked = [f"{e.outlet} at {e.received_at:%F %T} UTC" for e in log.enquiries]
     asked += [f"mail at {r.received_at:%F %T} UTC" for r in came]
-    yield none_of("enquiries though there is no press work", asked, among=len(asked),
-                  of="enquiries", may_be_empty=True)  # fmt: skip
+    yield none_of(
+        "enquiries though there is no press work",
+        asked,
+        among=len(asked),
+        of="enquiries",
+        may_be_empty=True,
+    )
 
 
 def _answered(log: MediaLog, came: list[Arrival], cutover: datetime, desk: Desk) -> Iterator[Claim]:
@@ -419,13 +478,23 @@ def _answered(log: MediaLog, came: list[Arrival], cutover: datetime, desk: Desk)
             unlogged.append(f"mail at {r.received_at:%F %T} UTC")
         else:  # another mail needs an entry of its own
             times.remove(match)
-    yield none_of("enquiries not on record", unlogged, among=among, of="enquiries",
-                  may_be_empty=True)  # fmt: skip
+    yield none_of(
+        "enquiries not on record", unlogged, among=among, of="enquiries", may_be_empty=True
+    )
     early = [e.outlet for e in log.enquiries if e.received_at < cutover]
-    yield none_of("enquiries from before the cutover", early, among=among, of="enquiries",
-                  may_be_empty=True)  # fmt: skip
+    yield none_of(
+        "enquiries from before the cutover", early, among=among, of="enquiries", may_be_empty=True
+    )
     people = desk.roster.people
-    open_ = [f"{e.outlet} ({e.answered_by})" for e in log.enquiries
-             if e.answered_by not in people or e.answered_at < e.received_at]  # fmt: skip
-    yield none_of("enquiries that nobody on the roster answered", open_, among=among,
-                  of="enquiries", may_be_empty=True)  # fmt: skip
+    open_ = [
+        f"{e.outlet} ({e.answered_by})"
+        for e in log.enquiries
+        if e.answered_by not in people or e.answered_at < e.received_at
+    ]
+    yield none_of(
+        "enquiries that nobody on the roster answered",
+        open_,
+        among=among,
+        of="enquiries",
+        may_be_empty=True,
+    )

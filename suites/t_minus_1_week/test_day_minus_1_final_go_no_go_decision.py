@@ -76,8 +76,12 @@ def test_the_final_status_report_was_presented_as_it_is(
     now = deliverables.digest(REPORT)
     shown = {e.sha256 for s in vouched.counted for e in s.statement.evidence}
     if vouched.counted:
-        assert holds(f"the {REPORT} that was presented", now in shown,
-                     "this one" if now in shown else "another one", "as it is now")  # fmt: skip
+        assert holds(
+            f"the {REPORT} that was presented",
+            now in shown,
+            "this one" if now in shown else "another one",
+            "as it is now",
+        )
 
 
 @attested(
@@ -100,16 +104,22 @@ def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
     if high or meeting.risks:
         assert same_set("high risks that are decided", [r.id for r in meeting.risks], high)
     stopped = [r.id for r in meeting.risks if r.decision == "stop"]
-    assert none_of("risks that stop the launch", stopped, among=len(high), of="high risks",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "risks that stop the launch", stopped, among=len(high), of="high risks", may_be_empty=True
+    )
     late = [
         f"{r.id}: {r.owner}, {r.done_by}"
         for r in meeting.risks
         if r.decision == "mitigate"
         and (r.owner not in desk.roster.people or not r.done_by or r.done_by >= desk.launch.date)
     ]
-    assert none_of("mitigations without owner or done too late", late, among=len(high),
-                   of="high risks", may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "mitigations without owner or done too late",
+        late,
+        among=len(high),
+        of="high risks",
+        may_be_empty=True,
+    )
 
 
 @attested(
@@ -132,16 +142,31 @@ def test_one_decision_is_recorded_for_this_candidate(
     assert holds("reasons of the decision", record.reasons.strip(), record.reasons, "stated")
     assert equal("commit that was decided on", record.commit, release_manifest.commit)
     package = record.package_sha256
-    assert holds("package that was decided on", re.fullmatch("[0-9a-f]{64}", package),
-                 package or "not named", "its SHA-256")  # fmt: skip
+    assert holds(
+        "package that was decided on",
+        re.fullmatch("[0-9a-f]{64}", package),
+        package or "not named",
+        "its SHA-256",
+    )
     assert vouched.unopposed()
     said = _decided(desk)
-    contrary = sorted(f"{s.by} as {s.role}" for s in said
-                      if s.data.get("decision") != record.decision)  # fmt: skip
-    assert none_of("contrary decisions", contrary, among=len(said), of="decisions by command",
-                   may_be_empty=True)  # fmt: skip
-    assert none_of("decisions on another package", _astray(record, desk), among=len(said),
-                   of="decisions by command", may_be_empty=True)  # fmt: skip
+    contrary = sorted(
+        f"{s.by} as {s.role}" for s in said if s.data.get("decision") != record.decision
+    )
+    assert none_of(
+        "contrary decisions",
+        contrary,
+        among=len(said),
+        of="decisions by command",
+        may_be_empty=True,
+    )
+    assert none_of(
+        "decisions on another package",
+        _astray(record, desk),
+        among=len(said),
+        of="decisions by command",
+        may_be_empty=True,
+    )
 
 
 @attested(
@@ -172,8 +197,12 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     there = {x.name: x.sha256 for x in stored_artefacts if x.version == a.version}
     assert at_least("artefacts in the store", len(there), 1)
     other = sorted({n for n in {*there, *a.artefacts} if there.get(n) != a.artefacts.get(n)})
-    assert none_of("artefacts that are not those authorised", other,
-                   among=len({*there, *a.artefacts}), of="artefacts")  # fmt: skip
+    assert none_of(
+        "artefacts that are not those authorised",
+        other,
+        among=len({*there, *a.artefacts}),
+        of="artefacts",
+    )
     assert at_most("launch window", a.window_h, limits.launch_window_h, "h")
     assert equal("deploying with it", a.refusal_with or "possible", "possible")
     for case, refusal in a.refusals.items():
@@ -203,8 +232,12 @@ def test_every_operator_has_tried_the_launch_commands(
     since = datetime.now(UTC) - timedelta(hours=limits.operator_tried_h)
     tried = {(e.operator, e.tool) for e in launch_audit if e.at >= since and not e.refused}
     lacking = sorted(f"{who}: {command}" for who, command in operators - tried)
-    assert none_of("commands not tried by who may have to run them", lacking,
-                   among=len(operators), of="operators' commands")  # fmt: skip
+    assert none_of(
+        "commands not tried by who may have to run them",
+        lacking,
+        among=len(operators),
+        of="operators' commands",
+    )
 
 
 @attested(
@@ -225,8 +258,9 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     there and here.
     """
     runbook = papers.read(EmergencyRunbook).data
-    assert equal("whether the Technical Lead may start a rollback",
-                 runbook.technical_lead_may_start, True)  # fmt: skip
+    assert equal(
+        "whether the Technical Lead may start a rollback", runbook.technical_lead_may_start, True
+    )
     levels = [lv.from_minutes for lv in desk.roster.escalation if lv.from_minutes]
     assert equal("minutes to each level of escalation", runbook.escalation_minutes, levels)
     wanted = [limits.escalation_2_min, limits.escalation_3_min, limits.escalation_4_min]
@@ -296,12 +330,22 @@ def test_the_decision_document_says_what_was_decided(
         max_age_h=limits.report_age_h,
         extra=[
             # Before anybody has voted, its items are pending, and so is the document.
-            none_of("votes after the document was made", late, among=len(votes), of="votes",
-                    may_be_empty=True),
-            none_of("votes on another package", _astray(record.data, basis.desk),
-                    among=len(votes), of="votes", may_be_empty=True),
+            none_of(
+                "votes after the document was made",
+                late,
+                among=len(votes),
+                of="votes",
+                may_be_empty=True,
+            ),
+            none_of(
+                "votes on another package",
+                _astray(record.data, basis.desk),
+                among=len(votes),
+                of="votes",
+                may_be_empty=True,
+            ),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
     copy = kept(document.path)
     until = _launch_day(basis.desk) + timedelta(days=limits.decision_locked_days)
@@ -319,8 +363,11 @@ def _decided(desk: Desk) -> list[Statement]:
 
 def _astray(record: GoNoGo, desk: Desk) -> list[str]:
     """Who decided on another package than the record names."""
-    return [f"{s.by} as {s.role}" for s in _decided(desk)
-            if s.about and s.about != record.package_sha256]  # fmt: skip
+    return [
+        f"{s.by} as {s.role}"
+        for s in _decided(desk)
+        if s.about and s.about != record.package_sha256
+    ]
 
 
 def _meeting(record: Paper[GoNoGo]) -> Write:
@@ -339,20 +386,33 @@ def _meeting(record: Paper[GoNoGo]) -> Write:
             ["risk register", told.register_sha256],
         ]
         decision += [[f"condition {n}", c] for n, c in enumerate(told.conditions, 1)]
-        votes = [(s, str(s.data.get("decision", told.decision)))
-                 for s in (*signed, *_decided(basis.desk))]  # fmt: skip
+        votes = [
+            (s, str(s.data.get("decision", told.decision)))
+            for s in (*signed, *_decided(basis.desk))
+        ]
         return with_tables(
             Table(title="The decision", columns=["what", "as recorded"], rows=decision),
-            Table(title="Who was there", columns=["person", "signed on"],
-                  rows=[[f"{s.by} as {s.role}", pages.moment(s.made_at)] for s in there]),
-            Table(title="Votes", columns=["vote", "decision", "signed on"],
-                  rows=[[f"{s.kind} by {s.by} as {s.role}", d, pages.moment(s.made_at)]
-                        for s, d in votes]),
-            Table(title="Risks", columns=["risk", "decision", "owner", "done by"],
-                  rows=[[r.id, r.decision, r.owner, str(r.done_by or "")] for r in told.risks]),
+            Table(
+                title="Who was there",
+                columns=["person", "signed on"],
+                rows=[[f"{s.by} as {s.role}", pages.moment(s.made_at)] for s in there],
+            ),
+            Table(
+                title="Votes",
+                columns=["vote", "decision", "signed on"],
+                rows=[
+                    [f"{s.kind} by {s.by} as {s.role}", d, pages.moment(s.made_at)]
+                    for s, d in votes
+                ],
+            ),
+            Table(
+                title="Risks",
+                columns=["risk", "decision", "owner", "done by"],
+                rows=[[r.id, r.decision, r.owner, str(r.done_by or "")] for r in told.risks],
+            ),
             inputs={record.name: record.sha256}
             | {f"vote {n}": s.by + s.made_at.isoformat() for n, (s, _) in enumerate(votes)},
-        )(basis)  # fmt: skip
+        )(basis)
 
     return write
 
@@ -379,15 +439,24 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
     for claim in document.claims(
         max_age_h=limits.report_age_h,
         extra=[
-            equal("the signature of the launch authorisation", a.signature_cause or "valid",
-                  "valid"),
-            holds("the launch authorisation", not a.is_revoked,
-                  "taken back" if a.is_revoked else "in force", "in force"),
-            holds("window of the launch authorisation", wide, " to ".join(window),
-                  f"at least {opens:%F %H:%M} to {closes:%H:%M} in {zone}"),
+            equal(
+                "the signature of the launch authorisation", a.signature_cause or "valid", "valid"
+            ),
+            holds(
+                "the launch authorisation",
+                not a.is_revoked,
+                "taken back" if a.is_revoked else "in force",
+                "in force",
+            ),
+            holds(
+                "window of the launch authorisation",
+                wide,
+                " to ".join(window),
+                f"at least {opens:%F %H:%M} to {closes:%H:%M} in {zone}",
+            ),
             equal("deploying with it", a.refusal_with or "possible", "possible"),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
 
 

@@ -36,8 +36,19 @@ STAKEHOLDER_ROLES = (
 )
 INPUTS = ("go", "conditional", "no-go")
 CHECKLIST = (
-    "D-14", "D-13", "D-12", "D-11", "D-10", "D-9", "D-8", "D-7", "D-6", "D-5", "D-4", "D-3",
-)  # fmt: skip
+    "D-14",
+    "D-13",
+    "D-12",
+    "D-11",
+    "D-10",
+    "D-9",
+    "D-8",
+    "D-7",
+    "D-6",
+    "D-5",
+    "D-4",
+    "D-3",
+)
 """Everything that has to hold before the decision is prepared."""
 PACKAGED = (
     *("D-14.D", "D-13.D", "D-12.D", "D-11.D", "D-10.D", "D-9.D", "D-8.D", "D-7.D", "D-6.D"),
@@ -95,8 +106,9 @@ def test_every_high_risk_is_weighed_against_its_benefit(papers: Papers) -> None:
     if high or weighed:
         assert same_set("high risks that are weighed", weighed, high)
     empty = [r.id for r in analysis.risks if not (r.cost and r.benefit and r.net)]
-    assert none_of("risks weighed in part", empty, among=len(weighed), of="high risks",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "risks weighed in part", empty, among=len(weighed), of="high risks", may_be_empty=True
+    )
     delay = analysis.week_of_delay.strip()
     assert holds("what a week of delay costs", delay, delay, "stated")
 
@@ -120,8 +132,9 @@ def test_every_other_course_of_the_day_is_planned(
     """
     planned = {s.id: s for s in papers.read(Scenarios).data.scenarios}
     assert same_set("scenarios", planned, SCENARIOS)
-    nobody = [f"{s.id}: {s.decider}" for s in planned.values()
-              if not desk.roster.holders(s.decider)]  # fmt: skip
+    nobody = [
+        f"{s.id}: {s.decider}" for s in planned.values() if not desk.roster.holders(s.decider)
+    ]
     assert none_of("scenarios that nobody can decide", nobody, among=len(planned), of="scenarios")
     aborts = {i: s.limit_minutes for i, s in planned.items() if i.startswith("abort")}
     assert each_at_most("minutes to abort a phase", aborts, limits.abort_minutes, "min")
@@ -149,19 +162,22 @@ def test_every_stakeholder_has_said_go_or_not(
     reason=...`; file an issue for the condition that has none.
     """
     asked = papers.read(Stakeholders).data.people
-    lacking = [r for r in STAKEHOLDER_ROLES
-               if not set(asked) & {p.id for p in desk.roster.entitled(r)}]  # fmt: skip
+    lacking = [
+        r for r in STAKEHOLDER_ROLES if not set(asked) & {p.id for p in desk.roster.entitled(r)}
+    ]
     assert none_of("roles without a stakeholder", lacking, among=len(STAKEHOLDER_ROLES), of="roles")
     assert vouched.by_everyone(asked, "stakeholders who gave their input")
     inputs = {p: s.statement for p in asked if (s := vouched.of(p))}
     vague = [p for p, s in inputs.items() if s.data.get("input") not in INPUTS or not s.text]
-    assert none_of("inputs that say neither go, conditional nor no-go", vague, among=len(inputs),
-                   of="inputs")  # fmt: skip
+    assert none_of(
+        "inputs that say neither go, conditional nor no-go", vague, among=len(inputs), of="inputs"
+    )
     conditions = {str(c) for s in inputs.values() for c in s.data.get("conditions", [])}
     known = {str(i.number) for i in issues.all if i.owner}
     astray = sorted(conditions - known)
-    assert none_of("conditions without an issue that somebody owns", astray, among=len(inputs),
-                   of="inputs")  # fmt: skip
+    assert none_of(
+        "conditions without an issue that somebody owns", astray, among=len(inputs), of="inputs"
+    )
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -177,8 +193,9 @@ def test_the_checklist_of_days_14_to_3_is_complete(
     Remedy: the review names what is missing, too old or red, with its owner; each is run, stated
     or waived by its owner and a second person.
     """
-    review = deliverables.of("D-2.1.1", "checklist-completion-review", CHECKLIST, tally_of,
-                             signers=())  # fmt: skip
+    review = deliverables.of(
+        "D-2.1.1", "checklist-completion-review", CHECKLIST, tally_of, signers=()
+    )
     assert equal("items it goes through", len(review.basis.rests_on), limits.checklist_items)
     for claim in review.claims():
         assert claim
@@ -237,14 +254,16 @@ def test_the_risk_update_drops_no_risk_in_silence(
     before, high = _register_of_day_minus_5(desk), [r for r in now.data.risks if r.score == "high"]
     owners = {r.owner: desk.roster.roles_of(r.owner) for r in high if r.owner in desk.roster.people}
     document = deliverables.of(
-        "D-2.D.3", "risk-assessment-update", ("D-2.1.3", "D-5.1.4"),
+        "D-2.D.3",
+        "risk-assessment-update",
+        ("D-2.1.3", "D-5.1.4"),
         with_tables(
             _scores(before, now),
             figures=[Figure(name="digest of the risk register", value=now.sha256)],
             inputs={now.name: now.sha256},
         ),
         signers=tuple(dict.fromkeys(["product_manager", *(roles[0] for roles in owners.values())])),
-    )  # fmt: skip
+    )
 
     def judged() -> Iterator[Claim]:
         signed = _registers_of(desk, "D-2.1.3")

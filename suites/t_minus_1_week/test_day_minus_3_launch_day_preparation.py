@@ -36,8 +36,12 @@ def _attended(briefing: Briefing, desk: Desk, limits: Limits) -> Claim:
     late = {p for p, on in told.items() if not 0 <= (day - on).days <= limits.briefing_age_days}
     expected = desk.audience(briefing.audience)
     missing = sorted(set(expected) - (set(told) - late))
-    return none_of(f"people of the {briefing.audience} audience not briefed in time", missing,
-                   among=len(expected), of="people")  # fmt: skip
+    return none_of(
+        f"people of the {briefing.audience} audience not briefed in time",
+        missing,
+        among=len(expected),
+        of="people",
+    )
 
 
 @attested(
@@ -95,16 +99,19 @@ def test_every_hour_of_launch_day_has_a_primary_and_a_backup(papers: Papers, des
     gaps = [f"{r}: {g}" for r in roles for g in table.gaps(r, *LAUNCH_DAY)]
     assert none_of("hours without a primary", gaps, among=len(roles), of="roles")
     alone = [f"{s.role} from {s.starts}" for s in table.shifts if s.backup in ("", s.primary)]
-    assert none_of("shifts without a backup of their own", alone, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
-    assert none_of("people in two roles at once", table.double_booked, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
+    assert none_of(
+        "shifts without a backup of their own", alone, among=len(table.shifts), of="shifts"
+    )
+    assert none_of(
+        "people in two roles at once", table.double_booked, among=len(table.shifts), of="shifts"
+    )
     known = desk.roster.people
     unreachable = sorted(
         p for p in table.people if p not in known or not (known[p].phone and known[p].email)
     )
-    assert none_of("people without a complete contact entry", unreachable, among=len(table.people),
-                   of="people")  # fmt: skip
+    assert none_of(
+        "people without a complete contact entry", unreachable, among=len(table.people), of="people"
+    )
 
 
 @attested(
@@ -162,16 +169,20 @@ def test_every_rollback_trigger_can_be_decided_and_acted_on(
         f"{t.id}: {t.decider}" for t in runbook.triggers if not desk.roster.holders(t.decider)
     ]
     assert none_of("triggers that nobody can decide", nobody, among=len(triggers), of="triggers")
-    unknown = [f"{t.id}: {t.command}" for t in runbook.triggers
-               if t.command not in launch_tools.dry_runs]  # fmt: skip
+    unknown = [
+        f"{t.id}: {t.command}" for t in runbook.triggers if t.command not in launch_tools.dry_runs
+    ]
     assert none_of("triggers without a command", unknown, among=len(triggers), of="triggers")
     vague = [t.id for t in runbook.triggers if t.limit_minutes <= 0 or not t.alert.strip()]
-    assert none_of("triggers without time limit or signal", vague, among=len(triggers),
-                   of="triggers")  # fmt: skip
-    assert equal("failing payments that roll back", triggers["RT.3"].threshold,
-                 limits.rollback_payment_percent)  # fmt: skip
-    assert equal("errors that roll back", triggers["RT.2"].threshold,
-                 limits.rollback_error_percent)  # fmt: skip
+    assert none_of(
+        "triggers without time limit or signal", vague, among=len(triggers), of="triggers"
+    )
+    assert equal(
+        "failing payments that roll back",
+        triggers["RT.3"].threshold,
+        limits.rollback_payment_percent,
+    )
+    assert equal("errors that roll back", triggers["RT.2"].threshold, limits.rollback_error_percent)
 
 
 @attested(
@@ -198,8 +209,9 @@ def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     assert equal("commit that was presented", briefing.commit, release_manifest.commit)
     assert at_least("commands that were presented", len(briefing.commands), 1)
     unknown = sorted(set(briefing.commands) - set(launch_tools.dry_runs))
-    assert none_of("commands that do not exist", unknown, among=len(briefing.commands),
-                   of="commands")  # fmt: skip
+    assert none_of(
+        "commands that do not exist", unknown, among=len(briefing.commands), of="commands"
+    )
 
 
 @attested(
@@ -222,8 +234,12 @@ def test_the_business_team_knows_the_measures_of_success(
     limits_of = {m.id: m.limit for m in papers.read(Criteria).data.metrics}
     assert same_set("measures that were presented", briefing.metrics, desk.ids_of("success_metric"))
     other = [f"{i}: {v:g}" for i, v in briefing.metrics.items() if limits_of.get(i) != v]
-    assert none_of("limits told otherwise than in the criteria", other,
-                   among=len(briefing.metrics), of="measures")  # fmt: skip
+    assert none_of(
+        "limits told otherwise than in the criteria",
+        other,
+        among=len(briefing.metrics),
+        of="measures",
+    )
 
 
 @attested(
@@ -251,12 +267,17 @@ def test_support_knows_every_open_issue_and_whom_to_call(
         assert same_set("known issues that were presented", told, listed)
     written = {k.number: k.workaround for k in papers.read(KnownIssues).data.issues}
     helpless = [str(i) for i in still if not written.get(i.number, "").strip()]
-    assert none_of("known issues without a workaround", helpless, among=len(issues.all),
-                   of="issues")  # fmt: skip
+    assert none_of(
+        "known issues without a workaround", helpless, among=len(issues.all), of="issues"
+    )
     levels = [lv.from_minutes for lv in desk.roster.escalation if lv.from_minutes]
     assert equal("minutes to each level of escalation", briefing.escalation_minutes, levels)
-    assert holds("hours to an answer", briefing.response_hours == limits.support_response_h,
-                 briefing.response_hours, f"{limits.support_response_h:g}")  # fmt: skip
+    assert holds(
+        "hours to an answer",
+        briefing.response_hours == limits.support_response_h,
+        briefing.response_hours,
+        f"{limits.support_response_h:g}",
+    )
 
 
 @attested(
@@ -302,8 +323,12 @@ def test_every_question_of_the_briefings_is_answered(
     questions = [q for log in logs.values() for q in log.questions]
     assert at_least("questions on record", len(questions), 1)
     strangers = sorted({q.answered_by for q in questions} - set(desk.roster.people))
-    assert none_of("questions answered by nobody of the roster", strangers, among=len(questions),
-                   of="questions")  # fmt: skip
+    assert none_of(
+        "questions answered by nobody of the roster",
+        strangers,
+        among=len(questions),
+        of="questions",
+    )
     label = issues.names.question
     assert holds("label for questions", label in issues.labels, label, "there in the tracker")
     asked = issues.labelled(label)
@@ -311,8 +336,9 @@ def test_every_question_of_the_briefings_is_answered(
     assert none_of("questions still open", still, among=len(asked), of="issues with that label")
     closed = {i.number for i in asked if not i.is_open}
     astray = [f"#{q.issue}" for q in questions if q.issue is not None and q.issue not in closed]
-    assert none_of("questions whose issue is not closed", astray, among=len(questions),
-                   of="questions")  # fmt: skip
+    assert none_of(
+        "questions whose issue is not closed", astray, among=len(questions), of="questions"
+    )
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -344,12 +370,17 @@ def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers:
     told = {p: f"{day}, {a}" for a, b in briefings.items() for p, day in b.data.told.items()}
     roster = sorted(deliverables.desk.roster.people)
     write = with_tables(
-        Table(title="Who was briefed", columns=["person", "when and with whom"],
-              rows=[[p, told[p]] for p in sorted(told)]),
-        figures=[Figure(name="people on the roster", value=len(roster)),
-                 Figure(name="people who were briefed", value=len(told))],
+        Table(
+            title="Who was briefed",
+            columns=["person", "when and with whom"],
+            rows=[[p, told[p]] for p in sorted(told)],
+        ),
+        figures=[
+            Figure(name="people on the roster", value=len(roster)),
+            Figure(name="people who were briefed", value=len(told)),
+        ],
         inputs={b.name: b.sha256 for b in briefings.values()} | {"roster": ", ".join(roster)},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-3.D.2", "team-briefing-completion", ("D-3.3",), write)
     for claim in document.claims(
         extra=[

@@ -62,8 +62,13 @@ def _owned(
     """That each of what somebody has to look after is somebody's of the roster."""
     pairs = list(entries)
     nobodys = [f"{text} ({owner})" for text, owner in pairs if owner not in desk.roster.people]
-    return none_of(f"{what} without an owner on the roster", nobodys, among=len(pairs), of=what,
-                   may_be_empty=may_be_empty)  # fmt: skip
+    return none_of(
+        f"{what} without an owner on the roster",
+        nobodys,
+        among=len(pairs),
+        of=what,
+        may_be_empty=may_be_empty,
+    )
 
 
 @attested(
@@ -85,11 +90,16 @@ def test_an_executive_saw_the_slides_as_they_lie_there(
     """
     minutes = papers.read(ExecutivePresentation).data
     days = (desk.today - minutes.held_on).days
-    assert holds("days since the presentation", 0 <= days <= limits.presentation_age_days, days,
-                 f"0 to {limits.presentation_age_days:g}")  # fmt: skip
+    assert holds(
+        "days since the presentation",
+        0 <= days <= limits.presentation_age_days,
+        days,
+        f"0 to {limits.presentation_age_days:g}",
+    )
     strangers = sorted(set(minutes.attendees) - set(desk.roster.people))
-    assert none_of("attendees not on the roster", strangers, among=len(minutes.attendees),
-                   of="attendees")  # fmt: skip
+    assert none_of(
+        "attendees not on the roster", strangers, among=len(minutes.attendees), of="attendees"
+    )
     executives = {p.id for p in desk.roster.entitled("executive_team")}
     assert at_least("executives who attended", len(executives & set(minutes.attendees)), 1)
     slides = desk.digests((minutes.slides,))[minutes.slides]
@@ -97,10 +107,14 @@ def test_an_executive_saw_the_slides_as_they_lie_there(
     unsaid = [state for state in COUNTED if state not in minutes.counts]
     assert none_of("states that were not counted", unsaid, among=len(COUNTED), of="states")
     stored = readiness.counts(desk, minutes.counted_at)
-    wrong = [f"{state}: {n}, on record {stored.get(state, 0)}"
-             for state, n in minutes.counts.items() if n != stored.get(state, 0)]  # fmt: skip
-    assert none_of("counts that differ from the record", wrong, among=len(minutes.counts),
-                   of="counts")  # fmt: skip
+    wrong = [
+        f"{state}: {n}, on record {stored.get(state, 0)}"
+        for state, n in minutes.counts.items()
+        if n != stored.get(state, 0)
+    ]
+    assert none_of(
+        "counts that differ from the record", wrong, among=len(minutes.counts), of="counts"
+    )
     assert at_least("decisions in the minutes", len(minutes.decisions), 1)
     said = [*minutes.decisions, *minutes.open_questions]
     assert _owned("decisions and questions", ((a.text, a.owner) for a in said), desk)
@@ -130,17 +144,28 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     assert equal("the version it is about", document.version, desk.launch.candidate)
     single = document.single_points
     unknown = [s.component for s in single if s.component not in running]
-    assert none_of("single points of failure that do not run", unknown, among=len(single),
-                   of="single points of failure", may_be_empty=True)  # fmt: skip
-    undecided = [s.component for s in single
-                 if not (s.decision.strip() and s.decided_by in desk.roster.people)]  # fmt: skip
-    assert none_of("single points of failure that nobody decided on", undecided,
-                   among=len(single), of="single points of failure",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "single points of failure that do not run",
+        unknown,
+        among=len(single),
+        of="single points of failure",
+        may_be_empty=True,
+    )
+    undecided = [
+        s.component
+        for s in single
+        if not (s.decision.strip() and s.decided_by in desk.roster.people)
+    ]
+    assert none_of(
+        "single points of failure that nobody decided on",
+        undecided,
+        among=len(single),
+        of="single points of failure",
+        may_be_empty=True,
+    )
     found = document.findings
     open_ = [f.title for f in found if f.open and f.severity == "major"]
-    assert none_of("open major findings", open_, among=len(found), of="findings",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of("open major findings", open_, among=len(found), of="findings", may_be_empty=True)
     assert _owned("findings", ((f.title, f.owner) for f in found), desk, may_be_empty=True)
 
 
@@ -163,11 +188,19 @@ def test_the_business_case_rests_on_what_was_sold(
     """
     case = papers.read(BusinessCase).data
     days = (desk.today - case.written_on).days
-    assert holds("days since it was written", 0 <= days <= limits.business_case_age_days, days,
-                 f"0 to {limits.business_case_age_days:g}")  # fmt: skip
+    assert holds(
+        "days since it was written",
+        0 <= days <= limits.business_case_age_days,
+        days,
+        f"0 to {limits.business_case_age_days:g}",
+    )
     assert above("cost of the baseline week", case.baseline_cost_cents / 100, 0, case.currency)
-    assert holds('computation of "revenue positive"', case.revenue_positive.strip(),
-                 case.revenue_positive, "stated")  # fmt: skip
+    assert holds(
+        'computation of "revenue positive"',
+        case.revenue_positive.strip(),
+        case.revenue_positive,
+        "stated",
+    )
     [sold] = baseline_sales.of([f"{case.baseline_week}"]).values()
     assert at_least("bookings of the baseline week", sold.bookings, 1)
     assert above("revenue of the baseline week", sold.revenue_cents / 100, 0, case.currency)
@@ -235,17 +268,22 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
     changed = [n for n in REVIEWED if approval.documents[n] != now[n]]
     assert none_of("papers that have changed since", changed, among=len(REVIEWED), of="papers")
     open_ = [c.text for c in approval.conditions if c.open]
-    assert none_of("open conditions", open_, among=len(approval.conditions), of="conditions",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "open conditions", open_, among=len(approval.conditions), of="conditions", may_be_empty=True
+    )
     as_it_is = desk.anew()
     reviews = [as_it_is.vouched(i) for i in REVIEWS]
     for review in reviews:
         review.claims()  # one that is not whole yet is waited for
     last = max(s.statement.made_at for review in reviews for s in review.counted)
     early = [s.statement.by for s in vouched.counted if s.statement.made_at < last]
-    assert none_of(f"approvals before the last review ({last:%F %T} UTC)", early,
-                   among=len(vouched.counted), of="approvals",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        f"approvals before the last review ({last:%F %T} UTC)",
+        early,
+        among=len(vouched.counted),
+        of="approvals",
+        may_be_empty=True,
+    )
 
 
 @attested(
@@ -283,15 +321,23 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
         assert same_set(f"{role} by the table", {s.primary for s in shifts}, holders)
         assert same_set(f"backup of {role} by the table", {s.backup for s in shifts}, backups)
     ids = {p.email.lower(): p.id for p in desk.roster.people.values()}
-    has = {what: {ids.get(n.lower(), n) for n in names} for what, names in {
-        **aws_groups.members,
-        "database": database_operators,
-        "status-page": [m.email for m in status_page_members],
-    }.items()}  # fmt: skip
+    has = {
+        what: {ids.get(n.lower(), n) for n in names}
+        for what, names in {
+            **aws_groups.members,
+            "database": database_operators,
+            "status-page": [m.email for m in status_page_members],
+        }.items()
+    }
     needed = {
-        what: {p for s in table.shifts if what in table.access.get(s.role, []) for p in
-               (s.primary, s.backup)} for what in has
-    }  # fmt: skip
+        what: {
+            p
+            for s in table.shifts
+            if what in table.access.get(s.role, [])
+            for p in (s.primary, s.backup)
+        }
+        for what in has
+    }
     named = {what for role in desk.owner_roles for what in table.access.get(role, [])}
     assert same_set("kinds of access in the role table", named, list(has))
     lacking = [f"{p}: {what}" for what in has for p in sorted(needed[what] - has[what])]
@@ -328,8 +374,9 @@ def test_everybody_knows_the_emergency_runbook_as_it_is(
     right = [q.answer for q in papers.read(EmergencyRunbook).data.questions]
     assert equal("check questions", len(right), limits.runbook_questions)
     asked = list(dict.fromkeys([*(p.id for p in desk.team), *desk.audience("support")]))
-    known = {p: _right(s.statement.data.get("answers"), right)
-             for p in asked if (s := vouched.of(p))}  # fmt: skip
+    known = {
+        p: _right(s.statement.data.get("answers"), right) for p in asked if (s := vouched.of(p))
+    }
     if known:
         assert each_at_least("questions answered right", known, limits.runbook_answers)
     assert vouched.by_everyone(asked, "people who know the emergency runbook")
@@ -383,10 +430,13 @@ def test_the_communication_plan_is_ready_to_go_either_way(
     desk, plan = deliverables.desk, papers.read(CommunicationPlan)
     messages, n = plan.data.messages, len(plan.data.messages)
     write = with_tables(
-        Table(title="Planned messages", columns=["message", "owner", "leaves", "to"],
-              rows=[[m.id, m.owner, f"{m.send_at:%F %H:%M %z}", m.recipients] for m in messages]),
+        Table(
+            title="Planned messages",
+            columns=["message", "owner", "leaves", "to"],
+            rows=[[m.id, m.owner, f"{m.send_at:%F %H:%M %z}", m.recipients] for m in messages],
+        ),
         inputs={plan.name: plan.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-5.D.2", "communication-plan-execution", ("D-5.2",), write)
     meetings = launch_calendar.titled(env.calendar.go_no_go)
     decided = max((e.end for e in meetings), default=datetime.max.replace(tzinfo=UTC))
@@ -396,8 +446,9 @@ def test_the_communication_plan_is_ready_to_go_either_way(
     blocks = [s.block for s in timeline.slots]
     assert holds("the timeline's blocks", ANNOUNCED_FROM in blocks, blocks, ANNOUNCED_FROM)
     begin, end = timeline.span(ANNOUNCED_FROM)
-    astray = [f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages
-              if not begin <= m.send_at <= end]  # fmt: skip
+    astray = [
+        f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages if not begin <= m.send_at <= end
+    ]
     nobody = [m.id for m in messages if m.recipients < 1]
     silent = [m.id for m in messages if not m.no_go_text.strip()]
     for claim in document.claims(
@@ -407,12 +458,16 @@ def test_the_communication_plan_is_ready_to_go_either_way(
             equal(f"events called {env.calendar.go_no_go}", len(meetings), 1),
             none_of("messages without an owner on the roster", nobodys, among=n, of="messages"),
             none_of("messages before the go/no-go", early, among=n, of="messages"),
-            none_of(f"messages not from {begin:%H:%M} to {end:%H:%M} of {begin:%F}", astray,
-                    among=n, of="messages"),
+            none_of(
+                f"messages not from {begin:%H:%M} to {end:%H:%M} of {begin:%F}",
+                astray,
+                among=n,
+                of="messages",
+            ),
             none_of("messages to nobody", nobody, among=n, of="messages"),
             none_of("messages without a text for a no-go", silent, among=n, of="messages"),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
 
 
@@ -434,10 +489,13 @@ def test_the_team_is_aligned_role_by_role(
     """
     desk, table = deliverables.desk, papers.read(RoleTable)
     write = with_tables(
-        Table(title="The role table", columns=["role", "primary", "backup"],
-              rows=[[s.role, s.primary, s.backup] for s in table.data.shifts]),
+        Table(
+            title="The role table",
+            columns=["role", "primary", "backup"],
+            rows=[[s.role, s.primary, s.backup] for s in table.data.shifts],
+        ),
         inputs={table.name: table.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-5.D.3", "internal-team-alignment", ("D-5.3",), write)
     known, people = (
         desk.roster.people,
@@ -452,11 +510,19 @@ def test_the_team_is_aligned_role_by_role(
         max_age_h=limits.alignment_age_h,
         extra=[
             same_set("who has which role by the role table", rows, declared),
-            none_of("people of the role table who are not in the calendar",
-                    sorted(people - invited), among=len(people), of="people"),
-            none_of("people of the role table who do not know the runbook",
-                    sorted(people - said) if said else [], among=len(people), of="people"),
+            none_of(
+                "people of the role table who are not in the calendar",
+                sorted(people - invited),
+                among=len(people),
+                of="people",
+            ),
+            none_of(
+                "people of the role table who do not know the runbook",
+                sorted(people - said) if said else [],
+                among=len(people),
+                of="people",
+            ),
         ],
         not_judged=("that the criteria were delivered to the same people",),
-    ):  # fmt: skip
+    ):
         assert claim
