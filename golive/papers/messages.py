@@ -156,6 +156,11 @@ class Message(Kind, frozen=True, kw_only=True):
         """Which of these people it did not go to."""
         return [p for p in people if p not in self.to]
 
+    @property
+    def metrics(self) -> set[str]:
+        """The metrics that it has a figure of."""
+        return {f.metric for f in self.figures}
+
     def misquoted(self, measured: Mapping[str, float]) -> list[str]:
         """Figures other than measured, to as many digits as they show, with both.
 
