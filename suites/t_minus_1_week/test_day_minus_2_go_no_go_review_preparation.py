@@ -35,7 +35,10 @@ STAKEHOLDER_ROLES = (
     "executive_team",
 )
 INPUTS = ("go", "conditional", "no-go")
-CHECKLIST = tuple(f"D-{day}" for day in range(14, 2, -1))
+CHECKLIST = (
+    *("D-14", "D-13", "D-12", "D-11", "D-10", "D-9"),
+    *("D-8", "D-7", "D-6", "D-5", "D-4", "D-3"),
+)
 """Everything that has to hold before the decision is prepared."""
 PACKAGED = (
     *("D-14.D", "D-13.D", "D-12.D", "D-11.D", "D-10.D", "D-9.D", "D-8.D", "D-7.D", "D-6.D"),
@@ -230,8 +233,8 @@ def test_the_risk_update_drops_no_risk_in_silence(
     write = with_tables(table, figures=[digest], inputs=inputs)
     owners = {o: desk.roster.roles_of(o) for o in dict.fromkeys(r.owner for r in now.data.high)}
     roles = ["product_manager", *(known[0] for known in owners.values() if known)]
-    signers, of = tuple(dict.fromkeys(roles)), ("D-2.1.3", "D-5.1.4")
-    document = deliverables.of("D-2.D.3", "risk-assessment-update", of, write, signers=signers)
+    kind, signers = "risk-assessment-update", tuple(dict.fromkeys(roles))
+    document = deliverables.of("D-2.D.3", kind, ("D-2.1.3", "D-5.1.4"), write, signers=signers)
     for claim in document.claims(extra=_rescored(first, now, desk)):
         assert claim
 

@@ -32,8 +32,8 @@ def test_the_deployment_is_confirmed_ready(deliverables: Deliverables, limits: L
 
     Remedy: run what is missing, too old or red; read the document anew and sign it.
     """
-    of, kind = ("D-4.2", "D-4.3.3", "D-6.D.3"), "deployment-readiness-confirmation"
-    document = deliverables.of("D-4.D.2", kind, of)
+    kind = "deployment-readiness-confirmation"
+    document = deliverables.of("D-4.D.2", kind, ("D-4.2", "D-4.3.3", "D-6.D.3"))
     rest = (
         "deploy and rollback scripts with the digests that were drilled",
         "deploy under 30 min and rollback under 15",
@@ -52,8 +52,8 @@ def test_backup_and_recovery_are_validated_end_to_end(
 
     Remedy: run what is missing, too old or red; read the document anew and sign it.
     """
-    of, kind = ("D-4.3.1", "D-4.3.2", "D-4.3.4", "D-6.2.5"), "backup-and-recovery-validation"
-    document = deliverables.of("D-4.D.3", kind, of)
+    kind = "backup-and-recovery-validation"
+    document = deliverables.of("D-4.D.3", kind, ("D-4.3.1", "D-4.3.2", "D-4.3.4", "D-6.2.5"))
     rest = (
         "the backup of D-4.3.1 restored in D-4.3.2 and still in both regions",
         "recovery under 30 min, at most 5 min lost",

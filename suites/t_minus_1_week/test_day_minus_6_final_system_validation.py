@@ -14,6 +14,9 @@ from golive.probes.launch_tools import Manifest
 from golive.probes.tracker import Authors, CheckRuns, Fixes, Issues, PullRequest
 from golive.reports.documents import Figure
 
+SIGNED_OFF = ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2")
+"""What the QA Lead answers for."""
+
 
 @attested(
     "D-6.3.2",
@@ -153,10 +156,10 @@ def test_the_qa_lead_signs_off_on_everything_that_was_validated(
     Remedy: run what is missing, too old or red; read the document anew and sign it. Where the
     signer is an author, whoever else holds or backs up the role reads and signs it.
     """
-    kind, of = "quality-assurance-sign-off", ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2")
+    kind = "quality-assurance-sign-off"
     commit = Figure(name=f"commit of {fixes.tag}", value=fixes.commit)
     write = with_tables(figures=[commit], inputs={"commit": fixes.commit})
-    document = deliverables.of("D-6.D.3", kind, of, write)
+    document = deliverables.of("D-6.D.3", kind, SIGNED_OFF, write)
     people = deliverables.desk.roster.people
     signed = [people[s.signer] for s in document.signatures if s.valid]
     own = [p.name for p in signed if release_authors.has(p.name, p.email)]
