@@ -19,7 +19,7 @@ from golive.claims import (
     none_of,
     same_set,
 )
-from golive.desk import Desk
+from golive.context import Context
 from golive.papers import Paper, Papers
 from golive.papers.aftermath import KpiAssessment
 from golive.papers.kinds import WarRoom
@@ -32,9 +32,9 @@ from golive.papers.messages import (
     plain,
     unsaid,
 )
-from golive.probes.answers import Answers
-from golive.probes.mail import Delivery
-from golive.probes.pages import Link
+from golive.probes.people.mail import Delivery
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.roster import Roster
 from golive.statements import Vouched
 from golive.verdicts import Verdict
@@ -112,9 +112,9 @@ def after_health_checks(
         yield each_at_most("minutes from the health checks", minutes, most_minutes, "min")
 
 
-def first_passed(desk: Desk, item: str, since: datetime | None) -> datetime | None:
+def first_passed(context: Context, item: str, since: datetime | None) -> datetime | None:
     """When an item first passed from a moment on; None where it did not."""
-    found = readiness.looks(desk.reports, desk.environment.name, (item,))
+    found = readiness.looks(context.reports, context.environment.name, (item,))
     passed = (look.at for look in found if look.verdicts[item] is Verdict.PASS)
     return min((at for at in passed if since is None or at >= since), default=None)
 
@@ -128,7 +128,7 @@ def quoted(sent: Message, measured: Mapping[str, float]) -> Iterator[Claim]:
 
 
 def outcome(
-    sent: Message, criteria: Collection[str], assessment: KpiAssessment, desk: Desk
+    sent: Message, criteria: Collection[str], assessment: KpiAssessment, context: Context
 ) -> Iterator[Claim]:
     """That an outcome is told, and that it is no success where one of the technical criteria
     failed, by its assessment or by its newest verdict."""
@@ -136,7 +136,7 @@ def outcome(
     of = "technical criteria"
     unknown = [i for i in criteria if i not in assessment.values]
     yield none_of("technical criteria not assessed", unknown, among=criteria, of="criteria")
-    newest = readiness.newest(desk, list(criteria))
+    newest = readiness.newest(context, list(criteria))
     failed = {i for i, found in newest.items() if found.verdict.verdict is Verdict.FAIL}
     failed |= set(assessment.missed)
     told = [i for i in criteria if i in failed] if sent.outcome == "success" else []

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from golive.claims import Claim, equal, holds, none_of
+from golive.context import Context
 from golive.deliverables import Basis, Deliverable, Write, with_tables
-from golive.desk import Desk
 from golive.papers import Paper
 from golive.papers.kinds import GoNoGo
 from golive.reports import pages
@@ -16,10 +16,10 @@ from golive.statements import Statement
 from golive.store import Kept
 
 
-def decided(desk: Desk) -> dict[str, Statement]:
+def decided(context: Context) -> dict[str, Statement]:
     """What everybody says who decided by command, by ``person as role``: of each person the
     decision that stands in each role."""
-    said = [s.statement for every in desk.statements.votes().values() for s in every]
+    said = [s.statement for every in context.statements.votes().values() for s in every]
     return {f"{s.by} as {s.role}": s for s in said}
 
 
@@ -37,7 +37,7 @@ def votes_fit(record: GoNoGo, document: Deliverable) -> Iterator[Claim]:
     """That nobody voted after the document of the decision was made, which the second itself is
     not, nor on another package than the record names. Before anybody has voted, the items it rests
     on are pending, and so is the document."""
-    basis, by_command = document.basis, decided(document.basis.desk)
+    basis, by_command = document.basis, decided(document.basis.context)
     votes = [s.statement.made_at for i in basis.rests_on for s in basis.stated(i)]
     votes += [s.made_at for s in by_command.values()]
     made_at = document.document.made_at.replace(microsecond=999_999)
@@ -63,7 +63,7 @@ def recorded(record: Paper[GoNoGo], present: str, signed: str) -> Write:
     """
 
     def write(basis: Basis) -> Content:
-        votes = [s.statement for s in basis.stated(signed)] + list(decided(basis.desk).values())
+        votes = [s.statement for s in basis.stated(signed)] + list(decided(basis.context).values())
         there = [s.statement for s in basis.stated(present)]
         tables = (
             _what(record.data),

@@ -7,16 +7,16 @@ from datetime import datetime
 
 from golive import announcements
 from golive.claims import Claim, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.messages import Announcement, Message
-from golive.probes.answers import Answers
-from golive.probes.mail import Delivery
-from golive.probes.pages import Link
+from golive.probes.people.mail import Delivery
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.statements import Vouched
 
 HEALTH = "T0-1230.2.5"
@@ -27,11 +27,16 @@ AGREE = ("product_manager", "executive_team")
 
 
 def _after_health(
-    papers: Papers, desk: Desk, moments: Mapping[str, datetime], most_minutes: float | None = None
+    papers: Papers,
+    context: Context,
+    moments: Mapping[str, datetime],
+    most_minutes: float | None = None,
 ) -> Iterator[Claim]:
     """That everything was told after the health checks first passed after the cutover that the
     team was told of, and soon enough."""
-    passed_at = announcements.first_passed(desk, HEALTH, papers.read(Message, TEAM).data.cutover_at)
+    passed_at = announcements.first_passed(
+        context, HEALTH, papers.read(Message, TEAM).data.cutover_at
+    )
     return announcements.after_health_checks(HEALTH, passed_at, moments, most_minutes)
 
 
@@ -46,7 +51,7 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     papers: Papers,
     message_links: Answers[Link],
     message_deliveries: Answers[Delivery],
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -59,11 +64,11 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     it was sent. Sent too early: send again once T0-1230.2.5 has passed. Then sign `golive attest
     T0-1230.3.1`.
     """
-    paper, people = papers.read(Message, TEAM), desk.roster.people
+    paper, people = papers.read(Message, TEAM), context.roster.people
     sent = paper.data
-    for claim in announcements.approved(papers, paper, desk.launch.candidate):
+    for claim in announcements.approved(papers, paper, context.launch.candidate):
         assert claim
-    for claim in announcements.names_all(papers, paper, desk.roster):
+    for claim in announcements.names_all(papers, paper, context.roster):
         assert claim
     missed = sorted(sent.not_told(people))
     assert none_of("people on the roster who were not told", missed, among=people, of="people")
@@ -72,11 +77,11 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     gone = [p for p in there.values() if not p.is_there]
     assert none_of("links that do not answer", gone, among=there, of="links")
     known = [p for p in sent.to if p in people]
-    for claim in announcements.delivered(sent, known, message_deliveries, desk.roster, "mails"):
+    for claim in announcements.delivered(sent, known, message_deliveries, context.roster, "mails"):
         assert claim
     for claim in deliverables.resting("T0-1230.3.1", (HEALTH,)):
         assert claim
-    for claim in _after_health(papers, desk, {TEAM: sent.sent_at}, limits.announced_minutes):
+    for claim in _after_health(papers, context, {TEAM: sent.sent_at}, limits.announced_minutes):
         assert claim
 
 
@@ -91,7 +96,7 @@ def test_every_channel_has_the_approved_post_and_it_leads_to_production(
     papers: Papers,
     message_links: Answers[Link],
     env: Environment,
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -105,7 +110,7 @@ def test_every_channel_has_the_approved_post_and_it_leads_to_production(
     T0-1230.3.3`.
     """
     paper = papers.read(Message, SOCIAL)
-    for claim in announcements.approved(papers, paper, desk.launch.candidate):
+    for claim in announcements.approved(papers, paper, context.launch.candidate):
         assert claim
     posts, approved = paper.data.posts, papers.read(Announcement, paper.data.approved_text)
     assert same_set("channels with a post", {p.channel for p in posts}, approved.data.channels)
@@ -120,7 +125,7 @@ def test_every_channel_has_the_approved_post_and_it_leads_to_production(
     assert none_of("links without their campaign tag", untagged, among=ends, of="links")
     for claim in deliverables.resting("T0-1230.3.3", (HEALTH,)):
         assert claim
-    for claim in _after_health(papers, desk, times):
+    for claim in _after_health(papers, context, times):
         assert claim
 
 
@@ -137,7 +142,7 @@ def test_the_press_got_the_approved_release_or_it_was_agreed_that_it_gets_none(
     env: Environment,
     vouched: Vouched,
     vouched_of: Callable[[str], Vouched],
-    desk: Desk,
+    context: Context,
     limits: Limits,
 ) -> None:
     """The release as it was sent: its text against the approved one and that against the digest
@@ -158,7 +163,7 @@ def test_the_press_got_the_approved_release_or_it_was_agreed_that_it_gets_none(
             assert claim
         return
     paper = papers.read(Message, PRESS)
-    for claim in announcements.approved(papers, paper, desk.launch.candidate):
+    for claim in announcements.approved(papers, paper, context.launch.candidate):
         assert claim
     for claim in announcements.reached_outlets(papers, paper):
         assert claim

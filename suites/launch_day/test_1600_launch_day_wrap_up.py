@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from golive import announcements, findings
 from golive.claims import Claim, at_least, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested
 from golive.launch import Limits
@@ -25,12 +25,12 @@ from golive.papers.aftermath import (
 from golive.papers.approval import BusinessCase
 from golive.papers.kinds import RiskRegister, Stakeholders
 from golive.papers.messages import MediaLog, Message, personal_data, unsaid
-from golive.probes.answers import Answers
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.mail import Delivery
-from golive.probes.pages import Link
-from golive.probes.told import Arrivals
-from golive.probes.tracker import Issues
+from golive.probes.people.announcements import Arrivals
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.people.mail import Delivery
+from golive.probes.saas.tracker import Issues
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.statements import Vouched
 
 PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
@@ -102,7 +102,7 @@ def test_every_objective_was_judged_by_its_measured_figure(
     papers=("lessons-learned.md",),
 )
 def test_every_phase_and_grave_issue_has_taught_something(
-    papers: Papers, issues: Issues, desk: Desk
+    papers: Papers, issues: Issues, context: Context
 ) -> None:
     """The lessons against the four phases and the tracker's grave issues of the launch that are
     no drills; their owners against the roster, the issues that they are followed up in against
@@ -111,9 +111,9 @@ def test_every_phase_and_grave_issue_has_taught_something(
     Remedy: write the lesson that is missing, or file the issue that it names; then sign the
     lessons again.
     """
-    paper, people = papers.read(LessonsLearned).data, desk.roster.people
+    paper, people = papers.read(LessonsLearned).data, context.roster.people
     lessons = paper.lessons
-    assert equal("the day they were written", paper.written_on, desk.today)
+    assert equal("the day they were written", paper.written_on, context.today)
     for claim in findings.canary(issues):
         assert claim
     wanted = [*PHASES, *(f"#{i.number}" for i in issues.severe_of_launch)]
@@ -134,7 +134,7 @@ def test_every_phase_and_grave_issue_has_taught_something(
     each=True,
 )
 def test_every_role_gave_feedback_of_its_own(
-    papers: Papers, vouched: Vouched, issues: Issues, desk: Desk, limits: Limits
+    papers: Papers, vouched: Vouched, issues: Issues, context: Context, limits: Limits
 ) -> None:
     """One paper of each role's holder, signed by that very person; no two alike and none empty;
     the tracker's issue for each high concern.
@@ -143,7 +143,9 @@ def test_every_role_gave_feedback_of_its_own(
     --evidence` with its path; file the issue of the concern that is named.
     """
     given = {f.data.person: f for f in papers.all_of(Feedback)}
-    holders = list(dict.fromkeys(p.id for r in desk.owner_roles for p in desk.roster.holders(r)))
+    holders = list(
+        dict.fromkeys(p.id for r in context.owner_roles for p in context.roster.holders(r))
+    )
     assert at_least("people who have to give feedback", len(holders), limits.feedback_people)
     assert same_set("people who gave feedback", given, holders)
     copied = empty_or_copied(f.data for f in given.values())
@@ -167,7 +169,7 @@ def test_success_is_announced_only_where_no_technical_criterion_failed(
     papers: Papers,
     message_links: Answers[Link],
     env: Environment,
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -180,11 +182,14 @@ def test_success_is_announced_only_where_no_technical_criterion_failed(
     as it was sent; then the Product Manager signs `golive attest T0-1600.3.1`.
     """
     paper, assessment = papers.read(Message, EVERYBODY), papers.read(KpiAssessment).data
-    sent, technical = paper.data, [i for i in desk.ids_of("success_metric") if i.startswith("KT.")]
-    assert equal("the version announced", sent.version, desk.launch.candidate)
+    sent, technical = (
+        paper.data,
+        [i for i in context.ids_of("success_metric") if i.startswith("KT.")],
+    )
+    assert equal("the version announced", sent.version, context.launch.candidate)
     lacking = unsaid(paper.body, [sent.version])
     assert none_of("what the text does not name", lacking, among=1, of="versions")
-    for claim in announcements.outcome(sent, technical, assessment, desk):
+    for claim in announcements.outcome(sent, technical, assessment, context):
         assert claim
     for claim in announcements.quoted(sent, assessment.values):
         assert claim
@@ -206,7 +211,7 @@ def test_success_is_announced_only_where_no_technical_criterion_failed(
 def test_every_stakeholder_got_an_update_that_is_whole(
     papers: Papers,
     message_deliveries: Answers[Delivery],
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -222,7 +227,7 @@ def test_every_stakeholder_got_an_update_that_is_whole(
     assert none_of("stakeholders not told", sent.not_told(asked), among=asked, of="stakeholders")
     assert _tonight(sent, limits)
     assert holds("status", sent.outcome, sent.outcome, OUTCOMES)
-    assert same_set("measures in the table", sent.metrics, desk.ids_of("success_metric"))
+    assert same_set("measures in the table", sent.metrics, context.ids_of("success_metric"))
     for claim in announcements.quoted(sent, papers.read(KpiAssessment).data.values):
         assert claim
     register = papers.read(RiskRegister).data
@@ -233,7 +238,7 @@ def test_every_stakeholder_got_an_update_that_is_whole(
         assert none_of(subject, offenders, among=register.risks, of="risks")
     comes = sent.next_checkpoint
     assert holds("next checkpoint", comes and comes > sent.sent_at, comes, "after the update")
-    roster, of = desk.roster, "stakeholders"
+    roster, of = context.roster, "stakeholders"
     for claim in announcements.delivered(sent, asked, message_deliveries, roster, of):
         assert claim
     for claim in deliverables.resting("T0-1600.3.2", (REVIEWED,)):
@@ -248,7 +253,11 @@ def test_every_stakeholder_got_an_update_that_is_whole(
     papers=("message-stand-down.md",),
 )
 def test_everybody_knows_the_result_and_who_watches_tonight(
-    papers: Papers, env: Environment, desk: Desk, launch_calendar: LaunchCalendar, limits: Limits
+    papers: Papers,
+    env: Environment,
+    context: Context,
+    launch_calendar: LaunchCalendar,
+    limits: Limits,
 ) -> None:
     """The message: its addressees against the roster and its support team, its time by the
     launch's clock, its on-call person against the rota at 22:00, its review against the
@@ -258,8 +267,8 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     calendar, and tell everybody again. Write message-stand-down.md as it was sent; then the
     Product Manager signs `golive attest T0-1600.3.3`.
     """
-    sent, people = papers.read(Message, STAND_DOWN).data, desk.roster.people
-    missed, support = sorted(sent.not_told(people)), desk.audience("support")
+    sent, people = papers.read(Message, STAND_DOWN).data, context.roster.people
+    missed, support = sorted(sent.not_told(people)), context.audience("support")
     assert none_of("people on the roster not told", missed, among=people, of="people")
     assert none_of("support not told", sent.not_told(support), among=support, of="support agents")
     assert holds("result", sent.outcome, sent.outcome, OUTCOMES)
@@ -272,7 +281,7 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     watch = papers.read(OnCallRota).data.at(night)
     rota = f"as the rota has it: {', '.join(watch) or 'nobody'}"
     assert holds(subject, sent.on_call in watch, sent.on_call, rota)
-    tomorrow = desk.launch.due(1)
+    tomorrow = context.launch.due(1)
     reviews = launch_calendar.beginning(env.calendar.review, on=tomorrow)
     planned = ", ".join(str(e) for e in reviews) or f"none on {tomorrow}"
     is_planned = sent.review_at in [e.start for e in reviews]
@@ -287,7 +296,7 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     papers=("message-customer-figures.md", "kpi-assessment.md"),
 )
 def test_customer_figures_are_the_measured_ones_and_name_no_customer(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The file as it was shared: who got it against the roster, its figures against the
     assessment of the measures of success, and whether its text has what reads like a mail
@@ -302,14 +311,14 @@ def test_customer_figures_are_the_measured_ones_and_name_no_customer(
     paper = papers.read(Message, CUSTOMERS)
     sent = paper.data
     for audience in ("support", "management"):
-        group = desk.audience(audience)
+        group = context.audience(audience)
         assert none_of(f"{audience} not told", sent.not_told(group), among=group, of="people")
     assert at_least("figures", len(sent.figures), limits.customer_figures)
     lacking = sorted(set(CUSTOMER_METRICS) - sent.metrics)
     assert none_of("customer figures not shared", lacking, among=CUSTOMER_METRICS, of="figures")
     for claim in announcements.quoted(sent, papers.read(KpiAssessment).data.values):
         assert claim
-    told = personal_data(paper.text, {p.name for p in desk.roster.people.values()})
+    told = personal_data(paper.text, {p.name for p in context.roster.people.values()})
     assert none_of("personal data", told, among=paper.text.splitlines(), of="lines")
     assert _tonight(sent, limits)
 
@@ -322,7 +331,7 @@ def test_customer_figures_are_the_measured_ones_and_name_no_customer(
     papers=("media-log.md",),
 )
 def test_every_enquiry_of_the_press_is_answered_and_every_outlet_heard_again(
-    papers: Papers, arrivals: Arrivals, desk: Desk, vouched_of: Callable[[str], Vouched]
+    papers: Papers, arrivals: Arrivals, context: Context, vouched_of: Callable[[str], Vouched]
 ) -> None:
     """The log of enquiries: against the mail that came to the press address since the cutover, as
     the inbox of replies has it, and the release's outlets. Where T0-1230.3.5 says that there is no
@@ -346,7 +355,7 @@ def test_every_enquiry_of_the_press_is_answered_and_every_outlet_heard_again(
         return
     is_told, required = log.enquiries or log.none_received, "some, or none_received: true"
     assert holds("enquiries on record", is_told, len(log.enquiries), required)
-    for claim in announcements.answered(log, mails, cutover, desk.roster.people):
+    for claim in announcements.answered(log, mails, cutover, context.roster.people):
         assert claim
     release = papers.read(Message, RELEASE).data
     silent = log.not_followed_up(release.outlets, release.sent_at)

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 from golive import decision
 from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import EmergencyRunbook, GoNoGo, RiskRegister
-from golive.probes.authorisation import Authorisation
-from golive.probes.launch_tools import Artefact, AuditEvent, Manifest
+from golive.probes.people.authorisation import Authorisation
+from golive.probes.saas.launch_tools import Artefact, AuditEvent, Manifest
 from golive.statements import Vouched
 from golive.store import Kept
 
@@ -39,7 +39,9 @@ REPORT = "final-status-report.html"
     "present at the go/no-go meeting of the last 24 hours, and nobody held two votes",
     each=True,
 )
-def test_every_primary_role_was_present_or_sent_a_delegate(vouched: Vouched, desk: Desk) -> None:
+def test_every_primary_role_was_present_or_sent_a_delegate(
+    vouched: Vouched, context: Context
+) -> None:
     """One signed presence for each of the five primary roles, by its holder or a backup, and no
     person in two.
 
@@ -49,7 +51,7 @@ def test_every_primary_role_was_present_or_sent_a_delegate(vouched: Vouched, des
     assert vouched.unopposed()
     present = {r: s.statement.by for r, s in vouched.choose(PRIMARY_ROLES).items()}
     absent = [r for r in PRIMARY_ROLES if r not in present]
-    likely = [p.id for r in absent for p in desk.roster.holders(r)]
+    likely = [p.id for r in absent for p in context.roster.holders(r)]
     assert vouched.by_everyone([*present.values(), *likely], "people who were present")
     double = sorted({p for p in present.values() if list(present.values()).count(p) > 1})
     assert none_of("people with two votes", double, among=PRIMARY_ROLES, of="roles")
@@ -86,7 +88,7 @@ def test_the_final_status_report_was_presented_as_it_is(
     by=("executive_team",),
     papers=("go-no-go.md",),
 )
-def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
+def test_every_high_risk_is_decided(papers: Papers, context: Context) -> None:
     """The decisions of the meeting against the risks that the register scores high now.
 
     Remedy: decide on the risk that is named, by name; where the register changed after the
@@ -100,7 +102,7 @@ def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
     for subject, offenders in {
         "risks that stop the launch": meeting.stopping,
         "mitigations without owner or done too late": meeting.late_mitigations(
-            desk.roster.people, desk.launch.date
+            context.roster.people, context.launch.date
         ),
     }.items():
         assert none_of(subject, offenders, among=high, of="high risks", may_be_empty=True)
@@ -114,7 +116,7 @@ def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
     papers=("go-no-go.md",),
 )
 def test_one_decision_is_recorded_for_this_candidate(
-    papers: Papers, desk: Desk, vouched: Vouched, release_manifest: Manifest
+    papers: Papers, context: Context, vouched: Vouched, release_manifest: Manifest
 ) -> None:
     """The record of the decision: its reasons, the candidate's commit, the package's digest, and
     no contrary decision, nor one on another package, among the approvals that were signed.
@@ -129,7 +131,7 @@ def test_one_decision_is_recorded_for_this_candidate(
     named = re.fullmatch("[0-9a-f]{64}", package)
     assert holds("package that was decided on", named, package or "not named", "its SHA-256")
     assert vouched.unopposed()
-    votes, of = decision.decided(desk), "decisions by command"
+    votes, of = decision.decided(context), "decisions by command"
     for subject, offenders in {
         "contrary decisions": decision.contrary(record, votes),
         "decisions on another package": decision.on_another_package(record, votes),
@@ -147,7 +149,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     authorisation: Authorisation,
     release_manifest: Manifest,
     stored_artefacts: tuple[Artefact, ...],
-    desk: Desk,
+    context: Context,
     limits: Limits,
 ) -> None:
     """The authorisation that the deploy command will read: its signature by ssh-keygen, its
@@ -159,8 +161,8 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     """
     a = authorisation
     assert equal("the signature of the launch authorisation", a.signature_cause or "valid", "valid")
-    assert equal("the environment it is for", a.environment, desk.environment.name)
-    assert equal("the version it is for", a.version, desk.launch.candidate)
+    assert equal("the environment it is for", a.environment, context.environment.name)
+    assert equal("the version it is for", a.version, context.launch.candidate)
     assert equal("the commit it is for", a.commit, release_manifest.commit)
     there = {x.name: x.sha256 for x in stored_artefacts if x.version == a.version}
     assert at_least("artefacts in the store", len(there), 1)
@@ -180,7 +182,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     by=("technical_lead",),
 )
 def test_every_operator_has_tried_the_launch_commands(
-    launch_audit: tuple[AuditEvent, ...], env: Environment, desk: Desk, limits: Limits
+    launch_audit: tuple[AuditEvent, ...], env: Environment, context: Context, limits: Limits
 ) -> None:
     """The record of the launch commands: what each holder and backup of a role that answers for
     one has run dry in the last hours, and with what outcome.
@@ -189,7 +191,9 @@ def test_every_operator_has_tried_the_launch_commands(
     (`golive` does not do it for anybody); what is refused there is mended first.
     """
     operators = {
-        (p.id, c) for c, role in env.tools.accountable.items() for p in desk.roster.entitled(role)
+        (p.id, c)
+        for c, role in env.tools.accountable.items()
+        for p in context.roster.entitled(role)
     }
     assert at_least("operators and their commands", len(operators), limits.launch_commands)
     since = datetime.now(UTC) - timedelta(hours=limits.operator_tried_h)
@@ -208,7 +212,7 @@ def test_every_operator_has_tried_the_launch_commands(
     papers=("emergency-runbook.md",),
 )
 def test_a_rollback_may_start_at_once_and_escalates_in_time(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The emergency procedures as they lie there: who may start a rollback, and the times of
     escalation against the roster's.
@@ -216,7 +220,7 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     Remedy: put the text back to what was signed on Day -3, or have it reviewed and signed anew,
     there and here.
     """
-    runbook, levels = papers.read(EmergencyRunbook).data, desk.roster.escalation_minutes
+    runbook, levels = papers.read(EmergencyRunbook).data, context.roster.escalation_minutes
     alone = runbook.technical_lead_may_start
     assert equal("whether the Technical Lead may start a rollback", alone, True)
     assert equal("minutes to each level of escalation", runbook.escalation_minutes, levels)
@@ -230,16 +234,16 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     "be available for the hours assigned, and no role lacks both",
     each=True,
 )
-def test_everybody_says_to_be_available_at_launch(vouched: Vouched, desk: Desk) -> None:
+def test_everybody_says_to_be_available_at_launch(vouched: Vouched, context: Context) -> None:
     """Statements of today, each signed with a key of its own, against holders and backups of
     every role; absences in the shared calendar.
 
     Remedy: whoever is missing signs `golive attest D-1.3.5`; who cannot come is replaced in the
     roster, and the new person signs.
     """
-    empty = [r for r in desk.owner_roles if not desk.roster.entitled(r)]
-    assert none_of("roles without anybody", empty, among=desk.owner_roles, of="roles")
-    assert vouched.by_everyone([p.id for p in desk.team], "people who are available")
+    empty = [r for r in context.owner_roles if not context.roster.entitled(r)]
+    assert none_of("roles without anybody", empty, among=context.owner_roles, of="roles")
+    assert vouched.by_everyone([p.id for p in context.team], "people who are available")
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -276,11 +280,11 @@ def test_the_decision_document_says_what_was_decided(
     record, kind = papers.read(GoNoGo), "go-no-go-decision-documentation"
     write = decision.recorded(record, present="D-1.1.1", signed="D-1.1.5")
     document = deliverables.of("D-1.D.1", kind, ("D-1.1",), write)
-    desk = document.basis.desk
+    context = document.basis.context
     votes = decision.votes_fit(record.data, document)
     for claim in document.claims(max_age_h=limits.report_age_h, extra=votes):
         assert claim
-    until = _launch_day(desk) + timedelta(days=limits.decision_locked_days)
+    until = _launch_day(context) + timedelta(days=limits.decision_locked_days)
     for claim in decision.locked(kept(document.path), until):
         assert claim
 
@@ -300,7 +304,7 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
     a, zone = authorisation, ZoneInfo(env.calendar.time_zone)
     document = deliverables.of("D-1.D.2", "launch-authorization", ("D-1.2",))
     hours = (limits.authorised_from_h, limits.authorised_until_h)
-    day = _launch_day(deliverables.desk)
+    day = _launch_day(deliverables.context)
     opens, closes = (datetime.combine(day, time(int(h)), zone) for h in hours)
     valid, state = a.signature_cause or "valid", "taken back" if a.is_revoked else "in force"
     required = f"at least {opens:%F %H:%M} to {closes:%H:%M} in {zone}"
@@ -315,11 +319,11 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
         assert claim
 
 
-def _launch_day(desk: Desk) -> date:
+def _launch_day(context: Context) -> date:
     """The day that is authorised. A rehearsal looks at every item as on its own day, so it is
     tomorrow there."""
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    return tomorrow if desk.environment.kind == "rehearsal" else desk.launch.date
+    return tomorrow if context.environment.kind == "rehearsal" else context.launch.date
 
 
 @derived("D-1.D.3")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from golive.claims import Claim, at_least, each_at_most, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, manifest_of, tally_of, with_tables
-from golive.desk import Desk
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import RiskBenefit, RiskRegister, Scenarios, Stakeholders
-from golive.probes.flags import Flags
-from golive.probes.launch_tools import LaunchTools
-from golive.probes.tracker import Issues
+from golive.probes.platform.flags import Flags
+from golive.probes.saas.launch_tools import LaunchTools
+from golive.probes.saas.tracker import Issues
 from golive.reports.documents import Figure, Table
 from golive.statements import Vouched
 from golive.verdicts import Pending
@@ -55,7 +55,7 @@ PACKAGED = (
     papers=("risk-register.md",),
 )
 def test_every_risk_is_scored_anew_and_covers_what_is_open(
-    papers: Papers, desk: Desk, issues: Issues, limits: Limits
+    papers: Papers, context: Context, issues: Issues, limits: Limits
 ) -> None:
     """The risk register: its areas, owners and dates of scoring; the tracker's accepted issues
     and the waivers in force, each covered by a risk.
@@ -66,12 +66,12 @@ def test_every_risk_is_scored_anew_and_covers_what_is_open(
     register = papers.read(RiskRegister).data
     risks = register.risks
     assert at_least("risks", len(risks), limits.risks)
-    assert same_set("areas with a risk", {r.area for r in risks}, desk.areas)
-    ages = {r.id: float((desk.today - r.scored_on).days) for r in risks}
+    assert same_set("areas with a risk", {r.area for r in risks}, context.areas)
+    ages = {r.id: float((context.today - r.scored_on).days) for r in risks}
     assert each_at_most("days since a risk was scored", ages, limits.risk_age_days, "days")
-    loose = register.unowned(desk.roster.people)
+    loose = register.unowned(context.roster.people)
     assert none_of("risks without an owner on the roster", loose, among=risks, of="risks")
-    open_ = [f"#{i.number}" for i in issues.open_known] + desk.statements.exempted()
+    open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
     bare = register.uncovered(open_)
     assert none_of("accepted issues and waivers without a risk", bare, among=risks, of="risks")
 
@@ -108,7 +108,7 @@ def test_every_high_risk_is_weighed_against_its_benefit(papers: Papers) -> None:
     papers=("scenarios.md",),
 )
 def test_every_other_course_of_the_day_is_planned(
-    papers: Papers, launch_tools: LaunchTools, flags: Flags, desk: Desk, limits: Limits
+    papers: Papers, launch_tools: LaunchTools, flags: Flags, context: Context, limits: Limits
 ) -> None:
     """The scenarios against those that there have to be; their commands and feature flags against
     those that exist.
@@ -119,7 +119,7 @@ def test_every_other_course_of_the_day_is_planned(
     paper = papers.read(Scenarios).data
     planned, commands, named = {s.id for s in paper.scenarios}, paper.commands, paper.flags
     assert same_set("scenarios", planned, SCENARIOS)
-    nobody = paper.without_decider(desk.roster.roles)
+    nobody = paper.without_decider(context.roster.roles)
     assert none_of("scenarios that nobody can decide", nobody, among=planned, of="scenarios")
     aborts = paper.abort_minutes
     assert each_at_most("minutes to abort a phase", aborts, limits.abort_minutes, "min")
@@ -137,7 +137,7 @@ def test_every_other_course_of_the_day_is_planned(
     each=True,
 )
 def test_every_stakeholder_has_said_go_or_not(
-    papers: Papers, vouched: Vouched, desk: Desk, issues: Issues
+    papers: Papers, vouched: Vouched, context: Context, issues: Issues
 ) -> None:
     """Each stakeholder's own signed input, with a reason; the tracker's issue for each condition.
 
@@ -145,7 +145,7 @@ def test_every_stakeholder_has_said_go_or_not(
     reason=...`; file an issue for the condition that has none.
     """
     asked = papers.read(Stakeholders).data.people
-    entitled = {r: {p.id for p in desk.roster.entitled(r)} for r in STAKEHOLDER_ROLES}
+    entitled = {r: {p.id for p in context.roster.entitled(r)} for r in STAKEHOLDER_ROLES}
     lacking = [r for r, people in entitled.items() if not people & set(asked)]
     assert none_of("roles without a stakeholder", lacking, among=STAKEHOLDER_ROLES, of="roles")
     assert vouched.by_everyone(asked, "stakeholders who gave their input")
@@ -226,33 +226,33 @@ def test_the_risk_update_drops_no_risk_in_silence(
     with the reason, and the register is signed anew. Then all who are named read the update anew
     and sign it.
     """
-    desk, now = deliverables.desk, papers.read(RiskRegister)
-    first = next(reversed(desk.signed_papers("D-5.1.4", RiskRegister)), None)
+    context, now = deliverables.context, papers.read(RiskRegister)
+    first = next(reversed(context.signed_papers("D-5.1.4", RiskRegister)), None)
     digest = Figure(name="digest of the risk register", value=now.sha256)
     table, inputs = _scores(first, now.data), {now.name: now.sha256}
     write = with_tables(table, figures=[digest], inputs=inputs)
-    owners = {o: desk.roster.roles_of(o) for o in dict.fromkeys(r.owner for r in now.data.high)}
+    owners = {o: context.roster.roles_of(o) for o in dict.fromkeys(r.owner for r in now.data.high)}
     roles = ["product_manager", *(known[0] for known in owners.values() if known)]
     kind, signers = "risk-assessment-update", tuple(dict.fromkeys(roles))
     document = deliverables.of("D-2.D.3", kind, ("D-2.1.3", "D-5.1.4"), write, signers=signers)
-    for claim in document.claims(extra=_rescored(first, now, desk)):
+    for claim in document.claims(extra=_rescored(first, now, context)):
         assert claim
 
 
 def _rescored(
-    first: Paper[RiskRegister] | None, now: Paper[RiskRegister], desk: Desk
+    first: Paper[RiskRegister] | None, now: Paper[RiskRegister], context: Context
 ) -> Iterator[Claim]:
     """That no risk of the first register is gone without a reason, that owners of high ones can
     sign, and that the register is one that was signed for D-2.1.3.
 
     :raises Pending: none was signed yet.
     """
-    signed = desk.signed_papers("D-2.1.3", RiskRegister)
+    signed = context.signed_papers("D-2.1.3", RiskRegister)
     if first is None or not signed:
         raise Pending("no risk register is signed yet for both D-5.1.4 and D-2.1.3: sign it")
     known, dropped = first.data.risks, now.data.dropped_since(first.data)
     yield none_of("risks dropped without a closing note", dropped, among=known, of="risks")
-    roles_of, high = desk.roster.roles_of, now.data.high
+    roles_of, high = context.roster.roles_of, now.data.high
     nobodys = [f"{r.id} ({r.owner})" for r in high if not roles_of(r.owner)]
     yield none_of("high risks whose owner cannot sign", nobodys, among=known, of="risks")
     digests, mine = sorted({r.sha256[:12] for r in signed}), now.sha256[:12]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from golive.claims import Claim, at_least, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, Write, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -21,20 +21,20 @@ from golive.papers.kinds import (
     RoleTable,
     WarRoom,
 )
-from golive.probes.answers import Answers
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.launch_tools import LaunchTools, Manifest
-from golive.probes.pages import Link
-from golive.probes.tracker import Issues
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.saas.launch_tools import LaunchTools, Manifest
+from golive.probes.saas.tracker import Issues
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.reports.documents import Figure, Table
 
 LAUNCH_DAY = ("06:00", "17:00")
 
 
-def _attended(briefing: Briefing, desk: Desk, limits: Limits) -> Claim:
+def _attended(briefing: Briefing, context: Context, limits: Limits) -> Claim:
     """That everybody of a briefing's audience was there, or was briefed alone, in time."""
-    expected = desk.audience(briefing.audience)
-    missing = sorted(set(expected) - briefing.told_within(limits.briefing_age_days, desk.today))
+    expected = context.audience(briefing.audience)
+    missing = sorted(set(expected) - briefing.told_within(limits.briefing_age_days, context.today))
     subject = f"people of the {briefing.audience} audience not briefed in time"
     return none_of(subject, missing, among=expected, of="people")
 
@@ -49,7 +49,7 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     papers: Papers,
     launch_calendar: LaunchCalendar,
     war_room_bridges: Answers[Link],
-    desk: Desk,
+    context: Context,
     env: Environment,
 ) -> None:
     """The event of the war room in the calendar: its day and hours, its links, who is invited;
@@ -62,7 +62,7 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     found = launch_calendar.titled(title)
     assert equal(f"events called {title}", len(found), 1)
     event, (starts, ends) = found[0], LAUNCH_DAY
-    assert equal("day of the war room", event.start.date(), desk.launch.date)
+    assert equal("day of the war room", event.start.date(), context.launch.date)
     begin, end = f"{event.start:%H:%M}", f"{event.end:%H:%M}"
     whole = begin <= starts and end >= ends
     assert holds("hours of the war room", whole, f"{begin} to {end}", f"{starts} to {ends}")
@@ -72,8 +72,8 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     assert none_of("bridges that the event does not name", unnamed, among=links, of="bridges")
     dead = [str(page) for page in war_room_bridges.of(links).values() if not page.is_there]
     assert none_of("bridges that do not answer", dead, among=links, of="bridges")
-    missing = sorted({p.id for p in desk.team} - event.invited(desk.team))
-    assert none_of("people who are not invited", missing, among=desk.team, of="people")
+    missing = sorted({p.id for p in context.team} - event.invited(context.team))
+    assert none_of("people who are not invited", missing, among=context.team, of="people")
 
 
 @attested(
@@ -83,20 +83,22 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     "with a complete contact entry",
     papers=("role-table.md",),
 )
-def test_every_hour_of_launch_day_has_a_primary_and_a_backup(papers: Papers, desk: Desk) -> None:
+def test_every_hour_of_launch_day_has_a_primary_and_a_backup(
+    papers: Papers, context: Context
+) -> None:
     """The role table hour by hour from 06:00 to 17:00, against the roster's contact entries.
 
     Remedy: fill the hours named, or the contact entry of the person named; then have the role
     table signed again.
     """
-    table, roles = papers.read(RoleTable).data, desk.owner_roles
+    table, roles = papers.read(RoleTable).data, context.owner_roles
     gaps = [f"{r}: {g}" for r in roles for g in table.gaps(r, *LAUNCH_DAY)]
     assert none_of("hours without a primary", gaps, among=roles, of="roles")
     shifts, alone, double = table.shifts, table.without_backup, table.double_booked
     assert none_of("shifts without a backup of their own", alone, among=shifts, of="shifts")
     assert none_of("people in two roles at once", double, among=shifts, of="shifts")
     people, subject = table.people, "people without a complete contact entry"
-    assert none_of(subject, desk.roster.unreachable(people), among=people, of="people")
+    assert none_of(subject, context.roster.unreachable(people), among=people, of="people")
 
 
 @attested(
@@ -108,7 +110,7 @@ def test_every_hour_of_launch_day_has_a_primary_and_a_backup(papers: Papers, des
     papers=("launch-procedure.md",),
 )
 def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
-    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+    papers: Papers, launch_tools: LaunchTools, context: Context, limits: Limits
 ) -> None:
     """The procedure's fenced blocks of commands, each run dry, and its check boxes against the
     items of launch day.
@@ -117,14 +119,14 @@ def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
     both leads.
     """
     paper, runs = papers.read(LaunchProcedure), launch_tools.dry_runs
-    assert equal("version of the launch procedure", paper.data.version, desk.launch.candidate)
+    assert equal("version of the launch procedure", paper.data.version, context.launch.candidate)
     named = paper.commands
     assert at_least("commands in the launch procedure", len(named), limits.launch_commands)
     unknown = sorted(named - set(runs))
     assert none_of("commands that do not exist", unknown, among=named, of="commands")
     refused = [f"{n}: {runs[n].refused}" for n in sorted(named) if runs[n].refused]
     assert none_of("commands whose dry run is refused", refused, among=named, of="commands")
-    day = {i for block in desk.launch_day_blocks for i in desk.ids_of(block)}
+    day = {i for block in context.launch_day_blocks for i in context.ids_of(block)}
     boxes = [line.split()[0] for line in paper.check_boxes if line.split()]
     twice = sorted({b for b in boxes if boxes.count(b) > 1})
     assert none_of("items with two check boxes", twice, among=boxes, of="check boxes")
@@ -140,7 +142,7 @@ def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
     papers=("emergency-runbook.md",),
 )
 def test_every_rollback_trigger_can_be_decided_and_acted_on(
-    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+    papers: Papers, launch_tools: LaunchTools, context: Context, limits: Limits
 ) -> None:
     """The runbook's triggers: decider, command, time limit, signal, and the procedure's numbers.
 
@@ -148,9 +150,9 @@ def test_every_rollback_trigger_can_be_decided_and_acted_on(
     """
     runbook = papers.read(EmergencyRunbook).data
     triggers = {t.id: t for t in runbook.triggers}
-    assert same_set("rollback triggers", triggers, desk.ids_of("rollback_trigger"))
+    assert same_set("rollback triggers", triggers, context.ids_of("rollback_trigger"))
     for subject, offenders in {
-        "triggers that nobody can decide": runbook.without_decider(desk.roster.roles),
+        "triggers that nobody can decide": runbook.without_decider(context.roster.roles),
         "triggers without a command": runbook.without_command(launch_tools.dry_runs),
         "triggers without time limit or signal": runbook.vague_triggers,
     }.items():
@@ -168,7 +170,7 @@ def test_every_rollback_trigger_can_be_decided_and_acted_on(
 )
 def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     papers: Papers,
-    desk: Desk,
+    context: Context,
     release_manifest: Manifest,
     launch_tools: LaunchTools,
     limits: Limits,
@@ -181,7 +183,7 @@ def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     """
     briefing = papers.read(Briefing, "briefing-technical.md").data
     commands = briefing.commands
-    assert _attended(briefing, desk, limits)
+    assert _attended(briefing, context, limits)
     assert equal("commit that was presented", briefing.commit, release_manifest.commit)
     assert at_least("commands that were presented", len(commands), 1)
     unknown = sorted(set(commands) - set(launch_tools.dry_runs))
@@ -196,7 +198,7 @@ def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     papers=("briefing-business.md",),
 )
 def test_the_business_team_knows_the_measures_of_success(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The briefing's attendees against the business people on the roster; the limits that it
     told against the criteria.
@@ -204,8 +206,8 @@ def test_the_business_team_knows_the_measures_of_success(
     Remedy: brief whoever is missing; correct the number that was told otherwise, tell it again.
     """
     briefing = papers.read(Briefing, "briefing-business.md").data
-    assert _attended(briefing, desk, limits)
-    told, metrics = briefing.metrics, desk.ids_of("success_metric")
+    assert _attended(briefing, context, limits)
+    told, metrics = briefing.metrics, context.ids_of("success_metric")
     assert same_set("measures that were presented", told, metrics)
     other = papers.read(Criteria).data.differing(told)
     assert none_of("limits told otherwise than in the criteria", other, among=told, of="measures")
@@ -220,7 +222,7 @@ def test_the_business_team_knows_the_measures_of_success(
     papers=("briefing-support.md",),
 )
 def test_support_knows_every_open_issue_and_whom_to_call(
-    papers: Papers, desk: Desk, issues: Issues, limits: Limits
+    papers: Papers, context: Context, issues: Issues, limits: Limits
 ) -> None:
     """The briefing's attendees against the support people on the roster; the known issues that it
     told against the tracker's open ones; escalation and time to answer against the procedure.
@@ -228,7 +230,7 @@ def test_support_knows_every_open_issue_and_whom_to_call(
     Remedy: brief whoever is missing, and tell support of the issue that is named.
     """
     briefing = papers.read(Briefing, "briefing-support.md").data
-    assert _attended(briefing, desk, limits)
+    assert _attended(briefing, context, limits)
     known = issues.open_known
     if known or briefing.known_issues:
         told = {str(number) for number in briefing.known_issues}
@@ -236,7 +238,7 @@ def test_support_knows_every_open_issue_and_whom_to_call(
     around = papers.read(KnownIssues).data.with_workaround
     bare = [str(i) for i in known if i.number not in around]
     assert none_of("known issues without a workaround", bare, among=issues.all, of="issues")
-    levels = desk.roster.escalation_minutes
+    levels = context.roster.escalation_minutes
     assert equal("minutes to each level of escalation", briefing.escalation_minutes, levels)
     hours, wanted = briefing.response_hours, limits.support_response_h
     assert holds("hours to an answer", hours == wanted, hours, f"{wanted:g}")
@@ -250,7 +252,7 @@ def test_support_knows_every_open_issue_and_whom_to_call(
     papers=("briefing-management.md",),
 )
 def test_management_was_briefed_on_the_papers_as_they_are(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The briefing's attendees against everybody of escalation level 3; the criteria, risks and
     emergency procedures that it quotes against those that lie there now.
@@ -258,10 +260,10 @@ def test_management_was_briefed_on_the_papers_as_they_are(
     Remedy: brief whoever is missing; a paper that changed since is presented again.
     """
     briefing = papers.read(Briefing, "briefing-management.md").data
-    assert _attended(briefing, desk, limits)
+    assert _attended(briefing, context, limits)
     quoted = ("criteria.md", "risk-register.md", "emergency-runbook.md")
     assert same_set("papers that were presented", briefing.papers, quoted)
-    now = desk.digests(quoted)
+    now = context.digests(quoted)
     changed = [name for name in quoted if briefing.papers[name] != now[name]]
     assert none_of("papers that have changed since", changed, among=quoted, of="papers")
 
@@ -272,19 +274,19 @@ def test_management_was_briefed_on_the_papers_as_they_are(
     'signed "none raised", and every question has an answer, who gave it, and a closed issue',
 )
 def test_every_question_of_the_briefings_is_answered(
-    papers: Papers, desk: Desk, issues: Issues
+    papers: Papers, context: Context, issues: Issues
 ) -> None:
     """One log of questions for each briefing, and the tracker's issues labelled as questions.
 
     Remedy: answer what is open and close its issue; write the log that is missing.
     """
     logs = {log.data.audience: log.data for log in papers.all_of(QuestionLog)}
-    assert same_set("briefings with a log of questions", logs, desk.launch.audiences)
+    assert same_set("briefings with a log of questions", logs, context.launch.audiences)
     empty = [audience for audience, log in logs.items() if log.is_empty]
     assert none_of("logs that say nothing", empty, among=logs, of="logs")
     questions = [q for log in logs.values() for q in log.questions]
     assert at_least("questions on record", len(questions), 1)
-    strangers = desk.roster.strangers(q.answered_by for q in questions)
+    strangers = context.roster.strangers(q.answered_by for q in questions)
     subject = "questions answered by nobody of the roster"
     assert none_of(subject, strangers, among=questions, of="questions")
     label = issues.names.question
@@ -324,7 +326,10 @@ def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers:
     """
     briefings = {b.data.audience: b for b in papers.all_of(Briefing)}
     told = {p: f"{day}, {a}" for a, b in briefings.items() for p, day in b.data.told.items()}
-    roster, audiences = sorted(deliverables.desk.roster.people), deliverables.desk.launch.audiences
+    roster, audiences = (
+        sorted(deliverables.context.roster.people),
+        deliverables.context.launch.audiences,
+    )
     digests = {b.name: b.sha256 for b in briefings.values()} | {"roster": ", ".join(roster)}
     write = _briefed(told, roster, digests)
     document = deliverables.of("D-3.D.2", "team-briefing-completion", ("D-3.3",), write)

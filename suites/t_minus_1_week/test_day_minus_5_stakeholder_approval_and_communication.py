@@ -18,8 +18,8 @@ from golive.claims import (
     none_of,
     same_set,
 )
+from golive.context import Context
 from golive.deliverables import Deliverables, Write, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -39,13 +39,13 @@ from golive.papers.kinds import (
     RoleTable,
 )
 from golive.papers.messages import CommunicationPlan
-from golive.probes.answers import Answers
-from golive.probes.calendar import Event, LaunchCalendar
-from golive.probes.components import Component
-from golive.probes.iam import AwsGroups, AwsUser
-from golive.probes.launch_tools import Manifest
-from golive.probes.sales import Sales
-from golive.probes.status_page import Member
+from golive.probes.money.sales import Sales
+from golive.probes.observe.components import Component
+from golive.probes.people.calendar import Event, LaunchCalendar
+from golive.probes.platform.aws import AwsGroups, AwsUser
+from golive.probes.saas.launch_tools import Manifest
+from golive.probes.saas.status_page import Member
+from golive.probes.transport.answers import Answers
 from golive.reports.documents import Table
 from golive.roster import Roster
 from golive.statements import Vouched
@@ -67,7 +67,7 @@ COUNTED = ("PASS", "FAIL", "UNKNOWN", "PENDING")
     papers=("executive-presentation.md",),
 )
 def test_an_executive_saw_the_slides_as_they_lie_there(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The minutes: their date, who was there, the slides by their digest, the counts against what
     was on record at that time, and who does what.
@@ -76,18 +76,18 @@ def test_an_executive_saw_the_slides_as_they_lie_there(
     that is named and tell the executives; name an owner of each decision and question. Then sign
     the minutes again.
     """
-    minutes, roster = papers.read(ExecutivePresentation).data, desk.roster
-    days, there = (desk.today - minutes.held_on).days, minutes.attendees
+    minutes, roster = papers.read(ExecutivePresentation).data, context.roster
+    days, there = (context.today - minutes.held_on).days, minutes.attendees
     assert between("days since the presentation", days, 0, limits.presentation_age_days)
     strangers = roster.strangers(there)
     assert none_of("attendees not on the roster", strangers, among=there, of="attendees")
     executives = {p.id for p in roster.entitled("executive_team")}
     assert at_least("executives who attended", len(executives & set(there)), 1)
-    slides = desk.digests((minutes.slides,))[minutes.slides]
+    slides = context.digests((minutes.slides,))[minutes.slides]
     assert equal(f"digest of {minutes.slides}", slides, minutes.slides_sha256)
     unsaid = [state for state in COUNTED if state not in minutes.counts]
     assert none_of("states that were not counted", unsaid, among=COUNTED, of="states")
-    wrong = minutes.miscounted(readiness.counts(desk, minutes.counted_at))
+    wrong = minutes.miscounted(readiness.counts(context, minutes.counted_at))
     assert none_of("counts that differ from the record", wrong, among=minutes.counts, of="counts")
     assert at_least("decisions in the minutes", len(minutes.decisions), 1)
     points, of = minutes.action_points, "decisions and questions"
@@ -104,7 +104,7 @@ def test_an_executive_saw_the_slides_as_they_lie_there(
     papers=("architecture.md",),
 )
 def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
-    papers: Papers, running_components: tuple[Component, ...], desk: Desk, limits: Limits
+    papers: Papers, running_components: tuple[Component, ...], context: Context, limits: Limits
 ) -> None:
     """The document's components against what monitoring, balancer, clusters and AWS show now; its
     single points of failure and findings.
@@ -112,11 +112,11 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     Remedy: enter the component that runs, or strike out the one that does not; close major
     findings. Then both leads review the document and sign it.
     """
-    document, people = papers.read(Architecture).data, desk.roster.people
+    document, people = papers.read(Architecture).data, context.roster.people
     running = [c.name for c in running_components]
     assert at_least("components that run", len(running), limits.architecture_components)
     assert same_set("components in the document", [c.name for c in document.components], running)
-    assert equal("the version it is about", document.version, desk.launch.candidate)
+    assert equal("the version it is about", document.version, context.launch.candidate)
     single, of = document.single_points, "single points of failure"
     for subject, offenders in {
         f"{of} that do not run": [s.component for s in single if s.component not in running],
@@ -141,15 +141,15 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     papers=("business-case.md",),
 )
 def test_the_business_case_rests_on_what_was_sold(
-    papers: Papers, baseline_sales: Answers[Sales], desk: Desk, limits: Limits
+    papers: Papers, baseline_sales: Answers[Sales], context: Context, limits: Limits
 ) -> None:
     """The baseline against the database's bookings and payments of that week; the goals against
     the criteria.
 
     Remedy: correct the figure or goal that is named; then an executive signs the case again.
     """
-    case, metrics = papers.read(BusinessCase).data, desk.ids_of("success_metric")
-    days, computed = (desk.today - case.written_on).days, case.revenue_positive
+    case, metrics = papers.read(BusinessCase).data, context.ids_of("success_metric")
+    days, computed = (context.today - case.written_on).days, case.revenue_positive
     assert between("days since it was written", days, 0, limits.business_case_age_days)
     assert above("cost of the baseline week", case.baseline_cost_cents / 100, 0, case.currency)
     assert holds('computation of "revenue positive"', computed.strip(), computed, "stated")
@@ -172,14 +172,14 @@ def test_the_business_case_rests_on_what_was_sold(
     papers=("risk-register.md",),
 )
 def test_every_high_risk_of_the_register_has_a_decision(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The register as it lies there: how many risks, and who decided what of the high ones.
 
     Remedy: decide on the risk that is named; then both sign the register as it is now.
     """
     register = papers.read(RiskRegister).data
-    risks, undecided = register.risks, register.undecided(desk.roster.people)
+    risks, undecided = register.risks, register.undecided(context.roster.people)
     assert at_least("risks", len(risks), limits.risks)
     assert none_of("high risks that nobody decided on", undecided, among=risks, of="risks")
     assert none_of("risks that stop the launch", register.stopping, among=risks, of="risks")
@@ -194,7 +194,7 @@ def test_every_high_risk_of_the_register_has_a_decision(
     papers=("final-approval.md",),
 )
 def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
-    papers: Papers, release_manifest: Manifest, vouched: Vouched, desk: Desk
+    papers: Papers, release_manifest: Manifest, vouched: Vouched, context: Context
 ) -> None:
     """The approval's commit against the release manifest, the papers that it names against those
     that lie there, its conditions, and that nobody approved before the reviews.
@@ -203,16 +203,16 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
     they are now, and have all four sign it once the four reviews are stated.
     """
     approval, of = papers.read(FinalApproval).data, "approvals"
-    assert equal("the version that was approved", approval.version, desk.launch.candidate)
+    assert equal("the version that was approved", approval.version, context.launch.candidate)
     assert equal("the commit that was approved", approval.commit, release_manifest.commit)
     assert at_least("entries of the scope", len(approval.scope), 1)
     assert same_set("papers that were read", approval.documents, REVIEWED)
-    now, conditions = desk.digests(REVIEWED), approval.conditions
+    now, conditions = context.digests(REVIEWED), approval.conditions
     changed = [n for n in REVIEWED if approval.documents[n] != now[n]]
     assert none_of("papers that have changed since", changed, among=REVIEWED, of="papers")
     open_ = approval.open_conditions
     assert none_of("open conditions", open_, among=conditions, of="conditions", may_be_empty=True)
-    as_it_is = desk.anew()
+    as_it_is = context.anew()
     reviews = [as_it_is.vouched(i) for i in REVIEWS]
     for review in reviews:
         review.claims()  # one that is not whole yet is waited for
@@ -233,7 +233,7 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
 def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     vouched: Vouched,
     papers: Papers,
-    desk: Desk,
+    context: Context,
     aws_groups: AwsGroups,
     aws_users: tuple[AwsUser, ...],
     database_operators: tuple[str, ...],
@@ -249,7 +249,7 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     person named sets up a second factor, or logs in. Whoever has not accepted the role signs
     `golive attest D-5.3.2`.
     """
-    table, roster, roles = papers.read(RoleTable).data, desk.roster, desk.owner_roles
+    table, roster, roles = papers.read(RoleTable).data, context.roster, context.owner_roles
     for role in roles:
         holders, backups = ({p.id for p in who(role)} for who in (roster.holders, roster.backups))
         assert same_set(f"{role} by the table", table.primaries(role), holders)
@@ -267,7 +267,7 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     now = datetime.now(UTC)
     unused = {u.name: u.unused_days(now) for u in aws_users}
     assert each_at_most("last login", unused, limits.login_days, "d ago")
-    assert vouched.by_everyone([p.id for p in desk.team], "people who accepted their role")
+    assert vouched.by_everyone([p.id for p in context.team], "people who accepted their role")
 
 
 @attested(
@@ -279,7 +279,7 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     papers=("emergency-runbook.md",),
 )
 def test_everybody_knows_the_emergency_runbook_as_it_is(
-    papers: Papers, vouched: Vouched, desk: Desk, limits: Limits
+    papers: Papers, vouched: Vouched, context: Context, limits: Limits
 ) -> None:
     """Each person's own signature over the runbook that lies there, with answers to its questions;
     against holders and backups of every role and the support people on the roster.
@@ -289,7 +289,7 @@ def test_everybody_knows_the_emergency_runbook_as_it_is(
     """
     runbook = papers.read(EmergencyRunbook).data
     assert equal("check questions", len(runbook.questions), limits.runbook_questions)
-    asked = list(dict.fromkeys([*(p.id for p in desk.team), *desk.audience("support")]))
+    asked = list(dict.fromkeys([*(p.id for p in context.team), *context.audience("support")]))
     said = {p: s.statement.data.get("answers") for p in asked if (s := vouched.of(p))}
     known = {p: runbook.right_answers(answers) for p, answers in said.items()}
     if known:
@@ -344,7 +344,7 @@ def test_the_communication_plan_is_ready_to_go_either_way(
     extra = [
         at_least("planned messages", len(plan.data.messages), limits.planned_messages),
         equal(f"events called {env.calendar.go_no_go}", len(meetings), 1),
-        *_either_way(plan.data, meetings, timeline, deliverables.desk.roster),
+        *_either_way(plan.data, meetings, timeline, deliverables.context.roster),
     ]
     for claim in document.claims(max_age_h=limits.alignment_age_h, extra=extra):
         assert claim
@@ -366,11 +366,11 @@ def test_the_team_is_aligned_role_by_role(
     in which somebody else stands; whoever is named signs `golive attest D-5.3.4`. Then read the
     document anew and sign it.
     """
-    table, desk = papers.read(RoleTable), deliverables.desk
+    table, context = papers.read(RoleTable), deliverables.context
     kind, people = "internal-team-alignment", table.data.people
     document = deliverables.of("D-5.D.3", kind, ("D-5.3",), _assigned(table))
-    declared = {f"{r}: {p.id}" for r in desk.owner_roles for p in desk.roster.entitled(r)}
-    known = [p for i, p in desk.roster.people.items() if i in people]
+    declared = {f"{r}: {p.id}" for r in context.owner_roles for p in context.roster.entitled(r)}
+    known = [p for i, p in context.roster.people.items() if i in people]
     room = launch_calendar.titled(env.calendar.war_room)
     away = sorted(people - {p for event in room for p in event.invited(known)})
     said = {s.statement.by for s in document.basis.stated("D-5.3.4")}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from golive import findings
 from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
-from golive.desk import Desk
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import KnownIssues, RiskRegister, RoleTable
-from golive.probes.launch_tools import Manifest
-from golive.probes.tracker import Authors, CheckRuns, Fixes, Issues, PullRequest
+from golive.probes.saas.launch_tools import Manifest
+from golive.probes.saas.tracker import Authors, CheckRuns, Fixes, Issues, PullRequest
 from golive.reports.documents import Figure
 
 SIGNED_OFF = ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2")
@@ -27,7 +27,7 @@ SIGNED_OFF = ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2")
     papers=("known-issues.md",),
 )
 def test_every_issue_that_stays_open_is_known_and_accepted(
-    papers: Papers, issues: Issues, desk: Desk, limits: Limits
+    papers: Papers, issues: Issues, context: Context, limits: Limits
 ) -> None:
     """The register against the tracker's open issues of the milestone, and their severities.
 
@@ -44,7 +44,7 @@ def test_every_issue_that_stays_open_is_known_and_accepted(
         return
     entries = {f"#{e.number}" for e in register.issues}
     assert same_set("issues in the register", entries, open_)
-    worse, vague = register.above_medium(open_), register.vague(desk.roster.people)
+    worse, vague = register.above_medium(open_), register.vague(context.roster.people)
     assert none_of("issues graver than medium", worse, among=entries, of="issues")
     subject = "entries without impact, or an owner on the roster"
     assert none_of(subject, vague, among=entries, of="entries")
@@ -59,7 +59,7 @@ def test_every_issue_that_stays_open_is_known_and_accepted(
     papers=("risk-register.md",),
 )
 def test_the_risk_register_is_current_and_covers_what_is_open(
-    papers: Papers, issues: Issues, desk: Desk, limits: Limits
+    papers: Papers, issues: Issues, context: Context, limits: Limits
 ) -> None:
     """The register's age, risks, owners and reviews; the tracker's known issues and the waivers in
     force, each covered by a risk; when mitigations of high risks are done.
@@ -68,16 +68,16 @@ def test_the_risk_register_is_current_and_covers_what_is_open(
     Lead signs the register as it is.
     """
     register = papers.read(RiskRegister).data
-    risks, days = register.risks, (desk.today - register.changed_on).days
+    risks, days = register.risks, (context.today - register.changed_on).days
     assert at_least("risks", len(risks), limits.risks)
     assert at_most("days since the register was changed", days, limits.register_age_days)
     holders = papers.read(RoleTable).data.people
-    open_ = [f"#{i.number}" for i in issues.open_known] + desk.statements.exempted()
+    open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
     for subject, offenders in {
         "risks without mitigation, trigger, or an owner in the role table": register.vague(holders),
-        "reviews that are overdue": register.overdue(desk.today),
+        "reviews that are overdue": register.overdue(context.today),
         "known issues and waivers without a risk": register.uncovered(open_),
-        "high risks not mitigated before the launch": register.unmitigated(desk.launch.date),
+        "high risks not mitigated before the launch": register.unmitigated(context.launch.date),
     }.items():
         assert none_of(subject, offenders, among=risks, of="risks")
 
@@ -160,7 +160,7 @@ def test_the_qa_lead_signs_off_on_everything_that_was_validated(
     commit = Figure(name=f"commit of {fixes.tag}", value=fixes.commit)
     write = with_tables(figures=[commit], inputs={"commit": fixes.commit})
     document = deliverables.of("D-6.D.3", kind, SIGNED_OFF, write)
-    people = deliverables.desk.roster.people
+    people = deliverables.context.roster.people
     signed = [people[s.signer] for s in document.signatures if s.valid]
     own = [p.name for p in signed if release_authors.has(p.name, p.email)]
     subject = "signers who wrote commits of the release"
