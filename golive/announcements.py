@@ -32,11 +32,11 @@ from golive.papers.messages import (
     plain,
     unsaid,
 )
+from golive.people.roster import Roster
+from golive.people.statements import Vouched
 from golive.probes.people.mail import Delivery
 from golive.probes.traffic.pages import Link
 from golive.probes.transport.answers import Answers
-from golive.roster import Roster
-from golive.statements import Vouched
 from golive.verdicts import Verdict
 
 

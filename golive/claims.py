@@ -100,6 +100,11 @@ def holds(
     return Claim(subject, _shown(observed), required, bool(condition), see)
 
 
+def no_failure(subject: str, failure: str, required: str, *, see: str = "") -> Claim:
+    """``failure`` is empty; ``required`` is what there is instead, and what is told then."""
+    return Claim(subject, failure or required, required, not failure, see)
+
+
 def each_at_most(
     subject: str, observed: Mapping[str, float], limit: float, unit: str = "", *, see: str = ""
 ) -> Claim:
@@ -126,11 +131,11 @@ def none_of(
     ids: Collection[str] = (),
     see: str = "",
 ) -> Claim:
-    """No offender among the things looked at, which must be at least one.
+    """No offender among the things looked at, of which there must be at least one.
 
     ``none_of("invalid indexes", facts.invalid, among=facts.indexes, of="user indexes")``
 
-    :param among: what was looked at, or how much that is.
+    :param among: what was looked at, or how many there were.
     :param may_be_empty: whether it is also right that there is nothing to look at.
     :param ids: the offenders' ids, for whoever goes on from there.
     """

@@ -10,9 +10,9 @@ from golive.context import Context
 from golive.deliverables import Basis, Deliverable, Write, with_tables
 from golive.papers import Paper
 from golive.papers.kinds import GoNoGo
+from golive.people.statements import Statement
 from golive.reports import pages
 from golive.reports.documents import Content, Table
-from golive.statements import Statement
 from golive.store import Kept
 
 

@@ -6,7 +6,7 @@ from golive.claims import none_of
 from golive.deliverables import Deliverables
 from golive.items import attested
 from golive.launch import Limits
-from golive.statements import Vouched
+from golive.people.statements import Vouched
 
 GATES = ("T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3", "T0-0900.3.4")
 PHASE_1 = ("T0-0900.1", "T0-0900.2", *GATES[:3])

@@ -14,10 +14,10 @@ from golive.items import attested
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.messages import Announcement, Message
+from golive.people.statements import Vouched
 from golive.probes.people.mail import Delivery
 from golive.probes.traffic.pages import Link
 from golive.probes.transport.answers import Answers
-from golive.statements import Vouched
 
 HEALTH = "T0-1230.2.5"
 """The health checks after the cutover."""

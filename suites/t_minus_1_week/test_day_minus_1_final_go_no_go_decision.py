@@ -17,9 +17,9 @@ from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import EmergencyRunbook, GoNoGo, RiskRegister
+from golive.people.statements import Vouched
 from golive.probes.people.authorisation import Authorisation
 from golive.probes.saas.launch_tools import Artefact, AuditEvent, Manifest
-from golive.statements import Vouched
 from golive.store import Kept
 
 PRIMARY_ROLES = (

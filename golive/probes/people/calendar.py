@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from golive.environments import Environment
+from golive.people.roster import Person
 from golive.probing import probe
-from golive.roster import Person
 from golive.verdicts import ProbeError
 
 _SINCE, _UNTIL = timedelta(days=30), timedelta(days=120)
