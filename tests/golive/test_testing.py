@@ -50,9 +50,9 @@ def test_what_a_check_does_not_ask_for_is_left_out(suites: Suites) -> None:
 
 
 def test_a_fact_that_is_not_given_and_an_item_that_is_not_there_are_named(suites: Suites) -> None:
-    with pytest.raises(GoliveError, match="D-1.1.1: asks for greeting"):
+    with pytest.raises(GoliveError, match=r"D-1\.1\.1: asks for greeting"):
         suites.judged("D-1.1.1")
-    with pytest.raises(GoliveError, match="has no check of D-1.1.2"):
+    with pytest.raises(GoliveError, match=r"has no check of D-1\.1\.2"):
         suites.judged("D-1.1.2")
 
 
