@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from golive.environments import read_toml
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 _TABLES = ("launch", "thresholds", "people", "validity", "freshness")

@@ -161,10 +161,10 @@ IMPORTED = {
     "golive.items",
     "golive.launch",
     "golive.papers",
+    "golive.people.roster",
+    "golive.people.statements",
     "golive.reports",
     "golive.reports.documents",
-    "golive.roster",
-    "golive.statements",
     "golive.store",
     "golive.verdicts",
 }

@@ -18,8 +18,8 @@ from golive.items import item
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import LegalNotice
+from golive.people.roster import Person, Roster, Vendor
 from golive.probes.people.escalation import EscalationDrill
-from golive.roster import Person, Roster, Vendor
 
 IMPACT, DECISION = "Impact:", "Decision wanted:"
 """How the lines of a page begin."""

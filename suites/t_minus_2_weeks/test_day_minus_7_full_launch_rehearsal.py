@@ -23,11 +23,11 @@ from golive.papers.kinds import (
     RollbackStep,
     Trigger,
 )
+from golive.people.statements import Vouched
 from golive.probes.people.calendar import LaunchCalendar
 from golive.probes.saas.launch_tools import LaunchTools
 from golive.probes.saas.tracker import Issues
 from golive.reports.documents import Figure, Table
-from golive.statements import Vouched
 
 PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
 """Of the deployment: after each of them there has to be room for a rollback."""

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from golive.environments import Environment
+from golive.people.roster import Level, Person, Vendor
 from golive.probes.observe import prometheus
 from golive.probes.people import mail, sms
 from golive.probes.people.contacts import read_roster
 from golive.probes.transport import commands
 from golive.probing import pause, probe
-from golive.roster import Level, Person, Vendor
 from golive.verdicts import ProbeError
 
 IMPACT = "drill, nothing is wrong: customers could not pay"

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from golive import roster
 from golive.decoding import decode
 from golive.environments import Environment
 from golive.files import read
+from golive.people import roster
 from golive.probes.transport.commands import CommandFailed, run
 from golive.probing import probe
 from golive.verdicts import GoliveError, ProbeError
