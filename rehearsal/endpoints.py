@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.kernel import binaries
-from rehearsal.kernel.world import BURST_ROLE, DATABASE, MONITOR_ROLE, Rehearsal, write_atomically
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import BURST_ROLE, DATABASE, MONITOR_ROLE, Rehearsal
 from rehearsal.parts.data.pgbouncer import STATS
 from rehearsal.parts.data.postgres import VERSION, archive_folder
 from rehearsal.parts.data.redis import MASTER_NAME, PASSWORD, SENTINEL_PASSWORD

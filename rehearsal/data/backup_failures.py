@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rehearsal.data import backups
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.data.postgres import next_segment
 
 OLD_H = 25

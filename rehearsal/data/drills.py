@@ -29,16 +29,10 @@ import psycopg
 from rehearsal.data import backup_encryption, backup_failures, backups, release
 from rehearsal.data.prepared import copy_tree
 from rehearsal.kernel import binaries
-from rehearsal.kernel.supervisor import tail
-from rehearsal.kernel.world import (
-    APP_ROLE,
-    DATABASE,
-    OWNER_ROLE,
-    SCRATCH_NICENESS,
-    Rehearsal,
-    write_atomically,
-)
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import tail, write_atomically
+from rehearsal.kernel.world import APP_ROLE, DATABASE, OWNER_ROLE, SCRATCH_NICENESS, Rehearsal
+from rehearsal.parts import Child
 from rehearsal.parts.data.postgres import app_command, archive_folder, quoted, shell_quoted
 from rehearsal.parts.observe.prometheus import status
 from rehearsal.parts.platform.app import app_environment

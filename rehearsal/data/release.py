@@ -17,8 +17,8 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import RehearsalError
 
 MIGRATIONS = "migrations"
 _HERE = PROJECT / "rehearsal" / "app" / "migrations"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.parts import Part
 
 MODULES = (
     "data.postgres",

@@ -21,18 +21,18 @@ a fault can change one with ``r.override(...)`` and restart or reload the part.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rehearsal.kernel import binaries
+
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
-
-
-class RehearsalError(Exception):
-    """Something an owner has to know, as one paragraph: what failed, why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,15 @@ class Child:
     stop_within_s: float = 1.5
     death_signal: signal.Signals = signal.SIGKILL
     unprivileged: bool = False
+
+    def words(self) -> list[str]:
+        """The command to run: as an ordinary user where root is refused, and ended by the kernel
+        together with who started it. The namespace comes first, as changing the user clears the
+        death signal."""
+        words = binaries.unprivileged() if self.unprivileged else []
+        if sys.platform == "linux" and shutil.which("setpriv"):
+            words += ["setpriv", "--pdeathsig", self.death_signal.name.removeprefix("SIG"), "--"]
+        return [*words, *self.argv]
 
 
 class Part:

@@ -28,8 +28,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rehearsal.data import release
-from rehearsal.kernel.world import PROJECT, Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError, answers
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import PROJECT, Rehearsal
+from rehearsal.parts import answers
 from rehearsal.staff import people
 
 CANDIDATE, PREVIOUS = list(release.heads())[-1], list(release.heads())[-2]

@@ -28,8 +28,9 @@ import psycopg
 import yaml
 
 from rehearsal.data import release
-from rehearsal.kernel.world import PROJECT, Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts.platform import aws
 from rehearsal.parts.saas.saas_stubs import address
 from rehearsal.parts.traffic.balancer import SERVERS

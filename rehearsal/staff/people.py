@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.kernel.world import Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel import toml
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import Rehearsal
 
 ROLES = (
     "database_administrator",
@@ -219,9 +221,8 @@ def sign_as(r: Rehearsal, path: Path, person: str) -> None:
 
 
 def _table(name: str, fields: dict[str, Any]) -> str:
-    from rehearsal.endpoints import inline
-
-    return "\n".join([f"[[{name}]]", *(f"{k} = {inline(v)}" for k, v in fields.items())]) + "\n"
+    lines = [f"{key} = {toml.inline(value)}" for key, value in fields.items()]
+    return "\n".join([f"[[{name}]]", *lines]) + "\n"
 
 
 def _ssh_keygen(*arguments: str) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rehearsal.data import prepared, release
-from rehearsal.kernel.world import read_state
+from rehearsal.kernel.files import read_state
 from rehearsal.parts import Job, Part
 from rehearsal.staff import launch_tools
 

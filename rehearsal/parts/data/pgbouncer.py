@@ -7,14 +7,8 @@ import signal
 import psycopg
 
 from rehearsal.kernel import binaries
-from rehearsal.kernel.world import (
-    APP_ROLE,
-    BURST_ROLE,
-    DATABASE,
-    OWNER_ROLE,
-    Rehearsal,
-    write_secret,
-)
+from rehearsal.kernel.files import write_secret
+from rehearsal.kernel.world import APP_ROLE, BURST_ROLE, DATABASE, OWNER_ROLE, Rehearsal
 from rehearsal.parts import Part
 from rehearsal.parts.data.postgres import scram_verifier
 from rehearsal.parts.traffic.hosts import authority

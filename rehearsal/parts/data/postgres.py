@@ -18,6 +18,8 @@ from pathlib import Path
 import psycopg
 
 from rehearsal.kernel import binaries
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically, write_secret
 from rehearsal.kernel.world import (
     APP_ROLE,
     BURST_ROLE,
@@ -27,10 +29,8 @@ from rehearsal.kernel.world import (
     PROJECT,
     Database,
     Rehearsal,
-    write_atomically,
-    write_secret,
 )
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.parts import Part
 from rehearsal.parts.traffic.hosts import authority
 
 VERSION = "v2.0.0"

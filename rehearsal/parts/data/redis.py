@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 from rehearsal.kernel import binaries
-from rehearsal.kernel.world import Rehearsal, write_secret
+from rehearsal.kernel.files import write_secret
+from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Part
 
 MASTER_NAME = "bookedbarber"

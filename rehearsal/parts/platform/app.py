@@ -10,16 +10,10 @@ import urllib.request
 
 import psutil
 
-from rehearsal.kernel.supervisor import tail
-from rehearsal.kernel.world import (
-    APP_ROLE,
-    DATABASE,
-    PROJECT,
-    Rehearsal,
-    read_state,
-    write_atomically,
-)
-from rehearsal.parts import Child, Job, Part, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import read_state, tail, write_atomically
+from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
+from rehearsal.parts import Child, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
 from rehearsal.parts.traffic.hosts import authority

@@ -18,8 +18,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.parts import Part
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
