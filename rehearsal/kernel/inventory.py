@@ -57,4 +57,4 @@ def announce(r: Rehearsal, *, complete: bool) -> None:
     if complete:
         from rehearsal import endpoints
 
-        endpoints.write(r)
+        endpoints.write(r, parts())

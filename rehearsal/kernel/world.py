@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import redis
 
 PROJECT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
 DATABASE = "bookedbarber"
 OWNER_ROLE = "bookedbarber"
 APP_ROLE = "bookedbarber_app"
@@ -92,6 +94,33 @@ class Rehearsal:
 
     def secret(self, name: str) -> str:
         return self.secret_file(name).read_text().strip()
+
+    # -- what others are told ----------------------------------------------------------------
+
+    def secret_reference(self, name: str) -> dict[str, str]:
+        """Where others find a secret."""
+        self.secret_file(name)
+        return {"file": f"secrets/{name}"}
+
+    def node(self, name: str) -> dict[str, Any]:
+        """Where others reach what listens on the port of that name."""
+        return {"name": name, "host": HOST, "port": self.port(name)}
+
+    def url(self, name: str, path: str = "", scheme: str = "http") -> str:
+        """The address of what listens on the port of that name."""
+        return f"{scheme}://{HOST}:{self.port(name)}{path}"
+
+    def command(self, *words: str, module: str = "rehearsal") -> list[str]:
+        """Words that run a module of the rehearsal on this folder, from wherever they are run."""
+        run = ["env", f"GOLIVE_REHEARSAL={self.folder}", f"PYTHONPATH={PROJECT}"]
+        # -P: nothing of the folder that the command is run in may shadow a module.
+        return [*run, sys.executable, "-P", "-m", module, *words]
+
+    def program(self, name: str) -> list[str]:
+        """Words that run a program from wherever it comes."""
+        found = binaries.find(name)
+        variables = [f"{key}={value}" for key, value in found.environment.items()]
+        return ["env", *variables, str(found.path)] if variables else [str(found.path)]
 
     # -- settings that faults change ---------------------------------------------------------
 

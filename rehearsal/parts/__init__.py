@@ -27,12 +27,16 @@ import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rehearsal.kernel import binaries
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
+
+
+Endpoints = dict[str, dict[str, Any]]
+"""Tables of an environment file, as far as one part fills them in."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,10 @@ class Part:
 
     def after(self, r: Rehearsal) -> None:
         """Work to do once it is ready and before whatever needs it starts."""
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        """What it tells others of itself, see ``rehearsal.endpoints``."""
+        return {}
 
     @property
     def ports(self) -> tuple[str, ...]:

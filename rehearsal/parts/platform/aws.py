@@ -20,7 +20,7 @@ from typing import Any
 
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -49,6 +49,24 @@ class Aws(Part):
             return bool(r.recall("aws"))
         except RehearsalError:
             return False
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        def bucket(name: str, region: str) -> dict[str, str]:
+            return {"name": name, "region": region, "kms_key": alias(name)}
+
+        return {
+            "aws": {
+                "endpoint_url": r.url(self.name),
+                "access_key_id": r.secret_reference("aws-access-key-id"),
+                "secret_access_key": r.secret_reference("aws-secret-access-key"),
+            },
+            "backups": {
+                "retention_days": float(RETENTION_DAYS),
+                "source": bucket(SOURCE_BUCKET, SOURCE_REGION),
+                "copy": bucket(COPY_BUCKET, r.setting(self.name, "copy_region", COPY_REGION)),
+            },
+            "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
+        }
 
 
 def furnish(r: Rehearsal) -> None:
