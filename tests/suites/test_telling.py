@@ -289,7 +289,7 @@ def test_each_fault_breaks_its_items_and_heals(world: World, name: str) -> None:
 
 def test_every_fault_of_telling_is_tried() -> None:
     known = {**faults.all_faults(), **faults.waiting()}
-    mine = {name for name, fault in known.items() if fault.area == "telling"}
+    mine = {name for name, fault in known.items() if fault.area == "announcements"}
     assert mine == {*BROKEN, *STATED, *ELSEWHERE}
 
 
@@ -298,7 +298,7 @@ def test_a_fault_waits_only_for_what_keeps_its_items_red() -> None:
     red = {i.id for i in PROCEDURE if i.id not in written} | resting_on_unwritten(SUITES)
     for name, fault in faults.waiting().items():
         assert set(fault.waits_for) <= red, f"{name} waits for nothing: take waits_for away"
-        if fault.area == "telling":
+        if fault.area == "announcements":
             assert {RESTING.get(i) for i in fault.expect_fail} == set(fault.waits_for)
 
 
