@@ -224,7 +224,7 @@ def test_the_team_is_confirmed_ready_until_launch_day(
     table = papers.read(RoleTable)
     write = with_tables(paper_tables.role_table(table.data), inputs={table.name: table.sha256})
     document = deliverables.of("D-7.D.3", "team-readiness-confirmation", ("D-7.3", "D-7.4"), write)
-    team, primaries = [p.id for p in deliverables.context.team], table.data.primaries
+    team, primaries = [p.id for p in deliverables.context.team], table.data.primaries()
     known = {s.statement.by for s in document.basis.stated("D-7.4.2")}
     unaware = sorted(primaries - known) if known else []
     extra = [
