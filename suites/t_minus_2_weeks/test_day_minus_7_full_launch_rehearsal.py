@@ -256,8 +256,8 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     D-7.4.5 over another one signs anew. Then read the document anew and sign it.
     """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
-    left, kind = timeline.data.minutes_left(PHASES), "final-launch-timeline"
-    write = _with_room(timeline, left)
+    left = timeline.data.minutes_left(PHASES)
+    kind, write = "final-launch-timeline", _with_room(timeline, left)
     document = deliverables.of("D-7.D.4", kind, ("D-7.1", "D-7.2", "D-7.4.5"), write)
     signed = document.basis.stated("D-7.4.5")
     events = launch_calendar.beginning(env.calendar.block)
