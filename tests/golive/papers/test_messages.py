@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from msgspec.structs import replace as changed
 
 from golive.papers import messages
-from golive.papers.messages import Figure
+from golive.papers.messages import Figure, personal_data, unsaid
 
 NOON = datetime(2026, 12, 7, 12, tzinfo=UTC)
 
@@ -91,3 +92,46 @@ def test_outlets_that_have_not_heard_again() -> None:
     paper = log(follow_ups=again)
     assert paper.not_followed_up(["Daily", "Weekly"], NOON) == ["Weekly"]
     assert paper.not_followed_up(["Daily"], NOON + timedelta(minutes=1)) == ["Daily"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "measured", "right"),
+    [
+        (84.3, 84.3, True),
+        (84, 84.3, True),
+        (84.0, 84.3, True),
+        (84.3, 84.34, True),
+        (84.3, 84.26, True),
+        (84.3, 84.2, False),
+        (85, 84.3, False),
+        (100, 99.6, True),
+        (100, 99.4, False),
+        (0.02, 0.0249, True),
+        (0.02, 0.03, False),
+    ],
+)
+def test_a_figure_is_the_measured_one_to_the_digits_it_shows(
+    shown: float, measured: float, right: bool
+) -> None:
+    figure = Figure(metric="KB.2", value=shown, window_hours=1, sample=1)
+    assert figure.is_rounded(measured) is right
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("84.3 % of 512 since 2026-12-07T12:30:00Z", []),
+        ("# The Heading\nAll is well.", []),
+        ("Thanks to Tess Lindqvist.", []),
+        ("Thanks to Jane Q. Doe.", ["name in line 1"]),
+        ("a\nwrite to jane.doe@example.com", ["mail address in line 2"]),
+        ("call +1 (202) 555-0100 now", ["phone number in line 1"]),
+    ],
+)
+def test_personal_data_is_told_by_its_line_and_not_shown(text: str, found: list[str]) -> None:
+    assert personal_data(text, {"Tess Lindqvist"}) == found
+
+
+def test_words_are_looked_for_whole() -> None:
+    assert unsaid("v2.0.0 is up 99.97 %, see 12.", ["v2.0.0", "99.97", "12"]) == []
+    assert unsaid("v2.0.0.1 at 199.97", ["v2.0.0", "99.97", "v2"]) == ["v2.0.0", "99.97", "v2"]
