@@ -18,7 +18,7 @@ from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.verdicts import Verdict
 from rehearsal.faults import all_faults
-from tests.suites.test_derived import derived
+from tests.suites.derived import derived
 from tests.unwritten import resting_on_unwritten
 
 ROOT = Path(__file__).resolve().parent.parent
