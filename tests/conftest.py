@@ -32,6 +32,10 @@ from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
 
+# Tests start Python hundreds of times, and without compiled code each start takes twice as long.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 settings.register_profile("busy", deadline=None)  # machines that run this are often busy
 settings.load_profile("busy")
 
