@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rehearsal.data import prepared, release
 from rehearsal.kernel.files import read_state
 from rehearsal.parts import Endpoints, Job, Part
+from rehearsal.parts.platform.aws import aws
 from rehearsal.staff import launch_tools
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Data(Job):
 class BackupCopier(Part):
     name = "backup-copier"
     title = "copies backups and WAL to the second region"
+    loads = aws.loads
     needs = ("postgres-primary", "aws")
     port_names = ()
     ready_within_s = 90.0
