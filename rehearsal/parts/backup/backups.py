@@ -26,11 +26,20 @@ class Data(Job):
         return {"monitoring": {"migration_log": str(r.migration_log)}}
 
 
+class PackedBackups(Job):
+    name = "packed-backups"
+    title = "both backups as one file each"
+    needs = ("data",)
+
+    def run(self, r: Rehearsal) -> None:
+        prepared.pack(r)
+
+
 class BackupCopier(Part):
     name = "backup-copier"
     title = "copies backups and WAL to the second region"
     loads = aws.loads
-    needs = ("postgres-primary", "aws")
+    needs = ("postgres-primary", "packed-backups", "aws")
     port_names = ()
     ready_within_s = 90.0
 
@@ -54,4 +63,4 @@ class Release(Job):
         launch_tools.install(r)
 
 
-PARTS = (Data(), BackupCopier(), Release())
+PARTS = (Data(), PackedBackups(), BackupCopier(), Release())
