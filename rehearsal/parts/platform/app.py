@@ -25,7 +25,8 @@ CALLS, STATEMENTS = 1_100, 22
 TRICKLE_RATE = 3
 CUSTOMERS = ("client00001@example.com", "client00002@example.com")
 """Two of the seed's customers; the workload uses others."""
-LOADS = ("uvicorn", "rehearsal.app.web", "rehearsal.app.workload")
+LOADS = ("uvicorn", "rehearsal.app.web")
+_CLIENT_LOADS = ("rehearsal.app.workload",)
 FAULTS_FILE = "app-faults.json"
 
 
@@ -121,7 +122,7 @@ class FirstWork(Job):
             argv=command,
             log=r.log(self.name),
             environment=workload.environment(r),
-            loads=LOADS,
+            loads=_CLIENT_LOADS,
             stop_signal=signal.SIGINT,  # it cancels what it has booked
         )
         pid = r.run(burst)
@@ -156,7 +157,7 @@ class Workload(Part):
 
     name = "workload"
     title = "a trickle of bookings"
-    loads = LOADS
+    loads = _CLIENT_LOADS
     needs = ("first-work",)
     port_names = ()
 
