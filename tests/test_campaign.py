@@ -9,7 +9,7 @@ from golive import ledger
 from golive.claims import Claim, holds, none_of
 from golive.deliverables import NOBODY_WROTE, NOT_GREEN
 from golive.verdicts import Verdict
-from tests.campaign import resting_on_unwritten
+from tests.campaign.rows import resting_on_unwritten
 
 UNWRITTEN = [f"D-2.1.{n}" for n in range(1, 7)]
 

@@ -25,18 +25,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from golive import ledger, procedure
-from golive.deliverables import NOBODY_WROTE, NOT_GREEN, NOT_JUDGED
 from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.verdicts import Verdict
 from rehearsal.faults import Fault, all_faults
+from tests.campaign.rows import Row, resting_on_unwritten, table, unclear
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--env", "rehearsal"]
 _CALM_S = (60.0, 90.0, 150.0, 300.0)
 """Time for measurements taken while the rehearsal came up to lose their weight: query times are
@@ -47,19 +46,6 @@ _HARMLESS = {Verdict.PASS, Verdict.NOT_DUE}
 
 class CampaignError(Exception):
     """The campaign itself could not go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one fault did. ``wrong`` is empty when it did exactly what it says."""
-
-    fault: str
-    expected_red: tuple[str, ...]
-    red: tuple[str, ...]
-    messages: tuple[str, ...]
-    wrong: str
-    duration_s: float
-    tries: int = 1
 
 
 class World:
@@ -189,41 +175,6 @@ class World:
         )
 
 
-def resting_on_unwritten(verdicts: dict[str, ledger.ItemVerdict]) -> dict[str, str]:
-    """Items that fail for nothing but what nobody has written yet, with what they say of it."""
-    found: dict[str, str] = {}
-    more = True
-    while more:  # what rests on such an item is one too
-        more = False
-        for v in verdicts.values():
-            broken = [c for c in v.claims if not c.holds]
-            if v.verdict is not Verdict.FAIL or not broken or v.id in found:
-                continue
-            last = broken[-1]
-            rests = last.subject in (NOBODY_WROTE, NOT_JUDGED)
-            if last.subject == NOT_GREEN:
-                rests = bool(last.ids) and set(last.ids) <= set(found)
-            if rests:
-                found[v.id] = v.message
-                more = True
-    return found
-
-
-def unclear(v: ledger.ItemVerdict) -> str:
-    """What a red verdict's message lacks of subject, observed, required and next step."""
-    if not v.remedy and "next:" not in v.message:
-        return "it tells no next step"
-    if v.verdict is Verdict.FAIL:
-        broken = [c for c in v.claims if not c.holds]
-        if not broken:
-            return f"it fails without a claim: {v.message}"
-        if not all((broken[-1].subject, broken[-1].observed, broken[-1].required)):
-            return f"its claim is not whole: {v.message}"
-    elif v.verdict is Verdict.UNKNOWN and "the check broke" in v.message:
-        return v.message
-    return ""
-
-
 def chosen(faults: dict[str, Fault], names: list[str]) -> list[Fault]:
     """The named faults, else all, from another one on each day."""
     if names:
@@ -279,31 +230,6 @@ def work(world: World, faults: queue.SimpleQueue[Fault], rows: list[Row], until:
             print(f"      {row.wrong}", flush=True)
         with (ROOT / "reports" / "campaign.jsonl").open("a") as file:
             file.write(json.dumps(dataclasses.asdict(row)) + "\n")
-
-
-def table(rows: list[Row], left: int, unwritten: dict[str, str]) -> str:
-    """The rows as Markdown, and what is red without any fault."""
-    lines = [
-        "| fault | expected red | red | message | seconds | tries |",
-        "| --- | --- | --- | --- | ---: | ---: |",
-    ]
-    for row in sorted(rows, key=lambda r: r.fault):
-        said = row.wrong or " / ".join(row.messages)
-        cells = [
-            row.fault,
-            ", ".join(row.expected_red),
-            ", ".join(row.red),
-            said.replace("|", "\\|").replace("\n", " "),
-            f"{row.duration_s:.1f}",
-            str(row.tries),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    wrong = sum(bool(r.wrong) for r in rows)
-    if unwritten:
-        lines += ["", f"Red without any fault, for they rest on unwritten ({len(unwritten)}):", ""]
-        lines += [f"- {ident} {said}" for ident, said in unwritten.items()]
-    lines += ["", f"{len(rows) - wrong} passed, {wrong} failed; {left} not tried for want of time."]
-    return "\n".join(lines) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> int:
