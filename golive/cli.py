@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given[:1] == [name]:  # the others' modules are not needed
             _module(name).arguments(command)
     words.add_parser(
-        "rehearsal", help="the embedded environment: up, down, status, fault, heal, faults"
+        "rehearsal", help="the embedded environment: up, down, status, fault, revert, faults"
     )
     options = parser.parse_args(given)
     try:

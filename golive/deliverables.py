@@ -15,7 +15,7 @@ import msgspec
 from golive import readiness, signatures
 from golive.answer import MISSING, STALE, UNWRITTEN
 from golive.claims import Claim, at_most, each_at_most, equal, holds, none_of, same_set
-from golive.desk import Desk
+from golive.context import Context
 from golive.files import read as read_file
 from golive.files import sha256
 from golive.launch import Launch
@@ -69,22 +69,22 @@ class Basis:
     """Those of ``rests_on`` that no check exists for."""
     exempt: dict[str, Exemption]
     """Those that are waived or not applicable."""
-    desk: Desk
+    context: Context
     made_at: datetime
 
     @property
     def launch(self) -> Launch:
         """What launch.toml says."""
-        return self.desk.launch
+        return self.context.launch
 
     @property
     def environment(self) -> str:
         """The name of the environment."""
-        return self.desk.environment.name
+        return self.context.environment.name
 
     def baseline(self, probe: str) -> dict[str, Any]:
         """What that probe found in the first run on record, with the run's id as ``run``."""
-        run = readiness.oldest_facts(self.desk.reports, self.environment, probe)
+        run = readiness.oldest_facts(self.context.reports, self.environment, probe)
         return {} if run is None else {probe: run.facts[probe].value, "run": run.head.id}
 
     @property
@@ -121,7 +121,7 @@ class Basis:
 
     def fresh_h(self, ident: str) -> float:
         """Hours for which launch.toml lets a verdict of the item count."""
-        way = self.desk.procedure.items[ident].way
+        way = self.context.procedure.items[ident].way
         return self.launch.freshness(ident, way).total_seconds() / 3600
 
     @property
@@ -136,7 +136,7 @@ class Basis:
                 state = MISSING
             else:
                 state = STALE if ident in self.stale else str(self.state(ident))
-            line = finding.line if finding else as_line(self.desk.procedure.items[ident])
+            line = finding.line if finding else as_line(self.context.procedure.items[ident])
             out.append(Standing(line, state, finding.verdict if finding else None))
         return out
 
@@ -161,19 +161,19 @@ class Basis:
 
     def stated(self, ident: str) -> list[Signed]:
         """The statements that hold on an item and its papers as they lie there, newest first."""
-        if self.desk.procedure.items[ident].way != "attested" or ident in self.unwritten:
+        if self.context.procedure.items[ident].way != "attested" or ident in self.unwritten:
             return []
         try:
-            return self.desk.vouched(ident).valid
+            return self.context.vouched(ident).valid
         except Pending:  # a paper is not there, so nothing is stated of it
             return []
 
     def lapsed(self, ident: str) -> str:
         """Why what people stated of an item does not hold any more; empty while it does."""
-        if self.desk.procedure.items[ident].way != "attested" or ident in self.exempt:
+        if self.context.procedure.items[ident].way != "attested" or ident in self.exempt:
             return ""
         try:
-            said = self.desk.vouched(ident)
+            said = self.context.vouched(ident)
             said.claims()
         except Pending as e:
             return str(e)
@@ -191,7 +191,7 @@ class Basis:
 
     def history(self) -> list[Look]:
         """What each run found, oldest first."""
-        found = readiness.looks(self.desk.reports, self.environment, self.rests_on)
+        found = readiness.looks(self.context.reports, self.environment, self.rests_on)
         return [Look(run=x.run, at=x.at, verdicts=x.verdicts) for x in found]
 
 
@@ -236,7 +236,7 @@ def _stated(basis: Basis) -> list[Table]:
                     s.id,
                     ident,
                     said.by,
-                    _title(basis.desk, said.role),
+                    _title(basis.context, said.role),
                     pages.moment(said.made_at),
                     named,
                 ]
@@ -261,7 +261,7 @@ def tally_of(basis: Basis) -> Content:
 def manifest_of(basis: Basis) -> Content:
     """The documents made for the items, each with its digest: once one is another, this one is
     out of date. And what people have stated, with the digests of their evidence."""
-    found = documents_of(basis.desk)
+    found = documents_of(basis.context)
     rows: list[list[str | float]] = [
         [i, found[i].name, sha256(found[i], MOST_BYTES, "a document")]
         for i in basis.rests_on
@@ -284,10 +284,10 @@ def _bytes(path: Path) -> bytes:
     return read_file(path, MOST_BYTES, "a document")
 
 
-def documents_of(desk: Desk) -> dict[str, Path]:
+def documents_of(context: Context) -> dict[str, Path]:
     """The documents that lie there, by item; what is none of ours is left out."""
     found = {}
-    for path in sorted(desk.documents.glob("*.html")):
+    for path in sorted(context.documents.glob("*.html")):
         with suppress(GoliveError):
             found[read_document(path).item] = path
     return found
@@ -395,7 +395,7 @@ class Deliverable:
 
     def has_documents(self) -> Claim:
         """Whether a document lies there for each derived item that it rests on."""
-        there = documents_of(self.basis.desk)
+        there = documents_of(self.basis.context)
         wanted = [i for i in self.basis.rests_on if self._is_derived(i)]
         lacking = [i for i in wanted if i not in there]
         return none_of("items without their document", lacking, among=len(wanted), of="documents")
@@ -405,7 +405,7 @@ class Deliverable:
         environment and candidate, shows just the data that it carries, tells what the ledger has
         now of everything it rests on, and is signed by those whom it names."""
         yield self.has_documents()
-        desk, files = self.basis.desk, documents_of(self.basis.desk)
+        context, files = self.basis.context, documents_of(self.basis.context)
         listed = {i: files[i] for i in self.basis.rests_on if i in files}
         read = {i: read_document(path) for i, path in listed.items()}
         n = len(read)
@@ -416,10 +416,11 @@ class Deliverable:
         empty = [i for i, d in read.items() if not d.verdicts]
         yield none_of("documents that rest on nothing", empty, among=n, of="documents")
         altered = [i for i, d in read.items() if page(d).encode() != _bytes(listed[i])]
-        yield none_of("documents that show something else than their data", altered, among=n,
-                      of="documents")  # fmt: skip
+        yield none_of(
+            "documents that show something else than their data", altered, among=n, of="documents"
+        )
         sources = {row.id for d in read.values() for row in d.verdicts}
-        newest = readiness.newest(desk, sorted(sources))
+        newest = readiness.newest(context, sorted(sources))
         now = {i: digest_of(finding.verdict) for i, finding in newest.items()}
         older = [
             f"{i} ({', '.join(r.id for r in d.verdicts if now.get(r.id) != r.digest)})"
@@ -431,14 +432,14 @@ class Deliverable:
             f"{i} by {signer.title}"
             for i, d in read.items()
             for number, signer in enumerate(d.signers)
-            if not desk.roster.signature(
+            if not context.roster.signature(
                 listed[i], signer.role, signature=_place(listed[i], number, signer)
             ).valid
         ]
         yield none_of("documents without a valid signature", unsigned, among=n, of="documents")
 
     def _is_derived(self, ident: str) -> bool:
-        return self.basis.desk.procedure.items[ident].way == "derived"
+        return self.basis.context.procedure.items[ident].way == "derived"
 
     def _about(self) -> Iterator[Claim]:
         d, basis, among = self.document, self.basis, len(self.basis.rests_on)
@@ -457,13 +458,13 @@ class Deliverable:
         A rehearsal looks at every item as on its own day, so launch day is as far ahead as the
         procedure has it.
         """
-        desk = self.basis.desk
-        day = desk.launch.due(days_after_launch)
-        if desk.environment.kind == "rehearsal":
-            ahead = days_after_launch - desk.procedure.items[self.basis.item].due_day
+        context = self.basis.context
+        day = context.launch.due(days_after_launch)
+        if context.environment.kind == "rehearsal":
+            ahead = days_after_launch - context.procedure.items[self.basis.item].due_day
             day = datetime.now(UTC).date() + timedelta(days=ahead)
         ends = {
-            f"{i} by {s.statement.by}": desk.statements.ends(s.statement)
+            f"{i} by {s.statement.by}": context.statements.ends(s.statement)
             for i in self.basis.rests_on
             for s in self.basis.stated(i)
         }
@@ -479,9 +480,12 @@ class Deliverable:
         before = [at for found in made.values() for at in found]
         early = [f"{at:%F %T}" for at in last if at < max(before, default=at)]
         return none_of(
-            f"statements on {ident} before one of the others", early, among=len(last),
-            of="statements", may_be_empty=True,  # until somebody states it, it is pending
-        )  # fmt: skip
+            f"statements on {ident} before one of the others",
+            early,
+            among=len(last),
+            of="statements",
+            may_be_empty=True,  # until somebody states it, it is pending
+        )
 
     def _ages(
         self, found: dict[str, VerdictRow], max_age_h: float | None, older: Mapping[str, float]
@@ -563,7 +567,7 @@ class Deliverable:
 class Deliverables:
     """Makes and finds the documents of one environment."""
 
-    desk: Desk
+    context: Context
     fingerprint: str
     """Of the environment."""
     mask: Mask
@@ -590,7 +594,7 @@ class Deliverables:
         :raises Pending: nobody has looked yet at anything that it rests on.
         """
         basis = self._basis(item, rests_on)
-        line = self.desk.procedure.items[item]
+        line = self.context.procedure.items[item]
         content = write(basis)
         who = self._signers((line.owner_mark,) if signers is None else signers)
         issues = overview.open_issues(basis.standings, self._due, _why, _plan)
@@ -600,10 +604,10 @@ class Deliverables:
                 item=item,
                 title=line.title,
                 signers=who,
-                environment=self.desk.environment.name,
-                environment_kind=self.desk.environment.kind,
+                environment=self.context.environment.name,
+                environment_kind=self.context.environment.kind,
                 fingerprint=self.fingerprint,
-                candidate=self.desk.launch.candidate,
+                candidate=self.context.launch.candidate,
                 subject=content.subject,
                 subject_kind=content.subject_kind,
                 made_at=basis.made_at,
@@ -616,7 +620,7 @@ class Deliverables:
                 history=basis.history(),
             )
         )
-        path = self.desk.documents / f"{kind}.html"
+        path = self.context.documents / f"{kind}.html"
         signatures = self._signatures(path, who)
         altered = any(s.exists and not s.valid for s in signatures)
         signed = any(s.exists for s in signatures)
@@ -635,7 +639,7 @@ class Deliverables:
 
         :raises Pending: it is not there.
         """
-        path = self.desk.documents / name
+        path = self.context.documents / name
         if not path.is_file():
             raise Pending(f"{path} is not there; run the item that makes it, then this")
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -667,8 +671,8 @@ class Deliverables:
         yield none_of(NOT_GREEN, red, among=among, of="verdicts", ids=open_)
         stale = []
         for ident, finding in basis.findings.items():
-            line = self.desk.procedure.items[ident]
-            own = self.desk.launch.freshness(ident, line.way).total_seconds() / 3600
+            line = self.context.procedure.items[ident]
+            own = self.context.launch.freshness(ident, line.way).total_seconds() / 3600
             if finding.age_h(now) > (own if max_age_h is None else max_age_h):
                 stale.append(ident)
         yield none_of("verdicts too old to count", stale, among=among, of="verdicts")
@@ -676,19 +680,21 @@ class Deliverables:
             last = max(f.verdict.started_at for f in basis.findings.values())
             early = [s.statement.by for s in before.counted if s.statement.made_at < last]
             yield none_of(
-                "statements made before the last verdict", early,
-                among=len(before.counted), of="statements",
+                "statements made before the last verdict",
+                early,
+                among=len(before.counted),
+                of="statements",
                 may_be_empty=True,  # they are waited for
-            )  # fmt: skip
+            )
 
     def _basis(self, item: str, rests_on: tuple[str, ...]) -> Basis:
         expanded = tuple(
             dict.fromkeys(
-                i.id for p in rests_on for i in self.desk.procedure.under(p) if i.id != item
+                i.id for p in rests_on for i in self.context.procedure.under(p) if i.id != item
             )
         )
-        unwritten = tuple(i for i in expanded if i not in self.desk.cards)
-        found = readiness.newest(self.desk, expanded)
+        unwritten = tuple(i for i in expanded if i not in self.context.cards)
+        found = readiness.newest(self.context, expanded)
         if not found and not unwritten:
             raise Pending(
                 f"nobody has looked yet at {', '.join(rests_on)}: run them first, then this"
@@ -698,16 +704,16 @@ class Deliverables:
             expanded,
             {i: found[i] for i in expanded if i in found},
             unwritten,
-            {i: e for i in expanded if (e := self.desk.statements.exemption(i)[0]) is not None},
-            self.desk,
+            {i: e for i in expanded if (e := self.context.statements.exemption(i)[0]) is not None},
+            self.context,
             datetime.now(UTC),
         )
 
     def _signers(self, roles: tuple[str, ...]) -> list[Signer]:
-        return [Signer(role=r, title=_title(self.desk, r)) for r in roles]
+        return [Signer(role=r, title=_title(self.context, r)) for r in roles]
 
     def _due(self, line: Line) -> Any:
-        return self.desk.launch.due(self.desk.procedure.items[line.id].due_day)
+        return self.context.launch.due(self.context.procedure.items[line.id].due_day)
 
     def _signatures(self, path: Path, signers: list[Signer]) -> tuple[Signature, ...]:
         return tuple(
@@ -716,15 +722,15 @@ class Deliverables:
         )
 
     def _signature(self, path: Path, role: str, place: Path) -> Signature:
-        return self.desk.roster.signature(path, role, signature=place)
+        return self.context.roster.signature(path, role, signature=place)
 
     def _rehearse_signing(self, path: Path, signers: list[Signer]) -> None:
         """In a rehearsal, whose keys are throw-away ones, a role's holder signs by itself."""
-        if self.desk.keys is None:
+        if self.context.keys is None:
             return
         for n, signer in enumerate(signers):
             place = _place(path, n, signer)
-            keys = [self.desk.keys / p.id for p in self.desk.roster.holders(signer.role)]
+            keys = [self.context.keys / p.id for p in self.context.roster.holders(signer.role)]
             there = [key for key in keys if key.is_file()]
             if there and not place.is_file():
                 signatures.sign(path, there[0], place=place)
@@ -752,9 +758,9 @@ def _place(path: Path, number: int, signer: Signer) -> Path:
     return signatures.signature_of(path, signer.role if number else "")
 
 
-def _title(desk: Desk, role: str) -> str:
+def _title(context: Context, role: str) -> str:
     """A role as the procedure writes it, where it owns something there."""
-    owners = {i.owner_mark: i.owner for i in desk.procedure}
+    owners = {i.owner_mark: i.owner for i in context.procedure}
     return owners.get(role) or role.replace("_", " ").capitalize()
 
 

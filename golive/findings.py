@@ -1,6 +1,6 @@
 """What the issue tracker adds to documents: security findings, remediation, resolved bugs.
 
-An issue says in its fields (see golive/probes/tracker.py) which item is looked at again once it
+An issue says in its fields (see golive/probes/saas/tracker.py) which item is looked at again once it
 is fixed (``Retest: ITEM``), and what is done about it (``Remediation: ...``).
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from golive.claims import Claim, at_least, each_at_least, equal, holds, none_of, same_set
 from golive.deliverables import Basis, Write, with_tables
-from golive.probes.tracker import SEVERITIES, CheckRuns, Fixes, Issue, Issues, PullRequest
+from golive.probes.saas.tracker import SEVERITIES, CheckRuns, Fixes, Issue, Issues, PullRequest
 from golive.reports.documents import Content, Figure, Table
 from golive.verdicts import Verdict
 
@@ -122,12 +122,14 @@ def gates(
     yield equal("commit that CI has checked", checks.commit, fixes.commit)
     succeeded = {run.name for run in checks.runs if run.succeeded}
     missing = [name for name in checks.required if name not in succeeded]
-    yield none_of("required checks that have not succeeded", missing,
-                  among=len(checks.required), of="checks")  # fmt: skip
+    yield none_of(
+        "required checks that have not succeeded", missing, among=len(checks.required), of="checks"
+    )
     yield each_at_least("approvals", {str(p): len(p.approvals) for p in pulls}, approvals)
     against = [f"{p} ({', '.join(p.objections)})" for p in pulls if p.objections]
-    yield none_of("pull requests that somebody objects to", against, among=len(pulls),
-                  of="pull requests")  # fmt: skip
+    yield none_of(
+        "pull requests that somebody objects to", against, among=len(pulls), of="pull requests"
+    )
 
 
 def findings_settled(issues: Issues, launch: date) -> Iterator[Claim]:
@@ -270,8 +272,9 @@ def bugs_settled(issues: Issues, fixes: Fixes, least: float) -> Iterator[Claim]:
     among, of = len(grave), "critical and high bugs"
     still = [str(one) for one in grave if one.is_open]
     yield none_of("critical and high bugs still open", still, among=among, of=of)
-    yield none_of("bugs whose fix is not in the candidate", _unfixed(grave, fixes),
-                  among=among, of=of)  # fmt: skip
+    yield none_of(
+        "bugs whose fix is not in the candidate", _unfixed(grave, fixes), among=among, of=of
+    )
     untested = [str(one) for one in grave if not one.fields.get(TEST)]
     yield none_of("bugs without a test", untested, among=among, of=of)
     own_word = [
@@ -279,8 +282,7 @@ def bugs_settled(issues: Issues, fixes: Fixes, least: float) -> Iterator[Claim]:
         for one in grave
         if not one.verified_by or one.verified_by == one.closed_by
     ]
-    yield none_of("bugs not verified by another than who fixed them", own_word,
-                  among=among, of=of)  # fmt: skip
+    yield none_of("bugs not verified by another than who fixed them", own_word, among=among, of=of)
     open_ = {f"#{one.number}" for one in own if one.is_open}
     known = {f"#{one.number}" for one in issues.labelled(issues.names.known_issue) if one.is_open}
     if open_ or known:

@@ -28,9 +28,16 @@ from golive.verdicts import GoliveError
 
 _OWN = Path(__file__).resolve().parent
 _BROUGHT = (
-    "pytest", "pytest-html", "pytest-metadata", "pytest-xdist", "pytest-testinfra",
-    "anyio", "hypothesis", "locust", "platformdirs",
-)  # fmt: skip
+    "pytest",
+    "pytest-html",
+    "pytest-metadata",
+    "pytest-xdist",
+    "pytest-testinfra",
+    "anyio",
+    "hypothesis",
+    "locust",
+    "platformdirs",
+)
 """Packages with pytest plugins that golive and what it needs bring."""
 _STEPS_IN = ("pdbinvoke", "pdbtrace")
 """Of pytest's own plugins, those that let somebody change what goes on."""

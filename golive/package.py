@@ -31,7 +31,7 @@ from golive import launch as launch_file
 from golive import procedure as procedure_file
 from golive import roster as roster_file
 from golive.answer import GO, Answer, decode, encode
-from golive.desk import Desk
+from golive.context import Context
 from golive.environments import Outline, People
 from golive.files import folder as make_folder
 from golive.files import read as read_file
@@ -95,7 +95,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 # -- making one --------------------------------------------------------------------------------
 
 
-def build(desk: Desk, answer: Answer, mask: Mask) -> bytes:
+def build(context: Context, answer: Answer, mask: Mask) -> bytes:
     """The package of an answer, unsigned: the same bytes for the same answer.
 
     :param mask: knows the secrets that must not be in it.
@@ -106,18 +106,18 @@ def build(desk: Desk, answer: Answer, mask: Mask) -> bytes:
     files: Files = {
         INDEX: launch_page.page(answer).encode(),
         ANSWER: encode(answer),
-        ABOUT: _about(answer, desk),
-        ROSTER: public_roster(desk.roster).encode(),
-        SIGNERS: desk.roster.allowed_signers().encode(),
+        ABOUT: _about(answer, context),
+        ROSTER: public_roster(context.roster).encode(),
+        SIGNERS: context.roster.allowed_signers().encode(),
         HOW_TO: _how_to(answer).encode(),
     }
     for mark, sheet in sheets.sheets(answer).items():
         files[f"sheets/{mark}.html"] = sheet.encode()
-    _add_runs(files, desk, answer)
-    _add_statements(files, desk)
-    _add_aside(files, desk)
-    _add_documents(files, desk)
-    _add_suites(files, desk)
+    _add_runs(files, context, answer)
+    _add_statements(files, context)
+    _add_aside(files, context)
+    _add_documents(files, context)
+    _add_suites(files, context)
     _without_secrets(files, mask)
     return zipped(files)
 
@@ -219,20 +219,20 @@ def public_roster(roster: Roster) -> str:
     return "".join([f"schema = {roster_file.SCHEMA}\n", *people, *runners])
 
 
-def _about(answer: Answer, desk: Desk) -> bytes:
+def _about(answer: Answer, context: Context) -> bytes:
     about = About(
         golive=version("golive"),
         environment=answer.environment,
-        environment_kind=desk.environment.kind,
+        environment_kind=context.environment.kind,
         environment_title=answer.environment_title,
-        engine=desk.origin.engine,
-        fingerprint=desk.origin.fingerprint,
-        suite=desk.origin.suite,
+        engine=context.origin.engine,
+        fingerprint=context.origin.fingerprint,
+        suite=context.origin.suite,
     )
     return msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n"
 
 
-def _add_runs(files: Files, desk: Desk, answer: Answer) -> None:
+def _add_runs(files: Files, context: Context, answer: Answer) -> None:
     for rule in answer.rules:
         if rule.name == "chain" and not rule.holds:
             raise GoliveError(
@@ -240,13 +240,13 @@ def _add_runs(files: Files, desk: Desk, answer: Answer) -> None:
                 " `golive pull`, or have two people set them aside"
             )
     for ref in answer.runs:
-        folder = desk.reports / "runs" / ref.id
+        folder = context.reports / "runs" / ref.id
         if ref.started_at is None:
             raise GoliveError(f"{folder}: {ref.cause}; a package holds only runs that can be read")
         if ledger.is_running(folder):
             raise GoliveError(f"{folder}: is still running; wait for its end, then package")
-        cause = _not_its_makers(ledger.read_run(folder, facts=False), desk)
-        if cause and not _is_set_aside(folder, desk):
+        cause = _not_its_makers(ledger.read_run(folder, facts=False), context)
+        if cause and not _is_set_aside(folder, context):
             raise GoliveError(f"{folder}: {cause}; a package holds only runs that somebody signed")
         if cause:
             _add_whole(files, f"runs/{ref.id}", folder)
@@ -263,43 +263,43 @@ def _add_whole(files: Files, name: str, place: Path) -> None:
             files[(Path(name) / path.relative_to(place)).as_posix()] = _read(path)
 
 
-def _add_aside(files: Files, desk: Desk) -> None:
+def _add_aside(files: Files, context: Context) -> None:
     """What two people have set aside is not counted, but others may name it."""
-    for said in desk.statements.all_set_aside():
+    for said in context.statements.all_set_aside():
         record = str(said.first.statement.data["record"])
-        run = desk.reports / "runs" / record if "/" not in record else None
-        for kind, place in (("runs", run), ("statements", desk.statements.place_of(record))):
+        run = context.reports / "runs" / record if "/" not in record else None
+        for kind, place in (("runs", run), ("statements", context.statements.place_of(record))):
             name = f"{kind}/{record}"
-            if place is None or not place.exists() or not _is_set_aside(place, desk):
+            if place is None or not place.exists() or not _is_set_aside(place, context):
                 continue
             if not any(n.startswith(f"{name}/") for n in files):
                 _add_whole(files, name, place)
 
 
-def _not_its_makers(run: ledger.Run, desk: Desk) -> str:
+def _not_its_makers(run: ledger.Run, context: Context) -> str:
     """Why nobody on the roster stands for a run that has ended; empty where somebody does."""
-    if run.head.environment.kind != desk.environment.kind:
-        return f"it says that {desk.environment.name} is a {run.head.environment.kind}"
-    if run.end is None or desk.environment.kind == "rehearsal":
+    if run.head.environment.kind != context.environment.kind:
+        return f"it says that {context.environment.name} is a {run.head.environment.kind}"
+    if run.end is None or context.environment.kind == "rehearsal":
         return ""
-    return ledger.unsigned(run, desk.roster)
+    return ledger.unsigned(run, context.roster)
 
 
-def _is_set_aside(folder: Path, desk: Desk) -> bool:
+def _is_set_aside(folder: Path, context: Context) -> bool:
     """Whether two people have said that a record is not to be counted, as it lies there."""
-    return desk.statements.set_aside(folder.name, digest_of(folder)) is not None
+    return context.statements.set_aside(folder.name, digest_of(folder)) is not None
 
 
-def _add_statements(files: Files, desk: Desk) -> None:
-    here = desk.statements.here().kept
+def _add_statements(files: Files, context: Context) -> None:
+    here = context.statements.here().kept
     ids = {s.id for s in here}
-    for name, cause in desk.statements.disputed().items():
+    for name, cause in context.statements.disputed().items():
         if name not in ids:
             raise GoliveError(f"{name}: {cause}; a package holds only statements that can be read")
     for signed in here:
         place = f"statements/{signed.id}"
         more = [p for p in sorted(signed.folder.iterdir()) if p.name not in _STATEMENT_FILES]
-        if more and _is_set_aside(signed.folder, desk):
+        if more and _is_set_aside(signed.folder, context):
             _add_whole(files, place, signed.folder)
             continue
         if more:
@@ -316,20 +316,20 @@ def _add_statements(files: Files, desk: Desk) -> None:
             files[f"{place}/{EVIDENCE}/{path.name}"] = _read(path)
 
 
-def _add_documents(files: Files, desk: Desk) -> None:
-    folder = desk.documents
+def _add_documents(files: Files, context: Context) -> None:
+    folder = context.documents
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.endswith((".html", ".html.sig")) or re.search(r"\.html\.\w+\.sig$", path.name):
             files[f"documents/{path.name}"] = _read(path)
-    for name in sorted({n for card, _ in desk.cards.values() for n in card.papers}):
-        if (desk.papers / name).is_file():
-            files[f"papers/{name}"] = _read(desk.papers / name)
+    for name in sorted({n for card, _ in context.cards.values() for n in card.papers}):
+        if (context.papers / name).is_file():
+            files[f"papers/{name}"] = _read(context.papers / name)
 
 
-def _add_suites(files: Files, desk: Desk) -> None:
-    checks = sorted(p for p in desk.suites.rglob("*.py") if p.is_file())
-    for path in (desk.procedure.source, desk.launch.source, *checks):
-        files[f"suites/{path.relative_to(desk.suites).as_posix()}"] = _read(path)
+def _add_suites(files: Files, context: Context) -> None:
+    checks = sorted(p for p in context.suites.rglob("*.py") if p.is_file())
+    for path in (context.procedure.source, context.launch.source, *checks):
+        files[f"suites/{path.relative_to(context.suites).as_posix()}"] = _read(path)
 
 
 def _read(path: Path) -> bytes:
@@ -368,8 +368,8 @@ class Package:
         """SHA-256 of the list that people sign."""
         return hashlib.sha256((self.folder / SUMS).read_bytes()).hexdigest()
 
-    def desk(self, roster: Path | None = None) -> Desk:
-        """The desk that the package was made on.
+    def context(self, roster: Path | None = None) -> Context:
+        """The context that the package was made on.
 
         :param roster: another roster than the enclosed one.
         """
@@ -388,7 +388,7 @@ class Package:
             fingerprint=about.fingerprint,
         )
         checks = provenance.check_digests(suites)
-        return Desk(
+        return Context(
             self.folder,
             self.folder,
             outline,
@@ -599,21 +599,21 @@ def verify(package: Package, trust: Trust | None = None) -> Verified:
     if of != (about.environment, about.environment_kind, about.environment_title):
         raise _wrong(path, ABOUT, f"is about {about.environment}, the answer about {of[0]}")
     _check_age(path, answer, known.not_before)
-    desk = package.desk(known.roster)
-    signers = _signers(package, desk.roster, answer.made_at)
-    runs = _check_runs(package, desk)
-    statements = _check_statements(package, desk)
-    documents = _check_documents(package, desk.roster, answer.made_at)
-    _check_answer(package, answer, desk, known.roster)
+    context = package.context(known.roster)
+    signers = _signers(package, context.roster, answer.made_at)
+    runs = _check_runs(package, context)
+    statements = _check_statements(package, context)
+    documents = _check_documents(package, context.roster, answer.made_at)
+    _check_answer(package, answer, context, known.roster)
     _check_pages(package, answer)
-    lacking = _lacking(desk.launch.approvers, signers, desk.roster)
+    lacking = _lacking(context.launch.approvers, signers, context.roster)
     if lacking and answer.answer == GO:
         raise GoliveError(
             f"{path}: is {GO}, but nobody has signed it as {', '.join(lacking)}; each role that"
             " decides does, by a person of its own, with"
             f" `golive package --sign {path} --as PERSON`"
         )
-    signed = [(p.name, _roles(desk.roster, p.id)) for p in signers]
+    signed = [(p.name, _roles(context.roster, p.id)) for p in signers]
     return Verified(answer, about, signed, lacking, runs, statements, documents, package.digest)
 
 
@@ -696,8 +696,9 @@ def _signers(package: Package, roster: Roster, at: datetime) -> list[Person]:
         who = match["person"]
         if not roster.roles_of(who):
             raise _wrong(package.path, name, f"{who} has no role on {_shown(roster, package)}")
-        cause = _bad(package.folder / SUMS, package.folder / name, [who], roster,
-                     signatures.PACKAGES, at)  # fmt: skip
+        cause = _bad(
+            package.folder / SUMS, package.folder / name, [who], roster, signatures.PACKAGES, at
+        )
         if cause:
             raise _wrong(package.path, name, cause)
         found.append(roster.people[who])
@@ -730,46 +731,49 @@ def _bad(
     return cause
 
 
-def _check_runs(package: Package, desk: Desk) -> int:
-    return sum(_sound(f, desk, _check_run, package) for f in _folders(package.folder / "runs"))
+def _check_runs(package: Package, context: Context) -> int:
+    return sum(_sound(f, context, _check_run, package) for f in _folders(package.folder / "runs"))
 
 
-def _check_statements(package: Package, desk: Desk) -> int:
+def _check_statements(package: Package, context: Context) -> int:
     folders = _folders(package.folder / "statements")
-    return sum(_sound(f, desk, _check_statement, package) for f in folders)
+    return sum(_sound(f, context, _check_statement, package) for f in folders)
 
 
 def _sound(
-    folder: Path, desk: Desk, check: Callable[[Package, Path, Desk], None], package: Package
+    folder: Path,
+    context: Context,
+    check: Callable[[Package, Path, Context], None],
+    package: Package,
 ) -> bool:
     """Whether a record holds; if not, two people have set it aside.
 
     :raises GoliveError: they have not.
     """
     try:
-        check(package, folder, desk)
+        check(package, folder, context)
     except GoliveError:
-        if not _is_set_aside(folder, desk):
+        if not _is_set_aside(folder, context):
             raise
         return False
     return True
 
 
-def _check_run(package: Package, folder: Path, desk: Desk) -> None:
+def _check_run(package: Package, folder: Path, context: Context) -> None:
     name = f"runs/{folder.name}"
     with _told(package):
         run = ledger.read_run(folder)
     if run.head.id != folder.name:
         raise _wrong(package.path, name, f"is the run {run.head.id}")
-    if run.head.environment.name != desk.environment.name:
+    if run.head.environment.name != context.environment.name:
         raise _wrong(package.path, name, f"is a run of {run.head.environment.name}")
-    cause = _not_its_makers(run, desk)
+    cause = _not_its_makers(run, context)
     if cause:
         raise _wrong(package.path, name, cause)
     _check_files(package, folder, _RUN_FILES, "a run")
 
 
-def _check_statement(package: Package, folder: Path, _: Desk) -> None:
+def _check_statement(package: Package, folder: Path, _: Context) -> None:
     with _told(package):
         read_statement(folder)
     _check_files(package, folder, _STATEMENT_FILES, "a statement")
@@ -802,11 +806,11 @@ def _check_documents(package: Package, roster: Roster, at: datetime) -> int:
     return signed
 
 
-def _check_answer(package: Package, answer: Answer, desk: Desk, roster: Path | None) -> None:
+def _check_answer(package: Package, answer: Answer, context: Context, roster: Path | None) -> None:
     """What the answer was made from makes it again."""
     items = answer.standings
     anew = assess(
-        desk,
+        context,
         today=answer.today,
         all_due=bool(items) and all(s.is_due for s in items),
         now=answer.made_at,

@@ -116,21 +116,21 @@ def deliverables(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(scope="session")
-def desk(request: pytest.FixtureRequest) -> Any:
+def context(request: pytest.FixtureRequest) -> Any:
     """Where what people write and sign lies: the roster, papers, statements."""
     return request.config.stash[SESSION].people()
 
 
 @pytest.fixture(scope="session")
-def roster(desk: Any) -> Any:
+def roster(context: Any) -> Any:
     """Who is who."""
-    return desk.roster
+    return context.roster
 
 
 @pytest.fixture(scope="session")
-def papers(desk: Any) -> Any:
+def papers(context: Any) -> Any:
     """The documents that people have written."""
-    return Papers(desk.papers)
+    return Papers(context.papers)
 
 
 @pytest.fixture

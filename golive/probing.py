@@ -32,7 +32,7 @@ from golive.verdicts import NotPermitted, ProbeError
 
 EFFECTS = ("read", "write", "load", "disrupt", "spend")
 """What looking does, from harmless to costly."""
-QUIET = frozenset({"read", "write"})
+CONCURRENT = frozenset({"read", "write"})
 """Effects that may run side by side with any other look."""
 _HARMLESS = "read"
 """The effect that leaves nothing behind when its thread ends with the process."""
@@ -52,8 +52,8 @@ class Probe:
     effect: str
     limit: str
     summary: str
-    apart: bool = False
-    """Whether a loud one works on copies of its own, so that others may look meanwhile."""
+    isolated: bool = False
+    """Whether a disturbing one works on copies of its own, so that others may look meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ def pause(seconds: float) -> None:
 
 
 def probe(
-    *, effect: str = "read", limit: str = "probe", apart: bool = False
+    *, effect: str = "read", limit: str = "probe", isolated: bool = False
 ) -> Callable[[Function], Function]:
     """Register a probe. The function itself stays callable, for its own tests.
 
-    :param apart: it disrupts only copies of its own, so that it may run beside others. What
+    :param isolated: it disrupts only copies of its own, so that it may run beside others. What
         loads or disrupts the environment itself runs alone.
     :raises ValueError: for an unknown effect or limit, or a name registered twice.
     """
@@ -123,7 +123,7 @@ def probe(
             raise ValueError(f"two probes are named {name!r}")
         needs = tuple(inspect.signature(function).parameters)[1:]
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
-        REGISTRY[name] = Probe(name, function, needs, effect, limit, summary, apart)
+        REGISTRY[name] = Probe(name, function, needs, effect, limit, summary, isolated)
         return function
 
     return register
@@ -146,14 +146,14 @@ def closure(names: Iterable[str]) -> dict[str, Probe]:
     return found
 
 
-def loud(probes: Mapping[str, Probe]) -> set[str]:
+def disturbing(probes: Mapping[str, Probe]) -> set[str]:
     """Of a closure, the probes that load or disrupt, or need one that does."""
-    return _with_dependents(probes, {p.name for p in probes.values() if p.effect not in QUIET})
+    return _with_dependents(probes, {p.name for p in probes.values() if p.effect not in CONCURRENT})
 
 
-def alone(probes: Mapping[str, Probe]) -> set[str]:
-    """Of a closure, the loud probes that nothing may run beside, and what needs one of them."""
-    found = {p.name for p in probes.values() if p.effect not in QUIET and not p.apart}
+def exclusive(probes: Mapping[str, Probe]) -> set[str]:
+    """Of a closure, the disturbing probes that nothing may run beside, and what needs one of them."""
+    found = {p.name for p in probes.values() if p.effect not in CONCURRENT and not p.isolated}
     return _with_dependents(probes, found)
 
 
@@ -167,7 +167,7 @@ def _with_dependents(probes: Mapping[str, Probe], found: set[str]) -> set[str]:
 class FactStore:
     """The facts of one session: every probe looks at most once, side by side where it may.
 
-    Quiet probes begin at once. Drills on copies of their own follow as soon as the quick ones
+    Concurrent probes begin at once. Drills on copies of their own follow as soon as the quick ones
     are through, a few at a time. What loads or disrupts the environment itself waits until an
     item asks, and for all that is under way.
 
@@ -180,19 +180,19 @@ class FactStore:
         self._lock = threading.Lock()
         self._futures: dict[str, Future[Facts]] = {}
         self._drills = threading.BoundedSemaphore(_DRILLS_AT_ONCE)
-        self._one_alone = threading.Lock()
+        self._one_exclusive = threading.Lock()
         self._looking: dict[Future[Any], str] = {}
         self._ends = threading.Event()
 
     def start(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Begin what may run beside others, each in a thread: the quiet ones' and the drills'
+        """Begin what may run beside others, each in a thread: the concurrent ones' and the drills'
         names."""
         probes = closure(names)
-        waiting, noisy = alone(probes), loud(probes)
+        waiting, drills = exclusive(probes), disturbing(probes)
         started = [name for name in probes if name not in waiting]
         for name in started:
             self._future(probes[name])
-        return [n for n in started if n not in noisy], [n for n in started if n in noisy]
+        return [n for n in started if n not in drills], [n for n in started if n in drills]
 
     def under_way(self) -> list[str]:
         """The looks that write, load, disrupt or spend and have not ended, their time limit or
@@ -257,11 +257,11 @@ class FactStore:
                 self._settle(p, future, datetime.now(UTC), 0.0, error=facts.error)
                 return
             needs.append(facts.value)
-        if p.effect in QUIET:
+        if p.effect in CONCURRENT:
             self._look(p, needs, future)
             return
         self._await_others(p)
-        with self._drills if p.apart else self._one_alone:
+        with self._drills if p.isolated else self._one_exclusive:
             self._look(p, needs, future)
 
     def _look(self, p: Probe, needs: list[Any], future: Future[Facts]) -> None:
@@ -313,10 +313,10 @@ class FactStore:
         """Wait for looks that this one would spoil, but for none that may wait for this one."""
         with self._lock:
             probes = closure(self._futures)
-            if p.apart:  # looks with a drill's time limit mostly wait themselves
-                skipped = loud(probes) | {n for n, q in probes.items() if q.limit != "probe"}
+            if p.isolated:  # looks with a drill's time limit mostly wait themselves
+                skipped = disturbing(probes) | {n for n, q in probes.items() if q.limit != "probe"}
             else:
-                skipped = alone(probes)
+                skipped = exclusive(probes)
             others = [f for name, f in self._futures.items() if name not in skipped]
         for future in others:
             future.result()

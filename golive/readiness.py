@@ -35,7 +35,7 @@ from golive.answer import (
     Said,
     Standing,
 )
-from golive.desk import Desk
+from golive.context import Context
 from golive.files import shown
 from golive.masking import clean
 from golive.procedure import Item
@@ -79,8 +79,8 @@ class Look:
     verdicts: dict[str, Verdict]
 
 
-def newest(desk: Desk, wanted: Iterable[str]) -> dict[str, Finding]:
-    """The newest verdict of each wanted item in the desk's environment; absent where there is
+def newest(context: Context, wanted: Iterable[str]) -> dict[str, Finding]:
+    """The newest verdict of each wanted item in the context's environment; absent where there is
     none.
 
     Verdicts of other environments never count, and neither do those of an unreadable run. One
@@ -88,14 +88,14 @@ def newest(desk: Desk, wanted: Iterable[str]) -> dict[str, Finding]:
     """
     missing = set(wanted)
     found: dict[str, Finding] = {}
-    for run in _runs(desk.reports, desk.environment.name, newest_first=True):
+    for run in _runs(context.reports, context.environment.name, newest_first=True):
         if not missing:
             break
         wanted_here = missing & set(run.verdicts)
-        unusable = _unusable(run, desk) if wanted_here else ""
+        unusable = _unusable(run, context) if wanted_here else ""
         for ident in wanted_here:
             verdict = run.verdicts[ident]
-            cause = unusable or suspect(run, verdict, desk)
+            cause = unusable or suspect(run, verdict, context)
             if verdict.verdict in _GREEN and cause:
                 verdict = msgspec.structs.replace(
                     verdict, verdict=Verdict.UNKNOWN, message=f"{SUSPECT}: {cause}; look again"
@@ -105,15 +105,15 @@ def newest(desk: Desk, wanted: Iterable[str]) -> dict[str, Finding]:
     return found
 
 
-def suspect(run: ledger.Run, verdict: ledger.ItemVerdict, desk: Desk) -> str:
+def suspect(run: ledger.Run, verdict: ledger.ItemVerdict, context: Context) -> str:
     """Why a verdict that says it is green does not count as such now; empty where it does.
 
     It counts only while its check, the thresholds that this used, the environment and golive's
     own code are as they were when it was looked at.
     """
-    head, origin = run.head, desk.origin
+    head, origin = run.head, context.origin
     strange = [p for p in (*head.plugins, *(run.end.plugins if run.end else ())) if not p.known]
-    if strange and desk.environment.kind != "rehearsal":
+    if strange and context.environment.kind != "rehearsal":
         return (
             f"{strange[0].name} ({strange[0].source}) was loaded, which golive did not bring and"
             " launch.plugins of launch.toml does not name"
@@ -123,25 +123,28 @@ def suspect(run: ledger.Run, verdict: ledger.ItemVerdict, desk: Desk) -> str:
     if verdict.check != origin.checks.get(verdict.id):
         return "its check has changed since"
     for name, value in verdict.limits.items():
-        now = desk.launch.limits.get(name)
+        now = context.launch.limits.get(name)
         if now != value:
             is_now = "gone" if now is None else f"{now:g}"
             return f"the threshold {name} was {value:g} then and is {is_now} now"
     # A rehearsal has other ports whenever it comes up, and decides nothing.
-    if desk.environment.kind != "rehearsal" and head.environment.fingerprint != origin.fingerprint:
+    if (
+        context.environment.kind != "rehearsal"
+        and head.environment.fingerprint != origin.fingerprint
+    ):
         return "the environment is described otherwise since"
     return ledger.unproved(verdict)
 
 
-def _unusable(run: ledger.Run, desk: Desk) -> str:
+def _unusable(run: ledger.Run, context: Context) -> str:
     """Why nothing green of a run counts, besides those of the run that goes on here."""
-    if run.head.id == desk.current_run:
+    if run.head.id == context.current_run:
         return ""
     if run.end is None:
         return f"the run {run.head.id} did not end"
-    if desk.environment.kind == "rehearsal":
+    if context.environment.kind == "rehearsal":
         return ""
-    cause = ledger.unsigned(run, desk.roster)
+    cause = ledger.unsigned(run, context.roster)
     return f"the run {run.head.id}: {cause}" if cause else ""
 
 
@@ -183,7 +186,7 @@ def _ended_run(folder: Path) -> ledger.Run:
 
 
 def assess(
-    desk: Desk,
+    context: Context,
     *,
     today: date,
     all_due: bool = False,
@@ -202,25 +205,25 @@ def assess(
     """
     moment = now or datetime.now(UTC)
     earlier = before or moment - timedelta(days=1)
-    record = _Record(desk)
-    statements = desk.statements.here(moment)
-    judge = _Judge(desk, record, today, all_due)
+    record = _Record(context)
+    statements = context.statements.here(moment)
+    judge = _Judge(context, record, today, all_due)
     standings = judge.standings(moment, statements)
     then = (
         judge.states(earlier, statements.here(earlier, past=True))
         if record.was_there(earlier)
         else None
     )
-    seen = _readiness(desk, record, standings)
-    decided = _Decided(desk, statements, seen)
-    rules = _rules(desk, record, standings, decided, moment, statements, elsewhere)
-    remaining, earliest, reason = _remaining(desk, standings, today)
+    seen = _readiness(context, record, standings)
+    decided = _Decided(context, statements, seen)
+    rules = _rules(context, record, standings, decided, moment, statements, elsewhere)
+    remaining, earliest, reason = _remaining(context, standings, today)
     return Answer(
-        environment=desk.environment.name,
-        environment_kind=desk.environment.kind,
-        environment_title=desk.environment.title,
-        candidate=desk.launch.candidate,
-        launch_date=desk.launch.date,
+        environment=context.environment.name,
+        environment_kind=context.environment.kind,
+        environment_title=context.environment.title,
+        candidate=context.launch.candidate,
+        launch_date=context.launch.date,
         today=today,
         made_at=moment,
         answer=GO if all(r.holds for r in rules) else NO_GO,
@@ -233,27 +236,27 @@ def assess(
         remaining=remaining,
         earliest=earliest,
         earliest_reason=reason,
-        decisions=[_said(s, desk) for s in decided.all],
+        decisions=[_said(s, context) for s in decided.all],
         awaited=decided.awaited,
         readiness=seen,
-        rule_changes=record.rule_changes(desk),
+        rule_changes=record.rule_changes(context),
         rules_since=record.first.started_at if record.first else None,
         elsewhere=None if elsewhere is None else list(elsewhere),
         holders={
-            i.owner: [p.name for p in desk.roster.holders(i.owner_mark)]
-            for i in desk.procedure
+            i.owner: [p.name for p in context.roster.holders(i.owner_mark)]
+            for i in context.procedure
             if i.owner
         },
     )
 
 
-def counts(desk: Desk, moment: datetime) -> dict[str, int]:
+def counts(context: Context, moment: datetime) -> dict[str, int]:
     """How many items were in each state at a moment, by what was on record then.
 
     :raises GoliveError: roster, procedure or launch cannot be read.
     """
-    all_due = desk.environment.kind == "rehearsal"
-    answer = assess(desk, today=moment.date(), all_due=all_due, now=moment)
+    all_due = context.environment.kind == "rehearsal"
+    answer = assess(context, today=moment.date(), all_due=all_due, now=moment)
     return dict(Counter(s.state for s in answer.standings))
 
 
@@ -281,7 +284,7 @@ class _Looked:
 class _Record:
     """The runs of one environment and candidate, and what is wrong with others."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: Context) -> None:
         self.refs: list[RunRef] = []
         self.damaged: dict[str, str] = {}
         """What lies among the runs and can never count, by name, with the reason."""
@@ -294,9 +297,9 @@ class _Record:
         self.of: dict[str, list[_Looked]] = defaultdict(list)
         """Verdicts of each item, newest first."""
         self.newest: datetime | None = None
-        place = desk.reports / "runs"
+        place = context.reports / "runs"
         for folder in sorted(place.iterdir()) if place.is_dir() else []:
-            self._add(folder, desk)
+            self._add(folder, context)
         for looked in self.of.values():
             looked.sort(key=lambda x: x.at, reverse=True)
         self._ages = {i: [-x.at.timestamp() for x in looked] for i, looked in self.of.items()}
@@ -318,23 +321,23 @@ class _Record:
         looked = self.of.get(ident, [])
         return looked[first] if first < len(looked) else None
 
-    def rule_changes(self, desk: Desk) -> list[str]:
+    def rule_changes(self, context: Context) -> list[str]:
         """What is otherwise now than the first run on record says."""
-        return [] if self.first is None else changed_rules(self.first.rules, desk.rules)
+        return [] if self.first is None else changed_rules(self.first.rules, context.rules)
 
     def was_there(self, moment: datetime) -> bool:
         """Whether anything had been looked at by then."""
         return any(looked[-1].at <= moment for looked in self.of.values())
 
-    def _add(self, folder: Path, desk: Desk) -> None:
-        env = desk.environment
+    def _add(self, folder: Path, context: Context) -> None:
+        env = context.environment
         try:
             run = _whole_run(folder)
         except GoliveError as e:
             # What cannot be read may be of any environment, whatever its name claims.
-            if desk.statements.set_aside(folder.name, digest_of(folder)) is None:
-                self.damaged[folder.name] = _plain(str(e), desk)
-                self.refs.append(RunRef(id=shown(folder.name), cause=_plain(str(e), desk)))
+            if context.statements.set_aside(folder.name, digest_of(folder)) is None:
+                self.damaged[folder.name] = _plain(str(e), context)
+                self.refs.append(RunRef(id=shown(folder.name), cause=_plain(str(e), context)))
             return
         head = run.head
         if head.environment.name != env.name:
@@ -342,9 +345,9 @@ class _Record:
         self.records.append(chain.Record(head.id, run.sha256, head.before))
         if self.first is None:
             self.first = head
-        cause = self._wrong(run, folder, desk)
-        unusable = cause or _plain(_unusable(run, desk), desk)
-        if not cause and head.candidate != desk.launch.candidate:
+        cause = self._wrong(run, folder, context)
+        unusable = cause or _plain(_unusable(run, context), context)
+        if not cause and head.candidate != context.launch.candidate:
             unusable = f"it is about {head.candidate}"
         self.refs.append(
             RunRef(
@@ -361,33 +364,33 @@ class _Record:
                 cause=unusable,
             )
         )
-        if head.candidate != desk.launch.candidate:
+        if head.candidate != context.launch.candidate:
             return
         if head.suite.clean is not True:
             self.unclean.append(head.id)
-        if head.suite.digest != desk.origin.suite.digest:
+        if head.suite.digest != context.origin.suite.digest:
             self.others.append(head.id)
-        strangers = sorted(set(run.verdicts) - set(desk.procedure.items))
+        strangers = sorted(set(run.verdicts) - set(context.procedure.items))
         if strangers:
             self.strangers[head.id] = strangers
         for verdict in run.verdicts.values():
             if verdict.verdict is Verdict.NOT_DUE:
                 continue  # it says nothing of the item
-            doubt = suspect(run, verdict, desk) if verdict.verdict in _GREEN else ""
+            doubt = suspect(run, verdict, context) if verdict.verdict in _GREEN else ""
             self.of[verdict.id].append(_Looked(run, verdict, not unusable, doubt))
         times = [head.started_at, *(v.started_at for v in run.verdicts.values())]
         newest = max([*times, run.end.ended_at] if run.end else times)
         self.newest = newest if self.newest is None else max(self.newest, newest)
 
-    def _wrong(self, run: ledger.Run, folder: Path, desk: Desk) -> str:
+    def _wrong(self, run: ledger.Run, folder: Path, context: Context) -> str:
         """Why a run that can be read keeps the rule on runs from holding; empty where it does
         not. A run that was killed is noted once a later record names it."""
         cause = ""
-        if run.head.environment.kind != desk.environment.kind:
-            cause = f"it says that {desk.environment.name} is a {run.head.environment.kind}"
-        elif run.end is not None and desk.environment.kind != "rehearsal":
-            cause = _plain(ledger.unsigned(run, desk.roster), desk)
-        if cause and desk.statements.set_aside(folder.name, digest_of(folder)) is None:
+        if run.head.environment.kind != context.environment.kind:
+            cause = f"it says that {context.environment.name} is a {run.head.environment.kind}"
+        elif run.end is not None and context.environment.kind != "rehearsal":
+            cause = _plain(ledger.unsigned(run, context.roster), context)
+        if cause and context.statements.set_aside(folder.name, digest_of(folder)) is None:
             self.damaged[folder.name] = cause
         return cause
 
@@ -410,7 +413,7 @@ def _whole_run(folder: Path) -> ledger.Run:
 class _Decided:
     """What those who decide have said of the launch."""
 
-    def __init__(self, desk: Desk, statements: Statements, readiness: str) -> None:
+    def __init__(self, context: Context, statements: Statements, readiness: str) -> None:
         self.all = [_of_now(s, readiness) for s in statements.decisions()]
         valid = [s for s in self.all if s.valid]
         no = [s for s in valid if s.statement.data.get("decision") == "no-go"]
@@ -418,7 +421,7 @@ class _Decided:
         self.against = sorted({s.statement.by for s in no})
         # A role has approved while one of its people says go and none of them no-go.
         self.roles = {s.statement.role for s in valid} - refused
-        self.awaited = [r for r in desk.launch.approvers if r not in self.roles]
+        self.awaited = [r for r in context.launch.approvers if r not in self.roles]
 
 
 def _of_now(signed: Signed, readiness: str) -> Signed:
@@ -429,32 +432,32 @@ def _of_now(signed: Signed, readiness: str) -> Signed:
     return replace(signed, cause="what it rests on was looked at again, or stands otherwise, since")
 
 
-def _readiness(desk: Desk, record: _Record, standings: Sequence[Standing]) -> str:
+def _readiness(context: Context, record: _Record, standings: Sequence[Standing]) -> str:
     """SHA-256 of what an approval rests on: each item planned before the launch, how it stands and
     which run says so, by which suites, environment and code. Items that record the decision
     itself (``people.decision`` of launch.toml) are looked at after it."""
-    origin, known = desk.origin, {r.id: r.sha256 for r in record.records}
+    origin, known = context.origin, {r.id: r.sha256 for r in record.records}
     seen = {
         s.line.id: [s.state, known.get(s.run, "")]
         for s in standings
-        if desk.procedure.items[s.line.id].due_day < 0
-        and not desk.launch.records_the_decision(s.line.id)
+        if context.procedure.items[s.line.id].due_day < 0
+        and not context.launch.records_the_decision(s.line.id)
     }
-    basis = [desk.launch.candidate, origin.engine, origin.fingerprint, origin.suite.digest, seen]
+    basis = [context.launch.candidate, origin.engine, origin.fingerprint, origin.suite.digest, seen]
     return hashlib.sha256(msgspec.json.encode(basis, order="sorted")).hexdigest()
 
 
 class _Judge:
     """How items stand, at a moment."""
 
-    def __init__(self, desk: Desk, record: _Record, today: date, all_due: bool) -> None:
-        self.desk = desk
+    def __init__(self, context: Context, record: _Record, today: date, all_due: bool) -> None:
+        self.context = context
         self.record = record
         self.today = today
         self.all_due = all_due
-        self.written = set(desk.cards)
+        self.written = set(context.cards)
         self._papers: dict[tuple[str, ...], dict[str, str]] = {}
-        self.fresh = {i.id: desk.launch.freshness(i.id, i.way) for i in desk.procedure}
+        self.fresh = {i.id: context.launch.freshness(i.id, i.way) for i in context.procedure}
 
     def standings(self, now: datetime, statements: Statements) -> list[Standing]:
         """Every item, with statements checked."""
@@ -462,13 +465,13 @@ class _Judge:
         for signed in statements.everything():
             said[signed.statement.item].append(signed)
         return [
-            self._standing(line, now, said[line.id], statements) for line in self.desk.procedure
+            self._standing(line, now, said[line.id], statements) for line in self.context.procedure
         ]
 
     def states(self, moment: datetime, statements: Statements) -> dict[str, str]:
         """How items stood at an earlier moment, with what had been stated by then."""
         statements.everything()  # their signatures are looked at side by side
-        return {i.id: self._state(i, moment, statements)[0] for i in self.desk.procedure}
+        return {i.id: self._state(i, moment, statements)[0] for i in self.context.procedure}
 
     def days(self, now: datetime, standings: Sequence[Standing]) -> list[Day]:
         """The course over the days on which something was looked at, the last 60 of them.
@@ -480,7 +483,7 @@ class _Judge:
         for day in sorted(found)[-60:]:
             end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
             if end <= now:
-                counts = Counter(str(self._by_runs(i, end)[0]) for i in self.desk.procedure)
+                counts = Counter(str(self._by_runs(i, end)[0]) for i in self.context.procedure)
             else:
                 counts = Counter(s.state for s in standings)
             out.append(Day(day=day, counts=dict(counts)))
@@ -490,7 +493,7 @@ class _Judge:
         self, line: Item, now: datetime, said: list[Signed], statements: Statements
     ) -> Standing:
         state, reason, looked = self._state(line, now, statements)
-        due = self.desk.launch.due(line.due_day)
+        due = self.context.launch.due(line.due_day)
         is_due = self.all_due or due <= self.today
         is_open = state not in _GREEN
         fresh = self.fresh[line.id]
@@ -511,7 +514,7 @@ class _Judge:
             claims=sorted(looked.verdict.claims, key=lambda c: c.holds)[:_CLAIMS_KEPT]
             if looked
             else [],
-            said=[_said(s, self.desk) for s in said],
+            said=[_said(s, self.context) for s in said],
         )
 
     def _state(
@@ -539,7 +542,7 @@ class _Judge:
             reason = f"{why} ({by}, until {exemption.until:%Y-%m-%d}); it was {was}"
             waived = exemption.kind == "waive"
             return Verdict.WAIVED if waived else Verdict.NOT_APPLICABLE, reason, looked
-        told = _plain("; ".join(refused), self.desk)
+        told = _plain("; ".join(refused), self.context)
         return state, f"{reason}; {told}".strip("; "), looked
 
     def _by_runs(self, line: Item, now: datetime) -> tuple[str, str, _Looked | None]:
@@ -552,7 +555,7 @@ class _Judge:
         if verdict not in _GREEN:
             return verdict, looked.verdict.message, looked
         if not looked.whole:
-            cause = _plain(_unusable(looked.run, self.desk), self.desk)
+            cause = _plain(_unusable(looked.run, self.context), self.context)
             return MISSING, cause or f"the run {looked.run.head.id} does not count", looked
         if looked.suspect:
             return SUSPECT, f"{looked.suspect}; look again", looked
@@ -571,18 +574,18 @@ class _Judge:
             vouched = statements.vouched(line.id, self._digests(card.papers))
             vouched.claims()
         except Pending as e:
-            return _plain(str(e), self.desk)
+            return _plain(str(e), self.context)
         if card.each:
             people = {s.statement.by for s in vouched.all}
             gone = sorted(p for p in people if vouched.of(p) is None)
             if gone or not people:
                 cause = next((s.cause for s in vouched.all if s.cause), "nobody has stated it")
-                return _plain(f"{', '.join(gone) or 'nobody'}: {cause}", self.desk)
+                return _plain(f"{', '.join(gone) or 'nobody'}: {cause}", self.context)
         return ""
 
     def _digests(self, papers: tuple[str, ...]) -> dict[str, str]:
         if papers not in self._papers:
-            self._papers[papers] = self.desk.digests(papers)
+            self._papers[papers] = self.context.digests(papers)
         return self._papers[papers]
 
     def _since(self, ident: str) -> datetime | None:
@@ -595,7 +598,7 @@ class _Judge:
 
 
 def _rules(
-    desk: Desk,
+    context: Context,
     record: _Record,
     standings: Sequence[Standing],
     decided: _Decided,
@@ -615,15 +618,15 @@ def _rules(
 
     waived = by_state[Verdict.WAIVED]
     counts = len(counted)
-    disputed = _told(desk.statements.disputed(), desk)
+    disputed = _told(context.statements.disputed(), context)
     used = {s.run for s in counted if s.run}
-    is_rehearsal = desk.environment.kind == "rehearsal"
+    is_rehearsal = context.environment.kind == "rehearsal"
     records = [
         *record.records,
         *(
             chain.Record(s.id, s.sha256, s.statement.before)
             for s in statements.kept
-            if s.statement.environment == desk.environment.name
+            if s.statement.environment == context.environment.name
         ),
     ]
     rules = [
@@ -645,13 +648,13 @@ def _rules(
             name="waivers",
             subject="waivers in force",
             observed=_listed(waived) if waived else "none",
-            required=f"at most {desk.launch.waivers}",
-            holds=len(waived) <= desk.launch.waivers,
+            required=f"at most {context.launch.waivers}",
+            holds=len(waived) <= context.launch.waivers,
         ),
         none(
             "runs",
             "runs that cannot be trusted",
-            _told(record.damaged | ({} if is_rehearsal else record.unended(records)), desk),
+            _told(record.damaged | ({} if is_rehearsal else record.unended(records)), context),
             f"among {len(record.refs)} runs",
         ),
         none(
@@ -676,34 +679,41 @@ def _rules(
             name="approved",
             subject="roles that approve the launch",
             observed=", ".join(sorted(decided.roles)) or "none",
-            required=", ".join(desk.launch.approvers) or "at least one, named in launch.toml",
-            holds=bool(desk.launch.approvers) and not decided.awaited,
+            required=", ".join(context.launch.approvers) or "at least one, named in launch.toml",
+            holds=bool(context.launch.approvers) and not decided.awaited,
         ),
         none("no-objection", "people who decided against it", decided.against, "have"),
     ]
     if not is_rehearsal:
-        known = {*record.damaged, *desk.statements.disputed()}
+        known = {*record.damaged, *context.statements.disputed()}
         rules += [
             none(
                 "chain",
                 "records that others name and that are not here, or not as they were",
-                _told(_gaps(records, known, desk), desk),
+                _told(_gaps(records, known, context), context),
                 f"among {len(records)} records",
             ),
-            _committed(desk, record, used),
+            _committed(context, record, used),
         ]
-    if desk.launch.store:
+    if context.launch.store:
         rules.append(_stored(elsewhere))
     return rules
 
 
-def _committed(desk: Desk, record: _Record, used: set[str]) -> Rule:
+def _committed(context: Context, record: _Record, used: set[str]) -> Rule:
     """Whether what was run, and what lies here, is what was committed."""
     unclean = [f"{r} was made with uncommitted changes" for r in record.unclean if r in used]
     others = [f"{r} was made with other suites than these" for r in record.others if r in used]
-    now = desk.origin.suite.clean
-    here = [] if now else ["the suites here differ from their commit" if now is False else
-                           "git cannot say whether the suites here are committed"]  # fmt: skip
+    now = context.origin.suite.clean
+    here = (
+        []
+        if now
+        else [
+            "the suites here differ from their commit"
+            if now is False
+            else "git cannot say whether the suites here are committed"
+        ]
+    )
     wrong = [*here, *unclean, *others]
     return Rule(
         name="committed",
@@ -729,7 +739,7 @@ def _stored(elsewhere: Sequence[str] | None) -> Rule:
     )
 
 
-def _gaps(records: Sequence[chain.Record], told: Iterable[str], desk: Desk) -> dict[str, str]:
+def _gaps(records: Sequence[chain.Record], told: Iterable[str], context: Context) -> dict[str, str]:
     """What the chain misses and two people have not set aside.
 
     :param told: names of what lies here damaged, which other rules tell.
@@ -737,19 +747,19 @@ def _gaps(records: Sequence[chain.Record], told: Iterable[str], desk: Desk) -> d
     return {
         ident: why
         for ident, why in chain.gaps(records).items()
-        if ident not in told and not _is_set_aside(ident, desk)
+        if ident not in told and not _is_set_aside(ident, context)
     }
 
 
-def _is_set_aside(ident: str, desk: Desk) -> bool:
+def _is_set_aside(ident: str, context: Context) -> bool:
     """Whether two people have set a record aside, damaged as it lies there or missing."""
-    run = desk.reports / "runs" / ident
-    place = run if "/" not in ident and run.exists() else desk.statements.place_of(ident)
-    return desk.statements.set_aside(ident, digest_of(place) if place else "") is not None
+    run = context.reports / "runs" / ident
+    place = run if "/" not in ident and run.exists() else context.statements.place_of(ident)
+    return context.statements.set_aside(ident, digest_of(place) if place else "") is not None
 
 
-def _told(found: Mapping[str, str], desk: Desk) -> list[str]:
-    return [f"{clean(name)} ({_plain(why, desk)})" for name, why in sorted(found.items())]
+def _told(found: Mapping[str, str], context: Context) -> list[str]:
+    return [f"{clean(name)} ({_plain(why, context)})" for name, why in sorted(found.items())]
 
 
 def changed_rules(then: ledger.Rules, now: ledger.Rules) -> list[str]:
@@ -778,7 +788,7 @@ def changed_rules(then: ledger.Rules, now: ledger.Rules) -> list[str]:
 
 
 def _remaining(
-    desk: Desk, standings: Sequence[Standing], today: date
+    context: Context, standings: Sequence[Standing], today: date
 ) -> tuple[list[Remaining], date | None, str]:
     """What each owner still has to do by the procedure's plan, eight hours a day."""
     waiting = [s for s in standings if s.counts and s.is_open]
@@ -809,8 +819,8 @@ def _remaining(
     reason = f"{last.owner} has {last.items} {few} open"
     if last.minutes:
         reason += f", planned for {last.minutes / 60:.3g} h"
-    if last.done_by > desk.launch.date:
-        reason += f"; the launch is on {desk.launch.date:%Y-%m-%d}, so it has to move"
+    if last.done_by > context.launch.date:
+        reason += f"; the launch is on {context.launch.date:%Y-%m-%d}, so it has to move"
     return out, last.done_by, reason
 
 
@@ -829,9 +839,9 @@ def _changes(standings: Sequence[Standing], then: Mapping[str, str]) -> list[Cha
     ]
 
 
-def _said(signed: Signed, desk: Desk) -> Said:
+def _said(signed: Signed, context: Context) -> Said:
     s = signed.statement
-    person = desk.roster.people.get(s.by)
+    person = context.roster.people.get(s.by)
     return Said(
         id=signed.id,
         kind=s.kind if s.kind != "approve" else str(s.data.get("decision", "?")),
@@ -867,14 +877,14 @@ def as_line(item: Item) -> ledger.Line:
     )
 
 
-def _plain(text: str, desk: Desk) -> str:
+def _plain(text: str, context: Context) -> str:
     """Text about what lies here, without where the folders are on this machine.
 
     What a run has recorded stays as it is: the same answer has to follow from it anywhere.
     """
-    for folder, name in ((desk.papers, "papers"), (desk.reports, "reports")):
+    for folder, name in ((context.papers, "papers"), (context.reports, "reports")):
         text = text.replace(str(folder), name)
-    return text.replace(f"{desk.root}/", "")
+    return text.replace(f"{context.root}/", "")
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from golive.context import Context
 from golive.decoding import decode
-from golive.desk import Desk
 from golive.files import NotThere, read
 from golive.statements import (
     Evidence,
@@ -52,36 +52,36 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Items that have to be stated before, and are; it is stated anew once they are newer."""
 
 
-def rehearse(desk: Desk, item: str) -> None:
+def rehearse(context: Context, item: str) -> None:
     """Bring a rehearsal's statements about an item up to its script.
 
     :raises GoliveError: the script is damaged.
     """
-    keys = desk.keys
-    if keys is None or desk.environment.kind != "rehearsal":
+    keys = context.keys
+    if keys is None or context.environment.kind != "rehearsal":
         return  # nobody but people themselves signs anything that counts
-    card = desk.cards[item][0]
-    line = desk.procedure.items[item]
+    card = context.cards[item][0]
+    line = context.procedure.items[item]
     entries = (_read(keys.parent / "script.json", dict[str, list[Entry]]) or {}).get(item)
     if entries is None:
         entries = [Entry(role=r) for r in (card.by or (line.owner_mark,)) if r]
-        if desk.launch.needs_two(item) and len(entries) == 1:
-            others = [r for r in desk.launch.second_signers if r != entries[0].role]
+        if context.launch.needs_two(item) and len(entries) == 1:
+            others = [r for r in context.launch.second_signers if r != entries[0].role]
             entries += [Entry(role=r) for r in others[:1]]
     try:
-        papers = desk.digests(card.papers)
+        papers = context.digests(card.papers)
     except Pending:
         return  # there is nothing yet that could be signed
     written = _read(keys.parent / "papers.json", dict[str, str]) or {}
     for before in dict.fromkeys(i for e in entries for i in e.after):
-        rehearse(desk.anew(), before)  # it may have been stated a moment ago
-    had = desk.statements.vouched(item).all
+        rehearse(context.anew(), before)  # it may have been stated a moment ago
+    had = context.statements.vouched(item).all
     for entry in entries:
-        _state(desk, item, entry, papers, written, had, keys)
+        _state(context, item, entry, papers, written, had, keys)
 
 
 def _state(
-    desk: Desk,
+    context: Context,
     item: str,
     entry: Entry,
     papers: dict[str, str],
@@ -89,22 +89,22 @@ def _state(
     had: list[Signed],
     keys: Path,
 ) -> None:
-    line, (card, _) = desk.procedure.items[item], desk.cards[item]
+    line, (card, _) = context.procedure.items[item], context.cards[item]
     role = entry.role or line.owner_mark
-    holders = desk.roster.holders(role)
+    holders = context.roster.holders(role)
     by = entry.by or (holders[0].id if holders else "")
     key = keys / (entry.key or by)
-    mark = fingerprint(line.title, desk.cards[item])
+    mark = fingerprint(line.title, context.cards[item])
     # A paper that is as its author left it is signed anew; one that somebody altered is not.
-    papers = papers | desk.digests(tuple(entry.papers))
+    papers = papers | context.digests(tuple(entry.papers))
     current = {evidence_name(n): s for n, s in papers.items() if written.get(n) == s}
-    files = [desk.papers / name for name in papers]
-    for path in (desk.documents / name for name in entry.documents):
+    files = [context.papers / name for name in papers]
+    for path in (context.documents / name for name in entry.documents):
         if path.is_file():
             current[evidence_name(path.name)] = evidence_of(path).sha256
             files.append(path)
     made_at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=entry.made_ago_s)
-    now = desk.anew()
+    now = context.anew()
     since = [s.statement.made_at for before in entry.after for s in now.vouched(before).valid]
     for s in had:
         said = s.statement
@@ -118,16 +118,16 @@ def _state(
             return
     if not by or not key.is_file():
         return
-    validity = desk.launch.validity(item)
+    validity = context.launch.validity(item)
     ends = timedelta(seconds=entry.holds_s) if entry.holds_s else validity
     statement = Statement(
         kind="attest",
         item=item,
         title=line.title,
         fingerprint=mark,
-        environment=desk.environment.name,
-        environment_kind=desk.environment.kind,
-        candidate=desk.launch.candidate,
+        environment=context.environment.name,
+        environment_kind=context.environment.kind,
+        candidate=context.launch.candidate,
         by=by,
         role=role,
         text=entry.text or card.asks or line.title,
@@ -136,7 +136,7 @@ def _state(
         made_at=made_at,
         expires_at=made_at + ends,
     )
-    keep(statement, files, key, desk.statements.folder)
+    keep(statement, files, key, context.statements.folder)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

@@ -35,13 +35,22 @@ from golive import (
     verdicts,
 )
 from golive.claims import Claim, holds
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.items import Card, card_of, described
 from golive.loading import Loaded, Sources
 from golive.masking import Mask, clean
 from golive.probes import register_all
-from golive.probing import EFFECTS, REGISTRY, Facts, FactStore, Probe, alone, closure, loud
+from golive.probing import (
+    EFFECTS,
+    REGISTRY,
+    Facts,
+    FactStore,
+    Probe,
+    closure,
+    disturbing,
+    exclusive,
+)
 from golive.readiness import as_line
 from golive.statements import Vouched
 from golive.store import Kept, kept_document
@@ -161,7 +170,7 @@ class Session:
         }
         register_all()
         self.env: environments.Environment | None = None
-        self.desk: Desk | None = None
+        self.context: Context | None = None
         self.store: FactStore | None = None
         self.collected = False
         self._ledger: ledger.Ledger | None = None
@@ -202,18 +211,18 @@ class Session:
             people = environments.outline(self.env_file, self.suites / "product.toml", self.root)
         except GoliveError:
             return  # loading it whole says so, with every cause there is
-        self._find_signer(Desk(self.root, self.reports, people, self.launch, self.procedure))
+        self._find_signer(Context(self.root, self.reports, people, self.launch, self.procedure))
 
-    def _find_signer(self, desk: Desk) -> None:
+    def _find_signer(self, context: Context) -> None:
         option = self.config.option
         words, named, key = ("--as", "--key"), option.person, option.key
         if not (named or key):
             words = ("GOLIVE_AS", "GOLIVE_KEY")
             named, key = (os.environ.get(w, "") for w in words)
         try:
-            roster = desk.roster
+            roster = context.roster
             found = signers.at_hand(
-                desk, roster.everybody, named, Path(key) if key else None, words
+                context, roster.everybody, named, Path(key) if key else None, words
             )
             signer = self._hold.enter_context(found)
             signers.try_out(signer)
@@ -336,7 +345,7 @@ class Session:
             # They look at the verdicts of others, drills included, and at each other's papers.
             return (3 + _card(node).last, line.order)
         probes = closure(names)
-        return (bool(loud(probes)) + bool(alone(probes)), line.order)
+        return (bool(disturbing(probes)) + bool(exclusive(probes)), line.order)
 
     # -- start and end ------------------------------------------------------------------------
 
@@ -365,11 +374,13 @@ class Session:
             people=self.env.people,
             fingerprint=self.env.fingerprint,
         )
-        self.desk = Desk(self.root, self.reports, people, self.launch, self.procedure, self.today)
+        self.context = Context(
+            self.root, self.reports, people, self.launch, self.procedure, self.today
+        )
         # Read once, so that all of this run is judged by the same.
-        self.desk = dataclasses.replace(self.desk, known_origin=self.desk.origin)
+        self.context = dataclasses.replace(self.context, known_origin=self.context.origin)
         if not (self.is_rehearsal or self._signing or self._unsigned):  # it had to be started
-            self._find_signer(self.desk)
+            self._find_signer(self.context)
             for told in self._signs():
                 self._write(told)
         selected = [self.procedure.items[_card(n).id] for n in nodes]
@@ -385,22 +396,22 @@ class Session:
             who=_who(),
             host=platform.node(),
             started_at=now,
-            suite=self.desk.origin.suite,
-            engine=self.desk.origin.engine,
+            suite=self.context.origin.suite,
+            engine=self.context.origin.engine,
             plugins=self._loaded.plugins(self.registered),
             rules=self._rules(),
-            before=self.desk.tips(),
+            before=self.context.tips(),
             packages=_packages(),
             windows={k: float(v) for k, v in msgspec.structs.asdict(self.env.windows).items()},
             selected=[as_line(i) for i in sorted(selected, key=lambda i: i.order)],
-            unwritten=[as_line(i) for i in self.procedure if i.id not in self.desk.cards],
+            unwritten=[as_line(i) for i in self.procedure if i.id not in self.context.cards],
             blocks=dict(Counter(i.block for i in self.procedure)),
             deselected=self._collected - len(selected),
             report_only=option.report_only,
         )
         self._head_plugins = head.plugins
         self._ledger = ledger.Ledger(self.reports, head, self.mask)
-        self.desk = dataclasses.replace(self.desk, current_run=head.id)
+        self.context = dataclasses.replace(self.context, current_run=head.id)
         terminal = self._terminal()
         if terminal is not None:
             terminal.showfspath = False  # one line an item says more than a file and its dots
@@ -412,9 +423,9 @@ class Session:
             is_due = self._not_due(line) is None and line.effect in self.env.permits
             if is_due and isinstance(node, pytest.Function):
                 names.update(node.fixturenames)
-        quiet, drills = self.store.start(sorted(names & set(REGISTRY)))
-        if quiet:
-            self._write(f"looking side by side: {', '.join(quiet)}")
+        concurrent, drills = self.store.start(sorted(names & set(REGISTRY)))
+        if concurrent:
+            self._write(f"looking side by side: {', '.join(concurrent)}")
         if drills:
             self._write(f"drilling meanwhile, on copies: {', '.join(drills)}")
 
@@ -468,9 +479,9 @@ class Session:
         return exit_status
 
     def _rules(self) -> ledger.Rules:
-        assert self.desk is not None
+        assert self.context is not None
         try:
-            return self.desk.rules
+            return self.context.rules
         except GoliveError:
             return ledger.Rules()  # without a roster nobody decides; items that need it say so
 
@@ -498,10 +509,10 @@ class Session:
 
         :raises ProbeError: there is no roster that could say who signs them.
         """
-        desk = self.people()
+        context = self.people()
         assert self.env is not None
         return Deliverables(
-            desk.anew(), self.env.fingerprint, self.mask
+            context.anew(), self.env.fingerprint, self.mask
         )  # with what is signed by now
 
     def kept(self, page: Path) -> Kept:
@@ -511,11 +522,11 @@ class Session:
         :raises ProbeError: the store cannot be asked, or has something else.
         """
         assert self.store is not None
-        desk, name = self.people(), f"stored copy of {page.name}"
+        context, name = self.people(), f"stored copy of {page.name}"
 
         def look(_: environments.Environment) -> Kept | Pending:
             try:
-                return kept_document(desk, page)
+                return kept_document(context, page)
             except Pending as e:  # that it is not there yet is an answer, too
                 return e
 
@@ -527,18 +538,18 @@ class Session:
         assert isinstance(found, Kept)
         return found
 
-    def people(self) -> Desk:
+    def people(self) -> Context:
         """Where what people write and sign lies.
 
         :raises ProbeError: there is no roster.
         """
-        assert self.desk is not None
+        assert self.context is not None
         try:
-            self.desk.roster  # noqa: B018 - read here, so that it is told once and by name
+            self.context.roster  # noqa: B018 - read here, so that it is told once and by name
         except GoliveError as e:
             step = "name it in people.roster of the environment (`golive init` writes one)"
             raise verdicts.ProbeError("the roster", e, step) from None
-        return self.desk
+        return self.context
 
     def vouched(self, item: str) -> Vouched:
         """What people have stated of an item, once for each item and session.
@@ -547,11 +558,11 @@ class Session:
         :raises Pending: a paper that the item needs is not there.
         """
         if item not in self._vouched:
-            desk = self.people()
-            rehearsing.rehearse(desk, item)
-            card = desk.cards[item][0]
-            papers = desk.digests(card.papers)
-            self._vouched[item] = desk.anew().statements.vouched(item, papers)
+            context = self.people()
+            rehearsing.rehearse(context, item)
+            card = context.cards[item][0]
+            papers = context.digests(card.papers)
+            self._vouched[item] = context.anew().statements.vouched(item, papers)
         return self._vouched[item]
 
     def vouch(self, node: pytest.Item, failed: bool) -> None:
@@ -798,7 +809,7 @@ class Session:
 
     def summarise(self, terminal: Any) -> None:
         """What stands in the way and whose it is; counts; where the report is; what is next."""
-        if self._ledger is None or self.desk is None:
+        if self._ledger is None or self.context is None:
             return
         self._summarise_red(terminal, "FAIL", Verdict.FAIL)
         where = f"UNKNOWN: could not be looked at where {self.env_file} says it is"
@@ -813,7 +824,7 @@ class Session:
                 more = f" and {len(ids) - 8} more" if len(ids) > 8 else ""
                 terminal.write_line(f"  {owner}: {', '.join(ids[:8])}{more}")
         counts = Counter(v.verdict for v in self._verdicts.values())
-        missing = len(self.procedure.items) - len(self.desk.cards)
+        missing = len(self.procedure.items) - len(self.context.cards)
         parts = [f"{v.value} {counts[v]}" for v in Verdict if counts[v]]
         terminal.section("golive", sep="=")
         terminal.write_line(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from golive import files
-from golive.desk import Desk
+from golive.context import Context
 from golive.reports.documents import MOST_BYTES, Document, differences, read_document
 from golive.verdicts import GoliveError
 
@@ -91,26 +91,26 @@ def keep(page: Path, signature: Path, folder: Path) -> Path | None:
     return target
 
 
-def copies(desk: Desk) -> list[Copy]:
+def copies(context: Context) -> list[Copy]:
     """What was signed by somebody who may sign it now, of this environment; oldest first."""
     out = []
-    for folder in sorted(desk.signed.iterdir()) if desk.signed.is_dir() else []:
+    for folder in sorted(context.signed.iterdir()) if context.signed.is_dir() else []:
         if folder.name.startswith(".") or not folder.is_dir():
             continue
         try:
             one = read(folder)
         except GoliveError:
             continue  # `golive push` names it
-        if one.document.environment != desk.environment.name or one.id != folder.name:
+        if one.document.environment != context.environment.name or one.id != folder.name:
             continue
         if one.role not in [s.role for s in one.document.signers]:
             continue
-        if desk.roster.signature(one.page, one.role, signature=one.signature).valid:
+        if context.roster.signature(one.page, one.role, signature=one.signature).valid:
             out.append(one)
     return out
 
 
-def lay_out(desk: Desk) -> list[Path]:
+def lay_out(context: Context) -> list[Path]:
     """Put the newest signed documents where documents lie, with all their signatures.
 
     Only what somebody signed who may. What lies there stays where it is signed and as new, or
@@ -119,22 +119,22 @@ def lay_out(desk: Desk) -> list[Path]:
     :returns: the documents that changed, or got a signature.
     """
     newest: dict[str, list[Copy]] = {}
-    for one in copies(desk):
+    for one in copies(context):
         found = newest.setdefault(one.document.kind, [])
         if found and one.document.made_at > found[0].document.made_at:
             found.clear()
         if not found or _page(one.page) == _page(found[0].page):
             found.append(one)
-    return [place for kind, copies in newest.items() if (place := _place(desk, kind, copies))]
+    return [place for kind, copies in newest.items() if (place := _place(context, kind, copies))]
 
 
-def _place(desk: Desk, kind: str, copies: list[Copy]) -> Path | None:
-    here = desk.documents / f"{kind}.html"
+def _place(context: Context, kind: str, copies: list[Copy]) -> Path | None:
+    here = context.documents / f"{kind}.html"
     changed = False
     if not here.is_file() or _page(here) != _page(copies[0].page):
-        if here.is_file() and not _gives_way(here, copies[0].document, desk):
+        if here.is_file() and not _gives_way(here, copies[0].document, context):
             return None
-        files.folder(desk.documents)
+        files.folder(context.documents)
         for old in _signatures(here):
             old.unlink()
         _copy(copies[0].page, here)
@@ -147,7 +147,7 @@ def _place(desk: Desk, kind: str, copies: list[Copy]) -> Path | None:
     return here if changed else None
 
 
-def _gives_way(here: Path, to: Document, desk: Desk) -> bool:
+def _gives_way(here: Path, to: Document, context: Context) -> bool:
     try:
         own = read_document(here)
     except GoliveError:
@@ -155,7 +155,7 @@ def _gives_way(here: Path, to: Document, desk: Desk) -> bool:
     signed = _signatures(here)
     if own.made_at < to.made_at:
         for signature in signed:
-            keep(here, signature, desk.signed)
+            keep(here, signature, context.signed)
         return True
     return not signed and not differences(own, to)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from golive import signatures
-from golive.desk import Desk
+from golive.context import Context
 from golive.roster import Key, Person, Runner, key_material
 from golive.verdicts import GoliveError
 
@@ -52,7 +52,7 @@ class NoKey(GoliveError):
 
 @contextmanager
 def at_hand(
-    desk: Desk,
+    context: Context,
     among: Mapping[str, One],
     named: str = "",
     key: Path | None = None,
@@ -69,10 +69,10 @@ def at_hand(
     """
     if named and named not in among:
         raise GoliveError(
-            f"{words[0]}: found {named!r}; expected an id of {desk.roster.source}:"
+            f"{words[0]}: found {named!r}; expected an id of {context.roster.source}:"
             f" {', '.join(among)}"
         )
-    found = _named(key) if key else _at_hand(desk, named)
+    found = _named(key) if key else _at_hand(context, named)
     matches = [
         (one, who, known)
         for one in found
@@ -81,12 +81,12 @@ def at_hand(
         if named in ("", who.id) and fingerprint(known.material) == one.fingerprint
     ]
     if not matches:
-        raise NoKey(_nobody(desk, among, named, key, found, words[1]))
+        raise NoKey(_nobody(context, among, named, key, found, words[1]))
     for _, who, _ in matches:
-        if who.id in desk.roster.shared_keys:
-            others = ", ".join(desk.roster.shared_keys[who.id])
+        if who.id in context.roster.shared_keys:
+            others = ", ".join(context.roster.shared_keys[who.id])
             raise GoliveError(
-                f"{desk.roster.source}: {others} have the same key; expected one for each person"
+                f"{context.roster.source}: {others} have the same key; expected one for each person"
             )
     ids = sorted({who.id for _, who, _ in matches})
     if len(ids) > 1:
@@ -99,7 +99,7 @@ def at_hand(
         when = f"from {own.since} on" if own.since and today < own.since else f"until {own.until}"
         raise GoliveError(
             f"{chosen.place}: is a key of {who.id} that counts {when}; expected one that counts"
-            f" today ({desk.roster.source})"
+            f" today ({context.roster.source})"
         )
     told = f"{chosen.place} ({chosen.fingerprint})"
     if chosen.path is not None:
@@ -151,7 +151,7 @@ def _counts(key: Key, day: date) -> bool:
 
 
 def _nobody(
-    desk: Desk,
+    context: Context,
     among: Mapping[str, One],
     named: str,
     key: Path | None,
@@ -159,20 +159,20 @@ def _nobody(
     word: str,
 ) -> str:
     if named and not among[named].keys:
-        kind = "person" if named in desk.roster.people else "runner"
+        kind = "person" if named in context.roster.people else "runner"
         return (
-            f"{desk.roster.source}: {kind} {named}: keys: found none; expected your public"
+            f"{context.roster.source}: {kind} {named}: keys: found none; expected your public"
             ' SSH key, as keys = [{ public = "ssh-ed25519 AAAA..." }]'
         )
     whose = f"of {named}" if named else "of anybody"
     if key:
         return (
             f"{word}: found {key} ({found[0].fingerprint}), which is no key {whose} on"
-            f" {desk.roster.source}"
+            f" {context.roster.source}"
         )
     there = ", ".join(f.place for f in found) or "none"
     return (
-        f"{word}: found no key {whose} on {desk.roster.source} in the agent or in ~/.ssh (there:"
+        f"{word}: found no key {whose} on {context.roster.source} in the agent or in ~/.ssh (there:"
         f" {there}); name yours with --key"
     )
 
@@ -189,10 +189,10 @@ def _named(path: Path) -> list[_Found]:
     return [_Found(match[0], str(path), path)]
 
 
-def _at_hand(desk: Desk, person: str) -> list[_Found]:
+def _at_hand(context: Context, person: str) -> list[_Found]:
     """The keys of the agent and of ~/.ssh; in a rehearsal, the person's throw-away key."""
-    if person and desk.keys and desk.environment.kind == "rehearsal":
-        return _named(desk.keys / person)
+    if person and context.keys and context.environment.kind == "rehearsal":
+        return _named(context.keys / person)
     found = []
     for line in _asked(["ssh-add", "-L"]).splitlines():
         found += _public(line, "the agent's key", None)
@@ -213,9 +213,14 @@ def _public(line: str, place: str, path: Path | None) -> list[_Found]:
 def _asked(command: list[str]) -> str:
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            check=False, timeout=_LIMIT_S,
-        )  # fmt: skip
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_LIMIT_S,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""  # then there is no such key
     return done.stdout if done.returncode == 0 else ""

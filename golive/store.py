@@ -36,8 +36,8 @@ import fsspec
 import msgspec
 
 from golive import ledger, signed, statements
+from golive.context import Context
 from golive.decoding import decode
-from golive.desk import Desk
 from golive.files import create, read
 from golive.files import folder as make_folder
 from golive.files import write as write_file
@@ -130,7 +130,7 @@ class Makers:
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = (root or Path.cwd()).resolve()
-        self._desks: dict[str, Desk | str] = {}
+        self._contexts: dict[str, Context | str] = {}
 
     def refuse(self, run: ledger.Run) -> None:
         """Refuse a run that nobody stands for.
@@ -138,30 +138,32 @@ class Makers:
         :raises Refused: nobody has signed its end who may, or that cannot be told here.
         """
         environment = run.head.environment
-        desk = self._desk(environment.name)
+        context = self._context(environment.name)
         # As it is described here; a run could say of production that it is a rehearsal.
-        kind = environment.kind if isinstance(desk, str) else desk.environment.kind
+        kind = environment.kind if isinstance(context, str) else context.environment.kind
         if run.end is None or kind == "rehearsal":
             return
-        if isinstance(desk, str):
-            raise Refused(f"is unverified, since nothing here says who may have made it: {desk}")
+        if isinstance(context, str):
+            raise Refused(f"is unverified, since nothing here says who may have made it: {context}")
         try:
-            cause = ledger.unsigned(run, desk.roster)
+            cause = ledger.unsigned(run, context.roster)
         except (GoliveError, ProbeError) as e:
             raise Refused(f"is unverified, since nobody can tell who made it: {e}") from None
         if cause:
-            raise Refused(f"{cause}; expected a signature of somebody on {desk.roster_file.name}")
+            raise Refused(
+                f"{cause}; expected a signature of somebody on {context.roster_file.name}"
+            )
 
-    def _desk(self, environment: str) -> Desk | str:
-        """The desk of an environment, or why there is none."""
-        if environment not in self._desks:
+    def _context(self, environment: str) -> Context | str:
+        """The context of an environment, or why there is none."""
+        if environment not in self._contexts:
             try:
                 if not _ENVIRONMENT.fullmatch(environment):
                     raise GoliveError(f"{_shown(environment)} is no name of an environment")
-                self._desks[environment] = Desk.open(environment, self._root)
+                self._contexts[environment] = Context.open(environment, self._root)
             except (GoliveError, OSError) as e:
-                self._desks[environment] = str(e)
-        return self._desks[environment]
+                self._contexts[environment] = str(e)
+        return self._contexts[environment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,17 +429,17 @@ def pull(
     return out
 
 
-def compare(desk: Desk) -> list[str]:
-    """Runs and statements of the desk's environment that the store of launch.toml holds and that
+def compare(context: Context) -> list[str]:
+    """Runs and statements of the context's environment that the store of launch.toml holds and that
     are not here, or not with the same content.
 
     :raises GoliveError: launch.toml names no store, or the store cannot be asked.
     """
-    if not desk.launch.store:
-        raise GoliveError(f"{desk.launch.source}: launch.store: names no store to compare with")
-    store, env = Store(desk.launch.store, desk.root), desk.environment.name
+    if not context.launch.store:
+        raise GoliveError(f"{context.launch.source}: launch.store: names no store to compare with")
+    store, env = Store(context.launch.store, context.root), context.environment.name
     found: list[str] = []
-    for kind, folder in ((RUNS, desk.reports / "runs"), (STATEMENTS, desk.statements.folder)):
+    for kind, folder in ((RUNS, context.reports / "runs"), (STATEMENTS, context.statements.folder)):
         there, _ = store.list(kind)
         mine = [i for i in there if kind == STATEMENTS or _environment_of(i) == env]
         asked = [partial(_elsewhere, store, kind, there[i], folder / i, env) for i in mine]
@@ -471,22 +473,22 @@ def _may_be_of(store: Store, stored: Stored, env: str) -> bool:
     return said.environment == env or said.kind == "revoke"
 
 
-def kept_document(desk: Desk, page: Path) -> Kept:
+def kept_document(context: Context, page: Path) -> Kept:
     """How the store of launch.toml keeps a document as it lies there signed, after its content
     there was found to be the same.
 
     :raises Pending: no store is named, or the document has not been sent to it.
     :raises ProbeError: the store cannot be asked, or what it has is something else.
     """
-    if not desk.launch.store:
-        raise Pending(f"{desk.launch.source}: launch.store names no store; name one, then push")
+    if not context.launch.store:
+        raise Pending(f"{context.launch.source}: launch.store names no store; name one, then push")
     content = _own(page)
-    mine = [c for c in signed.copies(desk) if _own(c.page) == content]
+    mine = [c for c in signed.copies(context) if _own(c.page) == content]
     if not mine:
-        sign = f"golive sign {page} --env {desk.environment.name}"
+        sign = f"golive sign {page} --env {context.environment.name}"
         raise Pending(f"{page} was not kept as it was signed; `{sign}` does that")
     try:
-        store = Store(desk.launch.store, desk.root)
+        store = Store(context.launch.store, context.root)
         there, _ = store.list(DOCUMENTS)
         found = [s for c in mine for s in there.get(c.id, [])]
         if not found:

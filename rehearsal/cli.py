@@ -1,4 +1,4 @@
-"""The rehearsal's commands: ``python -m rehearsal up | down | status | fault | heal | faults``.
+"""The rehearsal's commands: ``python -m rehearsal up | down | status | fault | revert | faults``.
 
 What is for people goes to standard error or, for ``status`` and ``faults``, to standard
 output; working verbs print one JSON document on standard output. A failure is one paragraph
@@ -23,9 +23,12 @@ from typing import Any
 
 import psutil
 
-from rehearsal import control, drills, faults, inventory, launch_tools, ports, supervisor
+from rehearsal import faults
+from rehearsal.data import drills
+from rehearsal.kernel import control, inventory, ports, supervisor
+from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import RehearsalError
-from rehearsal.world import PROJECT, Rehearsal
+from rehearsal.staff import launch_tools
 
 NEEDED_MB = 1_500
 """Free space that a rehearsal wants before it starts: data of primary and standby, two backups,
@@ -75,14 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     verb("restart", lambda r, o: r.restart(o.part), "restart one part").add_argument("part")
     verb("faults", _faults, "the faults there are").add_argument("--json", action="store_true")
     verb("fault", _fault, "break one thing").add_argument("name")
-    verb("heal", _heal, "mend it again (without a name: everything)").add_argument(
+    verb("revert", _revert, "mend it again (without a name: everything)").add_argument(
         "name", nargs="?"
     )
     around = verb("walk", _walk, "all items, and what people do around them, by command")
     around.add_argument(
-        "--reports", type=Path, default=PROJECT / "reports", metavar="FOLDER",
+        "--reports",
+        type=Path,
+        default=PROJECT / "reports",
+        metavar="FOLDER",
         help="of runs, pages and packages (default: the project's own)",
-    )  # fmt: skip
+    )
     around.add_argument("words", nargs="*", help="more words for pytest, after --")
     drills.add_verbs(verb)
     return parser
@@ -181,7 +187,14 @@ def _launch(r: Rehearsal, only: Sequence[str], say: Callable[[str], None]) -> No
     r.secret_file("control")
     with r.log("supervisor").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "rehearsal.supervisor", str(r.folder), str(writing), *only],
+            [
+                sys.executable,
+                "-m",
+                "rehearsal.kernel.supervisor",
+                str(r.folder),
+                str(writing),
+                *only,
+            ],
             env={**os.environ, "PYTHONPATH": str(PROJECT), control.MARK: str(r.folder)},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -299,7 +312,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
                 "name": one.name,
                 "title": one.title,
                 "area": one.area,
-                "reddens": list(one.reddens),
+                "reddens": list(one.expect_fail),
                 "waits_for": list(one.waits_for),
                 "in_force": one.name in broken,
             }
@@ -313,7 +326,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
             area = one.area
             print(area)
         mark = "*" if one.name in broken else "-" if one.waits_for else " "
-        print(f" {mark} {one.name:<34} {', '.join(one.reddens):<22} {one.title}")
+        print(f" {mark} {one.name:<34} {', '.join(one.expect_fail):<22} {one.title}")
     print(
         f"{len(known)} faults; * is in force; - is of an item that is red anyway, since what it"
         " rests on has no check yet"
@@ -323,16 +336,16 @@ def _faults(r: Rehearsal, options: Any) -> None:
 def _fault(r: Rehearsal, options: Any) -> None:
     faults.inject(r, options.name)
     one = faults.get(options.name)
-    _say(f"{one.title}. Now red: {', '.join(one.reddens)}.")
+    _say(f"{one.title}. Now red: {', '.join(one.expect_fail)}.")
 
 
-def _heal(r: Rehearsal, options: Any) -> None:
+def _revert(r: Rehearsal, options: Any) -> None:
     if options.name:
-        faults.heal(r, options.name)
-        _say(f"{options.name} is healed.")
+        faults.revert(r, options.name)
+        _say(f"{options.name} is reverted.")
     else:
-        healed = faults.heal_all(r)
-        _say(f"Healed: {', '.join(healed)}." if healed else "No fault is in force.")
+        reverted = faults.revert_all(r)
+        _say(f"Reverted: {', '.join(reverted)}." if reverted else "No fault is in force.")
 
 
 def _say(text: str) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehearsal import agenda, binaries, incidents, launch_tools, office, people, writing
-from rehearsal.parts import aws, messages
-from rehearsal.parts.balancer import SERVERS, balancer
-from rehearsal.parts.edge import nodes as edge_nodes
-from rehearsal.parts.hosts import EDGE_HOSTS, ORIGIN_HOST, authority
-from rehearsal.parts.office import (
+from rehearsal.kernel import binaries
+from rehearsal.kernel.world import BURST_ROLE, DATABASE, MONITOR_ROLE, Rehearsal, write_atomically
+from rehearsal.parts.data.pgbouncer import STATS
+from rehearsal.parts.data.postgres import VERSION, archive_folder
+from rehearsal.parts.data.redis import MASTER_NAME, PASSWORD, SENTINEL_PASSWORD
+from rehearsal.parts.people import messages
+from rehearsal.parts.platform import aws
+from rehearsal.parts.saas.saas_stubs import (
     FLAGS_ADMIN_TOKEN,
     FLAGS_TOKEN,
     STATUS_KEY,
@@ -25,10 +27,10 @@ from rehearsal.parts.office import (
     TRACKER_TOKEN,
     address,
 )
-from rehearsal.parts.pgbouncer import STATS
-from rehearsal.parts.postgres import VERSION, archive_folder
-from rehearsal.parts.redis import MASTER_NAME, PASSWORD, SENTINEL_PASSWORD
-from rehearsal.world import BURST_ROLE, DATABASE, MONITOR_ROLE, Rehearsal, write_atomically
+from rehearsal.parts.traffic.balancer import SERVERS, balancer
+from rehearsal.parts.traffic.edge import nodes as edge_nodes
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST, authority
+from rehearsal.staff import calendar, incidents, launch_tools, papers, people, saas_stubs
 
 HOST = "127.0.0.1"
 PREVIOUS_VERSION = "v1.9.0"
@@ -45,7 +47,7 @@ def write(r: Rehearsal) -> None:
     """Write ``endpoints.toml`` for the running rehearsal, readable by its owner only."""
     launch_tools.authorise(r)
     launch_tools.practise(r)
-    writing.write(r)
+    papers.write(r)
     write_atomically(r.folder / "endpoints.toml", toml(describe(r)), 0o600)
 
 
@@ -66,7 +68,7 @@ def describe(r: Rehearsal) -> dict[str, Any]:
     chromium = binaries.find("chromium")
 
     def incident(*words: str) -> list[str]:
-        return command(*words, module="rehearsal.incidents")
+        return command(*words, module="rehearsal.staff.incidents")
 
     def here(name: str, port: str | None = None) -> dict[str, Any]:
         return {"name": name, "host": HOST, "port": r.port(port or name)}
@@ -206,15 +208,15 @@ def describe(r: Rehearsal) -> dict[str, Any]:
         },
         "tracker": {
             "url": address(r, "/api/v3"),
-            "repository": office.REPOSITORY,
+            "repository": saas_stubs.REPOSITORY,
             "token": secret(TRACKER_TOKEN),
-            "canary": office.CANARY,
+            "canary": saas_stubs.CANARY,
         },
         "status_page": {
             "url": address(r, "/v1"),
-            "page": office.PAGE,
+            "page": saas_stubs.PAGE,
             "key": secret(STATUS_KEY),
-            "organization": office.ORGANIZATION,
+            "organization": saas_stubs.ORGANIZATION,
             "public_url": address(r, "/status"),
         },
         "flags": {
@@ -231,9 +233,9 @@ def describe(r: Rehearsal) -> dict[str, Any]:
         },
         "calendar": {
             "url": f"http://{HOST}:{r.port('messages')}/calendar/v3/",
-            "calendar": agenda.CALENDAR,
+            "calendar": calendar.CALENDAR,
             "credentials": secret(messages.CALENDAR_TOKEN),
-            "time_zone": agenda.ZONE,
+            "time_zone": calendar.ZONE,
         },
         "mail": {
             "url": f"http://{HOST}:{r.port('messages')}",
@@ -255,7 +257,7 @@ def describe(r: Rehearsal) -> dict[str, Any]:
             "card_origin": address(r, ""),
         },
         "browser": {"program": str(chromium.path), "variables": chromium.environment},
-        "compliance": {"entity": writing.COMPANY, "issuers": [writing.ISSUER]},
+        "compliance": {"entity": papers.COMPANY, "issuers": [papers.ISSUER]},
         "escalation": {
             "clock": incidents.CLOCK,
             "promtool": program("promtool"),

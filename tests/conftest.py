@@ -24,7 +24,7 @@ from hypothesis import settings
 import golive.commands
 import golive.probes  # noqa: F401 - likewise
 from golive import ledger, provenance
-from golive.desk import Desk
+from golive.context import Context
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
 from golive.probing import REGISTRY
@@ -360,7 +360,7 @@ HELD = ledger.Claim("subject", "1", "at least 1", holds=True)
 """What a green verdict rests on in tests."""
 
 
-class Office:
+class Project:
     """People with real keys in a launch folder, who can sign.
 
     ``keys`` has each person's private key. The item D-2.2.1 is written, as :data:`STATED`.
@@ -404,32 +404,32 @@ class Office:
         :param ended: if not, it was killed.
         :param by: who signs it; empty: nobody.
         """
-        desk = self.desk(env)
+        context = self.context(env)
         at = datetime.now(UTC) - ago
         known: dict[str, Any] = {
-            "id": f"{at:%Y%m%dT%H%M%SZ}-{env}-{len(ledger.runs(desk.reports)):04x}",
+            "id": f"{at:%Y%m%dT%H%M%SZ}-{env}-{len(ledger.runs(context.reports)):04x}",
             "environment": ledger.EnvironmentRef(
-                desk.environment.name,
-                desk.environment.kind,
-                desk.environment.title,
-                desk.origin.fingerprint,
+                context.environment.name,
+                context.environment.kind,
+                context.environment.title,
+                context.origin.fingerprint,
             ),
-            "candidate": desk.launch.candidate,
-            "launch_date": desk.launch.date,
+            "candidate": context.launch.candidate,
+            "launch_date": context.launch.date,
             "today": at.date(),
             "who": "nightly",
             "host": "ci",
             "started_at": at,
-            "suite": desk.origin.suite,
-            "engine": desk.origin.engine,
-            "rules": desk.rules,
-            "before": desk.tips(),
+            "suite": context.origin.suite,
+            "engine": context.origin.engine,
+            "rules": context.rules,
+            "before": context.tips(),
             "packages": {},
             "windows": {},
-            "selected": [as_line(i) for i in desk.procedure if i.id in verdicts],
+            "selected": [as_line(i) for i in context.procedure if i.id in verdicts],
             "unwritten": [],
         }
-        book = ledger.Ledger(desk.reports, ledger.Head(**(known | head)), Mask())
+        book = ledger.Ledger(context.reports, ledger.Head(**(known | head)), Mask())
         for ident, verdict in verdicts.items():
             told = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
             book.add_verdict(
@@ -440,14 +440,14 @@ class Office:
                     duration_s=0.1,
                     message=told,
                     claims=list(claims) if verdict is Verdict.PASS else [],
-                    check=desk.origin.checks.get(ident, ""),
+                    check=context.origin.checks.get(ident, ""),
                     limits=dict(limits or {}),
                 )
             )
         if not ended:
             os.close(book._verdicts)  # and with it the lock that says it goes on
             return book.folder
-        signing = ledger.Signing(by, self.keys[by], desk.roster) if by else None
+        signing = ledger.Signing(by, self.keys[by], context.roster) if by else None
         _, cause = book.close(0, signing)
         assert not cause
         return book.folder
@@ -480,34 +480,34 @@ class Office:
         """Somebody's public key, as the roster has it."""
         return " ".join(self.keys[person].with_suffix(".pub").read_text().split()[:2])
 
-    def desk(self, env: str = "staging") -> Desk:
-        """The desk as a new command finds it."""
-        return Desk.open(env, self.path)
+    def context(self, env: str = "staging") -> Context:
+        """The context as a new command finds it."""
+        return Context.open(env, self.path)
 
     @property
     def statements(self) -> Path:
         """Where what is signed lies."""
-        return self.desk().statements.folder
+        return self.context().statements.folder
 
     def draft(
         self, item: str = "D-2.2.1", by: str = "paul", *, chained: bool = True, **fields: Any
     ) -> Statement:
         """What would be signed: a true statement, with some fields otherwise."""
-        desk = self.desk()
+        context = self.context()
         now = datetime.now(UTC).replace(microsecond=0)
-        line = desk.procedure.items.get(item)
+        line = context.procedure.items.get(item)
         values: dict[str, Any] = {
             "kind": "attest",
             "item": item,
             "title": line.title if line else "",
-            "fingerprint": fingerprint(line.title, desk.cards.get(item)) if line else "",
+            "fingerprint": fingerprint(line.title, context.cards.get(item)) if line else "",
             "environment": "staging",
             "environment_kind": "staging",
-            "candidate": desk.launch.candidate,
+            "candidate": context.launch.candidate,
             "by": by,
-            "role": (desk.roster.roles_of(by) or ["nobody"])[0],
+            "role": (context.roster.roles_of(by) or ["nobody"])[0],
             "text": "everybody was told",
-            "before": desk.tips() if chained else {},
+            "before": context.tips() if chained else {},
             "made_at": now,
             "expires_at": now + timedelta(days=7),
         }
@@ -533,7 +533,7 @@ class Office:
 
     def cause(self, signed: Signed) -> str:
         """Why it does not hold, as a new command finds it; empty where it holds."""
-        return self.desk().statements.check(read_statement(signed.folder)).cause
+        return self.context().statements.check(read_statement(signed.folder)).cause
 
 
 def make_key(path: Path, kind: str = "ed25519") -> Path:
@@ -557,7 +557,7 @@ def _key_of(name: str, kind: str) -> tuple[str, str]:
 
 
 @pytest.fixture
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A launch folder with people who can sign, and the working directory in it."""
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
@@ -569,7 +569,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
         return ledger.Suite(COMMIT, clean=True, digest=provenance.suite_digest(suites))
 
     monkeypatch.setattr(provenance, "suite", committed)  # what git says has tests of its own
-    return Office(Folder(tmp_path / "launch"))
+    return Project(Folder(tmp_path / "launch"))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal import faults
-from rehearsal.faults import all_faults, heal, inject
-from rehearsal.world import Rehearsal
+from rehearsal.faults import all_faults, inject, revert
+from rehearsal.kernel.world import Rehearsal
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -45,10 +45,10 @@ def test_the_fault_breaks_and_mends_what_it_says(tmp_path: Path) -> None:
     exec(compile(example("fault"), "README.md", "exec"), {"__name__": "rehearsal.faults.readme"})
     try:
         r = Rehearsal(tmp_path)
-        assert all_faults()["long-greeting"].reddens == ("D-12.1.1",)
+        assert all_faults()["long-greeting"].expect_fail == ("D-12.1.1",)
         inject(r, "long-greeting")
         assert len(r.setting("app-1", "greeting", "Welcome")) > 40
-        heal(r, "long-greeting")
+        revert(r, "long-greeting")
         assert r.setting("app-1", "greeting", "Welcome") == "Welcome"
     finally:
         faults._registry.pop("long-greeting", None)

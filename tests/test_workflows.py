@@ -26,10 +26,18 @@ def test_every_workflow_has_a_schema_to_be_held_against() -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_workflow_follows_its_schema(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{SCHEMAS[name]}",
-         str(WORKFLOWS / name)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "check_jsonschema",
+            "--builtin-schema",
+            f"vendor.{SCHEMAS[name]}",
+            str(WORKFLOWS / name),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -38,8 +46,9 @@ def commands(value: Any) -> list[str]:
     if isinstance(value, dict):
         scripts = [v for k, v in value.items() if k in ("run", "script")]
         lines = [x for s in scripts for x in (s.splitlines() if isinstance(s, str) else s)]
-        return lines + [x for k, v in value.items() if k not in ("run", "script")
-                        for x in commands(v)]  # fmt: skip
+        return lines + [
+            x for k, v in value.items() if k not in ("run", "script") for x in commands(v)
+        ]
     return [x for v in value for x in commands(v)] if isinstance(value, list) else []
 
 

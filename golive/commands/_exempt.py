@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.commands._signer import Signer
-from golive.desk import Desk
+from golive.context import Context
 from golive.statements import Kind, Statement
 from golive.verdicts import GoliveError
 
@@ -18,9 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("item", nargs="?", default="", metavar="ITEM")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why")
     parser.add_argument(
-        "--second", default="", metavar="STATEMENT_ID",
+        "--second",
+        default="",
+        metavar="STATEMENT_ID",
         help="sign what somebody else has signed first, word for word",
-    )  # fmt: skip
+    )
     parser.add_argument("--role", default="", help="the role you sign in")
     _signer.arguments(parser)
 
@@ -34,15 +36,15 @@ def run(options: argparse.Namespace, kind: Kind, *, risk: str = "", until: str =
             raise GoliveError(f"--{word}: the second person signs what the first one wrote")
     if options.item and not options.reason.strip():
         raise GoliveError("--reason: is missing; expected why the item is set aside")
-    desk = Desk.open(options.env, reports=options.reports)
-    with _signer.signing(desk, options) as signer:
+    context = Context.open(options.env, reports=options.reports)
+    with _signer.signing(context, options) as signer:
         if options.second:
-            statement = _second(desk, signer, kind, options)
+            statement = _second(context, signer, kind, options)
         else:
-            statement = _first(desk, signer, kind, options, risk, until)
-        signed = _saying.publish(desk, signer, Draft(statement))
-        tell(*_saying.told_after(desk, signer, signed))
-    exemption, causes = desk.anew().statements.exemption(signed.statement.item)
+            statement = _first(context, signer, kind, options, risk, until)
+        signed = _saying.publish(context, signer, Draft(statement))
+        tell(*_saying.told_after(context, signer, signed))
+    exemption, causes = context.anew().statements.exemption(signed.statement.item)
     if exemption is not None:
         by = f"{exemption.first.statement.by} and {exemption.second.statement.by}"
         tell(f"  complete  signed by {by}, in force until {exemption.until:%Y-%m-%d %H:%M} UTC")
@@ -50,40 +52,47 @@ def run(options: argparse.Namespace, kind: Kind, *, risk: str = "", until: str =
     if options.second:
         raise GoliveError(f"{signed.id}: was signed, but is not in force: {'; '.join(causes)}")
     seconds = [
-        f"{r} ({', '.join(p.name for p in desk.roster.entitled(r)) or 'nobody'})"
-        for r in dict.fromkeys([*_owners(desk, options.item), *desk.launch.second_signers])
-        if not desk.statements.not_both(options.item, signed.statement.role, r)
+        f"{r} ({', '.join(p.name for p in context.roster.entitled(r)) or 'nobody'})"
+        for r in dict.fromkeys([*_owners(context, options.item), *context.launch.second_signers])
+        if not context.statements.not_both(options.item, signed.statement.role, r)
     ]
     tell(
         f"  missing   a second person, as {' or '.join(seconds)}:"
-        f" golive {kind} --second {signed.id} --env {desk.environment.name}"
+        f" golive {kind} --second {signed.id} --env {context.environment.name}"
     )
     return 0
 
 
 def _first(
-    desk: Desk, signer: Signer, kind: Kind, options: argparse.Namespace, risk: str, until: str
+    context: Context, signer: Signer, kind: Kind, options: argparse.Namespace, risk: str, until: str
 ) -> Statement:
     item = options.item
-    _saying.item_of(desk, item)
-    if kind == "not-applicable" and not desk.launch.may_be_not_applicable(item):
-        may = ", ".join(desk.launch.not_applicable) or "none"
+    _saying.item_of(context, item)
+    if kind == "not-applicable" and not context.launch.may_be_not_applicable(item):
+        may = ", ".join(context.launch.not_applicable) or "none"
         raise GoliveError(
             f"{item}: can never be not applicable; expected one of {may}"
-            f" (people.not_applicable in {desk.launch.source}); to launch without it: golive waive"
+            f" (people.not_applicable in {context.launch.source}); to launch without it: golive waive"
         )
-    allowed = list(dict.fromkeys([*_owners(desk, item), *desk.launch.second_signers]))
-    role = one_of(desk, signer, allowed, options.role)
+    allowed = list(dict.fromkeys([*_owners(context, item), *context.launch.second_signers]))
+    role = one_of(context, signer, allowed, options.role)
     now = datetime.now(UTC).replace(microsecond=0)
-    ends = _saying.until(until, now, desk.statements.latest(kind, item, now), "--until")
+    ends = _saying.until(until, now, context.statements.latest(kind, item, now), "--until")
     return _saying.draft(
-        desk, kind, signer.person.id, role, options.reason,
-        item=item, risk=risk, made_at=now, expires_at=ends,
-    )  # fmt: skip
+        context,
+        kind,
+        signer.person.id,
+        role,
+        options.reason,
+        item=item,
+        risk=risk,
+        made_at=now,
+        expires_at=ends,
+    )
 
 
-def _second(desk: Desk, signer: Signer, kind: Kind, options: argparse.Namespace) -> Statement:
-    first = desk.statements.find(options.second)
+def _second(context: Context, signer: Signer, kind: Kind, options: argparse.Namespace) -> Statement:
+    first = context.statements.find(options.second)
     said = first.statement
     if said.kind != kind or said.about:
         what = f"second part of a {said.kind}" if said.about else said.kind
@@ -94,23 +103,30 @@ def _second(desk: Desk, signer: Signer, kind: Kind, options: argparse.Namespace)
         raise GoliveError(
             f"--second: {said.by} signed {first.id} first; expected another person to sign second"
         )
-    own = desk.roster.roles_of(signer.person.id)
-    causes = {r: desk.statements.not_both(said.item, said.role, r) for r in own}
-    role = one_of(desk, signer, [r for r in own if not causes[r]], options.role, causes)
-    tell(*(line.replace("signed:", "first:", 1) for line in _saying.shown(desk, first)), "")
+    own = context.roster.roles_of(signer.person.id)
+    causes = {r: context.statements.not_both(said.item, said.role, r) for r in own}
+    role = one_of(context, signer, [r for r in own if not causes[r]], options.role, causes)
+    tell(*(line.replace("signed:", "first:", 1) for line in _saying.shown(context, first)), "")
     return _saying.draft(
-        desk, kind, signer.person.id, role, said.text,
-        item=said.item, risk=said.risk, about=first.sha256, expires_at=said.expires_at,
-    )  # fmt: skip
+        context,
+        kind,
+        signer.person.id,
+        role,
+        said.text,
+        item=said.item,
+        risk=said.risk,
+        about=first.sha256,
+        expires_at=said.expires_at,
+    )
 
 
-def _owners(desk: Desk, item: str) -> list[str]:
-    owner = desk.procedure.items[item].owner_mark
-    return [owner] if owner else list(desk.launch.approvers)
+def _owners(context: Context, item: str) -> list[str]:
+    owner = context.procedure.items[item].owner_mark
+    return [owner] if owner else list(context.launch.approvers)
 
 
 def one_of(
-    desk: Desk,
+    context: Context,
     signer: Signer,
     allowed: list[str],
     wanted: str,
@@ -120,7 +136,7 @@ def one_of(
 
     :raises GoliveError: the signer has none of them, or not the wanted one.
     """
-    own = desk.roster.roles_of(signer.person.id)
+    own = context.roster.roles_of(signer.person.id)
     may = [r for r in allowed if r in own and wanted in ("", r)]
     if may:
         return may[0]

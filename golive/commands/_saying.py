@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from golive.commands._fetching import fetch
 from golive.commands._signer import Signer
-from golive.desk import Desk
+from golive.context import Context
 from golive.files import read_text, write
 from golive.launch import parse_date, parse_length
 from golive.masking import MASKED, clean, given_away
@@ -57,22 +57,22 @@ def tell(*lines: str) -> None:
         print(clean(line), flush=True)
 
 
-def item_of(desk: Desk, ident: str) -> Item:
+def item_of(context: Context, ident: str) -> Item:
     """The item of an id.
 
     :raises GoliveError: there is none.
     """
-    line = desk.procedure.items.get(ident)
+    line = context.procedure.items.get(ident)
     if line is None:
         raise GoliveError(
-            f"{desk.procedure.source}: found no item {ident!r}; expected an id such as"
-            f" {next(iter(desk.procedure.items))}"
+            f"{context.procedure.source}: found no item {ident!r}; expected an id such as"
+            f" {next(iter(context.procedure.items))}"
         )
     return line
 
 
 def draft(
-    desk: Desk,
+    context: Context,
     kind: Kind,
     by: str,
     role: str,
@@ -87,17 +87,17 @@ def draft(
     made_at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> Statement:
-    """What is to be signed, filled in from the desk."""
+    """What is to be signed, filled in from the context."""
     at = made_at or datetime.now(UTC).replace(microsecond=0)
-    line = item_of(desk, item) if item else None
+    line = item_of(context, item) if item else None
     statement = Statement(
         kind=kind,
         item=item,
         title=line.title if line else "",
-        fingerprint=fingerprint(line.title, desk.cards.get(item)) if line else "",
-        environment=desk.environment.name,
-        environment_kind=desk.environment.kind,
-        candidate=desk.launch.candidate,
+        fingerprint=fingerprint(line.title, context.cards.get(item)) if line else "",
+        environment=context.environment.name,
+        environment_kind=context.environment.kind,
+        candidate=context.launch.candidate,
         by=by,
         role=role,
         text=text.strip(),
@@ -106,16 +106,16 @@ def draft(
         evidence=list(evidence),
         about=about,
         readiness=readiness,
-        before=desk.tips(),
+        before=context.tips(),
         made_at=at,
-        expires_at=expires_at or desk.statements.latest(kind, item, at),
+        expires_at=expires_at or context.statements.latest(kind, item, at),
     )
     sayable(statement)
     return statement
 
 
 def attestation(
-    desk: Desk,
+    context: Context,
     signer: Signer,
     item: str,
     text: str,
@@ -134,8 +134,8 @@ def attestation(
     :param fetched: where addresses are fetched to; None: they are kept as links.
     :raises GoliveError: one paragraph with what is wrong.
     """
-    line = item_of(desk, item)
-    card = desk.cards[item][0] if item in desk.cards else None
+    line = item_of(context, item)
+    card = context.cards[item][0] if item in context.cards else None
     if card is None:
         raise GoliveError(
             f"{item}: nobody has written its check yet, so that no statement of it could hold"
@@ -145,7 +145,7 @@ def attestation(
             f"{item}: is verified by {card.way or line.way}, not by what people state; to launch"
             f" without it: golive waive {item}"
         )
-    role = role_for(desk, signer.person.id, item, role)
+    role = role_for(context, signer.person.id, item, role)
     links: list[Evidence] = []
     files: list[Path] = []
     addresses: dict[Path, str] = {}
@@ -162,78 +162,86 @@ def attestation(
             path = Path(one).expanduser()
             files.append(path if base is None else base / path)
     try:
-        papers = desk.digests(card.papers)
+        papers = context.digests(card.papers)
     except Pending as e:
         raise GoliveError(f"{item}: {e}") from None
     own = {evidence_name(f.name): f for f in files}
     for name, digest in papers.items():
         given = own.get(evidence_name(name))
         if given is None:
-            files.append(desk.papers / name)
+            files.append(context.papers / name)
         elif evidence_of(given).sha256 != digest:
             raise GoliveError(
-                f"--evidence: found {given}, but {item} rests on {desk.papers / name}, which says"
+                f"--evidence: found {given}, but {item} rests on {context.papers / name}, which says"
                 " something else; expected that one, which is attached by itself"
             )
     for file in files:
         evidence_of(file)
     now = datetime.now(UTC).replace(microsecond=0)
-    ends = until(expires, now, desk.statements.latest("attest", item, now), "--expires")
+    ends = until(expires, now, context.statements.latest("attest", item, now), "--expires")
     statement = draft(
-        desk, "attest", signer.person.id, role, text,
-        item=item, data=data, evidence=links, made_at=now, expires_at=ends,
-    )  # fmt: skip
+        context,
+        "attest",
+        signer.person.id,
+        role,
+        text,
+        item=item,
+        data=data,
+        evidence=links,
+        made_at=now,
+        expires_at=ends,
+    )
     return Draft(statement, files, addresses)
 
 
-def role_for(desk: Desk, person: str, item: str, wanted: str = "") -> str:
+def role_for(context: Context, person: str, item: str, wanted: str = "") -> str:
     """The role in which somebody may state an item.
 
     :raises GoliveError: the person has none, or not the wanted one.
     """
-    own = desk.roster.roles_of(person)
-    if desk.statements.is_asked_of_each(item):
+    own = context.roster.roles_of(person)
+    if context.statements.is_asked_of_each(item):
         may = own
     else:
-        allowed = desk.statements.may_attest(item)
+        allowed = context.statements.may_attest(item)
         may = [r for r in allowed if r in own]
     if wanted and wanted in may:
         return wanted
     if wanted or not may:
-        asked = desk.statements.may_attest(item)
-        who = "; ".join(f"{r} ({entitled(desk, r)})" for r in asked)
+        asked = context.statements.may_attest(item)
+        who = "; ".join(f"{r} ({entitled(context, r)})" for r in asked)
         what = f"--role: found {wanted}" if wanted else f"--as: found {person}"
         raise GoliveError(
             f"{what}, but {person} has the roles {', '.join(own) or 'none'}; {item} is stated by"
             f" {who or 'everybody of a set'}"
         )
-    missing = lacking(desk, item)
+    missing = lacking(context, item)
     return next((r for r in may if r in missing), may[0])
 
 
-def lacking(desk: Desk, item: str) -> list[str]:
+def lacking(context: Context, item: str) -> list[str]:
     """The roles that have to state an item and have not, validly."""
-    said = vouched(desk, item)
+    said = vouched(context, item)
     return [r for r in said.roles if said.in_role(r) is None]
 
 
-def still_missing(desk: Desk, item: str) -> str:
+def still_missing(context: Context, item: str) -> str:
     """Why the statements of an item do not suffice; empty where they do."""
     try:
-        vouched(desk, item).claims()
+        vouched(context, item).claims()
     except Pending as e:
         return str(e)
     return ""
 
 
-def vouched(desk: Desk, item: str) -> Vouched:
+def vouched(context: Context, item: str) -> Vouched:
     """What people have stated of an item, with the papers as they lie there."""
-    card = desk.cards[item][0] if item in desk.cards else None
+    card = context.cards[item][0] if item in context.cards else None
     try:
-        papers = desk.digests(card.papers if card else ())
+        papers = context.digests(card.papers if card else ())
     except Pending:
         papers = {}
-    return desk.statements.vouched(item, papers)
+    return context.statements.vouched(item, papers)
 
 
 def until(text: str, now: datetime, latest: datetime, where: str) -> datetime:
@@ -269,7 +277,7 @@ def until(text: str, now: datetime, latest: datetime, where: str) -> datetime:
     return ends
 
 
-def publish(desk: Desk, signer: Signer, made: Draft) -> Signed:
+def publish(context: Context, signer: Signer, made: Draft) -> Signed:
     """Sign it, keep it, and check it as everybody will.
 
     :raises GoliveError: it could not be signed, holds a secret, or does not hold; says why.
@@ -277,28 +285,28 @@ def publish(desk: Desk, signer: Signer, made: Draft) -> Signed:
     statement = made.statement
     if not signer.key.is_file():
         raise GoliveError(f"{signer.key}: there is no such key; expected an SSH key to sign with")
-    search(desk, made)
+    search(context, made)
     kept = keep(
         statement,
         made.files,
         signer.key,
-        desk.statements.folder,
+        context.statements.folder,
         made.addresses,
-        desk.roster.allowed_signers([signer.person.id]),
+        context.roster.allowed_signers([signer.person.id]),
     )
-    found = desk.anew().statements.check(kept)
+    found = context.anew().statements.check(kept)
     if not found.valid:
         raise GoliveError(f"{found.id}: was signed, but does not hold: {found.cause}")
     return found
 
 
-def search(desk: Desk, made: Draft) -> None:
+def search(context: Context, made: Draft) -> None:
     """Search what is to be signed for this environment's secrets, as far as they are at hand.
 
     :raises GoliveError: a field of it, or a file, holds one, a password in an address, or a
         private key; names it, but shows nothing of it.
     """
-    mask, _ = desk.secrets
+    mask, _ = context.secrets
     s = made.statement
     # A key or a name may be one, too.
     links = [*(e.url for e in s.evidence), *made.addresses.values(), *(f.name for f in made.files)]
@@ -316,19 +324,19 @@ def search(desk: Desk, made: Draft) -> None:
             )
 
 
-def unsearched(desk: Desk) -> list[str]:
+def unsearched(context: Context) -> list[str]:
     """A line on the secrets that could not be searched for; none where all are at hand."""
-    _, missing = desk.secrets
+    _, missing = context.secrets
     are = "which is" if len(missing) == 1 else "which are"
     return [f"  searched  not for {', '.join(missing)}, {are} not at hand here"] if missing else []
 
 
-def shown(desk: Desk, signed: Signed) -> list[str]:
+def shown(context: Context, signed: Signed) -> list[str]:
     """A statement as lines: what it says, on what it rests, until when."""
     s = signed.statement
     what = f"{s.kind} {s.item}".strip()
     decision = f": {s.data['decision']}" if s.kind == "approve" else ""
-    name = desk.roster.people[s.by].name if s.by in desk.roster.people else s.by
+    name = context.roster.people[s.by].name if s.by in context.roster.people else s.by
     lines = [
         f"signed: {what}{decision}, by {name} as {s.role.replace('_', ' ')}",
         f"  id        {signed.id}",
@@ -346,7 +354,7 @@ def shown(desk: Desk, signed: Signed) -> list[str]:
         now = f"SHA-256 {s.data['sha256'][:12]}..." if s.data["sha256"] else "missing"
         lines.append(f"  holds     as long as that record is as it is now ({now})")
     elif s.kind != "revoke" and not is_no_go(s):
-        ends = f"{desk.statements.ends(s):%Y-%m-%d %H:%M} UTC"
+        ends = f"{context.statements.ends(s):%Y-%m-%d %H:%M} UTC"
         changes = ", or until the item, its check or a paper of it changes" if s.item else ""
         lines.append(f"  holds     until {ends}{changes}")
     return lines
@@ -364,9 +372,9 @@ def evidence_told(e: Evidence) -> str:
     return f"{e.name} ({e.bytes} bytes, SHA-256 {e.sha256[:12]}...{source})"
 
 
-def told_after(desk: Desk, signer: Signer, signed: Signed) -> list[str]:
+def told_after(context: Context, signer: Signer, signed: Signed) -> list[str]:
     """What is shown after signing: the statement, the key, and what the item still lacks."""
-    anew = desk.anew()
+    anew = context.anew()
     lines = [*shown(anew, signed), f"  key       {signer.told}", *unsearched(anew)]
     if signed.statement.kind == "attest":
         item = signed.statement.item
@@ -462,6 +470,6 @@ def _fetch(url: str, folder: Path) -> tuple[Path, str]:
     return write(Path(tempfile.mkdtemp(dir=folder)) / name, fetched.data), fetched.url
 
 
-def entitled(desk: Desk, role: str) -> str:
+def entitled(context: Context, role: str) -> str:
     """Names of those who may sign for a role."""
-    return ", ".join(p.name for p in desk.roster.entitled(role)) or "nobody on the roster"
+    return ", ".join(p.name for p in context.roster.entitled(role)) or "nobody on the roster"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from golive import signers
-from golive.desk import Desk
+from golive.context import Context
 from golive.roster import Person
 
 Signer = signers.Signer[Person]
@@ -17,13 +17,18 @@ Signer = signers.Signer[Person]
 def arguments(parser: argparse.ArgumentParser, *, env: bool = True) -> None:
     """What every command takes that signs."""
     parser.add_argument(
-        "--as", dest="person", default="", metavar="PERSON",
+        "--as",
+        dest="person",
+        default="",
+        metavar="PERSON",
         help="your id on the roster (default: whose key it is)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--key", type=Path, metavar="FILE",
+        "--key",
+        type=Path,
+        metavar="FILE",
         help="your SSH key (default: one of yours in the agent or in ~/.ssh)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--env", required=env, default="", metavar="NAME", help="a name or a TOML file"
     )
@@ -31,10 +36,10 @@ def arguments(parser: argparse.ArgumentParser, *, env: bool = True) -> None:
 
 
 @contextmanager
-def signing(desk: Desk, options: argparse.Namespace) -> Iterator[Signer]:
+def signing(context: Context, options: argparse.Namespace) -> Iterator[Signer]:
     """Who signs: the person of --as, or else the one whose key is at hand.
 
     :raises GoliveError: nobody can be told, or the key is not that person's on the roster.
     """
-    with signers.at_hand(desk, desk.roster.people, options.person, options.key) as signer:
+    with signers.at_hand(context, context.roster.people, options.person, options.key) as signer:
         yield signer

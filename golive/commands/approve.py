@@ -10,7 +10,7 @@ from pathlib import Path
 from golive import readiness
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
-from golive.desk import Desk
+from golive.context import Context
 from golive.files import NotThere, sha256
 from golive.signatures import MOST_BYTES
 from golive.statements import DECISIONS
@@ -21,58 +21,65 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("decision", choices=DECISIONS)
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why")
     parser.add_argument(
-        "--about", default="", metavar="DIGEST|FILE",
+        "--about",
+        default="",
+        metavar="DIGEST|FILE",
         help="what was decided on: a SHA-256, or the file itself, such as a package",
-    )  # fmt: skip
+    )
     parser.add_argument("--role", default="", help="the role you decide in")
     _signer.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    desk = Desk.open(options.env, reports=options.reports)
+    context = Context.open(options.env, reports=options.reports)
     about = _digest(options.about)
-    with _signer.signing(desk, options) as signer:
-        own = desk.roster.roles_of(signer.person.id)
-        may = [r for r in desk.launch.approvers if r in own and options.role in ("", r)]
+    with _signer.signing(context, options) as signer:
+        own = context.roster.roles_of(signer.person.id)
+        may = [r for r in context.launch.approvers if r in own and options.role in ("", r)]
         if not may:
-            wanted = ", ".join(desk.launch.approvers) or "nobody: people.approvers is empty"
+            wanted = ", ".join(context.launch.approvers) or "nobody: people.approvers is empty"
             raise GoliveError(
                 f"--as: found {signer.person.id}, who has the roles {', '.join(own) or 'none'};"
-                f" who decides on the launch: {wanted} ({desk.launch.source})"
+                f" who decides on the launch: {wanted} ({context.launch.source})"
             )
         statement = _saying.draft(
-            desk, "approve", signer.person.id, may[0], options.reason,
-            data={"decision": options.decision}, about=about,
-            made_at=_after_ones_own(desk, signer.person.id, may[0]),
-            readiness=_seen(desk, options.decision),
-        )  # fmt: skip
-        signed = _saying.publish(desk, signer, Draft(statement))
-        tell(*_saying.told_after(desk, signer, signed))
+            context,
+            "approve",
+            signer.person.id,
+            may[0],
+            options.reason,
+            data={"decision": options.decision},
+            about=about,
+            made_at=_after_ones_own(context, signer.person.id, may[0]),
+            readiness=_seen(context, options.decision),
+        )
+        signed = _saying.publish(context, signer, Draft(statement))
+        tell(*_saying.told_after(context, signer, signed))
     if about:
         tell(f"  about     {about}")
-    votes = desk.anew().statements.here().votes()
+    votes = context.anew().statements.here().votes()
     for role, said in votes.items():
         told = (f"{s.statement.data['decision']} by {s.statement.by}" for s in said)
         tell(f"  {role}: {', '.join(told) or 'not decided yet'}")
     return 0
 
 
-def _seen(desk: Desk, decision: str) -> str:
+def _seen(context: Context, decision: str) -> str:
     """SHA-256 of the readiness as it is now, on which a go rests."""
-    all_due = desk.environment.kind == "rehearsal"
+    all_due = context.environment.kind == "rehearsal"
     try:
-        return readiness.assess(desk, today=desk.today, all_due=all_due).readiness
+        return readiness.assess(context, today=context.today, all_due=all_due).readiness
     except GoliveError:
         if decision == "go":
             raise
         return ""  # nothing keeps anybody from saying no
 
 
-def _after_ones_own(desk: Desk, person: str, role: str) -> datetime:
+def _after_ones_own(context: Context, person: str, role: str) -> datetime:
     """Now, but after what the same person has decided in the same second: of the two the no-go
     would count."""
     now = datetime.now(UTC).replace(microsecond=0)
-    said = (s.statement for s in desk.statements.decisions())
+    said = (s.statement for s in context.statements.decisions())
     same = (s.by == person and s.role == role and s.made_at == now for s in said)
     return now + timedelta(seconds=1) if any(same) else now
 

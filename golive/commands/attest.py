@@ -13,8 +13,8 @@ from golive import readiness
 from golive.commands import _saying, _signer
 from golive.commands._saying import tell
 from golive.commands._signer import Signer
+from golive.context import Context
 from golive.decoding import convert
-from golive.desk import Desk
 from golive.environments import read_toml
 from golive.procedure import Item
 from golive.statements import Signed
@@ -38,29 +38,44 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("item", nargs="?", default="", metavar="ITEM")
     parser.add_argument("--statement", metavar="TEXT", help="what you state")
     parser.add_argument(
-        "--evidence", nargs="+", action="extend", default=[], metavar="FILE|URL",
+        "--evidence",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE|URL",
         help="kept with the statement; the papers that the item asks for are attached anyway",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--fetch", action="store_true", help="keep what addresses answer, not only the links"
     )
     parser.add_argument(
-        "--data", nargs="+", action="extend", default=[], metavar="FILE.json|KEY=VALUE",
+        "--data",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE.json|KEY=VALUE",
         help="answers in a form that the item's check reads",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--expires", default="", metavar="DATE|LENGTH",
+        "--expires",
+        default="",
+        metavar="DATE|LENGTH",
         help="when it stops to hold (default: as long as launch.toml lets it)",
-    )  # fmt: skip
+    )
     parser.add_argument("--role", default="", help="the role you state it in")
     parser.add_argument(
-        "--block", default="", metavar="MARK|ID",
+        "--block",
+        default="",
+        metavar="MARK|ID",
         help="go through what you have to state of a block (day_minus_5) or below an id (D-5)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--from", dest="source", type=Path, metavar="FILE.toml",
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE.toml",
         help="several statements: [[statement]] with item, text, evidence, data, expires, role",
-    )  # fmt: skip
+    )
     _signer.arguments(parser)
 
 
@@ -71,30 +86,36 @@ def run(options: argparse.Namespace) -> int:
     for word in ("statement", "evidence", "data", "expires"):
         if chosen != ["item"] and getattr(options, word):
             raise GoliveError(f"--{word}: goes with an ITEM; not with --block or --from")
-    desk = Desk.open(options.env, reports=options.reports)
-    with _signer.signing(desk, options) as signer:
+    context = Context.open(options.env, reports=options.reports)
+    with _signer.signing(context, options) as signer:
         if options.block:
-            return _walk(desk, signer, options)
+            return _walk(context, signer, options)
         if options.source:
-            return _several(desk, signer, options)
+            return _several(context, signer, options)
         if not (options.statement or "").strip():
-            line = _saying.item_of(desk, options.item)
+            line = _saying.item_of(context, options.item)
             raise GoliveError(f"--statement: is missing; expected what you state of {line.title!r}")
         with _saying.fetching(options.fetch) as fetched:
             made = _saying.attestation(
-                desk, signer, options.item, options.statement,
-                evidence=options.evidence, data=_saying.answers(options.data),
-                expires=options.expires, role=options.role, fetched=fetched,
-            )  # fmt: skip
-            signed = _saying.publish(desk, signer, made)
-        tell(*_saying.told_after(desk, signer, signed))
+                context,
+                signer,
+                options.item,
+                options.statement,
+                evidence=options.evidence,
+                data=_saying.answers(options.data),
+                expires=options.expires,
+                role=options.role,
+                fetched=fetched,
+            )
+            signed = _saying.publish(context, signer, made)
+        tell(*_saying.told_after(context, signer, signed))
     return 0
 
 
 # -- several from a file ---------------------------------------------------------------------
 
 
-def _several(desk: Desk, signer: Signer, options: argparse.Namespace) -> int:
+def _several(context: Context, signer: Signer, options: argparse.Namespace) -> int:
     """Every statement is checked before the first is signed."""
     source: Path = options.source
     entries = _entries(source)
@@ -103,19 +124,26 @@ def _several(desk: Desk, signer: Signer, options: argparse.Namespace) -> int:
         for n, entry in enumerate(entries, 1):
             try:
                 one = _saying.attestation(
-                    desk, signer, entry.item, entry.text,
-                    evidence=entry.evidence, data=entry.data, expires=entry.expires,
-                    role=entry.role or options.role, base=source.parent, fetched=fetched,
-                )  # fmt: skip
-                _saying.search(desk, one)
+                    context,
+                    signer,
+                    entry.item,
+                    entry.text,
+                    evidence=entry.evidence,
+                    data=entry.data,
+                    expires=entry.expires,
+                    role=entry.role or options.role,
+                    base=source.parent,
+                    fetched=fetched,
+                )
+                _saying.search(context, one)
                 made.append(one)
             except GoliveError as e:
                 raise GoliveError(f"{source}: statement {n}: {e}; nothing was signed") from None
         done: list[Signed] = []
         try:
             for one in made:
-                done.append(_saying.publish(desk, signer, one))
-                tell(*_saying.told_after(desk, signer, done[-1]))
+                done.append(_saying.publish(context, signer, one))
+                tell(*_saying.told_after(context, signer, done[-1]))
         except GoliveError as e:
             raise GoliveError(f"{e}; {len(done)} of {len(made)} were signed before it") from None
     tell("", f"{len(done)} {'statement' if len(done) == 1 else 'statements'} signed")
@@ -145,21 +173,21 @@ _HOW = (
 )
 
 
-def _walk(desk: Desk, signer: Signer, options: argparse.Namespace) -> int:
+def _walk(context: Context, signer: Signer, options: argparse.Namespace) -> int:
     """What the signer still has to state of a block. What is signed stays, however it ends."""
-    lines = _lines(desk, options.block)
-    waiting = [line for line in lines if _is_mine(desk, signer, line)]
+    lines = _lines(context, options.block)
+    waiting = [line for line in lines if _is_mine(context, signer, line)]
     if not waiting:
         tell(f"{options.block}: nothing waits for {signer.person.name}")
         return 0
     count = f"{len(waiting)} {'item waits' if len(waiting) == 1 else 'items wait'}"
     tell(f"{options.block}: {count} for {signer.person.name}", f"  key: {signer.told}", _HOW)
-    found = readiness.newest(desk, {i.id for i in waiting})
+    found = readiness.newest(context, {i.id for i in waiting})
     done = 0
     try:
         for n, line in enumerate(waiting, 1):
-            tell("", *_asked(desk, signer, line, f"{n} of {len(waiting)}", found.get(line.id)))
-            done += _ask(desk.anew(), signer, line, options)
+            tell("", *_asked(context, signer, line, f"{n} of {len(waiting)}", found.get(line.id)))
+            done += _ask(context.anew(), signer, line, options)
     except (EOFError, KeyboardInterrupt, _Quit) as e:
         if not isinstance(e, _Quit):
             print()
@@ -172,42 +200,42 @@ class _Quit(Exception):
     """The signer has had enough for now."""
 
 
-def _lines(desk: Desk, block: str) -> list[Item]:
-    found = [i for i in desk.procedure if i.block == block]
+def _lines(context: Context, block: str) -> list[Item]:
+    found = [i for i in context.procedure if i.block == block]
     if found:
         return found
     try:
-        return desk.procedure.under(block)
+        return context.procedure.under(block)
     except GoliveError:
-        marks = ", ".join(dict.fromkeys(i.block for i in desk.procedure))
+        marks = ", ".join(dict.fromkeys(i.block for i in context.procedure))
         raise GoliveError(
             f"--block: found {block!r}; expected an id such as D-5, or one of {marks}"
         ) from None
 
 
-def _is_mine(desk: Desk, signer: Signer, line: Item) -> bool:
+def _is_mine(context: Context, signer: Signer, line: Item) -> bool:
     """Whether the item waits for just this person."""
-    card = desk.cards[line.id][0] if line.id in desk.cards else None
+    card = context.cards[line.id][0] if line.id in context.cards else None
     if card is None or (card.way or line.way) != "attested":
         return False
-    own = desk.roster.roles_of(signer.person.id)
-    mine = _saying.vouched(desk, line.id).of(signer.person.id)
+    own = context.roster.roles_of(signer.person.id)
+    mine = _saying.vouched(context, line.id).of(signer.person.id)
     if mine is not None or not own:
         return False
     if card.each:
         return True
-    if not _saying.still_missing(desk, line.id):
+    if not _saying.still_missing(context, line.id):
         return False
-    missing = _saying.lacking(desk, line.id) or desk.statements.may_attest(line.id)
+    missing = _saying.lacking(context, line.id) or context.statements.may_attest(line.id)
     return any(role in own for role in missing)
 
 
 def _asked(
-    desk: Desk, signer: Signer, line: Item, place: str, found: readiness.Finding | None
+    context: Context, signer: Signer, line: Item, place: str, found: readiness.Finding | None
 ) -> list[str]:
     """What the signer has to know before stating an item."""
-    card = desk.cards[line.id][0]
-    due = desk.launch.due(line.due_day)
+    card = context.cards[line.id][0]
+    due = context.launch.due(line.due_day)
     lines = [f"{place}  {line.id}  {line.title}  (due {due}, {line.owner or 'nobody owns it'})"]
     lines.append(f"  you state   {card.asks}")
     if card.each:
@@ -215,23 +243,24 @@ def _asked(
             "  signed by   everybody whom it concerns, in person; skip it if it is not you"
         )
     else:
-        role = _saying.role_for(desk, signer.person.id, line.id)
+        role = _saying.role_for(context, signer.person.id, line.id)
         lines.append(f"  you sign as {role.replace('_', ' ')}")
-        others = [r for r in _saying.lacking(desk, line.id) if r != role]
+        others = [r for r in _saying.lacking(context, line.id) if r != role]
         if others:
             named = (
-                f"{r.replace('_', ' ')} ({', '.join(p.name for p in desk.roster.entitled(r))})"
+                f"{r.replace('_', ' ')} ({', '.join(p.name for p in context.roster.entitled(r))})"
                 for r in others
             )
             lines.append(f"  besides you {', '.join(named)}")
-        elif desk.launch.needs_two(line.id):
+        elif context.launch.needs_two(line.id):
             lines.append("  besides you a second person: this item takes two signatures")
-    lines += [f"  attached    {desk.papers / name}" for name in card.papers]
-    refused = next((s for s in _saying.vouched(desk, line.id).all if not s.valid), None)
+    lines += [f"  attached    {context.papers / name}" for name in card.papers]
+    refused = next((s for s in _saying.vouched(context, line.id).all if not s.valid), None)
     if refused is not None:
         by = refused.statement.by
-        lines.append(f"  no more     what {by} signed {refused.statement.made_at:%Y-%m-%d}:"
-                     f" {refused.cause}")  # fmt: skip
+        lines.append(
+            f"  no more     what {by} signed {refused.statement.made_at:%Y-%m-%d}: {refused.cause}"
+        )
     if found is not None:
         v = found.verdict
         said = f": {' '.join(v.message.split())}" if v.message else ""
@@ -239,7 +268,7 @@ def _asked(
     return lines
 
 
-def _ask(desk: Desk, signer: Signer, line: Item, options: argparse.Namespace) -> bool:
+def _ask(context: Context, signer: Signer, line: Item, options: argparse.Namespace) -> bool:
     """Have one item stated; False where it is left for later."""
     while True:
         text = _answer("statement")
@@ -254,15 +283,20 @@ def _ask(desk: Desk, signer: Signer, line: Item, options: argparse.Namespace) ->
         try:
             with _saying.fetching(options.fetch) as fetched:
                 made = _saying.attestation(
-                    desk, signer, line.id, text,
-                    evidence=_words(evidence), data=_saying.answers(_words(data)),
-                    role=options.role, fetched=fetched,
-                )  # fmt: skip
-                signed = _saying.publish(desk, signer, made)
+                    context,
+                    signer,
+                    line.id,
+                    text,
+                    evidence=_words(evidence),
+                    data=_saying.answers(_words(data)),
+                    role=options.role,
+                    fetched=fetched,
+                )
+                signed = _saying.publish(context, signer, made)
         except GoliveError as e:
             tell(f"  not signed: {e}", f"  once more, {line.id}:")
             continue
-        tell(*_saying.told_after(desk, signer, signed))
+        tell(*_saying.told_after(context, signer, signed))
         return True
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from golive import roster
+from golive.context import Context
 from golive.decoding import convert
-from golive.desk import Desk
 from golive.environments import read_toml
 from golive.masking import clean
 from golive.papers import Kind, template
@@ -52,21 +52,21 @@ def run(options: argparse.Namespace) -> int:
     folder: Path = options.folder
     if folder.exists() and not folder.is_dir():
         raise GoliveError(f"{folder}: is a file; expected a folder, or a name for a new one")
-    desk = Desk.open(options.env) if Path("suites").is_dir() else None
+    context = Context.open(options.env) if Path("suites").is_dir() else None
     files = {k.template_file(): template(k) for k in all_kinds()}
-    if desk is None:
+    if context is None:
         files["README.md"] = f"{_README}\n{_table(('paper', 'what it is'), _plain_rows())}"
         files["roster.toml"] = roster.template([])
     else:
-        files["README.md"] = _readme(desk)
-        if not desk.roster_file.exists():
-            files["roster.toml"] = roster.template([*desk.owner_roles, *desk.launch.roles])
+        files["README.md"] = _readme(context)
+        if not context.roster_file.exists():
+            files["roster.toml"] = roster.template([*context.owner_roles, *context.launch.roles])
     kept = _laid_out(folder, files)
     print(clean(f"{folder}: laid out {len(files) - len(kept)} of {len(files)} files"))
     if kept:
         print(f"kept as they are: {', '.join(kept) if len(kept) < len(files) else 'all of them'}")
-    if desk is not None:
-        _point_out(desk, folder)
+    if context is not None:
+        _point_out(context, folder)
     return 0
 
 
@@ -86,27 +86,33 @@ def _laid_out(folder: Path, files: dict[str, str]) -> list[str]:
     return kept
 
 
-def _point_out(desk: Desk, folder: Path) -> None:
+def _point_out(context: Context, folder: Path) -> None:
     """What the environment has to be told."""
-    name = desk.environment.name
-    if desk.papers.resolve() != folder.resolve():
+    name = context.environment.name
+    if context.papers.resolve() != folder.resolve():
         print(
-            clean(f"{name} reads its papers from {desk.papers}; `papers` in its [people] says so")
+            clean(
+                f"{name} reads its papers from {context.papers}; `papers` in its [people] says so"
+            )
         )
-    if not desk.roster_file.exists():
-        print(clean(f"{name} has no roster yet: fill in {folder / 'roster.toml'} and put it at"
-                    f" {desk.roster_file}"))  # fmt: skip
+    if not context.roster_file.exists():
+        print(
+            clean(
+                f"{name} has no roster yet: fill in {folder / 'roster.toml'} and put it at"
+                f" {context.roster_file}"
+            )
+        )
 
 
 # -- what is needed, by whom, when -------------------------------------------------------------
 
 
-def needed(desk: Desk) -> dict[str, list[Item]]:
+def needed(context: Context) -> dict[str, list[Item]]:
     """The items that rest on each kind of paper, in the order in which they are due.
 
     :raises GoliveError: papers.toml names an item or a paper that there is not.
     """
-    path = desk.suites / "papers.toml"
+    path = context.suites / "papers.toml"
     files = {k.file for k in all_kinds()}
     named: dict[str, set[str]] = {file: set() for file in files}
     if path.exists():
@@ -120,23 +126,23 @@ def needed(desk: Desk) -> dict[str, list[Item]]:
             if file not in files:
                 raise GoliveError(f"{path}: items: found the paper {file!r}, which is of no kind")
             for ident in ids:
-                if ident not in desk.procedure.items:
+                if ident not in context.procedure.items:
                     raise GoliveError(f"{path}: items.{file}: found {ident!r}, which is no item")
             named[file] |= set(ids)
-    for ident, (card, _) in desk.cards.items():
+    for ident, (card, _) in context.cards.items():
         for paper in card.papers:
             for file in files:
-                if fnmatch(paper, file) and ident in desk.procedure.items:
+                if fnmatch(paper, file) and ident in context.procedure.items:
                     named[file].add(ident)
     return {
-        file: sorted((desk.procedure.items[i] for i in ids), key=lambda i: (i.due_day, i.order))
+        file: sorted((context.procedure.items[i] for i in ids), key=lambda i: (i.due_day, i.order))
         for file, ids in named.items()
     }
 
 
-def _readme(desk: Desk) -> str:
-    launch, last, rows = desk.launch.date, date.max, []
-    rests = needed(desk)
+def _readme(context: Context) -> str:
+    launch, last, rows = context.launch.date, date.max, []
+    rests = needed(context)
     for kind in all_kinds():
         items = rests[kind.file]
         due = launch + timedelta(days=items[0].due_day) if items else last
@@ -147,14 +153,14 @@ def _readme(desk: Desk) -> str:
     rows.sort(key=lambda row: row[0])
     head = ("paper", "what it is", "whose", "first needed", "items that rest on it")
     return (
-        f"{_README}\nPeople, their roles and keys stand in `{_shown(desk)}`."
+        f"{_README}\nPeople, their roles and keys stand in `{_shown(context)}`."
         f" The launch is on {launch}.\n\n{_table(head, (cells for _, cells in rows))}"
     )
 
 
-def _shown(desk: Desk) -> str:
-    file = desk.roster_file
-    return str(file.relative_to(desk.root) if file.is_relative_to(desk.root) else file)
+def _shown(context: Context) -> str:
+    file = context.roster_file
+    return str(file.relative_to(context.root) if file.is_relative_to(context.root) else file)
 
 
 def _plain_rows() -> list[tuple[str, ...]]:

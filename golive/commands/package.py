@@ -11,7 +11,7 @@ from golive.answer import Answer
 from golive.commands import _saying, _signer
 from golive.commands._saying import tell
 from golive.commands.status import look
-from golive.desk import Desk
+from golive.context import Context
 from golive.masking import Mask
 from golive.verdicts import GoliveError
 
@@ -22,10 +22,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the zip to write")
     parser.add_argument(
-        "--secrets-elsewhere", action="store_true",
+        "--secrets-elsewhere",
+        action="store_true",
         help="make it although not all secrets are at hand here to search it for: somebody who"
         " has them has searched what goes into it",
-    )  # fmt: skip
+    )
     parser.add_argument("--today", metavar="DATE", help="look at the launch as on this day")
     _signer.arguments(parser, env=False)
 
@@ -35,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     if options.sign is None:
         if not options.env:
             raise GoliveError("package: expected --env NAME, or --sign FILE")
-        desk = Desk.open(options.env, reports=options.reports)
-        path = _make(desk, options)
+        context = Context.open(options.env, reports=options.reports)
+        path = _make(context, options)
         if not (options.person or options.key):
             tell(f"next: golive package --sign {path} --as PERSON")
             return 0
@@ -45,21 +46,21 @@ def run(options: argparse.Namespace) -> int:
             raise GoliveError("--sign: expected a package as it is, so no --out or --today")
         with package.opened(path) as found:
             about = found.about
-        desk = Desk.open(options.env or about.environment, reports=options.reports)
-        if desk.environment.name != about.environment:
+        context = Context.open(options.env or about.environment, reports=options.reports)
+        if context.environment.name != about.environment:
             raise GoliveError(f"{path}: is about {about.environment}, not {options.env}")
-    with _signer.signing(desk, options) as signer:
-        package.sign(path, signer.person.id, signer.key, desk.roster)
+    with _signer.signing(context, options) as signer:
+        package.sign(path, signer.person.id, signer.key, context.roster)
         tell(f"signed: {path}", f"  by        {signer.person.name}", f"  key       {signer.told}")
     tell(f"next: golive verify {path}")
     return 0
 
 
-def _make(desk: Desk, options: argparse.Namespace) -> Path:
-    mask = _mask(desk, options.secrets_elsewhere)
-    answer = look(desk, options.today)
-    path = options.out or desk.reports / "packages" / _name(answer)
-    data = package.build(desk, answer, mask)
+def _make(context: Context, options: argparse.Namespace) -> Path:
+    mask = _mask(context, options.secrets_elsewhere)
+    answer = look(context, options.today)
+    path = options.out or context.reports / "packages" / _name(answer)
+    data = package.build(context, answer, mask)
     package.write(path, data)
     mark = "REHEARSAL, decides nothing: " if answer.is_rehearsal else ""
     tell(
@@ -67,7 +68,7 @@ def _make(desk: Desk, options: argparse.Namespace) -> Path:
         f"  answer    {mark}{answer.answer}",
         f"  size      {len(data) / 2**20:,.1f} MiB",
         f"  sha256    {hashlib.sha256(data).hexdigest()}",
-        *_saying.unsearched(desk),
+        *_saying.unsearched(context),
     )
     return path
 
@@ -78,16 +79,16 @@ def _name(answer: Answer) -> str:
     return f"{band}golive-{answer.environment}-{candidate}-{answer.made_at:%Y%m%dT%H%M%SZ}.zip"
 
 
-def _mask(desk: Desk, elsewhere: bool) -> Mask:
+def _mask(context: Context, elsewhere: bool) -> Mask:
     """Knows the environment's secrets, all of them unless it was said that others have searched.
 
     :raises GoliveError: some are not at hand here; names them.
     """
-    mask, missing = desk.secrets
-    if missing and desk.environment.kind != "rehearsal" and not elsewhere:
+    mask, missing = context.secrets
+    if missing and context.environment.kind != "rehearsal" and not elsewhere:
         are = "is" if len(missing) == 1 else "are"
         raise GoliveError(
-            f"{desk.environment.name}: {', '.join(missing)} {are} not at hand to search the package"
+            f"{context.environment.name}: {', '.join(missing)} {are} not at hand to search the package"
             " for; make it where they are, or, once somebody who has them has searched what goes"
             " into it, with --secrets-elsewhere"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from golive import signed
 from golive.commands._saying import tell as say
 from golive.commands.push import arguments, folders, progress, store, tell
-from golive.desk import Desk
+from golive.context import Context
 from golive.masking import clean
 from golive.store import DOCUMENTS, pull
 from golive.verdicts import GoliveError
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 def _laid_out(env: str, reports: Path) -> list[Path]:
     """Documents that were put where they belong, as far as this folder knows the environment."""
     try:
-        return signed.lay_out(Desk.open(env, reports=reports))
+        return signed.lay_out(Context.open(env, reports=reports))
     except GoliveError as e:
         print(clean(f"kept in {reports / 'signed'}, not laid out: {e}"), file=sys.stderr)
         return []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from golive.commands import _signer
 from golive.commands._saying import tell
-from golive.desk import Desk
+from golive.context import Context
 from golive.signatures import DOCUMENTS, sign, signature_of, verify
 from golive.signed import keep
 from golive.verdicts import GoliveError
@@ -31,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
             )
         tell(f"signed: {sign(options.document, options.key, place=place)}")
         return 0
-    desk = Desk.open(options.env, reports=options.reports)
-    with _signer.signing(desk, options) as signer:
+    context = Context.open(options.env, reports=options.reports)
+    with _signer.signing(context, options) as signer:
         person = signer.person.id
-        own = desk.roster.roles_of(person)
+        own = context.roster.roles_of(person)
         if options.role and options.role not in own:
             raise GoliveError(
                 f"--role: found {options.role}; {person} has the roles {', '.join(own) or 'none'}"
@@ -42,12 +42,12 @@ def run(options: argparse.Namespace) -> int:
         draft = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             sign(options.document, signer.key, place=draft)
-            signers = desk.roster.allowed_signers([person])
+            signers = context.roster.allowed_signers([person])
             found = verify(options.document, signers, person, DOCUMENTS, signature=draft)
             if not found.valid:
                 raise GoliveError(f"{signer.key}: is no key of {person}: {found.cause}")
             draft.replace(place)
-            kept = keep(options.document, place, desk.signed)
+            kept = keep(options.document, place, context.signed)
         except OSError as e:
             raise GoliveError(f"{place}: cannot be written: {e.strerror}") from None
         finally:

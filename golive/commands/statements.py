@@ -9,7 +9,7 @@ from typing import Any
 
 from golive.commands import _saying
 from golive.commands._saying import tell
-from golive.desk import Desk
+from golive.context import Context
 from golive.statements import Signed, Statement, is_no_go
 
 SCHEMA = 1
@@ -30,23 +30,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    desk = Desk.open(options.env, reports=options.reports)
+    context = Context.open(options.env, reports=options.reports)
     if options.signers:
-        print(desk.roster.allowed_signers(), end="")
+        print(context.roster.allowed_signers(), end="")
         return 0
-    wanted = {i.id for i in desk.procedure.under(options.item)} if options.item else None
+    wanted = {i.id for i in context.procedure.under(options.item)} if options.item else None
     found = [
-        s for s in desk.statements.everything() if wanted is None or s.statement.item in wanted
+        s for s in context.statements.everything() if wanted is None or s.statement.item in wanted
     ]
-    broken, disputed = desk.statements.unreadable, desk.statements.here().disputed()
+    broken, disputed = context.statements.unreadable, context.statements.here().disputed()
     if options.json:
-        print(json.dumps(_told(desk, found, broken, disputed), indent=1))
+        print(json.dumps(_told(context, found, broken, disputed), indent=1))
         return 0
     if not found and not disputed:
-        tell(f"{desk.statements.folder}: nobody has signed anything about {_of(desk, options)}")
+        tell(
+            f"{context.statements.folder}: nobody has signed anything about {_of(context, options)}"
+        )
     for signed in found:
-        tell(*_lines(desk, signed))
-    for one in desk.statements.all_set_aside():
+        tell(*_lines(context, signed))
+    for one in context.statements.all_set_aside():
         by = f"{one.first.statement.by} and {one.second.statement.by}"
         tell(f"set aside: {one.first.statement.data['record']}: by {by}")
     for name, why in disputed.items():
@@ -55,11 +57,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _of(desk: Desk, options: argparse.Namespace) -> str:
-    return f"{options.item or 'the launch'} in {desk.environment.name}"
+def _of(context: Context, options: argparse.Namespace) -> str:
+    return f"{options.item or 'the launch'} in {context.environment.name}"
 
 
-def _lines(desk: Desk, signed: Signed) -> list[str]:
+def _lines(context: Context, signed: Signed) -> list[str]:
     s = signed.statement
     if not signed.valid:
         state = f"DOES NOT HOLD: {signed.cause}"
@@ -68,7 +70,7 @@ def _lines(desk: Desk, signed: Signed) -> list[str]:
     elif is_no_go(s):
         state = f"holds until {s.by} lifts it"
     else:
-        state = f"holds until {desk.statements.ends(s):%Y-%m-%d %H:%M} UTC"
+        state = f"holds until {context.statements.ends(s):%Y-%m-%d %H:%M} UTC"
     what = f"{s.kind} {s.item or s.data.get('decision') or s.data.get('record', '')}".strip()
     lines = [
         f"{what}  by {s.by} as {s.role}  {s.made_at:%Y-%m-%d %H:%M} UTC  {state}",
@@ -79,12 +81,12 @@ def _lines(desk: Desk, signed: Signed) -> list[str]:
 
 
 def _told(
-    desk: Desk, found: list[Signed], broken: dict[str, str], disputed: dict[str, str]
+    context: Context, found: list[Signed], broken: dict[str, str], disputed: dict[str, str]
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "environment": desk.environment.name,
-        "candidate": desk.launch.candidate,
+        "environment": context.environment.name,
+        "candidate": context.launch.candidate,
         "statements": [
             {
                 "id": signed.id,
@@ -105,7 +107,7 @@ def _told(
                     for e in s.evidence
                 ],
                 "made_at": s.made_at.isoformat(),
-                "ends_at": _ends_at(desk, s),
+                "ends_at": _ends_at(context, s),
                 "holds": signed.valid,
                 "cause": signed.cause,
             }
@@ -120,12 +122,12 @@ def _told(
                 "sha256": one.first.statement.data["sha256"],
                 "by": [one.first.statement.by, one.second.statement.by],
             }
-            for one in desk.statements.all_set_aside()
+            for one in context.statements.all_set_aside()
         ],
     }
 
 
-def _ends_at(desk: Desk, s: Statement) -> str | None:
+def _ends_at(context: Context, s: Statement) -> str | None:
     if s.kind in ("revoke", "set-aside") or is_no_go(s):
         return None
-    return desk.statements.ends(s).isoformat()
+    return context.statements.ends(s).isoformat()

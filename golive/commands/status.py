@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from golive.answer import GO, Answer, Rule, Standing, encode
-from golive.desk import Desk
+from golive.context import Context
 from golive.launch import parse_date
 from golive.ledger import read_run
 from golive.readiness import assess
@@ -42,8 +42,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    desk = Desk.open(options.env, reports=options.reports)
-    answer = look(desk, options.today, options.since)
+    context = Context.open(options.env, reports=options.reports)
+    answer = look(context, options.today, options.since)
     unknown = set(options.fail_on) - {r.name for r in answer.rules}
     if unknown:
         known = ", ".join(r.name for r in answer.rules)
@@ -61,38 +61,38 @@ def run(options: argparse.Namespace) -> int:
     return int(answer.answer != GO)
 
 
-def look(desk: Desk, today: str | None = None, since: str | None = None) -> Answer:
-    """The answer of a desk, with the words of the command line.
+def look(context: Context, today: str | None = None, since: str | None = None) -> Answer:
+    """The answer of a context, with the words of the command line.
 
     :raises GoliveError: a date that is none, or a run that is not there.
     """
     day = date.today() if today is None else parse_date(today, "--today")  # noqa: DTZ011 - own calendar
     before = None
     if since:
-        folder = desk.reports / "runs" / since
+        folder = context.reports / "runs" / since
         if folder.is_dir():
             before = read_run(folder, facts=False).head.started_at
         else:
             at = parse_date(since, "--since")
             before = datetime(at.year, at.month, at.day, tzinfo=UTC)
-    is_rehearsal = desk.environment.kind == "rehearsal"
+    is_rehearsal = context.environment.kind == "rehearsal"
     return assess(
-        desk,
+        context,
         today=day,
         all_due=is_rehearsal and today is None,
         before=before,
-        elsewhere=_elsewhere(desk),
+        elsewhere=_elsewhere(context),
     )
 
 
-def _elsewhere(desk: Desk) -> list[str] | None:
+def _elsewhere(context: Context) -> list[str] | None:
     """What the store of launch.toml holds and is not here; None where it names none."""
-    if not desk.launch.store:
+    if not context.launch.store:
         return None
     from golive.store import compare  # what speaks to object stores takes a while to load
 
     try:
-        return compare(desk)
+        return compare(context)
     except GoliveError as e:
         return [f"could not look: {e}"]
 

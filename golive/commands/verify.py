@@ -19,26 +19,37 @@ from golive.verdicts import GoliveError
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("package", type=Path)
     parser.add_argument(
-        "--roster", type=Path, metavar="FILE",
+        "--roster",
+        type=Path,
+        metavar="FILE",
         help="who may sign (default: the roster of these suites, else the enclosed one)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--suites", type=Path, metavar="FOLDER",
+        "--suites",
+        type=Path,
+        metavar="FOLDER",
         help="the rules that it has to be made by (default: suites/ here, if it knows the"
         " environment, else the enclosed ones)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--for", dest="purpose", default="", metavar="ENV",
+        "--for",
+        dest="purpose",
+        default="",
+        metavar="ENV",
         help="refuse a package that is not about this environment, or one of this kind",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--not-older-than", default="", metavar="LENGTH|DATE",
+        "--not-older-than",
+        default="",
+        metavar="LENGTH|DATE",
         help='refuse an answer that is older than this, such as "24 h" or 2026-12-07',
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--golive", default="", metavar="SHA256",
+        "--golive",
+        default="",
+        metavar="SHA256",
         help="the code of another golive that you trust to have made it",
-    )  # fmt: skip
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,10 +70,14 @@ def _told(path: Path, found: Verified, trust: Trust) -> list[str]:
         "the enclosed one was believed: that these keys are these people's is not shown; name"
         " yours with --roster"
     )
-    rules = f"as in {trust.suites}" if trust.suites else (
-        "the enclosed ones were believed: that nobody loosened launch.toml, the procedure or a"
-        " check is not shown; name yours with --suites"
-    )  # fmt: skip
+    rules = (
+        f"as in {trust.suites}"
+        if trust.suites
+        else (
+            "the enclosed ones were believed: that nobody loosened launch.toml, the procedure or a"
+            " check is not shown; name yours with --suites"
+        )
+    )
     about_it = f"{answer.candidate} on {answer.environment_title}"
     made = f"{counted(found.runs, 'run')} and {counted(found.statements, 'statement')}"
     return [

@@ -8,5 +8,5 @@ from importlib import import_module
 
 def register_all() -> None:
     """Import every module of this package, which registers its probes."""
-    for module in pkgutil.iter_modules(__path__):
-        import_module(f"{__name__}.{module.name}")
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+        import_module(module.name)

@@ -62,31 +62,50 @@ def performance(
                 "connections that the pools may take, of max_connections",
                 "{} of {}".format(*pooled) if None not in pooled else None,
             ),
-            _figure("longest wait in a burst",
-                    max((b["longest_wait_s"] for b in bursts), default=None), "s",
-                    limits.pool_wait_s),
-            _figure("oldest statistics", max(ages_h.values(), default=None), "h",
-                    limits.statistics_age_h),
+            _figure(
+                "longest wait in a burst",
+                max((b["longest_wait_s"] for b in bursts), default=None),
+                "s",
+                limits.pool_wait_s,
+            ),
+            _figure(
+                "oldest statistics",
+                max(ages_h.values(), default=None),
+                "h",
+                limits.statistics_age_h,
+            ),
         ],
         tables=[
             Table(
                 title=MOST_CALLED,
                 columns=["statement", "calls", "p95 ms", "p95 ms before"],
-                rows=[
-                    [n, _cell(calls[n]), _p95(after, n), _p95(earlier, n)] for n in named
-                ],
+                rows=[[n, _cell(calls[n]), _p95(after, n), _p95(earlier, n)] for n in named],
                 plot="p95 ms",
                 limit=limits.query_p95_ms,
             ),
             Table(
                 title="Bursts of clients",
-                columns=["pooler", "clients", "served", "longest wait s", "server connections",
-                         "pool size"],
+                columns=[
+                    "pooler",
+                    "clients",
+                    "served",
+                    "longest wait s",
+                    "server connections",
+                    "pool size",
+                ],
                 rows=[
                     [
                         b["pooler"],
-                        *map(_cell, (b["clients"], b["served"], b["longest_wait_s"],
-                                     b["most_server_connections"], b["pool_size"] + b["reserve"])),
+                        *map(
+                            _cell,
+                            (
+                                b["clients"],
+                                b["served"],
+                                b["longest_wait_s"],
+                                b["most_server_connections"],
+                                b["pool_size"] + b["reserve"],
+                            ),
+                        ),
                     ]
                     for b in bursts
                 ],
@@ -104,7 +123,7 @@ def performance(
                 limit=limits.statistics_age_h,
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def backups(facts: Mapping[str, Any], limits: Limits) -> Content:
@@ -133,13 +152,19 @@ def backups(facts: Mapping[str, Any], limits: Limits) -> Content:
             _figure("recovery point", point_min, "min", limits.wal_age_minutes),
             _figure("restored backup", backup.get("id")),
             _figure("its database system", backup.get("system_identifier")),
-            _figure("live database system",
-                    found.get("restore_drill", "live_system_identifier")),
-            _figure("age of the backup", found.number("restore_drill", "age_h"), "h",
-                    limits.backup_age_h),
-            _figure("recovery to a moment",
-                    _minutes(found.get("point_in_time_drill", "restore_s")), "min",
-                    limits.restore_minutes),
+            _figure("live database system", found.get("restore_drill", "live_system_identifier")),
+            _figure(
+                "age of the backup",
+                found.number("restore_drill", "age_h"),
+                "h",
+                limits.backup_age_h,
+            ),
+            _figure(
+                "recovery to a moment",
+                _minutes(found.get("point_in_time_drill", "restore_s")),
+                "min",
+                limits.restore_minutes,
+            ),
             _figure("recovery reaches back", found.number("wal_archive", "reach_h"), "h"),
             _figure("region", found.get("cross_region_copy", "source_region")),
             _figure("region of the copy", found.get("cross_region_copy", "copy_region")),
@@ -167,7 +192,7 @@ def backups(facts: Mapping[str, Any], limits: Limits) -> Content:
                 rows=[[n, _cell(s["rows"])] for n, s in (copy.get("sums") or {}).items()],
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def migration(facts: Mapping[str, Any], verdicts: Iterable[VerdictRow], limits: Limits) -> Content:
@@ -200,14 +225,25 @@ def migration(facts: Mapping[str, Any], verdicts: Iterable[VerdictRow], limits: 
             _figure("deployment window", float(limits.migration_minutes), "min"),
             _figure(DIGEST, drill.get("digest")),
             _figure("migrations applied", _count(drill.get("revisions"), found, "migration_drill")),
-            _figure("least share of production's rows in the copy",
-                    _rounded(min(share.values(), default=None)), "%", limits.copied_rows_percent),
-            _figure("longest lock that held others up",
-                    _rounded(max(locks.values(), default=0.0)) if drill else None, "s",
-                    limits.exclusive_lock_s),
+            _figure(
+                "least share of production's rows in the copy",
+                _rounded(min(share.values(), default=None)),
+                "%",
+                limits.copied_rows_percent,
+            ),
+            _figure(
+                "longest lock that held others up",
+                _rounded(max(locks.values(), default=0.0)) if drill else None,
+                "s",
+                limits.exclusive_lock_s,
+            ),
             _figure("rollback duration", _minutes(rollback.get("duration_s")), "min"),
-            _figure("bookings made before the rollback", rollback.get("bookings"), "",
-                    limits.rollback_bookings),
+            _figure(
+                "bookings made before the rollback",
+                rollback.get("bookings"),
+                "",
+                limits.rollback_bookings,
+            ),
         ],
         tables=[
             Table(
@@ -221,7 +257,7 @@ def migration(facts: Mapping[str, Any], verdicts: Iterable[VerdictRow], limits: 
                 rows=[[c["rule"], c["table"], _cell(c["rows"])] for c in checks],
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _clusters(facts: Mapping[str, Any]) -> str:

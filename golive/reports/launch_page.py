@@ -454,10 +454,13 @@ def _timeline(
     deepest = max(1 if d in busy else len(b) for d, b in by_day.items())
     groups = grouped(days, lambda d: _third(d, answer.launch_date))
     strips = [
-        Strip([column(d, n * _COLUMN) for n, d in enumerate(group)], _COLUMN,
-              _HEAD + _CELL * deepest + 4)
+        Strip(
+            [column(d, n * _COLUMN) for n, d in enumerate(group)],
+            _COLUMN,
+            _HEAD + _CELL * deepest + 4,
+        )
         for group in groups
-    ]  # fmt: skip
+    ]
     return strips, [(day, _by_block(found)) for day, found in busy.items()]
 
 
@@ -469,8 +472,7 @@ def _third(day: date, launch: date) -> int:
 def _cell(block: Block, x: float, y: float, width: float) -> Cell:
     total = len(block.rows)
     tells = f"{block.title}: {block.tally}"
-    return Cell(x + (width - 46) / 2, y, block.state, f"{block.green}/{total}", tells,
-                block.anchor)  # fmt: skip
+    return Cell(x + (width - 46) / 2, y, block.state, f"{block.green}/{total}", tells, block.anchor)
 
 
 def _whole_day(day: date, blocks: Sequence[Block], x: float) -> Cell:

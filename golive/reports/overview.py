@@ -102,8 +102,9 @@ def claims_of(line: Line, verdict: ItemVerdict) -> Table:
     shares = [share_of_limit(c) for c in verdict.claims]
     drawn = any(s is not None for s in shares)
     rows: list[list[str | float]] = []
-    for name, claim, share in zip(_unique(c.subject for c in verdict.claims), verdict.claims,
-                                  shares, strict=True):  # fmt: skip
+    for name, claim, share in zip(
+        _unique(c.subject for c in verdict.claims), verdict.claims, shares, strict=True
+    ):
         row: list[str | float] = [name, claim.observed, claim.required]
         row.append("yes" if claim.holds else "no")
         rows.append([*row, "" if share is None else share] if drawn else row)

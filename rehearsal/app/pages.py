@@ -82,16 +82,20 @@ async def sign_in(request: Request) -> Response:
     try:
         user = await run_in_threadpool(shop.login, email, password)
     except Refusal as refusal:
-        page = _page(request, "login.html", None, refusal.status, message=refusal.message,
-                     email=email)  # fmt: skip
+        page = _page(
+            request, "login.html", None, refusal.status, message=refusal.message, email=email
+        )
         page.headers["Cache-Control"] = OF_THE_USER
         return page
     response = RedirectResponse("/dashboard", 303)
     response.set_cookie(
-        COOKIE, shop.token(user["id"], "access"), httponly=True, samesite="lax",
+        COOKIE,
+        shop.token(user["id"], "access"),
+        httponly=True,
+        samesite="lax",
         max_age=int(LIVES["access"].total_seconds()),
         secure=request.headers.get("x-forwarded-proto") == "https",
-    )  # fmt: skip
+    )
     return response
 
 
@@ -105,8 +109,13 @@ def sign_out() -> Response:
 @router.get("/book")
 def booking(request: Request) -> Response:
     shop: Shop = request.app.state.shop
-    return _page(request, "book.html", _user(request), barbers=shop.barbers(None),
-                 today=datetime.now(UTC).date().isoformat())  # fmt: skip
+    return _page(
+        request,
+        "book.html",
+        _user(request),
+        barbers=shop.barbers(None),
+        today=datetime.now(UTC).date().isoformat(),
+    )
 
 
 @router.get("/pay")

@@ -203,12 +203,18 @@ def seed(appointments: int, today: date) -> dict[str, object]:
     shops, customers = math.ceil(barbers / 4), max(50, appointments // 50)
     password = os.environ.get("SEED_PASSWORD", DEFAULT_PASSWORD).encode()
     values = {
-        "appointments": appointments, "today": f"{today.isoformat()} 00:00:00+00",
-        "past": PAST_DAYS, "coming": COMING_DAYS, "hours": HOURS_PER_DAY,
-        "barbers": barbers, "shops": shops, "customers": customers,
-        "first_barber": 2 + shops, "first_customer": 2 + shops + barbers,
+        "appointments": appointments,
+        "today": f"{today.isoformat()} 00:00:00+00",
+        "past": PAST_DAYS,
+        "coming": COMING_DAYS,
+        "hours": HOURS_PER_DAY,
+        "barbers": barbers,
+        "shops": shops,
+        "customers": customers,
+        "first_barber": 2 + shops,
+        "first_customer": 2 + shops + barbers,
         "password": bcrypt.hashpw(password, SALT).decode(),
-    }  # fmt: skip
+    }
     engine = sa.create_engine(
         database_url(), poolclass=sa.NullPool, connect_args={"application_name": "seed"}
     )

@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-Email = Annotated[str, StringConstraints(
-    pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254, strip_whitespace=True)]  # fmt: skip
+Email = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254, strip_whitespace=True),
+]
 Clock = Annotated[str, StringConstraints(pattern=r"^([0-1]?[0-9]|2[0-3]):[0-5][0-9]$")]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=72)]  # bcrypt reads 72 bytes
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]

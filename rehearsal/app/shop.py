@@ -59,10 +59,16 @@ class Shop:
     ) -> Row:
         with self.database.transaction() as tx:
             user = self._add_user(tx, email, f"{first} {last}", password, "client", phone)
-            tx.run("clients.insert", self.tables.clients.insert().values(
-                user_id=user["id"], first_name=first, last_name=last, marketing_consent=consent,
-                created_at=_now(),
-            ))  # fmt: skip
+            tx.run(
+                "clients.insert",
+                self.tables.clients.insert().values(
+                    user_id=user["id"],
+                    first_name=first,
+                    last_name=last,
+                    marketing_consent=consent,
+                    created_at=_now(),
+                ),
+            )
             token = self.token(user["id"], "verify")
             self._notify(tx, user["id"], None, "verify_email", {"token": token})
             return user
@@ -71,9 +77,16 @@ class Shop:
         users = self.tables.users
         user_id = self._bearer(token, "verify")
         with self.database.transaction() as tx:
-            tx.run("users.verify", users.update().where(users.c.id == user_id).values(
-                email_verified=True, verified_at=_now(), updated_at=_now(),
-            ))  # fmt: skip
+            tx.run(
+                "users.verify",
+                users.update()
+                .where(users.c.id == user_id)
+                .values(
+                    email_verified=True,
+                    verified_at=_now(),
+                    updated_at=_now(),
+                ),
+            )
         self.cache.forget(f"user:{user_id}")
 
     def login(self, email: str, password: str) -> Row:
@@ -113,8 +126,13 @@ class Shop:
     def token(self, user_id: int, kind: str) -> str:
         """A signed HS256 token; its life depends on the kind: access, refresh or verify."""
         now = _now()
-        claims = {"sub": str(user_id), "type": kind, "iat": now, "exp": now + LIVES[kind],
-                  "jti": secrets.token_hex(8)}  # fmt: skip
+        claims = {
+            "sub": str(user_id),
+            "type": kind,
+            "iat": now,
+            "exp": now + LIVES[kind],
+            "jti": secrets.token_hex(8),
+        }
         return jwt.encode(claims, self.settings.jwt_secret_key, algorithm="HS256")
 
     def _bearer(self, token: str, kind: str) -> int:
@@ -140,15 +158,27 @@ class Shop:
             raise Refusal(403, "account_inactive", "This account is not active")
 
     def _add_user(
-        self, tx: Transaction, email: str, name: str, password: str, role: str,
+        self,
+        tx: Transaction,
+        email: str,
+        name: str,
+        password: str,
+        role: str,
         phone: str | None = None,
-    ) -> Row:  # fmt: skip
+    ) -> Row:
         salt = bcrypt.gensalt(self.settings.bcrypt_rounds)
         values = {
-            "email": email.lower(), "name": name, "phone": phone, "role": role, "timezone": "UTC",
+            "email": email.lower(),
+            "name": name,
+            "phone": phone,
+            "role": role,
+            "timezone": "UTC",
             "hashed_password": bcrypt.hashpw(_read_by_bcrypt(password), salt).decode(),
-            "email_verified": False, "is_active": True, "created_at": _now(), "updated_at": _now(),
-        }  # fmt: skip
+            "email_verified": False,
+            "is_active": True,
+            "created_at": _now(),
+            "updated_at": _now(),
+        }
         if self.settings.is_v2:
             values["unified_role"] = "shop_owner" if role == "barbershop" else role
         users = self.tables.users
@@ -184,8 +214,10 @@ class Shop:
         services = self.tables.services
         query = sa.select(services.c.category, sa.func.count().label("count"))
         with self.database.transaction() as tx:
-            return tx.all("services.categories", query.group_by(services.c.category).order_by(
-                services.c.category))  # fmt: skip
+            return tx.all(
+                "services.categories",
+                query.group_by(services.c.category).order_by(services.c.category),
+            )
 
     def services_of(self, barber_id: int) -> list[Row]:
         users, services = self.tables.users, self.tables.services
@@ -201,10 +233,14 @@ class Shop:
         users, visits = self.tables.users, self.tables.appointments
         following = (
             sa.select(sa.func.min(visits.c.start_time))
-            .where(visits.c.barber_id == users.c.id, visits.c.start_time >= _now(),
-                   visits.c.status.in_(("pending", "confirmed")))
-            .scalar_subquery().label("next_appointment")
-        )  # fmt: skip
+            .where(
+                visits.c.barber_id == users.c.id,
+                visits.c.start_time >= _now(),
+                visits.c.status.in_(("pending", "confirmed")),
+            )
+            .scalar_subquery()
+            .label("next_appointment")
+        )
         query = sa.select(users, following).where(users.c.role == "barber", users.c.is_active)
         if organization_id:
             query = query.where(users.c.primary_organization_id == organization_id)
@@ -220,10 +256,14 @@ class Shop:
     def profile(self, barber_id: int) -> Row | None:
         users, profiles = self.tables.users, self.tables.profiles
         query = sa.select(
-            profiles, users.c.name.label("user_name"), users.c.email.label("user_email"),
-            users.c.phone.label("user_phone"), users.c.role.label("user_role"),
-            users.c.is_active.label("user_is_active"), users.c.created_at.label("user_created_at"),
-        ).join(users, users.c.id == profiles.c.user_id)  # fmt: skip
+            profiles,
+            users.c.name.label("user_name"),
+            users.c.email.label("user_email"),
+            users.c.phone.label("user_phone"),
+            users.c.role.label("user_role"),
+            users.c.is_active.label("user_is_active"),
+            users.c.created_at.label("user_created_at"),
+        ).join(users, users.c.id == profiles.c.user_id)
         with self.database.transaction() as tx:
             return tx.one("barbers.profile", query.where(profiles.c.user_id == barber_id))
 
@@ -247,11 +287,13 @@ class Shop:
                 barbers = [barber_id] if barber_id else self._bookable(tx)
                 busy = self._busy(tx, barbers, day)
             cached = [
-                {"time": f"{at:%H:%M}",
-                 "available": at > _now() and any(_free(busy, barber, at, SLOT)
-                                                  for barber in barbers)}
+                {
+                    "time": f"{at:%H:%M}",
+                    "available": at > _now()
+                    and any(_free(busy, barber, at, SLOT) for barber in barbers),
+                }
                 for at in _half_hours(day)
-            ]  # fmt: skip
+            ]
             self.cache.put(key, cached, ttl_s=15)
         return cached
 
@@ -268,9 +310,14 @@ class Shop:
         return None
 
     def book(
-        self, caller: Row, start: datetime, service_name: str, barber_id: int | None,
-        notes: str | None, idempotency_key: str | None,
-    ) -> Row:  # fmt: skip
+        self,
+        caller: Row,
+        start: datetime,
+        service_name: str,
+        barber_id: int | None,
+        notes: str | None,
+        idempotency_key: str | None,
+    ) -> Row:
         """One appointment. Raises Refusal 409 when the time is taken, 400 when it is past."""
         request = json.dumps([start.isoformat(), service_name, barber_id, notes])
         with self.database.transaction() as tx:
@@ -280,12 +327,19 @@ class Shop:
                     return earlier
             barber, service = self._choose(tx, start, service_name, barber_id)
             values = {
-                "user_id": caller["id"], "barber_id": barber, "service_id": service["id"],
-                "client_id": self._client_id(tx, caller["id"]), "service_name": service["name"],
-                "start_time": start, "duration_minutes": service["duration_minutes"],
-                "price": service["base_price"], "status": "confirmed", "notes": notes,
-                "created_at": _now(), "updated_at": _now(),
-            }  # fmt: skip
+                "user_id": caller["id"],
+                "barber_id": barber,
+                "service_id": service["id"],
+                "client_id": self._client_id(tx, caller["id"]),
+                "service_name": service["name"],
+                "start_time": start,
+                "duration_minutes": service["duration_minutes"],
+                "price": service["base_price"],
+                "status": "confirmed",
+                "notes": notes,
+                "created_at": _now(),
+                "updated_at": _now(),
+            }
             if self.settings.is_v2:
                 code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(10))
                 values |= {"version": 1, "confirmation_code": code}
@@ -331,8 +385,11 @@ class Shop:
             )
         if barber_id:
             staff = staff.where(users.c.id == barber_id)
-        wanted = [visits.c.barber_id.in_(staff), visits.c.start_time >= _day(first),
-                  visits.c.start_time < _day(last) + timedelta(days=1)]  # fmt: skip
+        wanted = [
+            visits.c.barber_id.in_(staff),
+            visits.c.start_time >= _day(first),
+            visits.c.start_time < _day(last) + timedelta(days=1),
+        ]
         query = sa.select(visits, sa.func.count().over().label("total")).where(*wanted)
         query = query.order_by(visits.c.start_time, visits.c.id).offset(skip).limit(limit)
         with self.database.transaction() as tx:
@@ -364,10 +421,15 @@ class Shop:
                 return None
             self._must_be_open(visit)
             changed = self._change(tx, "appointments.cancel", visit, status="cancelled")
-            tx.run("notifications.cancel", notifications.update().where(
-                notifications.c.appointment_id == visit["id"],
-                notifications.c.status == "pending",
-            ).values(status="cancelled"))  # fmt: skip
+            tx.run(
+                "notifications.cancel",
+                notifications.update()
+                .where(
+                    notifications.c.appointment_id == visit["id"],
+                    notifications.c.status == "pending",
+                )
+                .values(status="cancelled"),
+            )
         self._forget_slots(visit["barber_id"], visit["start_time"])
         return changed
 
@@ -378,23 +440,42 @@ class Shop:
         since = _now() - timedelta(days=30)
         lately = [own == caller["id"], visits.c.start_time.between(since, _now())]
         with self.database.transaction() as tx:
-            totals = tx.all("dashboard.totals", sa.select(
-                visits.c.status, sa.func.count().label("count")).where(*lately)
-                .group_by(visits.c.status))  # fmt: skip
-            paid = tx.run("dashboard.revenue", sa.select(
-                sa.func.coalesce(sa.func.sum(payments.c.amount), 0))
+            totals = tx.all(
+                "dashboard.totals",
+                sa.select(visits.c.status, sa.func.count().label("count"))
+                .where(*lately)
+                .group_by(visits.c.status),
+            )
+            paid = tx.run(
+                "dashboard.revenue",
+                sa.select(sa.func.coalesce(sa.func.sum(payments.c.amount), 0))
                 .join(visits, visits.c.id == payments.c.appointment_id)
-                .where(*lately, payments.c.status == "succeeded")).scalar_one()  # fmt: skip
-            coming = tx.all("dashboard.coming", sa.select(visits).where(
-                own == caller["id"], visits.c.start_time >= _now(),
-                visits.c.status.in_(("pending", "confirmed")))
-                .order_by(visits.c.start_time).limit(5))  # fmt: skip
-            waiting = tx.run("dashboard.notifications", sa.select(sa.func.count()).where(
-                self.tables.notifications.c.user_id == caller["id"],
-                self.tables.notifications.c.status == "pending")).scalar_one()  # fmt: skip
-        return {"last_30_days": {row["status"]: row["count"] for row in totals},
-                "revenue": float(paid), "upcoming": coming,
-                "pending_notifications": waiting}  # fmt: skip
+                .where(*lately, payments.c.status == "succeeded"),
+            ).scalar_one()
+            coming = tx.all(
+                "dashboard.coming",
+                sa.select(visits)
+                .where(
+                    own == caller["id"],
+                    visits.c.start_time >= _now(),
+                    visits.c.status.in_(("pending", "confirmed")),
+                )
+                .order_by(visits.c.start_time)
+                .limit(5),
+            )
+            waiting = tx.run(
+                "dashboard.notifications",
+                sa.select(sa.func.count()).where(
+                    self.tables.notifications.c.user_id == caller["id"],
+                    self.tables.notifications.c.status == "pending",
+                ),
+            ).scalar_one()
+        return {
+            "last_30_days": {row["status"]: row["count"] for row in totals},
+            "revenue": float(paid),
+            "upcoming": coming,
+            "pending_notifications": waiting,
+        }
 
     def _bookable(self, tx: Transaction) -> list[int]:
         users = self.tables.users
@@ -409,9 +490,10 @@ class Shop:
             visits.c.id, visits.c.barber_id, visits.c.start_time, visits.c.duration_minutes
         ).where(
             visits.c.barber_id == sa.any_(sa.literal(barbers, sa.ARRAY(sa.BigInteger))),
-            visits.c.start_time >= _day(day), visits.c.start_time < _day(day) + timedelta(days=1),
+            visits.c.start_time >= _day(day),
+            visits.c.start_time < _day(day) + timedelta(days=1),
             visits.c.status.in_(("pending", "confirmed", "completed")),
-        )  # fmt: skip
+        )
         busy: dict[int, list[tuple[datetime, datetime]]] = {}
         for visit in tx.all("appointments.busy", query):
             ends = visit["start_time"] + timedelta(minutes=visit["duration_minutes"])
@@ -425,10 +507,16 @@ class Shop:
         """A free barber, locked until the transaction ends, and the service of that shop."""
         users, services = self.tables.users, self.tables.services
         self._must_be_bookable(start)
-        offer = sa.select(services, users.c.id.label("barber_id")).join(
-            users, users.c.primary_organization_id == services.c.organization_id
-        ).where(users.c.role == "barber", users.c.is_active, services.c.is_active,
-                services.c.name == service_name)  # fmt: skip
+        offer = (
+            sa.select(services, users.c.id.label("barber_id"))
+            .join(users, users.c.primary_organization_id == services.c.organization_id)
+            .where(
+                users.c.role == "barber",
+                users.c.is_active,
+                services.c.is_active,
+                services.c.name == service_name,
+            )
+        )
         if barber_id:
             offer = offer.where(users.c.id == barber_id)
         offers = tx.all("services.offers", offer.order_by(users.c.id))
@@ -469,17 +557,20 @@ class Shop:
         visits = self.tables.appointments
         query = sa.select(visits).where(visits.c.id == appointment_id)
         visit = tx.one("appointments.by_id", query)
-        if visit and caller["role"] != "admin" and caller["id"] not in (
-            visit["user_id"], visit["barber_id"]
-        ):  # fmt: skip
+        if (
+            visit
+            and caller["role"] != "admin"
+            and caller["id"] not in (visit["user_id"], visit["barber_id"])
+        ):
             raise Refusal(403, "permission_denied", "This appointment belongs to somebody else")
         return visit
 
     def _change(self, tx: Transaction, name: str, visit: Row, **values: Any) -> Row:
         """Write to the visit as it was read; v2.0.0 notices a change in between."""
         visits = self.tables.appointments
-        change = visits.update().where(visits.c.id == visit["id"], visits.c.status.in_(
-            ("pending", "confirmed")))  # fmt: skip
+        change = visits.update().where(
+            visits.c.id == visit["id"], visits.c.status.in_(("pending", "confirmed"))
+        )
         if self.settings.is_v2:
             change = change.where(visits.c.version == visit["version"])
             values["version"] = visit["version"] + 1
@@ -491,10 +582,19 @@ class Shop:
     def _notify(
         self, tx: Transaction, user_id: int, visit_id: int | None, template: str, payload: Row
     ) -> None:
-        tx.run("notifications.insert", self.tables.notifications.insert().values(
-            user_id=user_id, appointment_id=visit_id, template=template, channel="email",
-            status="pending", payload=payload, scheduled_for=_now(), created_at=_now(),
-        ))  # fmt: skip
+        tx.run(
+            "notifications.insert",
+            self.tables.notifications.insert().values(
+                user_id=user_id,
+                appointment_id=visit_id,
+                template=template,
+                channel="email",
+                status="pending",
+                payload=payload,
+                scheduled_for=_now(),
+                created_at=_now(),
+            ),
+        )
 
     def _claim(self, tx: Transaction, user_id: int, key: str, request: str) -> Row | None:
         """Take the key; where it is taken, the answer given then."""
@@ -513,8 +613,12 @@ class Shop:
     def _answered(self, tx: Transaction, user_id: int, key: str, visit: Row) -> None:
         keys = self.tables.idempotency
         answer = json.loads(json.dumps(visit, default=_plain))
-        tx.run("idempotency.answer", keys.update().where(
-            keys.c.user_id == user_id, keys.c.key == key).values(response=answer))  # fmt: skip
+        tx.run(
+            "idempotency.answer",
+            keys.update()
+            .where(keys.c.user_id == user_id, keys.c.key == key)
+            .values(response=answer),
+        )
 
     def _forget_slots(self, barber_id: int, start: datetime) -> None:
         self.cache.forget(_slots_key(start.date(), barber_id), _slots_key(start.date(), None))
@@ -531,8 +635,10 @@ class Shop:
             tx.run("health.ping", sa.text("SELECT 1"))
             revision = tx.one("health.revision", sa.text("SELECT version_num FROM alembic_version"))
             rows = tx.all("health.rows", sa.text(estimates))
-        return {"schema_revision": revision and revision["version_num"],
-                "estimated_rows": {row["relname"]: row["rows"] for row in rows}}  # fmt: skip
+        return {
+            "schema_revision": revision and revision["version_num"],
+            "estimated_rows": {row["relname"]: row["rows"] for row in rows},
+        }
 
 
 def _read_by_bcrypt(password: str) -> bytes:

@@ -23,9 +23,33 @@ from rehearsal.app.settings import Settings
 # Fine around the limits that are judged: 30 and 50 ms for a query, 100 ms for an injected delay.
 QUERY_BUCKETS_S = tuple(
     ms / 1000
-    for ms in (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 200, 300,
-               500, 1000, 2500, 5000)
-)  # fmt: skip
+    for ms in (
+        0.5,
+        1,
+        2,
+        3,
+        5,
+        7.5,
+        10,
+        15,
+        20,
+        25,
+        30,
+        40,
+        50,
+        60,
+        75,
+        100,
+        125,
+        150,
+        200,
+        300,
+        500,
+        1000,
+        2500,
+        5000,
+    )
+)
 REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 10)
 
 KINDS: dict[str, Any] = {
@@ -45,9 +69,16 @@ class Tables:
         metadata = sa.MetaData()
 
         def table(name: str, **columns: str) -> sa.Table:
-            return sa.Table(name, metadata, sa.Column("id", sa.BigInteger, primary_key=True), *(
-                sa.Column(column, KINDS[kind])
-                for kind, names in columns.items() for column in names.split()))  # fmt: skip
+            return sa.Table(
+                name,
+                metadata,
+                sa.Column("id", sa.BigInteger, primary_key=True),
+                *(
+                    sa.Column(column, KINDS[kind])
+                    for kind, names in columns.items()
+                    for column in names.split()
+                ),
+            )
 
         v2 = settings.is_v2
         self.organizations = table(
@@ -103,9 +134,12 @@ class Tables:
             "idempotency_keys", number="user_id", text="key request_hash", json="response"
         )
         self.payments = table(
-            "payments", number="appointment_id user_id", money="amount", text="status",
+            "payments",
+            number="appointment_id user_id",
+            money="amount",
+            text="status",
             time="created_at",
-        )  # fmt: skip
+        )
 
 
 class Metrics:
@@ -114,25 +148,37 @@ class Metrics:
     def __init__(self, settings: Settings) -> None:
         self.registry = CollectorRegistry()
         self.requests = Histogram(
-            "bookedbarber_http_request_duration_seconds", "Time to answer a request",
-            ("method", "route", "status"), buckets=REQUEST_BUCKETS_S, registry=self.registry,
-        )  # fmt: skip
+            "bookedbarber_http_request_duration_seconds",
+            "Time to answer a request",
+            ("method", "route", "status"),
+            buckets=REQUEST_BUCKETS_S,
+            registry=self.registry,
+        )
         self.queries = Histogram(
-            "bookedbarber_db_query_seconds", "Time of one database statement by its name",
-            ("statement",), buckets=QUERY_BUCKETS_S, registry=self.registry,
-        )  # fmt: skip
+            "bookedbarber_db_query_seconds",
+            "Time of one database statement by its name",
+            ("statement",),
+            buckets=QUERY_BUCKETS_S,
+            registry=self.registry,
+        )
         self.pool = Gauge(
-            "bookedbarber_db_pool_connections", "Connections of the application's pool",
-            ("state",), registry=self.registry,
-        )  # fmt: skip
+            "bookedbarber_db_pool_connections",
+            "Connections of the application's pool",
+            ("state",),
+            registry=self.registry,
+        )
         self.cache = Counter(
-            "bookedbarber_cache_requests", "Cache look-ups by result",
-            ("result",), registry=self.registry,
-        )  # fmt: skip
+            "bookedbarber_cache_requests",
+            "Cache look-ups by result",
+            ("result",),
+            registry=self.registry,
+        )
         build = Gauge(
-            "bookedbarber_build_info", "Version and instance; always 1",
-            ("version", "instance"), registry=self.registry,
-        )  # fmt: skip
+            "bookedbarber_build_info",
+            "Version and instance; always 1",
+            ("version", "instance"),
+            registry=self.registry,
+        )
         build.labels(settings.version, settings.instance).set(1)
 
 
@@ -178,9 +224,12 @@ class Database:
         self._metrics = metrics
         pool = self.engine.pool
         assert isinstance(pool, sa.QueuePool)
-        for state, figure in (("in_use", pool.checkedout), ("idle", pool.checkedin),
-                              ("overflow", lambda: max(0, pool.overflow())),
-                              ("size", pool.size)):  # fmt: skip
+        for state, figure in (
+            ("in_use", pool.checkedout),
+            ("idle", pool.checkedin),
+            ("overflow", lambda: max(0, pool.overflow())),
+            ("size", pool.size),
+        ):
             metrics.pool.labels(state).set_function(figure)
         sa.event.listen(self.engine, "before_cursor_execute", self._before, retval=True)
         sa.event.listen(self.engine, "after_cursor_execute", self._after)

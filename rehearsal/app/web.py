@@ -134,8 +134,11 @@ def found(row: Row | None, what: str) -> Row:
 
 
 def _identity(shop: Shop) -> Row:
-    return {"instance": shop.settings.instance, "version": shop.settings.version,
-            "timestamp": datetime.now(UTC).isoformat()}  # fmt: skip
+    return {
+        "instance": shop.settings.instance,
+        "version": shop.settings.version,
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
 
 
 def _checked(check: Callable[[], Any]) -> Row:
@@ -178,11 +181,16 @@ def health_detailed(shop: TheShop, request: Request) -> JSONResponse:
     status, parts = _dependencies(shop)
     peer = request.client.host if request.client else None
     forwarded = request.headers.get("x-forwarded-for", "").split(",")[0].strip()
-    return _told(status, {
-        **_identity(shop), "components": parts,
-        "schema_revision": parts["database"].get("schema_revision"),
-        "client_address": forwarded or peer, "peer_address": peer,
-    })  # fmt: skip
+    return _told(
+        status,
+        {
+            **_identity(shop),
+            "components": parts,
+            "schema_revision": parts["database"].get("schema_revision"),
+            "client_address": forwarded or peer,
+            "peer_address": peer,
+        },
+    )
 
 
 @api.get("/api/v1/health/database")
@@ -212,8 +220,10 @@ def metrics(shop: TheShop) -> Response:
 
 
 def _tokens(shop: Shop, user: Row) -> Row:
-    return {"access_token": shop.token(user["id"], "access"),
-            "refresh_token": shop.token(user["id"], "refresh")}  # fmt: skip
+    return {
+        "access_token": shop.token(user["id"], "access"),
+        "refresh_token": shop.token(user["id"], "refresh"),
+    }
 
 
 @api.post("/api/v2/auth/register", response_model=shapes.Registration)
@@ -224,8 +234,14 @@ def register(shop: TheShop, body: shapes.UserCreate) -> Row:
 
 @api.post("/api/v2/auth/register-client", response_model=shapes.ClientRegistrationResponse)
 def register_client(shop: TheShop, body: shapes.ClientRegistration) -> Row:
-    user = shop.register_client(body.email, body.first_name, body.last_name, body.password,
-                                body.phone, body.marketing_consent)  # fmt: skip
+    user = shop.register_client(
+        body.email,
+        body.first_name,
+        body.last_name,
+        body.password,
+        body.phone,
+        body.marketing_consent,
+    )
     return {"message": "Welcome", "user": user, **_tokens(shop, user)}
 
 
@@ -260,9 +276,12 @@ def verification_status(caller: Caller) -> Row:
 
 @api.get("/api/v2/services/", response_model=list[shapes.Service])
 def services(
-    shop: TheShop, _: Caller, category: shapes.Category | None = None, skip: Skip = 0,
+    shop: TheShop,
+    _: Caller,
+    category: shapes.Category | None = None,
+    skip: Skip = 0,
     limit: Limit = 100,
-) -> list[Row]:  # fmt: skip
+) -> list[Row]:
     return shop.services(category, skip, limit)
 
 
@@ -318,17 +337,24 @@ def appointments(
 
 @api.post("/api/v2/appointments/", response_model=shapes.Appointment)
 def book(
-    shop: TheShop, caller: Caller, body: shapes.AppointmentCreate,
+    shop: TheShop,
+    caller: Caller,
+    body: shapes.AppointmentCreate,
     idempotency_key: Annotated[str | None, Header(max_length=120)] = None,
-) -> Row:  # fmt: skip
+) -> Row:
     return shop.book(caller, body.start, body.service, body.barber_id, body.notes, idempotency_key)
 
 
 @api.get("/api/v2/appointments/all/list", response_model=shapes.AppointmentList)
 def shop_appointments(
-    shop: TheShop, caller: Caller, skip: Skip = 0, limit: Limit = 100,
-    date_from: date | None = None, date_to: date | None = None, barber_id: int | None = None,
-) -> Row:  # fmt: skip
+    shop: TheShop,
+    caller: Caller,
+    skip: Skip = 0,
+    limit: Limit = 100,
+    date_from: date | None = None,
+    date_to: date | None = None,
+    barber_id: int | None = None,
+) -> Row:
     first = date_from or datetime.now(UTC).date()
     last = date_to or first + timedelta(days=7)
     rows, total = shop.shop_appointments(caller, first, last, barber_id, skip, limit)
@@ -348,9 +374,9 @@ def slots(shop: TheShop, appointment_date: date, barber_id: int | None = None) -
         "business_hours": {"start": f"{OPENS:%H:%M}", "end": f"{CLOSES:%H:%M}"},
         "slot_duration_minutes": SLOT.seconds // 60,
         "slots": [{**row, "is_next_available": row["time"] == first} for row in rows],
-        "next_available": first and _slot(
-            datetime.fromisoformat(f"{appointment_date}T{first}:00+00:00")),
-    }  # fmt: skip
+        "next_available": first
+        and _slot(datetime.fromisoformat(f"{appointment_date}T{first}:00+00:00")),
+    }
 
 
 @api.get("/api/v2/appointments/slots/next-available", response_model=shapes.NextSlot)

@@ -55,9 +55,18 @@ class Person:
 
     def actions(self) -> list[Any]:
         """The mix: reading is frequent, booking less so, signing in rare."""
-        return [self.look_around, self.own_visits, self.free_times, self.barbers, self.services,
-                self.free_times, self.own_visits, self.book_and_cancel, self.health,
-                self.session]  # fmt: skip
+        return [
+            self.look_around,
+            self.own_visits,
+            self.free_times,
+            self.barbers,
+            self.services,
+            self.free_times,
+            self.own_visits,
+            self.book_and_cancel,
+            self.health,
+            self.session,
+        ]
 
     def session(self) -> None:
         self._sign_in()
@@ -113,8 +122,11 @@ class Person:
         day = (datetime.now(UTC) + timedelta(days=self._chance.randint(1, 30))).date().isoformat()
         query = {"appointment_date": day, "barber_id": barber}
         found = self._call("GET", "/api/v2/appointments/slots", params=query)
-        return day, [slot["time"] for slot in (found or {"slots": []})["slots"]
-                     if slot["available"]], barber  # fmt: skip
+        return (
+            day,
+            [slot["time"] for slot in (found or {"slots": []})["slots"] if slot["available"]],
+            barber,
+        )
 
 
 def workload(url: str, seconds: float, rate: float, ca_file: str | None) -> dict[str, object]:
@@ -163,5 +175,8 @@ def workload(url: str, seconds: float, rate: float, ca_file: str | None) -> dict
     total = sum(counts.values())
     if failed > total * 0.01:
         raise WorkloadError(f"{failed} of {total} requests to {url} failed: {dict(counts)}")
-    return {"requests": total, "by_status": dict(counts),
-            "seconds": round(time.monotonic() - began, 2)}  # fmt: skip
+    return {
+        "requests": total,
+        "by_status": dict(counts),
+        "seconds": round(time.monotonic() - began, 2),
+    }

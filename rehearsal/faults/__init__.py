@@ -2,16 +2,16 @@
 
 A module below this package holds the faults of one area, about five lines each:
 
-    @fault("pause-wal-replay", reddens=["D-14.1.1"], title="WAL replay on the standby is paused")
+    @fault("pause-wal-replay", expect_fail=["D-14.1.1"], title="WAL replay on the standby is paused")
     def pause_wal_replay(r: Rehearsal) -> None:
         r.standby.sql("select pg_wal_replay_pause()")
 
-    @pause_wal_replay.heals
+    @pause_wal_replay.revert
     def resume_wal_replay(r: Rehearsal) -> None:
         r.standby.sql("select pg_wal_replay_resume()")
 
-What healing needs to know is kept with ``r.remember`` and read with ``r.recall``, so that
-another process can heal. Which faults are in force stands in the folder's state.
+What reverting needs to know is kept with ``r.remember`` and read with ``r.recall``, so that
+another process can revert. Which faults are in force stands in the folder's state.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import RehearsalError
-from rehearsal.world import Rehearsal
 
 Step = Callable[[Rehearsal], None]
 Settled = Callable[[Rehearsal], bool]
@@ -35,26 +35,26 @@ Settled = Callable[[Rehearsal], bool]
 class Fault:
     """One fault.
 
-    ``reddens`` names exactly the items that go red; ``settled`` is waited for after breaking,
-    ``mended`` after healing, each at most ``within_s`` seconds. ``waits_for`` names items without
+    ``expect_fail`` names exactly the items that go red; ``settled`` is waited for after breaking,
+    ``reverted`` after reverting, each at most ``within_s`` seconds. ``waits_for`` names items without
     whose check those are red anyway, so that nothing but their message tells of the fault.
     """
 
     name: str
     title: str
-    reddens: tuple[str, ...]
+    expect_fail: tuple[str, ...]
     area: str
     breaks: Step
     settled: Settled | None = None
     within_s: float = 30.0
     restores: Step | None = None
-    mended: Settled | None = None
+    reverted: Settled | None = None
     waits_for: tuple[str, ...] = ()
 
     def __call__(self, r: Rehearsal) -> None:
         self.breaks(r)
 
-    def heals(self, step: Step) -> Step:
+    def revert(self, step: Step) -> Step:
         """Decorator: the function that puts back what the fault broke."""
         self.restores = step
         return step
@@ -66,10 +66,10 @@ _registry: dict[str, Fault] = {}
 def fault(
     name: str,
     *,
-    reddens: Sequence[str],
+    expect_fail: Sequence[str],
     title: str,
     settled: Settled | None = None,
-    mended: Settled | None = None,
+    reverted: Settled | None = None,
     within_s: float = 30.0,
     waits_for: Sequence[str] = (),
 ) -> Callable[[Step], Fault]:
@@ -81,13 +81,21 @@ def fault(
     def register(step: Step) -> Fault:
         if name in _registry:
             raise RehearsalError(f"The fault {name!r} is defined twice.")
-        if not reddens:
+        if not expect_fail:
             raise RehearsalError(f"The fault {name!r} names no item that it reddens.")
         area = step.__module__.rpartition(".")[2]
         made = Fault(
-            name, title, tuple(reddens), area, step, settled, within_s, None, mended,
+            name,
+            title,
+            tuple(expect_fail),
+            area,
+            step,
+            settled,
+            within_s,
+            None,
+            reverted,
             tuple(waits_for),
-        )  # fmt: skip
+        )
         _registry[name] = made
         return made
 
@@ -96,11 +104,11 @@ def fault(
 
 @cache
 def _load() -> None:
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
+        importlib.import_module(module.name)
     for one in _registry.values():
         if one.restores is None:
-            raise RehearsalError(f"The fault {one.name!r} has no @{one.name}.heals function.")
+            raise RehearsalError(f"The fault {one.name!r} has no @{one.name}.revert function.")
 
 
 def all_faults() -> dict[str, Fault]:
@@ -131,7 +139,7 @@ def get(name: str) -> Fault:
 
 
 def in_force(r: Rehearsal) -> dict[str, float]:
-    """Names of the faults applied and not yet healed, with the time (Unix seconds) of each."""
+    """Names of the faults applied and not yet reverted, with the time (Unix seconds) of each."""
     return dict(r._read("faults"))
 
 
@@ -139,16 +147,16 @@ def inject(r: Rehearsal, name: str) -> None:
     """Break it and wait until the break shows.
 
     Raises RehearsalError when the fault is in force already, or does not show in time. One that
-    failed half-way counts as in force, so that it can be healed.
+    failed half-way counts as in force, so that it can be reverted.
     """
     one = get(name)
     with r._change("faults") as state:
         if name in state:
             raise RehearsalError(
-                f"The fault {name!r} is in force already; `python -m rehearsal heal {name}` "
+                f"The fault {name!r} is in force already; `python -m rehearsal revert {name}` "
                 "takes it back."
             )
-        # Recorded first: a process killed in the middle leaves a fault that can be healed.
+        # Recorded first: a process killed in the middle leaves a fault that can be reverted.
         state[name] = time.time()
     one.breaks(r)
     if one.settled is not None:
@@ -156,26 +164,26 @@ def inject(r: Rehearsal, name: str) -> None:
         r.wait(f"the fault {name} shows", lambda: settled(r), one.within_s, 0.1)
 
 
-def heal(r: Rehearsal, name: str) -> None:
-    """Put back what the fault broke and wait until it is mended.
+def revert(r: Rehearsal, name: str) -> None:
+    """Put back what the fault broke and wait until it is reverted.
 
     Raises RehearsalError when the fault is not in force.
     """
     one = get(name)
     if name not in in_force(r):
-        raise RehearsalError(f"The fault {name!r} is not in force, so there is nothing to heal.")
+        raise RehearsalError(f"The fault {name!r} is not in force, so there is nothing to revert.")
     assert one.restores is not None
     one.restores(r)
-    if one.mended is not None:
-        mended = one.mended
-        r.wait(f"the fault {name} is mended", lambda: mended(r), one.within_s, 0.1)
+    if one.reverted is not None:
+        reverted = one.reverted
+        r.wait(f"the fault {name} is reverted", lambda: reverted(r), one.within_s, 0.1)
     with r._change("faults") as state:
         state.pop(name, None)
 
 
-def heal_all(r: Rehearsal) -> list[str]:
-    """Heal every fault in force, newest first; their names."""
+def revert_all(r: Rehearsal) -> list[str]:
+    """Revert every fault in force, newest first; their names."""
     names = sorted(in_force(r), key=in_force(r).__getitem__, reverse=True)
     for name in names:
-        heal(r, name)
+        revert(r, name)
     return names

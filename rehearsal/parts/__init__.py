@@ -2,14 +2,14 @@
 
 A part is one process (``Part``) or one piece of work between processes (``Job``). The supervisor
 starts parts side by side as soon as all they need is ready. A module below this package
-exports ``PARTS``, a tuple of instances; ``rehearsal.inventory`` lists the modules.
+exports ``PARTS``, a tuple of instances; ``rehearsal.kernel.inventory`` lists the modules.
 
     class Receiver(Part):
         name = "receiver"
         title = "on-call inbox"
 
         def command(self, r: Rehearsal) -> list[str]:
-            return [sys.executable, "-m", "rehearsal.parts.receiver", str(r.port("receiver"))]
+            return [sys.executable, "-m", "rehearsal.parts.observe.receiver", str(r.port("receiver"))]
 
         def ready(self, r: Rehearsal) -> bool:
             return answers(r.port("receiver"))
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rehearsal.world import Rehearsal
+    from rehearsal.kernel.world import Rehearsal
 
 
 class RehearsalError(Exception):
@@ -56,7 +56,7 @@ class Part:
     title: str = ""
     needs: tuple[str, ...] = ()
     binary: str | None = None
-    """Name in ``rehearsal.binaries``; None where the part is Python of this project."""
+    """Name in ``rehearsal.kernel.binaries``; None where the part is Python of this project."""
     port_names: tuple[str, ...] | None = None
     """Ports shown in the progress and checked before the start; by default the part's name."""
     ready_within_s: float = 60.0

@@ -11,14 +11,14 @@ from golive.launch import Launch, Limits
 from golive.papers import Papers
 from golive.papers.approval import Delegation
 from golive.papers.kinds import VendorSupport
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.contacts import ContactTest
-from golive.probes.iam import AwsGroups
-from golive.probes.launch_tools import Manifest
-from golive.probes.mail import SendingAccount
-from golive.probes.status_page import Member
-from golive.probes.stripe_account import StripeAccount
-from golive.probes.vendors import Portals, left_open
+from golive.probes.money.stripe import StripeAccount
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.people.contacts import ContactTest
+from golive.probes.people.mail import SendingAccount
+from golive.probes.people.vendors import Portals, left_open
+from golive.probes.platform.aws import AwsGroups
+from golive.probes.saas.launch_tools import Manifest
+from golive.probes.saas.status_page import Member
 from golive.roster import Roster, Vendor
 from golive.statements import Vouched
 
@@ -42,8 +42,10 @@ def _reachable(role: str, test: ContactTest, limits: Limits) -> None:
     phones = [c.person.phone for c in people]
     shared = [c.name for c in people if phones.count(c.person.phone) > 1]
     assert none_of("contacts with another's phone number", shared, among=n, of=of)
-    silent, elsewhere = ([t for c in people for t in c.unanswered],
-                         [t for c in people for t in c.from_elsewhere])  # fmt: skip
+    silent, elsewhere = (
+        [t for c in people for t in c.unanswered],
+        [t for c in people for t in c.from_elsewhere],
+    )
     assert none_of("tests that nobody answered", silent, among=2 * n, of="tests")
     assert none_of("tests answered from elsewhere", elsewhere, among=2 * n, of="tests")
     minutes, days = test.minutes(people), test.days(people)
@@ -183,8 +185,9 @@ def _promised(
     shown lately for the very account."""
     assert at_least(f"entries of {ident} on the roster", int(ident in roster.vendors), 1)
     entry = roster.vendors[ident]
-    assert none_of(f"fields of {entry.name} still to fill in", left_open(entry), among=5,
-                   of="fields")  # fmt: skip
+    assert none_of(
+        f"fields of {entry.name} still to fill in", left_open(entry), among=5, of="fields"
+    )
     closed = [c for c in [portals.closed(entry)] if c]
     assert none_of(f"portals of {entry.name} that do not answer", closed, among=1, of="portals")
     assert equal("vendor in its paper", support.vendor, ident)

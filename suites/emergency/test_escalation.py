@@ -18,7 +18,7 @@ from golive.items import item
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import LegalNotice
-from golive.probes.escalation import EscalationDrill
+from golive.probes.people.escalation import EscalationDrill
 from golive.roster import Person, Roster, Vendor
 
 IMPACT, DECISION = "Impact:", "Decision wanted:"

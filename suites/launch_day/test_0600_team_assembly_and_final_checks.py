@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from golive.claims import at_least, each_at_most, holds, none_of, same_set
-from golive.desk import Desk
+from golive.context import Context
 from golive.items import attested
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import LaunchTimeline, WarRoom
-from golive.probes.war_room import Room, TestAlert
+from golive.probes.people.war_room import Room, TestAlert
 from golive.statements import Vouched
 
 
@@ -20,7 +20,7 @@ from golive.statements import Vouched
     "today, or the backup took over from an absent primary by signature",
     each=True,
 )
-def test_everybody_on_the_roster_has_checked_in(vouched: Vouched, desk: Desk) -> None:
+def test_everybody_on_the_roster_has_checked_in(vouched: Vouched, context: Context) -> None:
     """The check-ins of the last hours, each signed with a key of its own, against holders and
     backups of every role on today's roster; takeovers are read from the backups' own check-ins.
 
@@ -31,11 +31,11 @@ def test_everybody_on_the_roster_has_checked_in(vouched: Vouched, desk: Desk) ->
     taken = {s.by: str(s.data.get("takes_over", "")) for s in newest}
     for person, role in taken.items():
         if role:
-            backups = [p.id for p in desk.roster.backups(role)]
+            backups = [p.id for p in context.roster.backups(role)]
             required = f"one of its backups: {', '.join(backups) or 'there is none'}"
             assert holds(f"takeover of {role}", person in backups, f"by {person}", required)
-    absent = {p.id for role in taken.values() if role for p in desk.roster.holders(role)}
-    expected = [p.id for p in desk.team if p.id not in absent]
+    absent = {p.id for role in taken.values() if role for p in context.roster.holders(role)}
+    expected = [p.id for p in context.team if p.id not in absent]
     assert at_least("people on the roster", len(expected), 1)
     assert vouched.by_everyone(expected, "people who have checked in")
 
@@ -76,7 +76,7 @@ def test_the_war_room_hears_an_alert_and_sees_fresh_data(
     papers=("launch-timeline.md",),
 )
 def test_everybody_who_owns_a_phase_confirms_the_timeline(
-    vouched: Vouched, vouched_of: Callable[[str], Vouched], papers: Papers, desk: Desk
+    vouched: Vouched, vouched_of: Callable[[str], Vouched], papers: Papers, context: Context
 ) -> None:
     """The timeline as it lies there, signed this morning by somebody of each role that owns one
     of its blocks; those who signed against the check-ins.
@@ -85,10 +85,10 @@ def test_everybody_who_owns_a_phase_confirms_the_timeline(
     timeline that was edited overnight is put back, or decided on again.
     """
     slots = papers.read(LaunchTimeline).data.slots
-    assert same_set("blocks in the timeline", {s.block for s in slots}, desk.launch_day_blocks)
+    assert same_set("blocks in the timeline", {s.block for s in slots}, context.launch_day_blocks)
     owners = {s.owner for s in slots}
     likely = {r: vouched.in_role(r) for r in owners}
-    asked = [s.statement.by if s else desk.roster.holders(r)[0].id for r, s in likely.items()]
+    asked = [s.statement.by if s else context.roster.holders(r)[0].id for r, s in likely.items()]
     assert vouched.by_everyone(asked, "people who confirmed the timeline")
     here = {s.statement.by for s in vouched_of("T0-0600.1.1").valid}
     absent = sorted(set(asked) - here)

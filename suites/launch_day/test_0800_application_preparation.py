@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from golive.claims import at_least, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested
 from golive.launch import Limits
-from golive.probes.launch_tools import Artefact, DryRun, OperatorRuns
+from golive.probes.saas.launch_tools import Artefact, DryRun, OperatorRuns
 from golive.statements import Vouched
 
 MORNING = ("launch_0600", "launch_0700", "launch_0800")
@@ -22,7 +22,11 @@ MORNING = ("launch_0600", "launch_0700", "launch_0800")
     each=True,
 )
 def test_everybody_knows_the_role_and_may_do_its_steps(
-    vouched: Vouched, desk: Desk, operator_runs: OperatorRuns, env: Environment, limits: Limits
+    vouched: Vouched,
+    context: Context,
+    operator_runs: OperatorRuns,
+    env: Environment,
+    limits: Limits,
 ) -> None:
     """Role cards signed one by one; each launch command run dry as every holder and backup of
     the role that answers for it.
@@ -33,15 +37,16 @@ def test_everybody_knows_the_role_and_may_do_its_steps(
     accountable = env.tools.accountable
     assert at_least("launch commands", len(accountable), limits.launch_commands)
     assert same_set("commands with an accountable role", accountable, env.tools.commands)
-    holders = {c: len(desk.roster.holders(r)) for c, r in accountable.items()}
+    holders = {c: len(context.roster.holders(r)) for c, r in accountable.items()}
     unclear = [f"{c} ({accountable[c]} has {n} holders)" for c, n in holders.items() if n != 1]
-    assert none_of("commands without one accountable person", unclear, among=len(holders),
-                   of="commands")  # fmt: skip
-    alone = [f"{c} ({r})" for c, r in accountable.items() if not desk.roster.backups(r)]
+    assert none_of(
+        "commands without one accountable person", unclear, among=len(holders), of="commands"
+    )
+    alone = [f"{c} ({r})" for c, r in accountable.items() if not context.roster.backups(r)]
     assert none_of("commands without a backup", alone, among=len(accountable), of="commands")
     refused = [f"{run.tool} as {run.operator}: {run.refused}" for run in operator_runs.refused]
     assert none_of("dry runs refused", refused, among=len(operator_runs.runs), of="dry runs")
-    assert vouched.by_everyone([p.id for p in desk.team], "people who signed their role card")
+    assert vouched.by_everyone([p.id for p in context.team], "people who signed their role card")
 
 
 @attested(
@@ -64,8 +69,12 @@ def test_the_emergency_rollback_is_reviewed_and_could_be_done_now(
     confirmation. Who signed an older text reads the current one and signs again.
     """
     done = unconfirmed_rollback
-    assert holds(f"{done.tool} without confirmation", bool(done.refused) and not done.changed,
-                 done.refused or "it went ahead", "refused, and nothing changed")  # fmt: skip
+    assert holds(
+        f"{done.tool} without confirmation",
+        bool(done.refused) and not done.changed,
+        done.refused or "it went ahead",
+        "refused, and nothing changed",
+    )
     dry = emergency_rollback
     assert equal(f"{dry.tool} run dry", dry.refused or "possible", "possible")
     needed = {s.artefact: s.sha256 for s in dry.steps if s.artefact}
@@ -73,8 +82,9 @@ def test_the_emergency_rollback_is_reviewed_and_could_be_done_now(
     previous = env.release.previous_tag
     there = {a.name: a.sha256 for a in stored_artefacts if a.version == previous}
     lacking = [name for name, sha256 in needed.items() if there.get(name) != sha256]
-    assert none_of(f"artefacts of {previous} not in the store", lacking, among=len(needed),
-                   of="artefacts")  # fmt: skip
+    assert none_of(
+        f"artefacts of {previous} not in the store", lacking, among=len(needed), of="artefacts"
+    )
 
 
 @attested(
@@ -84,14 +94,16 @@ def test_the_emergency_rollback_is_reviewed_and_could_be_done_now(
     "since 08:00",
     by=("technical_lead", "executive_team"),
 )
-def test_everything_of_the_launch_morning_holds(deliverables: Deliverables, desk: Desk) -> None:
+def test_everything_of_the_launch_morning_holds(
+    deliverables: Deliverables, context: Context
+) -> None:
     """The newest verdicts of all other items from 06:00 to 09:00, as fresh as launch.toml lets
     each be; that the launch is authorised.
 
     Remedy: run what is missing or too old and mend what is red; then both sign again, since a
     later red verdict voids what was said before.
     """
-    morning = [i for b in MORNING for i in desk.ids_of(b) if i != "T0-0800.3.5"]
+    morning = [i for b in MORNING for i in context.ids_of(b) if i != "T0-0800.3.5"]
     assert at_least("items of the launch morning", len(morning), 44)
     for claim in deliverables.resting("T0-0800.3.5", (*morning, "D-1.2.1")):
         assert claim

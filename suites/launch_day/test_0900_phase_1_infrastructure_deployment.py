@@ -32,8 +32,11 @@ def test_four_leads_voted_go_after_phase_1_was_looked_at(
     ):
         assert claim
     votes = {role: s.statement for role, s in vouched.chosen.items()}
-    against = sorted(f"{role}: {s.data.get('vote')} by {s.by}" for role, s in votes.items()
-                     if s.data.get("vote") != "go")  # fmt: skip
+    against = sorted(
+        f"{role}: {s.data.get('vote')} by {s.by}"
+        for role, s in votes.items()
+        if s.data.get("vote") != "go"
+    )
     # Whoever has not voted yet is waited for.
     assert none_of("votes other than go", against, among=len(votes), of="votes", may_be_empty=True)
 

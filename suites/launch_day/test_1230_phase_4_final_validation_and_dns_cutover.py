@@ -17,17 +17,17 @@ from golive.claims import (
     none_of,
     same_set,
 )
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import WarRoom
 from golive.papers.messages import Announcement, CommunicationPlan, Message, plain, unsaid
-from golive.probes.answers import Answers
-from golive.probes.mail import Delivery
-from golive.probes.pages import Link
+from golive.probes.people.mail import Delivery
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.statements import Vouched
 from golive.verdicts import Verdict
 
@@ -53,11 +53,15 @@ def _approved(papers: Papers, sent: Paper[Message], candidate: str) -> Iterator[
     yield equal(f"version in {sent.name}", sent.data.version, candidate)
 
 
-def _names_all(papers: Papers, sent: Paper[Message], desk: Desk) -> Iterator[Claim]:
+def _names_all(papers: Papers, sent: Paper[Message], context: Context) -> Iterator[Claim]:
     """That the team reads of version, time of the cutover, war room and whom to escalate to."""
     announced = papers.read(Announcement, sent.data.approved_text).data
-    first = [p for lv in desk.roster.escalation[:1] for r in lv.roles
-             for p in desk.roster.holders(r)]  # fmt: skip
+    first = [
+        p
+        for lv in context.roster.escalation[:1]
+        for r in lv.roles
+        for p in context.roster.holders(r)
+    ]
     yield at_least("people of the first level of escalation", len(first), 1)
     facts = [announced.version, f"{announced.launches_at:%H:%M}", papers.read(WarRoom).data.bridge]
     lacking = unsaid(sent.body, facts)
@@ -87,10 +91,10 @@ def _after_health(
         yield each_at_most("minutes from the health checks", minutes, most_minutes, "min")
 
 
-def _health_passed(papers: Papers, desk: Desk) -> datetime | None:
+def _health_passed(papers: Papers, context: Context) -> datetime | None:
     """When they first passed after the cutover that the team was told of."""
     cutover = papers.read(Message, TEAM).data.cutover_at
-    found = readiness.looks(desk.reports, desk.environment.name, (HEALTH,))
+    found = readiness.looks(context.reports, context.environment.name, (HEALTH,))
     passed = (x.at for x in found if x.verdicts[HEALTH] is Verdict.PASS)
     return min((at for at in passed if cutover is None or at >= cutover), default=None)
 
@@ -106,7 +110,7 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     papers: Papers,
     message_links: Answers[Link],
     message_deliveries: Answers[Delivery],
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -120,11 +124,11 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     T0-1230.3.1`.
     """
     paper = papers.read(Message, TEAM)
-    for claim in _approved(papers, paper, desk.launch.candidate):
+    for claim in _approved(papers, paper, context.launch.candidate):
         assert claim
-    for claim in _names_all(papers, paper, desk):
+    for claim in _names_all(papers, paper, context):
         assert claim
-    sent, people = paper.data, desk.roster.people
+    sent, people = paper.data, context.roster.people
     missed = sorted(set(people) - set(sent.to))
     assert none_of("people on the roster who were not told", missed, among=len(people), of="people")
     assert _late_enough(papers, {TEAM: sent.sent_at}, limits.health_check_minutes)
@@ -133,11 +137,11 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     assert none_of("links that do not answer", gone, among=len(there), of="links")
     if sent.mail_id:
         [told] = message_deliveries.of([sent.mail_id]).values()
-        astray = told.missed(people[p].email for p in sent.to if p in people)
-        assert none_of("mails not delivered", astray, among=len(sent.to), of="mails")
+        misrouted = told.missed(people[p].email for p in sent.to if p in people)
+        assert none_of("mails not delivered", misrouted, among=len(sent.to), of="mails")
     for claim in deliverables.resting("T0-1230.3.1", (HEALTH,)):
         assert claim
-    passed_at = _health_passed(papers, desk)
+    passed_at = _health_passed(papers, context)
     for claim in _after_health(passed_at, {TEAM: sent.sent_at}, limits.announced_minutes):
         assert claim
 
@@ -153,7 +157,7 @@ def test_every_channel_has_the_approved_post_and_it_leads_to_production(
     papers: Papers,
     message_links: Answers[Link],
     env: Environment,
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -167,7 +171,7 @@ def test_every_channel_has_the_approved_post_and_it_leads_to_production(
     T0-1230.3.3`.
     """
     paper = papers.read(Message, SOCIAL)
-    for claim in _approved(papers, paper, desk.launch.candidate):
+    for claim in _approved(papers, paper, context.launch.candidate):
         assert claim
     posts = paper.data.posts
     approved = papers.read(Announcement, paper.data.approved_text)
@@ -182,13 +186,13 @@ def test_every_channel_has_the_approved_post_and_it_leads_to_production(
     bare = [p.address for p in posts if p.link not in found[p.address].links]
     assert none_of("posts without the link listed", bare, among=len(posts), of="posts")
     ends = message_links.of(p.link for p in posts).values()
-    astray = [p for p in ends if not p.is_at(env.edge.hosts)]
-    assert none_of("links that do not end in production", astray, among=len(ends), of="links")
+    misrouted = [p for p in ends if not p.is_at(env.edge.hosts)]
+    assert none_of("links that do not end in production", misrouted, among=len(ends), of="links")
     untagged = [p for p in ends if not parse_qs(urlsplit(p.final_url).query).get("utm_campaign")]
     assert none_of("links without their campaign tag", untagged, among=len(ends), of="links")
     for claim in deliverables.resting("T0-1230.3.3", (HEALTH,)):
         assert claim
-    for claim in _after_health(_health_passed(papers, desk), times, None):
+    for claim in _after_health(_health_passed(papers, context), times, None):
         assert claim
 
 
@@ -205,7 +209,7 @@ def test_the_press_got_the_approved_release_or_it_was_agreed_that_it_gets_none(
     env: Environment,
     vouched: Vouched,
     vouched_of: Callable[[str], Vouched],
-    desk: Desk,
+    context: Context,
     limits: Limits,
 ) -> None:
     """The release as it was sent: its text against the approved one and that against the digest
@@ -224,7 +228,7 @@ def test_the_press_got_the_approved_release_or_it_was_agreed_that_it_gets_none(
             assert claim
         return
     paper = papers.read(Message, PRESS)
-    for claim in _approved(papers, paper, desk.launch.candidate):
+    for claim in _approved(papers, paper, context.launch.candidate):
         assert claim
     release, plan = paper.data, papers.read(CommunicationPlan).data
     planned = plan.of(release.approved_text)
@@ -233,17 +237,26 @@ def test_the_press_got_the_approved_release_or_it_was_agreed_that_it_gets_none(
     assert equal("outlets that got it", len(release.outlets), planned.recipients)
     figures = papers.read(Announcement, release.approved_text).data.figures
     absent = unsaid(paper.body, [f"{value:,.10g}" for value in figures.values()])
-    assert none_of("approved figures not in the text", absent, among=len(figures),
-                   of="approved figures", may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "approved figures not in the text",
+        absent,
+        among=len(figures),
+        of="approved figures",
+        may_be_empty=True,
+    )
     assert _late_enough(papers, {PRESS: release.sent_at}, limits.health_check_minutes)
     ends = message_links.of(release.links).values()
-    astray = [p for p in ends if not p.is_at(env.edge.hosts)]
-    assert none_of("links that do not end in production", astray, among=len(ends), of="links")
+    misrouted = [p for p in ends if not p.is_at(env.edge.hosts)]
+    assert none_of("links that do not end in production", misrouted, among=len(ends), of="links")
     if vouched.counted:
-        other = [s.statement.by for s in vouched.counted
-                 if paper.sha256 not in {e.sha256 for e in s.statement.evidence}]  # fmt: skip
-        assert none_of("people who signed another release", other, among=len(vouched.counted),
-                       of="people")  # fmt: skip
+        other = [
+            s.statement.by
+            for s in vouched.counted
+            if paper.sha256 not in {e.sha256 for e in s.statement.evidence}
+        ]
+        assert none_of(
+            "people who signed another release", other, among=len(vouched.counted), of="people"
+        )
 
 
 def _no_press(agreed: Vouched, authorised: Vouched) -> Iterator[Claim]:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from golive import findings, readiness
 from golive.claims import Claim, at_least, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested
 from golive.launch import Limits
@@ -25,12 +25,12 @@ from golive.papers.aftermath import (
 from golive.papers.approval import BusinessCase
 from golive.papers.kinds import RiskRegister, Stakeholders
 from golive.papers.messages import Figure, MediaLog, Message, personal_data, unsaid
-from golive.probes.answers import Answers
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.mail import Delivery
-from golive.probes.pages import Link
-from golive.probes.told import Arrival, Arrivals
-from golive.probes.tracker import Issues
+from golive.probes.people.announcements import Arrival, Arrivals
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.people.mail import Delivery
+from golive.probes.saas.tracker import Issues
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.statements import Vouched
 from golive.verdicts import Verdict
 
@@ -49,8 +49,11 @@ AGREE = ("product_manager", "executive_team")
 def _quoted(figures: Iterable[Figure], measured: Mapping[str, float]) -> Iterator[Claim]:
     """That every figure told is the measured one, to as many digits as it shows."""
     told = list(figures)
-    other = [f"{f.metric} {f.value:g}, measured {measured.get(f.metric, 'never')}" for f in told
-             if f.metric not in measured or not f.is_rounded(measured[f.metric])]  # fmt: skip
+    other = [
+        f"{f.metric} {f.value:g}, measured {measured.get(f.metric, 'never')}"
+        for f in told
+        if f.metric not in measured or not f.is_rounded(measured[f.metric])
+    ]
     yield none_of("figures other than measured", other, among=len(told), of="figures")
     vague = [f.metric for f in told if f.sample < 1 or f.window_hours <= 0]
     yield none_of("figures without window or sample", vague, among=len(told), of="figures")
@@ -60,8 +63,9 @@ def _tonight(sent: Message, limits: Limits) -> Claim:
     """That it was sent on this very evening, or the launch's evening a day ago at most."""
     hours = (datetime.now(UTC) - sent.sent_at).total_seconds() / 3600
     required = f"0 to {limits.told_age_h:g}"
-    return holds("hours since it was sent", 0 <= hours <= limits.told_age_h, f"{hours:.1f}",
-                 required)  # fmt: skip
+    return holds(
+        "hours since it was sent", 0 <= hours <= limits.told_age_h, f"{hours:.1f}", required
+    )
 
 
 @attested(
@@ -88,15 +92,23 @@ def test_every_objective_was_judged_by_its_measured_figure(
     twice = [i for i, n in Counter(r.id for r in evaluation.results).items() if n > 1]
     assert none_of("objectives judged twice", twice, among=len(objectives), of="objectives")
     values, results = assessment.values, evaluation.results
-    wrong = [f"{r.id}: {r.value:g}, measured {values.get(m, 'never')} ({m})" for r in results
-             if values.get(m := objectives[r.id].metric) != r.value]  # fmt: skip
+    wrong = [
+        f"{r.id}: {r.value:g}, measured {values.get(m, 'never')} ({m})"
+        for r in results
+        if values.get(m := objectives[r.id].metric) != r.value
+    ]
     assert none_of("figures other than measured", wrong, among=len(results), of="figures")
-    missed = [r.id for r in results
-              if r.result == "met" and objectives[r.id].metric in assessment.missed]  # fmt: skip
+    missed = [
+        r.id for r in results if r.result == "met" and objectives[r.id].metric in assessment.missed
+    ]
     assert none_of("objectives called met though missed", missed, among=len(results), of="results")
     known_at = f"{assessment.assessed_at:%F %T} UTC"
-    assert holds("when it was evaluated", evaluation.evaluated_at >= assessment.assessed_at,
-                 f"{evaluation.evaluated_at:%F %T} UTC", f"after {known_at}")  # fmt: skip
+    assert holds(
+        "when it was evaluated",
+        evaluation.evaluated_at >= assessment.assessed_at,
+        f"{evaluation.evaluated_at:%F %T} UTC",
+        f"after {known_at}",
+    )
     for claim in deliverables.resting("T0-1600.1.5", (ASSESSED,), before=vouched):
         assert claim
 
@@ -109,7 +121,7 @@ def test_every_objective_was_judged_by_its_measured_figure(
     papers=("lessons-learned.md",),
 )
 def test_every_phase_and_grave_issue_has_taught_something(
-    papers: Papers, issues: Issues, desk: Desk
+    papers: Papers, issues: Issues, context: Context
 ) -> None:
     """The lessons against the four phases and the tracker's grave issues of the launch that are
     no drills; their owners against the roster, the issues that they are followed up in against
@@ -120,20 +132,25 @@ def test_every_phase_and_grave_issue_has_taught_something(
     """
     paper = papers.read(LessonsLearned).data
     lessons = paper.lessons
-    assert equal("the day they were written", paper.written_on, desk.today)
+    assert equal("the day they were written", paper.written_on, context.today)
     for claim in findings.canary(issues):
         assert claim
-    grave = [f"#{i.number}" for i in issues.labelled(issues.names.launch)
-             if i.severity in ("critical", "high") and "Drill" not in i.fields]  # fmt: skip
+    grave = [
+        f"#{i.number}"
+        for i in issues.labelled(issues.names.launch)
+        if i.severity in ("critical", "high") and "Drill" not in i.fields
+    ]
     wanted = [*PHASES, *grave]
     bare = sorted(set(wanted) - {lesson.about for lesson in lessons})
-    assert none_of("phases and grave issues without a lesson", bare, among=len(wanted),
-                   of="phases and issues")  # fmt: skip
+    assert none_of(
+        "phases and grave issues without a lesson", bare, among=len(wanted), of="phases and issues"
+    )
     vague = [le.about for le in lessons if not (le.cause.strip() and le.action.strip())]
     assert none_of("lessons without cause or action", vague, among=len(lessons), of="lessons")
-    loose = [f"{le.about}: {le.owner}" for le in lessons if le.owner not in desk.roster.people]
-    assert none_of("lessons without an owner on the roster", loose, among=len(lessons),
-                   of="lessons")  # fmt: skip
+    loose = [f"{le.about}: {le.owner}" for le in lessons if le.owner not in context.roster.people]
+    assert none_of(
+        "lessons without an owner on the roster", loose, among=len(lessons), of="lessons"
+    )
     lost = [f"{le.about}: #{le.issue}" for le in lessons if issues.get(le.issue) is None]
     assert none_of("lessons whose issue does not exist", lost, among=len(lessons), of="lessons")
 
@@ -145,7 +162,7 @@ def test_every_phase_and_grave_issue_has_taught_something(
     each=True,
 )
 def test_every_role_gave_feedback_of_its_own(
-    papers: Papers, vouched: Vouched, issues: Issues, desk: Desk, limits: Limits
+    papers: Papers, vouched: Vouched, issues: Issues, context: Context, limits: Limits
 ) -> None:
     """One paper of each role's holder, signed by that very person; no two alike and none empty;
     the tracker's issue for each high concern.
@@ -154,23 +171,35 @@ def test_every_role_gave_feedback_of_its_own(
     --evidence` with its path; file the issue of the concern that is named.
     """
     given = {f.data.person: f for f in papers.all_of(Feedback)}
-    holders = list(dict.fromkeys(p.id for r in desk.owner_roles for p in desk.roster.holders(r)))
+    holders = list(
+        dict.fromkeys(p.id for r in context.owner_roles for p in context.roster.holders(r))
+    )
     assert at_least("people who have to give feedback", len(holders), limits.feedback_people)
     assert same_set("people who gave feedback", given, holders)
-    texts = {p: " ".join(f"{f.data.went_well} {f.data.to_change}".split()).casefold()
-             for p, f in given.items()}  # fmt: skip
+    texts = {
+        p: " ".join(f"{f.data.went_well} {f.data.to_change}".split()).casefold()
+        for p, f in given.items()
+    }
     often = Counter(texts.values())
     copied = sorted(p for p, text in texts.items() if not text or often[text] > 1)
     assert none_of("feedback that is empty or another's", copied, among=len(given), of="feedback")
     known = {i.number for i in issues.all}
-    loose = [f"{p}: {c.text}" for p, f in given.items() for c in f.data.concerns
-             if c.grade == "high" and c.issue not in known]  # fmt: skip
+    loose = [
+        f"{p}: {c.text}"
+        for p, f in given.items()
+        for c in f.data.concerns
+        if c.grade == "high" and c.issue not in known
+    ]
     assert none_of("high concerns without an issue", loose, among=len(given), of="feedback")
     own = {p: {e.sha256 for e in s.statement.evidence} for p in holders if (s := vouched.of(p))}
     other = sorted(p for p, signed in own.items() if given[p].sha256 not in signed)
-    assert none_of("people who signed something else than their feedback", other,
-                   among=len(own), of="people who have signed",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "people who signed something else than their feedback",
+        other,
+        among=len(own),
+        of="people who have signed",
+        may_be_empty=True,
+    )
     assert vouched.by_everyone(holders, "people who signed their feedback")
 
 
@@ -184,7 +213,7 @@ def test_success_is_announced_only_where_no_technical_criterion_failed(
     papers: Papers,
     message_links: Answers[Link],
     env: Environment,
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -198,38 +227,51 @@ def test_success_is_announced_only_where_no_technical_criterion_failed(
     """
     paper = papers.read(Message, EVERYBODY)
     sent, assessment = paper.data, papers.read(KpiAssessment).data
-    assert equal("the version announced", sent.version, desk.launch.candidate)
-    assert none_of("what the text does not name", unsaid(paper.body, [sent.version]), among=1,
-                   of="versions")  # fmt: skip
-    for claim in _outcome(sent, assessment, desk):
+    assert equal("the version announced", sent.version, context.launch.candidate)
+    assert none_of(
+        "what the text does not name", unsaid(paper.body, [sent.version]), among=1, of="versions"
+    )
+    for claim in _outcome(sent, assessment, context):
         assert claim
     for claim in _quoted(sent.figures, assessment.values):
         assert claim
     absent = unsaid(paper.body, [f"{f.value:,.10g}" for f in sent.figures])
     assert none_of("figures not in the text", absent, among=len(sent.figures), of="figures")
     ends = message_links.of(sent.links).values()
-    astray = [p for p in ends if not p.is_at(env.edge.hosts)]
-    assert none_of("links that do not end in production", astray, among=len(ends), of="links")
+    misrouted = [p for p in ends if not p.is_at(env.edge.hosts)]
+    assert none_of("links that do not end in production", misrouted, among=len(ends), of="links")
     assert _tonight(sent, limits)
     known_at = f"{assessment.assessed_at:%F %T} UTC"
-    assert holds("when it was announced", sent.sent_at >= assessment.assessed_at,
-                 f"{sent.sent_at:%F %T} UTC", f"after {known_at}")  # fmt: skip
+    assert holds(
+        "when it was announced",
+        sent.sent_at >= assessment.assessed_at,
+        f"{sent.sent_at:%F %T} UTC",
+        f"after {known_at}",
+    )
     for claim in deliverables.resting("T0-1600.3.1", (CRITERIA,)):
         assert claim
 
 
-def _outcome(sent: Message, assessment: KpiAssessment, desk: Desk) -> Iterator[Claim]:
+def _outcome(sent: Message, assessment: KpiAssessment, context: Context) -> Iterator[Claim]:
     """That an outcome is told, and that it is no success where a technical criterion failed."""
     yield holds("outcome", sent.outcome, sent.outcome, "success, partial success or rolled back")
-    technical = [i for i in desk.ids_of("success_metric") if i.startswith("KT.")]
+    technical = [i for i in context.ids_of("success_metric") if i.startswith("KT.")]
     unknown = [i for i in technical if i not in assessment.values]
     yield none_of("technical criteria not assessed", unknown, among=len(technical), of="criteria")
-    on_record = readiness.newest(desk, technical)
-    red = [i for i in technical if i in assessment.missed
-           or (i in on_record and on_record[i].verdict.verdict is Verdict.FAIL)]  # fmt: skip
+    on_record = readiness.newest(context, technical)
+    red = [
+        i
+        for i in technical
+        if i in assessment.missed
+        or (i in on_record and on_record[i].verdict.verdict is Verdict.FAIL)
+    ]
     told = red if sent.outcome == "success" else []
-    yield none_of("criteria that failed though it was called a success", told,
-                  among=len(technical), of="technical criteria")  # fmt: skip
+    yield none_of(
+        "criteria that failed though it was called a success",
+        told,
+        among=len(technical),
+        of="technical criteria",
+    )
 
 
 @attested(
@@ -241,7 +283,7 @@ def _outcome(sent: Message, assessment: KpiAssessment, desk: Desk) -> Iterator[C
 def test_every_stakeholder_got_an_update_that_is_whole(
     papers: Papers,
     message_deliveries: Answers[Delivery],
-    desk: Desk,
+    context: Context,
     deliverables: Deliverables,
     limits: Limits,
 ) -> None:
@@ -253,13 +295,13 @@ def test_every_stakeholder_got_an_update_that_is_whole(
     Remedy: send the update, whole, to the stakeholder who is named, by another way where mail
     bounced; write message-stakeholders.md as it was sent; then sign `golive attest T0-1600.3.2`.
     """
-    sent, people = papers.read(Message, STAKEHOLDERS).data, desk.roster.people
+    sent, people = papers.read(Message, STAKEHOLDERS).data, context.roster.people
     asked = papers.read(Stakeholders).data.people
     missed = sorted(set(asked) - set(sent.to))
     assert none_of("stakeholders not told", missed, among=len(asked), of="stakeholders")
     assert _tonight(sent, limits)
     assert holds("status", sent.outcome, sent.outcome, "success, partial success or rolled back")
-    metrics = desk.ids_of("success_metric")
+    metrics = context.ids_of("success_metric")
     assert same_set("measures in the table", [f.metric for f in sent.figures], metrics)
     for claim in _quoted(sent.figures, papers.read(KpiAssessment).data.values):
         assert claim
@@ -273,8 +315,8 @@ def test_every_stakeholder_got_an_update_that_is_whole(
     if sent.mail_id:
         [told] = message_deliveries.of([sent.mail_id]).values()
         strangers = [p for p in asked if p not in people]
-        astray = strangers + told.missed(people[p].email for p in asked if p in people)
-        assert none_of("mails not delivered", astray, among=len(asked), of="stakeholders")
+        misrouted = strangers + told.missed(people[p].email for p in asked if p in people)
+        assert none_of("mails not delivered", misrouted, among=len(asked), of="stakeholders")
     for claim in deliverables.resting("T0-1600.3.2", (REVIEWED,)):
         assert claim
 
@@ -287,7 +329,11 @@ def test_every_stakeholder_got_an_update_that_is_whole(
     papers=("message-stand-down.md",),
 )
 def test_everybody_knows_the_result_and_who_watches_tonight(
-    papers: Papers, env: Environment, desk: Desk, launch_calendar: LaunchCalendar, limits: Limits
+    papers: Papers,
+    env: Environment,
+    context: Context,
+    launch_calendar: LaunchCalendar,
+    limits: Limits,
 ) -> None:
     """The message: its addressees against the roster and its support team, its time by the
     launch's clock, its on-call person against the rota at 22:00, its review against the
@@ -297,10 +343,10 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     calendar, and tell everybody again. Write message-stand-down.md as it was sent; then the
     Product Manager signs `golive attest T0-1600.3.3`.
     """
-    sent, people = papers.read(Message, STAND_DOWN).data, desk.roster.people
+    sent, people = papers.read(Message, STAND_DOWN).data, context.roster.people
     missed = sorted(set(people) - set(sent.to))
     assert none_of("people on the roster not told", missed, among=len(people), of="people")
-    support = desk.audience("support")
+    support = context.audience("support")
     unsupported = [p for p in support if p not in sent.to]
     assert none_of("support not told", unsupported, among=len(support), of="support agents")
     assert holds("result", sent.outcome, sent.outcome, "success, partial success or rolled back")
@@ -310,14 +356,23 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     assert at_least("hour at which it was sent", at.hour, limits.evening_from_h, "h")
     night = datetime.combine(at.date(), time(int(limits.night_from_h)), at.tzinfo)
     watch = papers.read(OnCallRota).data.at(night)
-    assert holds(f"who is called first on {night:%F} at {night:%H:%M}", sent.on_call in watch,
-                 sent.on_call, f"as the rota has it: {', '.join(watch) or 'nobody'}")  # fmt: skip
-    tomorrow = desk.launch.due(1)
-    reviews = [e for e in launch_calendar.beginning(env.calendar.review)
-               if e.start.date() == tomorrow]  # fmt: skip
+    assert holds(
+        f"who is called first on {night:%F} at {night:%H:%M}",
+        sent.on_call in watch,
+        sent.on_call,
+        f"as the rota has it: {', '.join(watch) or 'nobody'}",
+    )
+    tomorrow = context.launch.due(1)
+    reviews = [
+        e for e in launch_calendar.beginning(env.calendar.review) if e.start.date() == tomorrow
+    ]
     planned = ", ".join(str(e) for e in reviews) or f"none on {tomorrow}"
-    assert holds("review told", sent.review_at in [e.start for e in reviews], sent.review_at,
-                 f"as the calendar has it: {planned}")  # fmt: skip
+    assert holds(
+        "review told",
+        sent.review_at in [e.start for e in reviews],
+        sent.review_at,
+        f"as the calendar has it: {planned}",
+    )
 
 
 @attested(
@@ -328,7 +383,7 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     papers=("message-customer-figures.md", "kpi-assessment.md"),
 )
 def test_customer_figures_are_the_measured_ones_and_name_no_customer(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The file as it was shared: who got it against the roster, its figures against the
     assessment of the measures of success, and whether its text has what reads like a mail
@@ -343,16 +398,17 @@ def test_customer_figures_are_the_measured_ones_and_name_no_customer(
     paper = papers.read(Message, CUSTOMERS)
     sent = paper.data
     for audience in ("support", "management"):
-        group = desk.audience(audience)
+        group = context.audience(audience)
         missed = [p for p in group if p not in sent.to]
         assert none_of(f"{audience} not told", missed, among=len(group), of="people")
     assert at_least("figures", len(sent.figures), limits.customer_figures)
     lacking = sorted(set(CUSTOMER_METRICS) - {f.metric for f in sent.figures})
-    assert none_of("customer figures not shared", lacking, among=len(CUSTOMER_METRICS),
-                   of="figures")  # fmt: skip
+    assert none_of(
+        "customer figures not shared", lacking, among=len(CUSTOMER_METRICS), of="figures"
+    )
     for claim in _quoted(sent.figures, papers.read(KpiAssessment).data.values):
         assert claim
-    told = personal_data(paper.text, {p.name for p in desk.roster.people.values()})
+    told = personal_data(paper.text, {p.name for p in context.roster.people.values()})
     assert none_of("personal data", told, among=len(paper.text.splitlines()), of="lines")
     assert _tonight(sent, limits)
 
@@ -365,7 +421,7 @@ def test_customer_figures_are_the_measured_ones_and_name_no_customer(
     papers=("media-log.md",),
 )
 def test_every_enquiry_of_the_press_is_answered_and_every_outlet_heard_again(
-    papers: Papers, arrivals: Arrivals, desk: Desk, vouched_of: Callable[[str], Vouched]
+    papers: Papers, arrivals: Arrivals, context: Context, vouched_of: Callable[[str], Vouched]
 ) -> None:
     """The log of enquiries: against the mail that came to the press address since the cutover, as
     the inbox of replies has it, and the release's outlets. Where T0-1230.3.5 says that there is no
@@ -385,9 +441,13 @@ def test_every_enquiry_of_the_press_is_answered_and_every_outlet_heard_again(
         for claim in _no_press(agreed, log, came):
             assert claim
         return
-    assert holds("enquiries on record", log.enquiries or log.none_received, len(log.enquiries),
-                 "some, or none_received: true")  # fmt: skip
-    for claim in _answered(log, came, team.cutover_at, desk):
+    assert holds(
+        "enquiries on record",
+        log.enquiries or log.none_received,
+        len(log.enquiries),
+        "some, or none_received: true",
+    )
+    for claim in _answered(log, came, team.cutover_at, context):
         assert claim
     release = papers.read(Message, RELEASE).data
     again = {f.outlet for f in log.follow_ups if f.sent_at >= release.sent_at}
@@ -404,11 +464,18 @@ def _no_press(agreed: Vouched, log: MediaLog, came: list[Arrival]) -> Iterator[C
     yield same_set("roles that agreed to do no press work", agree, AGREE)
     asked = [f"{e.outlet} at {e.received_at:%F %T} UTC" for e in log.enquiries]
     asked += [f"mail at {r.received_at:%F %T} UTC" for r in came]
-    yield none_of("enquiries though there is no press work", asked, among=len(asked),
-                  of="enquiries", may_be_empty=True)  # fmt: skip
+    yield none_of(
+        "enquiries though there is no press work",
+        asked,
+        among=len(asked),
+        of="enquiries",
+        may_be_empty=True,
+    )
 
 
-def _answered(log: MediaLog, came: list[Arrival], cutover: datetime, desk: Desk) -> Iterator[Claim]:
+def _answered(
+    log: MediaLog, came: list[Arrival], cutover: datetime, context: Context
+) -> Iterator[Claim]:
     """That every mail of the press is on record, and every enquiry answered by one of us."""
     among = len(log.enquiries) + len(came)
     times = [e.received_at for e in log.enquiries]
@@ -419,13 +486,23 @@ def _answered(log: MediaLog, came: list[Arrival], cutover: datetime, desk: Desk)
             unlogged.append(f"mail at {r.received_at:%F %T} UTC")
         else:  # another mail needs an entry of its own
             times.remove(match)
-    yield none_of("enquiries not on record", unlogged, among=among, of="enquiries",
-                  may_be_empty=True)  # fmt: skip
+    yield none_of(
+        "enquiries not on record", unlogged, among=among, of="enquiries", may_be_empty=True
+    )
     early = [e.outlet for e in log.enquiries if e.received_at < cutover]
-    yield none_of("enquiries from before the cutover", early, among=among, of="enquiries",
-                  may_be_empty=True)  # fmt: skip
-    people = desk.roster.people
-    open_ = [f"{e.outlet} ({e.answered_by})" for e in log.enquiries
-             if e.answered_by not in people or e.answered_at < e.received_at]  # fmt: skip
-    yield none_of("enquiries that nobody on the roster answered", open_, among=among,
-                  of="enquiries", may_be_empty=True)  # fmt: skip
+    yield none_of(
+        "enquiries from before the cutover", early, among=among, of="enquiries", may_be_empty=True
+    )
+    people = context.roster.people
+    open_ = [
+        f"{e.outlet} ({e.answered_by})"
+        for e in log.enquiries
+        if e.answered_by not in people or e.answered_at < e.received_at
+    ]
+    yield none_of(
+        "enquiries that nobody on the roster answered",
+        open_,
+        among=among,
+        of="enquiries",
+        may_be_empty=True,
+    )

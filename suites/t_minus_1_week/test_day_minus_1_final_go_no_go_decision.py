@@ -9,15 +9,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Basis, Deliverables, Write, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import EmergencyRunbook, GoNoGo, RiskRegister
-from golive.probes.authorisation import Authorisation
-from golive.probes.launch_tools import Artefact, AuditEvent, Manifest
+from golive.probes.people.authorisation import Authorisation
+from golive.probes.saas.launch_tools import Artefact, AuditEvent, Manifest
 from golive.reports import pages
 from golive.reports.documents import Content, Table
 from golive.statements import Statement, Vouched
@@ -40,7 +40,9 @@ REPORT = "final-status-report.html"
     "present at the go/no-go meeting of the last 24 hours, and nobody held two votes",
     each=True,
 )
-def test_every_primary_role_was_present_or_sent_a_delegate(vouched: Vouched, desk: Desk) -> None:
+def test_every_primary_role_was_present_or_sent_a_delegate(
+    vouched: Vouched, context: Context
+) -> None:
     """One signed presence for each of the five primary roles, by its holder or a backup, and no
     person in two.
 
@@ -50,7 +52,7 @@ def test_every_primary_role_was_present_or_sent_a_delegate(vouched: Vouched, des
     assert vouched.unopposed()
     present = {r: s.statement.by for r, s in vouched.choose(PRIMARY_ROLES).items()}
     absent = [r for r in PRIMARY_ROLES if r not in present]
-    likely = [p.id for r in absent for p in desk.roster.holders(r)]
+    likely = [p.id for r in absent for p in context.roster.holders(r)]
     assert vouched.by_everyone([*present.values(), *likely], "people who were present")
     double = sorted({p for p in present.values() if list(present.values()).count(p) > 1})
     assert none_of("people with two votes", double, among=len(PRIMARY_ROLES), of="roles")
@@ -76,8 +78,12 @@ def test_the_final_status_report_was_presented_as_it_is(
     now = deliverables.digest(REPORT)
     shown = {e.sha256 for s in vouched.counted for e in s.statement.evidence}
     if vouched.counted:
-        assert holds(f"the {REPORT} that was presented", now in shown,
-                     "this one" if now in shown else "another one", "as it is now")  # fmt: skip
+        assert holds(
+            f"the {REPORT} that was presented",
+            now in shown,
+            "this one" if now in shown else "another one",
+            "as it is now",
+        )
 
 
 @attested(
@@ -87,7 +93,7 @@ def test_the_final_status_report_was_presented_as_it_is(
     by=("executive_team",),
     papers=("go-no-go.md",),
 )
-def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
+def test_every_high_risk_is_decided(papers: Papers, context: Context) -> None:
     """The decisions of the meeting against the risks that the register scores high now.
 
     Remedy: decide on the risk that is named, by name; where the register changed after the
@@ -100,16 +106,26 @@ def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
     if high or meeting.risks:
         assert same_set("high risks that are decided", [r.id for r in meeting.risks], high)
     stopped = [r.id for r in meeting.risks if r.decision == "stop"]
-    assert none_of("risks that stop the launch", stopped, among=len(high), of="high risks",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "risks that stop the launch", stopped, among=len(high), of="high risks", may_be_empty=True
+    )
     late = [
         f"{r.id}: {r.owner}, {r.done_by}"
         for r in meeting.risks
         if r.decision == "mitigate"
-        and (r.owner not in desk.roster.people or not r.done_by or r.done_by >= desk.launch.date)
+        and (
+            r.owner not in context.roster.people
+            or not r.done_by
+            or r.done_by >= context.launch.date
+        )
     ]
-    assert none_of("mitigations without owner or done too late", late, among=len(high),
-                   of="high risks", may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "mitigations without owner or done too late",
+        late,
+        among=len(high),
+        of="high risks",
+        may_be_empty=True,
+    )
 
 
 @attested(
@@ -120,7 +136,7 @@ def test_every_high_risk_is_decided(papers: Papers, desk: Desk) -> None:
     papers=("go-no-go.md",),
 )
 def test_one_decision_is_recorded_for_this_candidate(
-    papers: Papers, desk: Desk, vouched: Vouched, release_manifest: Manifest
+    papers: Papers, context: Context, vouched: Vouched, release_manifest: Manifest
 ) -> None:
     """The record of the decision: its reasons, the candidate's commit, the package's digest, and
     no contrary decision, nor one on another package, among the approvals that were signed.
@@ -132,16 +148,31 @@ def test_one_decision_is_recorded_for_this_candidate(
     assert holds("reasons of the decision", record.reasons.strip(), record.reasons, "stated")
     assert equal("commit that was decided on", record.commit, release_manifest.commit)
     package = record.package_sha256
-    assert holds("package that was decided on", re.fullmatch("[0-9a-f]{64}", package),
-                 package or "not named", "its SHA-256")  # fmt: skip
+    assert holds(
+        "package that was decided on",
+        re.fullmatch("[0-9a-f]{64}", package),
+        package or "not named",
+        "its SHA-256",
+    )
     assert vouched.unopposed()
-    said = _decided(desk)
-    contrary = sorted(f"{s.by} as {s.role}" for s in said
-                      if s.data.get("decision") != record.decision)  # fmt: skip
-    assert none_of("contrary decisions", contrary, among=len(said), of="decisions by command",
-                   may_be_empty=True)  # fmt: skip
-    assert none_of("decisions on another package", _astray(record, desk), among=len(said),
-                   of="decisions by command", may_be_empty=True)  # fmt: skip
+    said = _decided(context)
+    contrary = sorted(
+        f"{s.by} as {s.role}" for s in said if s.data.get("decision") != record.decision
+    )
+    assert none_of(
+        "contrary decisions",
+        contrary,
+        among=len(said),
+        of="decisions by command",
+        may_be_empty=True,
+    )
+    assert none_of(
+        "decisions on another package",
+        _astray(record, context),
+        among=len(said),
+        of="decisions by command",
+        may_be_empty=True,
+    )
 
 
 @attested(
@@ -154,7 +185,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     authorisation: Authorisation,
     release_manifest: Manifest,
     stored_artefacts: tuple[Artefact, ...],
-    desk: Desk,
+    context: Context,
     limits: Limits,
 ) -> None:
     """The authorisation that the deploy command will read: its signature by ssh-keygen, its
@@ -166,14 +197,18 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     """
     a = authorisation
     assert equal("the signature of the launch authorisation", a.signature_cause or "valid", "valid")
-    assert equal("the environment it is for", a.environment, desk.environment.name)
-    assert equal("the version it is for", a.version, desk.launch.candidate)
+    assert equal("the environment it is for", a.environment, context.environment.name)
+    assert equal("the version it is for", a.version, context.launch.candidate)
     assert equal("the commit it is for", a.commit, release_manifest.commit)
     there = {x.name: x.sha256 for x in stored_artefacts if x.version == a.version}
     assert at_least("artefacts in the store", len(there), 1)
     other = sorted({n for n in {*there, *a.artefacts} if there.get(n) != a.artefacts.get(n)})
-    assert none_of("artefacts that are not those authorised", other,
-                   among=len({*there, *a.artefacts}), of="artefacts")  # fmt: skip
+    assert none_of(
+        "artefacts that are not those authorised",
+        other,
+        among=len({*there, *a.artefacts}),
+        of="artefacts",
+    )
     assert at_most("launch window", a.window_h, limits.launch_window_h, "h")
     assert equal("deploying with it", a.refusal_with or "possible", "possible")
     for case, refusal in a.refusals.items():
@@ -188,7 +223,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     by=("technical_lead",),
 )
 def test_every_operator_has_tried_the_launch_commands(
-    launch_audit: tuple[AuditEvent, ...], env: Environment, desk: Desk, limits: Limits
+    launch_audit: tuple[AuditEvent, ...], env: Environment, context: Context, limits: Limits
 ) -> None:
     """The record of the launch commands: what each holder and backup of a role that answers for
     one has run dry in the last hours, and with what outcome.
@@ -197,14 +232,20 @@ def test_every_operator_has_tried_the_launch_commands(
     (`golive` does not do it for anybody); what is refused there is mended first.
     """
     operators = {
-        (p.id, c) for c, role in env.tools.accountable.items() for p in desk.roster.entitled(role)
+        (p.id, c)
+        for c, role in env.tools.accountable.items()
+        for p in context.roster.entitled(role)
     }
     assert at_least("operators and their commands", len(operators), limits.launch_commands)
     since = datetime.now(UTC) - timedelta(hours=limits.operator_tried_h)
     tried = {(e.operator, e.tool) for e in launch_audit if e.at >= since and not e.refused}
     lacking = sorted(f"{who}: {command}" for who, command in operators - tried)
-    assert none_of("commands not tried by who may have to run them", lacking,
-                   among=len(operators), of="operators' commands")  # fmt: skip
+    assert none_of(
+        "commands not tried by who may have to run them",
+        lacking,
+        among=len(operators),
+        of="operators' commands",
+    )
 
 
 @attested(
@@ -216,7 +257,7 @@ def test_every_operator_has_tried_the_launch_commands(
     papers=("emergency-runbook.md",),
 )
 def test_a_rollback_may_start_at_once_and_escalates_in_time(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The emergency procedures as they lie there: who may start a rollback, and the times of
     escalation against the roster's.
@@ -225,9 +266,10 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     there and here.
     """
     runbook = papers.read(EmergencyRunbook).data
-    assert equal("whether the Technical Lead may start a rollback",
-                 runbook.technical_lead_may_start, True)  # fmt: skip
-    levels = [lv.from_minutes for lv in desk.roster.escalation if lv.from_minutes]
+    assert equal(
+        "whether the Technical Lead may start a rollback", runbook.technical_lead_may_start, True
+    )
+    levels = [lv.from_minutes for lv in context.roster.escalation if lv.from_minutes]
     assert equal("minutes to each level of escalation", runbook.escalation_minutes, levels)
     wanted = [limits.escalation_2_min, limits.escalation_3_min, limits.escalation_4_min]
     assert equal("minutes that the procedure gives", levels, wanted)
@@ -239,16 +281,16 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     "be available for the hours assigned, and no role lacks both",
     each=True,
 )
-def test_everybody_says_to_be_available_at_launch(vouched: Vouched, desk: Desk) -> None:
+def test_everybody_says_to_be_available_at_launch(vouched: Vouched, context: Context) -> None:
     """Statements of today, each signed with a key of its own, against holders and backups of
     every role; absences in the shared calendar.
 
     Remedy: whoever is missing signs `golive attest D-1.3.5`; who cannot come is replaced in the
     roster, and the new person signs.
     """
-    empty = [r for r in desk.owner_roles if not desk.roster.entitled(r)]
-    assert none_of("roles without anybody", empty, among=len(desk.owner_roles), of="roles")
-    assert vouched.by_everyone([p.id for p in desk.team], "people who are available")
+    empty = [r for r in context.owner_roles if not context.roster.entitled(r)]
+    assert none_of("roles without anybody", empty, among=len(context.owner_roles), of="roles")
+    assert vouched.by_everyone([p.id for p in context.team], "people who are available")
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -290,37 +332,50 @@ def test_the_decision_document_says_what_was_decided(
     )
     basis, made_at = document.basis, document.document.made_at
     votes = [s.statement.made_at for i in basis.rests_on for s in basis.stated(i)]
-    votes += [s.made_at for s in _decided(basis.desk)]
+    votes += [s.made_at for s in _decided(basis.context)]
     late = [f"{at:%F %T}" for at in votes if at > made_at.replace(microsecond=999_999)]
     for claim in document.claims(
         max_age_h=limits.report_age_h,
         extra=[
             # Before anybody has voted, its items are pending, and so is the document.
-            none_of("votes after the document was made", late, among=len(votes), of="votes",
-                    may_be_empty=True),
-            none_of("votes on another package", _astray(record.data, basis.desk),
-                    among=len(votes), of="votes", may_be_empty=True),
+            none_of(
+                "votes after the document was made",
+                late,
+                among=len(votes),
+                of="votes",
+                may_be_empty=True,
+            ),
+            none_of(
+                "votes on another package",
+                _astray(record.data, basis.context),
+                among=len(votes),
+                of="votes",
+                may_be_empty=True,
+            ),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
     copy = kept(document.path)
-    until = _launch_day(basis.desk) + timedelta(days=limits.decision_locked_days)
+    until = _launch_day(basis.context) + timedelta(days=limits.decision_locked_days)
     assert equal(f"versions of {copy.place}", copy.versions, 1)
     locked = copy.locked_until is not None and copy.locked_until.date() >= until
     told = f"{copy.lock or 'none'}, until {copy.locked_until}"
     assert holds(f"lock of {copy.place}", locked, told, f"at least until {until}")
 
 
-def _decided(desk: Desk) -> list[Statement]:
+def _decided(context: Context) -> list[Statement]:
     """What everybody says who decided by command: of each person the decision that stands in each
     role."""
-    return [s.statement for said in desk.statements.votes().values() for s in said]
+    return [s.statement for said in context.statements.votes().values() for s in said]
 
 
-def _astray(record: GoNoGo, desk: Desk) -> list[str]:
+def _astray(record: GoNoGo, context: Context) -> list[str]:
     """Who decided on another package than the record names."""
-    return [f"{s.by} as {s.role}" for s in _decided(desk)
-            if s.about and s.about != record.package_sha256]  # fmt: skip
+    return [
+        f"{s.by} as {s.role}"
+        for s in _decided(context)
+        if s.about and s.about != record.package_sha256
+    ]
 
 
 def _meeting(record: Paper[GoNoGo]) -> Write:
@@ -339,20 +394,33 @@ def _meeting(record: Paper[GoNoGo]) -> Write:
             ["risk register", told.register_sha256],
         ]
         decision += [[f"condition {n}", c] for n, c in enumerate(told.conditions, 1)]
-        votes = [(s, str(s.data.get("decision", told.decision)))
-                 for s in (*signed, *_decided(basis.desk))]  # fmt: skip
+        votes = [
+            (s, str(s.data.get("decision", told.decision)))
+            for s in (*signed, *_decided(basis.context))
+        ]
         return with_tables(
             Table(title="The decision", columns=["what", "as recorded"], rows=decision),
-            Table(title="Who was there", columns=["person", "signed on"],
-                  rows=[[f"{s.by} as {s.role}", pages.moment(s.made_at)] for s in there]),
-            Table(title="Votes", columns=["vote", "decision", "signed on"],
-                  rows=[[f"{s.kind} by {s.by} as {s.role}", d, pages.moment(s.made_at)]
-                        for s, d in votes]),
-            Table(title="Risks", columns=["risk", "decision", "owner", "done by"],
-                  rows=[[r.id, r.decision, r.owner, str(r.done_by or "")] for r in told.risks]),
+            Table(
+                title="Who was there",
+                columns=["person", "signed on"],
+                rows=[[f"{s.by} as {s.role}", pages.moment(s.made_at)] for s in there],
+            ),
+            Table(
+                title="Votes",
+                columns=["vote", "decision", "signed on"],
+                rows=[
+                    [f"{s.kind} by {s.by} as {s.role}", d, pages.moment(s.made_at)]
+                    for s, d in votes
+                ],
+            ),
+            Table(
+                title="Risks",
+                columns=["risk", "decision", "owner", "done by"],
+                rows=[[r.id, r.decision, r.owner, str(r.done_by or "")] for r in told.risks],
+            ),
             inputs={record.name: record.sha256}
             | {f"vote {n}": s.by + s.made_at.isoformat() for n, (s, _) in enumerate(votes)},
-        )(basis)  # fmt: skip
+        )(basis)
 
     return write
 
@@ -371,7 +439,7 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
     """
     a = authorisation
     document = deliverables.of("D-1.D.2", "launch-authorization", ("D-1.2",))
-    day, zone = _launch_day(deliverables.desk), ZoneInfo(env.calendar.time_zone)
+    day, zone = _launch_day(deliverables.context), ZoneInfo(env.calendar.time_zone)
     hours = (limits.authorised_from_h, limits.authorised_until_h)
     opens, closes = (datetime.combine(day, time(int(h)), zone) for h in hours)
     window = [f"{at.astimezone(zone):%F %H:%M}" for at in (a.window_begins_at, a.window_ends_at)]
@@ -379,23 +447,32 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
     for claim in document.claims(
         max_age_h=limits.report_age_h,
         extra=[
-            equal("the signature of the launch authorisation", a.signature_cause or "valid",
-                  "valid"),
-            holds("the launch authorisation", not a.is_revoked,
-                  "taken back" if a.is_revoked else "in force", "in force"),
-            holds("window of the launch authorisation", wide, " to ".join(window),
-                  f"at least {opens:%F %H:%M} to {closes:%H:%M} in {zone}"),
+            equal(
+                "the signature of the launch authorisation", a.signature_cause or "valid", "valid"
+            ),
+            holds(
+                "the launch authorisation",
+                not a.is_revoked,
+                "taken back" if a.is_revoked else "in force",
+                "in force",
+            ),
+            holds(
+                "window of the launch authorisation",
+                wide,
+                " to ".join(window),
+                f"at least {opens:%F %H:%M} to {closes:%H:%M} in {zone}",
+            ),
             equal("deploying with it", a.refusal_with or "possible", "possible"),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
 
 
-def _launch_day(desk: Desk) -> date:
+def _launch_day(context: Context) -> date:
     """The day that is authorised. A rehearsal looks at every item as on its own day, so it is
     tomorrow there."""
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    return tomorrow if desk.environment.kind == "rehearsal" else desk.launch.date
+    return tomorrow if context.environment.kind == "rehearsal" else context.launch.date
 
 
 @derived("D-1.D.3")

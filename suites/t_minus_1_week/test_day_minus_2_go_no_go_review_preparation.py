@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from golive.claims import Claim, at_least, each_at_most, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, manifest_of, tally_of, with_tables
-from golive.desk import Desk
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import RiskBenefit, RiskRegister, Scenarios, Stakeholders
-from golive.probes.flags import Flags
-from golive.probes.launch_tools import LaunchTools
-from golive.probes.tracker import Issues
+from golive.probes.platform.flags import Flags
+from golive.probes.saas.launch_tools import LaunchTools
+from golive.probes.saas.tracker import Issues
 from golive.reports.documents import Figure, Table
 from golive.statements import Vouched
 from golive.verdicts import Pending
@@ -36,8 +36,19 @@ STAKEHOLDER_ROLES = (
 )
 INPUTS = ("go", "conditional", "no-go")
 CHECKLIST = (
-    "D-14", "D-13", "D-12", "D-11", "D-10", "D-9", "D-8", "D-7", "D-6", "D-5", "D-4", "D-3",
-)  # fmt: skip
+    "D-14",
+    "D-13",
+    "D-12",
+    "D-11",
+    "D-10",
+    "D-9",
+    "D-8",
+    "D-7",
+    "D-6",
+    "D-5",
+    "D-4",
+    "D-3",
+)
 """Everything that has to hold before the decision is prepared."""
 PACKAGED = (
     *("D-14.D", "D-13.D", "D-12.D", "D-11.D", "D-10.D", "D-9.D", "D-8.D", "D-7.D", "D-6.D"),
@@ -54,7 +65,7 @@ PACKAGED = (
     papers=("risk-register.md",),
 )
 def test_every_risk_is_scored_anew_and_covers_what_is_open(
-    papers: Papers, desk: Desk, issues: Issues, limits: Limits
+    papers: Papers, context: Context, issues: Issues, limits: Limits
 ) -> None:
     """The risk register: its areas, owners and dates of scoring; the tracker's accepted issues
     and the waivers in force, each covered by a risk.
@@ -64,14 +75,14 @@ def test_every_risk_is_scored_anew_and_covers_what_is_open(
     """
     risks = papers.read(RiskRegister).data.risks
     assert at_least("risks", len(risks), limits.risks)
-    assert same_set("areas with a risk", {r.area for r in risks}, desk.areas)
-    ages = {r.id: float((desk.today - r.scored_on).days) for r in risks}
+    assert same_set("areas with a risk", {r.area for r in risks}, context.areas)
+    ages = {r.id: float((context.today - r.scored_on).days) for r in risks}
     assert each_at_most("days since a risk was scored", ages, limits.risk_age_days, "days")
-    unowned = [f"{r.id}: {r.owner}" for r in risks if r.owner not in desk.roster.people]
+    unowned = [f"{r.id}: {r.owner}" for r in risks if r.owner not in context.roster.people]
     assert none_of("risks without an owner on the roster", unowned, among=len(risks), of="risks")
     covered = {c for r in risks for c in r.covers}
     known = [i for i in issues.labelled(issues.names.known_issue) if i.is_open]
-    open_ = [f"#{i.number}" for i in known] + desk.statements.exempted()
+    open_ = [f"#{i.number}" for i in known] + context.statements.exempted()
     bare = [o for o in open_ if o not in covered]
     assert none_of("accepted issues and waivers without a risk", bare, among=len(risks), of="risks")
 
@@ -95,8 +106,9 @@ def test_every_high_risk_is_weighed_against_its_benefit(papers: Papers) -> None:
     if high or weighed:
         assert same_set("high risks that are weighed", weighed, high)
     empty = [r.id for r in analysis.risks if not (r.cost and r.benefit and r.net)]
-    assert none_of("risks weighed in part", empty, among=len(weighed), of="high risks",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "risks weighed in part", empty, among=len(weighed), of="high risks", may_be_empty=True
+    )
     delay = analysis.week_of_delay.strip()
     assert holds("what a week of delay costs", delay, delay, "stated")
 
@@ -110,7 +122,7 @@ def test_every_high_risk_is_weighed_against_its_benefit(papers: Papers) -> None:
     papers=("scenarios.md",),
 )
 def test_every_other_course_of_the_day_is_planned(
-    papers: Papers, launch_tools: LaunchTools, flags: Flags, desk: Desk, limits: Limits
+    papers: Papers, launch_tools: LaunchTools, flags: Flags, context: Context, limits: Limits
 ) -> None:
     """The scenarios against those that there have to be; their commands and feature flags against
     those that exist.
@@ -120,8 +132,9 @@ def test_every_other_course_of_the_day_is_planned(
     """
     planned = {s.id: s for s in papers.read(Scenarios).data.scenarios}
     assert same_set("scenarios", planned, SCENARIOS)
-    nobody = [f"{s.id}: {s.decider}" for s in planned.values()
-              if not desk.roster.holders(s.decider)]  # fmt: skip
+    nobody = [
+        f"{s.id}: {s.decider}" for s in planned.values() if not context.roster.holders(s.decider)
+    ]
     assert none_of("scenarios that nobody can decide", nobody, among=len(planned), of="scenarios")
     aborts = {i: s.limit_minutes for i, s in planned.items() if i.startswith("abort")}
     assert each_at_most("minutes to abort a phase", aborts, limits.abort_minutes, "min")
@@ -141,7 +154,7 @@ def test_every_other_course_of_the_day_is_planned(
     each=True,
 )
 def test_every_stakeholder_has_said_go_or_not(
-    papers: Papers, vouched: Vouched, desk: Desk, issues: Issues
+    papers: Papers, vouched: Vouched, context: Context, issues: Issues
 ) -> None:
     """Each stakeholder's own signed input, with a reason; the tracker's issue for each condition.
 
@@ -149,19 +162,22 @@ def test_every_stakeholder_has_said_go_or_not(
     reason=...`; file an issue for the condition that has none.
     """
     asked = papers.read(Stakeholders).data.people
-    lacking = [r for r in STAKEHOLDER_ROLES
-               if not set(asked) & {p.id for p in desk.roster.entitled(r)}]  # fmt: skip
+    lacking = [
+        r for r in STAKEHOLDER_ROLES if not set(asked) & {p.id for p in context.roster.entitled(r)}
+    ]
     assert none_of("roles without a stakeholder", lacking, among=len(STAKEHOLDER_ROLES), of="roles")
     assert vouched.by_everyone(asked, "stakeholders who gave their input")
     inputs = {p: s.statement for p in asked if (s := vouched.of(p))}
     vague = [p for p, s in inputs.items() if s.data.get("input") not in INPUTS or not s.text]
-    assert none_of("inputs that say neither go, conditional nor no-go", vague, among=len(inputs),
-                   of="inputs")  # fmt: skip
+    assert none_of(
+        "inputs that say neither go, conditional nor no-go", vague, among=len(inputs), of="inputs"
+    )
     conditions = {str(c) for s in inputs.values() for c in s.data.get("conditions", [])}
     known = {str(i.number) for i in issues.all if i.owner}
-    astray = sorted(conditions - known)
-    assert none_of("conditions without an issue that somebody owns", astray, among=len(inputs),
-                   of="inputs")  # fmt: skip
+    misrouted = sorted(conditions - known)
+    assert none_of(
+        "conditions without an issue that somebody owns", misrouted, among=len(inputs), of="inputs"
+    )
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -177,8 +193,9 @@ def test_the_checklist_of_days_14_to_3_is_complete(
     Remedy: the review names what is missing, too old or red, with its owner; each is run, stated
     or waived by its owner and a second person.
     """
-    review = deliverables.of("D-2.1.1", "checklist-completion-review", CHECKLIST, tally_of,
-                             signers=())  # fmt: skip
+    review = deliverables.of(
+        "D-2.1.1", "checklist-completion-review", CHECKLIST, tally_of, signers=()
+    )
     assert equal("items it goes through", len(review.basis.rests_on), limits.checklist_items)
     for claim in review.claims():
         assert claim
@@ -233,21 +250,28 @@ def test_the_risk_update_drops_no_risk_in_silence(
     with the reason, and the register is signed anew. Then all who are named read the update anew
     and sign it.
     """
-    desk, now = deliverables.desk, papers.read(RiskRegister)
-    before, high = _register_of_day_minus_5(desk), [r for r in now.data.risks if r.score == "high"]
-    owners = {r.owner: desk.roster.roles_of(r.owner) for r in high if r.owner in desk.roster.people}
+    context, now = deliverables.context, papers.read(RiskRegister)
+    before, high = (
+        _register_of_day_minus_5(context),
+        [r for r in now.data.risks if r.score == "high"],
+    )
+    owners = {
+        r.owner: context.roster.roles_of(r.owner) for r in high if r.owner in context.roster.people
+    }
     document = deliverables.of(
-        "D-2.D.3", "risk-assessment-update", ("D-2.1.3", "D-5.1.4"),
+        "D-2.D.3",
+        "risk-assessment-update",
+        ("D-2.1.3", "D-5.1.4"),
         with_tables(
             _scores(before, now),
             figures=[Figure(name="digest of the risk register", value=now.sha256)],
             inputs={now.name: now.sha256},
         ),
         signers=tuple(dict.fromkeys(["product_manager", *(roles[0] for roles in owners.values())])),
-    )  # fmt: skip
+    )
 
     def judged() -> Iterator[Claim]:
-        signed = _registers_of(desk, "D-2.1.3")
+        signed = _registers_of(context, "D-2.1.3")
         if before is None or not signed:
             raise Pending("no risk register is signed yet for both D-5.1.4 and D-2.1.3: sign it")
         known = len(before.data.risks)
@@ -264,11 +288,11 @@ def test_the_risk_update_drops_no_risk_in_silence(
         assert claim
 
 
-def _registers_of(desk: Desk, item: str) -> list[Paper[RiskRegister]]:
+def _registers_of(context: Context, item: str) -> list[Paper[RiskRegister]]:
     """The risk registers that were signed for an item, newest first, whatever became of the
     register since."""
-    said = (s for s in desk.statements.kept if s.statement.item == item)
-    attested = (desk.statements.check(s) for s in said if s.statement.kind == "attest")
+    said = (s for s in context.statements.kept if s.statement.item == item)
+    attested = (context.statements.check(s) for s in said if s.statement.kind == "attest")
     files = (f for s in attested if s.valid for f in s.evidence)
     return [
         Papers(f.parent).read(RiskRegister, f.name)
@@ -277,9 +301,9 @@ def _registers_of(desk: Desk, item: str) -> list[Paper[RiskRegister]]:
     ]
 
 
-def _register_of_day_minus_5(desk: Desk) -> Paper[RiskRegister] | None:
+def _register_of_day_minus_5(context: Context) -> Paper[RiskRegister] | None:
     """The one that was signed first for D-5.1.4."""
-    return next(reversed(_registers_of(desk, "D-5.1.4")), None)
+    return next(reversed(_registers_of(context, "D-5.1.4")), None)
 
 
 def _scores(before: Paper[RiskRegister] | None, now: Paper[RiskRegister]) -> Table:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from golive.claims import Claim, at_least, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -19,25 +19,29 @@ from golive.papers.kinds import (
     RoleTable,
     WarRoom,
 )
-from golive.probes.answers import Answers
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.launch_tools import LaunchTools, Manifest
-from golive.probes.pages import Link
-from golive.probes.tracker import Issues
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.saas.launch_tools import LaunchTools, Manifest
+from golive.probes.saas.tracker import Issues
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.reports.documents import Figure, Table
 
 LAUNCH_DAY = ("06:00", "17:00")
 
 
-def _attended(briefing: Briefing, desk: Desk, limits: Limits) -> Claim:
+def _attended(briefing: Briefing, context: Context, limits: Limits) -> Claim:
     """That everybody of a briefing's audience was there, or was briefed alone, in time."""
-    day = desk.today
+    day = context.today
     told = briefing.told
     late = {p for p, on in told.items() if not 0 <= (day - on).days <= limits.briefing_age_days}
-    expected = desk.audience(briefing.audience)
+    expected = context.audience(briefing.audience)
     missing = sorted(set(expected) - (set(told) - late))
-    return none_of(f"people of the {briefing.audience} audience not briefed in time", missing,
-                   among=len(expected), of="people")  # fmt: skip
+    return none_of(
+        f"people of the {briefing.audience} audience not briefed in time",
+        missing,
+        among=len(expected),
+        of="people",
+    )
 
 
 @attested(
@@ -50,7 +54,7 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     papers: Papers,
     launch_calendar: LaunchCalendar,
     war_room_bridges: Answers[Link],
-    desk: Desk,
+    context: Context,
     env: Environment,
 ) -> None:
     """The event of the war room in the calendar: its day and hours, its links, who is invited;
@@ -63,7 +67,7 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     found = launch_calendar.titled(env.calendar.war_room)
     assert equal(f"events called {env.calendar.war_room}", len(found), 1)
     event, (starts, ends) = found[0], LAUNCH_DAY
-    assert equal("day of the war room", event.start.date(), desk.launch.date)
+    assert equal("day of the war room", event.start.date(), context.launch.date)
     hours = f"{event.start:%H:%M} to {event.end:%H:%M}"
     whole = f"{event.start:%H:%M}" <= starts and f"{event.end:%H:%M}" >= ends
     assert holds("hours of the war room", whole, hours, f"{starts} to {ends}")
@@ -73,8 +77,8 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     assert none_of("bridges that the event does not name", unnamed, among=len(links), of="bridges")
     dead = [str(page) for page in war_room_bridges.of(links).values() if not page.is_there]
     assert none_of("bridges that do not answer", dead, among=len(links), of="bridges")
-    missing = sorted(p.id for p in desk.team if not event.answer_of(p.email))
-    assert none_of("people who are not invited", missing, among=len(desk.team), of="people")
+    missing = sorted(p.id for p in context.team if not event.answer_of(p.email))
+    assert none_of("people who are not invited", missing, among=len(context.team), of="people")
 
 
 @attested(
@@ -84,27 +88,32 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     "with a complete contact entry",
     papers=("role-table.md",),
 )
-def test_every_hour_of_launch_day_has_a_primary_and_a_backup(papers: Papers, desk: Desk) -> None:
+def test_every_hour_of_launch_day_has_a_primary_and_a_backup(
+    papers: Papers, context: Context
+) -> None:
     """The role table hour by hour from 06:00 to 17:00, against the roster's contact entries.
 
     Remedy: fill the hours named, or the contact entry of the person named; then have the role
     table signed again.
     """
     table = papers.read(RoleTable).data
-    roles = desk.owner_roles
+    roles = context.owner_roles
     gaps = [f"{r}: {g}" for r in roles for g in table.gaps(r, *LAUNCH_DAY)]
     assert none_of("hours without a primary", gaps, among=len(roles), of="roles")
     alone = [f"{s.role} from {s.starts}" for s in table.shifts if s.backup in ("", s.primary)]
-    assert none_of("shifts without a backup of their own", alone, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
-    assert none_of("people in two roles at once", table.double_booked, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
-    known = desk.roster.people
+    assert none_of(
+        "shifts without a backup of their own", alone, among=len(table.shifts), of="shifts"
+    )
+    assert none_of(
+        "people in two roles at once", table.double_booked, among=len(table.shifts), of="shifts"
+    )
+    known = context.roster.people
     unreachable = sorted(
         p for p in table.people if p not in known or not (known[p].phone and known[p].email)
     )
-    assert none_of("people without a complete contact entry", unreachable, among=len(table.people),
-                   of="people")  # fmt: skip
+    assert none_of(
+        "people without a complete contact entry", unreachable, among=len(table.people), of="people"
+    )
 
 
 @attested(
@@ -116,7 +125,7 @@ def test_every_hour_of_launch_day_has_a_primary_and_a_backup(papers: Papers, des
     papers=("launch-procedure.md",),
 )
 def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
-    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+    papers: Papers, launch_tools: LaunchTools, context: Context, limits: Limits
 ) -> None:
     """The procedure's fenced blocks of commands, each run dry, and its check boxes against the
     items of launch day.
@@ -125,7 +134,7 @@ def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
     both leads.
     """
     paper = papers.read(LaunchProcedure)
-    assert equal("version of the launch procedure", paper.data.version, desk.launch.candidate)
+    assert equal("version of the launch procedure", paper.data.version, context.launch.candidate)
     named = {line.split()[0] for block in paper.code for line in block.splitlines() if line.split()}
     assert at_least("commands in the launch procedure", len(named), limits.launch_commands)
     runs = launch_tools.dry_runs
@@ -133,7 +142,7 @@ def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
     assert none_of("commands that do not exist", unknown, among=len(named), of="commands")
     refused = [f"{n}: {runs[n].refused}" for n in sorted(named) if runs[n].refused]
     assert none_of("commands whose dry run is refused", refused, among=len(named), of="commands")
-    day = {i for block in desk.launch_day_blocks for i in desk.ids_of(block)}
+    day = {i for block in context.launch_day_blocks for i in context.ids_of(block)}
     boxes = [line.split()[0] for line in paper.check_boxes if line.split()]
     twice = sorted({b for b in boxes if boxes.count(b) > 1})
     assert none_of("items with two check boxes", twice, among=len(boxes), of="check boxes")
@@ -149,7 +158,7 @@ def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
     papers=("emergency-runbook.md",),
 )
 def test_every_rollback_trigger_can_be_decided_and_acted_on(
-    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+    papers: Papers, launch_tools: LaunchTools, context: Context, limits: Limits
 ) -> None:
     """The runbook's triggers: decider, command, time limit, signal, and the procedure's numbers.
 
@@ -157,21 +166,25 @@ def test_every_rollback_trigger_can_be_decided_and_acted_on(
     """
     runbook = papers.read(EmergencyRunbook).data
     triggers = {t.id: t for t in runbook.triggers}
-    assert same_set("rollback triggers", triggers, desk.ids_of("rollback_trigger"))
+    assert same_set("rollback triggers", triggers, context.ids_of("rollback_trigger"))
     nobody = [
-        f"{t.id}: {t.decider}" for t in runbook.triggers if not desk.roster.holders(t.decider)
+        f"{t.id}: {t.decider}" for t in runbook.triggers if not context.roster.holders(t.decider)
     ]
     assert none_of("triggers that nobody can decide", nobody, among=len(triggers), of="triggers")
-    unknown = [f"{t.id}: {t.command}" for t in runbook.triggers
-               if t.command not in launch_tools.dry_runs]  # fmt: skip
+    unknown = [
+        f"{t.id}: {t.command}" for t in runbook.triggers if t.command not in launch_tools.dry_runs
+    ]
     assert none_of("triggers without a command", unknown, among=len(triggers), of="triggers")
     vague = [t.id for t in runbook.triggers if t.limit_minutes <= 0 or not t.alert.strip()]
-    assert none_of("triggers without time limit or signal", vague, among=len(triggers),
-                   of="triggers")  # fmt: skip
-    assert equal("failing payments that roll back", triggers["RT.3"].threshold,
-                 limits.rollback_payment_percent)  # fmt: skip
-    assert equal("errors that roll back", triggers["RT.2"].threshold,
-                 limits.rollback_error_percent)  # fmt: skip
+    assert none_of(
+        "triggers without time limit or signal", vague, among=len(triggers), of="triggers"
+    )
+    assert equal(
+        "failing payments that roll back",
+        triggers["RT.3"].threshold,
+        limits.rollback_payment_percent,
+    )
+    assert equal("errors that roll back", triggers["RT.2"].threshold, limits.rollback_error_percent)
 
 
 @attested(
@@ -182,7 +195,7 @@ def test_every_rollback_trigger_can_be_decided_and_acted_on(
 )
 def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     papers: Papers,
-    desk: Desk,
+    context: Context,
     release_manifest: Manifest,
     launch_tools: LaunchTools,
     limits: Limits,
@@ -194,12 +207,13 @@ def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     again.
     """
     briefing = papers.read(Briefing, "briefing-technical.md").data
-    assert _attended(briefing, desk, limits)
+    assert _attended(briefing, context, limits)
     assert equal("commit that was presented", briefing.commit, release_manifest.commit)
     assert at_least("commands that were presented", len(briefing.commands), 1)
     unknown = sorted(set(briefing.commands) - set(launch_tools.dry_runs))
-    assert none_of("commands that do not exist", unknown, among=len(briefing.commands),
-                   of="commands")  # fmt: skip
+    assert none_of(
+        "commands that do not exist", unknown, among=len(briefing.commands), of="commands"
+    )
 
 
 @attested(
@@ -210,7 +224,7 @@ def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     papers=("briefing-business.md",),
 )
 def test_the_business_team_knows_the_measures_of_success(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The briefing's attendees against the business people on the roster; the limits that it
     told against the criteria.
@@ -218,12 +232,18 @@ def test_the_business_team_knows_the_measures_of_success(
     Remedy: brief whoever is missing; correct the number that was told otherwise, tell it again.
     """
     briefing = papers.read(Briefing, "briefing-business.md").data
-    assert _attended(briefing, desk, limits)
+    assert _attended(briefing, context, limits)
     limits_of = {m.id: m.limit for m in papers.read(Criteria).data.metrics}
-    assert same_set("measures that were presented", briefing.metrics, desk.ids_of("success_metric"))
+    assert same_set(
+        "measures that were presented", briefing.metrics, context.ids_of("success_metric")
+    )
     other = [f"{i}: {v:g}" for i, v in briefing.metrics.items() if limits_of.get(i) != v]
-    assert none_of("limits told otherwise than in the criteria", other,
-                   among=len(briefing.metrics), of="measures")  # fmt: skip
+    assert none_of(
+        "limits told otherwise than in the criteria",
+        other,
+        among=len(briefing.metrics),
+        of="measures",
+    )
 
 
 @attested(
@@ -235,7 +255,7 @@ def test_the_business_team_knows_the_measures_of_success(
     papers=("briefing-support.md",),
 )
 def test_support_knows_every_open_issue_and_whom_to_call(
-    papers: Papers, desk: Desk, issues: Issues, limits: Limits
+    papers: Papers, context: Context, issues: Issues, limits: Limits
 ) -> None:
     """The briefing's attendees against the support people on the roster; the known issues that it
     told against the tracker's open ones; escalation and time to answer against the procedure.
@@ -243,7 +263,7 @@ def test_support_knows_every_open_issue_and_whom_to_call(
     Remedy: brief whoever is missing, and tell support of the issue that is named.
     """
     briefing = papers.read(Briefing, "briefing-support.md").data
-    assert _attended(briefing, desk, limits)
+    assert _attended(briefing, context, limits)
     still = [i for i in issues.labelled(issues.names.known_issue) if i.is_open]
     listed = {str(i.number) for i in still}
     if listed or briefing.known_issues:
@@ -251,12 +271,17 @@ def test_support_knows_every_open_issue_and_whom_to_call(
         assert same_set("known issues that were presented", told, listed)
     written = {k.number: k.workaround for k in papers.read(KnownIssues).data.issues}
     helpless = [str(i) for i in still if not written.get(i.number, "").strip()]
-    assert none_of("known issues without a workaround", helpless, among=len(issues.all),
-                   of="issues")  # fmt: skip
-    levels = [lv.from_minutes for lv in desk.roster.escalation if lv.from_minutes]
+    assert none_of(
+        "known issues without a workaround", helpless, among=len(issues.all), of="issues"
+    )
+    levels = [lv.from_minutes for lv in context.roster.escalation if lv.from_minutes]
     assert equal("minutes to each level of escalation", briefing.escalation_minutes, levels)
-    assert holds("hours to an answer", briefing.response_hours == limits.support_response_h,
-                 briefing.response_hours, f"{limits.support_response_h:g}")  # fmt: skip
+    assert holds(
+        "hours to an answer",
+        briefing.response_hours == limits.support_response_h,
+        briefing.response_hours,
+        f"{limits.support_response_h:g}",
+    )
 
 
 @attested(
@@ -267,7 +292,7 @@ def test_support_knows_every_open_issue_and_whom_to_call(
     papers=("briefing-management.md",),
 )
 def test_management_was_briefed_on_the_papers_as_they_are(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The briefing's attendees against everybody of escalation level 3; the criteria, risks and
     emergency procedures that it quotes against those that lie there now.
@@ -275,10 +300,10 @@ def test_management_was_briefed_on_the_papers_as_they_are(
     Remedy: brief whoever is missing; a paper that changed since is presented again.
     """
     briefing = papers.read(Briefing, "briefing-management.md").data
-    assert _attended(briefing, desk, limits)
+    assert _attended(briefing, context, limits)
     quoted = ("criteria.md", "risk-register.md", "emergency-runbook.md")
     assert same_set("papers that were presented", briefing.papers, quoted)
-    now = desk.digests(quoted)
+    now = context.digests(quoted)
     changed = [name for name in quoted if briefing.papers[name] != now[name]]
     assert none_of("papers that have changed since", changed, among=len(quoted), of="papers")
 
@@ -289,30 +314,35 @@ def test_management_was_briefed_on_the_papers_as_they_are(
     'signed "none raised", and every question has an answer, who gave it, and a closed issue',
 )
 def test_every_question_of_the_briefings_is_answered(
-    papers: Papers, desk: Desk, issues: Issues
+    papers: Papers, context: Context, issues: Issues
 ) -> None:
     """One log of questions for each briefing, and the tracker's issues labelled as questions.
 
     Remedy: answer what is open and close its issue; write the log that is missing.
     """
     logs = {log.data.audience: log.data for log in papers.all_of(QuestionLog)}
-    assert same_set("briefings with a log of questions", logs, desk.launch.audiences)
+    assert same_set("briefings with a log of questions", logs, context.launch.audiences)
     silent = [a for a, log in logs.items() if not log.questions and not log.none_raised]
     assert none_of("logs that say nothing", silent, among=len(logs), of="logs")
     questions = [q for log in logs.values() for q in log.questions]
     assert at_least("questions on record", len(questions), 1)
-    strangers = sorted({q.answered_by for q in questions} - set(desk.roster.people))
-    assert none_of("questions answered by nobody of the roster", strangers, among=len(questions),
-                   of="questions")  # fmt: skip
+    strangers = sorted({q.answered_by for q in questions} - set(context.roster.people))
+    assert none_of(
+        "questions answered by nobody of the roster",
+        strangers,
+        among=len(questions),
+        of="questions",
+    )
     label = issues.names.question
     assert holds("label for questions", label in issues.labels, label, "there in the tracker")
     asked = issues.labelled(label)
     still = [str(i) for i in asked if i.is_open]
     assert none_of("questions still open", still, among=len(asked), of="issues with that label")
     closed = {i.number for i in asked if not i.is_open}
-    astray = [f"#{q.issue}" for q in questions if q.issue is not None and q.issue not in closed]
-    assert none_of("questions whose issue is not closed", astray, among=len(questions),
-                   of="questions")  # fmt: skip
+    misrouted = [f"#{q.issue}" for q in questions if q.issue is not None and q.issue not in closed]
+    assert none_of(
+        "questions whose issue is not closed", misrouted, among=len(questions), of="questions"
+    )
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -342,18 +372,23 @@ def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers:
     """
     briefings = {b.data.audience: b for b in papers.all_of(Briefing)}
     told = {p: f"{day}, {a}" for a, b in briefings.items() for p, day in b.data.told.items()}
-    roster = sorted(deliverables.desk.roster.people)
+    roster = sorted(deliverables.context.roster.people)
     write = with_tables(
-        Table(title="Who was briefed", columns=["person", "when and with whom"],
-              rows=[[p, told[p]] for p in sorted(told)]),
-        figures=[Figure(name="people on the roster", value=len(roster)),
-                 Figure(name="people who were briefed", value=len(told))],
+        Table(
+            title="Who was briefed",
+            columns=["person", "when and with whom"],
+            rows=[[p, told[p]] for p in sorted(told)],
+        ),
+        figures=[
+            Figure(name="people on the roster", value=len(roster)),
+            Figure(name="people who were briefed", value=len(told)),
+        ],
         inputs={b.name: b.sha256 for b in briefings.values()} | {"roster": ", ".join(roster)},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-3.D.2", "team-briefing-completion", ("D-3.3",), write)
     for claim in document.claims(
         extra=[
-            same_set("briefings", briefings, deliverables.desk.launch.audiences),
+            same_set("briefings", briefings, deliverables.context.launch.audiences),
             same_set("people who were briefed", told, roster),
         ]
     ):

@@ -17,8 +17,8 @@ from golive.claims import (
     none_of,
     same_set,
 )
+from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -37,13 +37,13 @@ from golive.papers.kinds import (
     RoleTable,
 )
 from golive.papers.messages import CommunicationPlan
-from golive.probes.answers import Answers
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.components import Component
-from golive.probes.iam import AwsGroups, AwsUser
-from golive.probes.launch_tools import Manifest
-from golive.probes.sales import Sales
-from golive.probes.status_page import Member
+from golive.probes.money.sales import Sales
+from golive.probes.observe.components import Component
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.platform.aws import AwsGroups, AwsUser
+from golive.probes.saas.launch_tools import Manifest
+from golive.probes.saas.status_page import Member
+from golive.probes.transport.answers import Answers
 from golive.reports.documents import Table
 from golive.statements import Vouched
 
@@ -57,13 +57,18 @@ COUNTED = ("PASS", "FAIL", "UNKNOWN", "PENDING")
 
 
 def _owned(
-    what: str, entries: Iterable[tuple[str, str]], desk: Desk, *, may_be_empty: bool = False
+    what: str, entries: Iterable[tuple[str, str]], context: Context, *, may_be_empty: bool = False
 ) -> Claim:
     """That each of what somebody has to look after is somebody's of the roster."""
     pairs = list(entries)
-    nobodys = [f"{text} ({owner})" for text, owner in pairs if owner not in desk.roster.people]
-    return none_of(f"{what} without an owner on the roster", nobodys, among=len(pairs), of=what,
-                   may_be_empty=may_be_empty)  # fmt: skip
+    nobodys = [f"{text} ({owner})" for text, owner in pairs if owner not in context.roster.people]
+    return none_of(
+        f"{what} without an owner on the roster",
+        nobodys,
+        among=len(pairs),
+        of=what,
+        may_be_empty=may_be_empty,
+    )
 
 
 @attested(
@@ -74,7 +79,7 @@ def _owned(
     papers=("executive-presentation.md",),
 )
 def test_an_executive_saw_the_slides_as_they_lie_there(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The minutes: their date, who was there, the slides by their digest, the counts against what
     was on record at that time, and who does what.
@@ -84,26 +89,35 @@ def test_an_executive_saw_the_slides_as_they_lie_there(
     the minutes again.
     """
     minutes = papers.read(ExecutivePresentation).data
-    days = (desk.today - minutes.held_on).days
-    assert holds("days since the presentation", 0 <= days <= limits.presentation_age_days, days,
-                 f"0 to {limits.presentation_age_days:g}")  # fmt: skip
-    strangers = sorted(set(minutes.attendees) - set(desk.roster.people))
-    assert none_of("attendees not on the roster", strangers, among=len(minutes.attendees),
-                   of="attendees")  # fmt: skip
-    executives = {p.id for p in desk.roster.entitled("executive_team")}
+    days = (context.today - minutes.held_on).days
+    assert holds(
+        "days since the presentation",
+        0 <= days <= limits.presentation_age_days,
+        days,
+        f"0 to {limits.presentation_age_days:g}",
+    )
+    strangers = sorted(set(minutes.attendees) - set(context.roster.people))
+    assert none_of(
+        "attendees not on the roster", strangers, among=len(minutes.attendees), of="attendees"
+    )
+    executives = {p.id for p in context.roster.entitled("executive_team")}
     assert at_least("executives who attended", len(executives & set(minutes.attendees)), 1)
-    slides = desk.digests((minutes.slides,))[minutes.slides]
+    slides = context.digests((minutes.slides,))[minutes.slides]
     assert equal(f"digest of {minutes.slides}", slides, minutes.slides_sha256)
     unsaid = [state for state in COUNTED if state not in minutes.counts]
     assert none_of("states that were not counted", unsaid, among=len(COUNTED), of="states")
-    stored = readiness.counts(desk, minutes.counted_at)
-    wrong = [f"{state}: {n}, on record {stored.get(state, 0)}"
-             for state, n in minutes.counts.items() if n != stored.get(state, 0)]  # fmt: skip
-    assert none_of("counts that differ from the record", wrong, among=len(minutes.counts),
-                   of="counts")  # fmt: skip
+    stored = readiness.counts(context, minutes.counted_at)
+    wrong = [
+        f"{state}: {n}, on record {stored.get(state, 0)}"
+        for state, n in minutes.counts.items()
+        if n != stored.get(state, 0)
+    ]
+    assert none_of(
+        "counts that differ from the record", wrong, among=len(minutes.counts), of="counts"
+    )
     assert at_least("decisions in the minutes", len(minutes.decisions), 1)
     said = [*minutes.decisions, *minutes.open_questions]
-    assert _owned("decisions and questions", ((a.text, a.owner) for a in said), desk)
+    assert _owned("decisions and questions", ((a.text, a.owner) for a in said), context)
 
 
 @attested(
@@ -115,7 +129,7 @@ def test_an_executive_saw_the_slides_as_they_lie_there(
     papers=("architecture.md",),
 )
 def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
-    papers: Papers, running_components: tuple[Component, ...], desk: Desk, limits: Limits
+    papers: Papers, running_components: tuple[Component, ...], context: Context, limits: Limits
 ) -> None:
     """The document's components against what monitoring, balancer, clusters and AWS show now; its
     single points of failure and findings.
@@ -127,21 +141,32 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     running = [c.name for c in running_components]
     assert at_least("components that run", len(running), limits.architecture_components)
     assert same_set("components in the document", [c.name for c in document.components], running)
-    assert equal("the version it is about", document.version, desk.launch.candidate)
+    assert equal("the version it is about", document.version, context.launch.candidate)
     single = document.single_points
     unknown = [s.component for s in single if s.component not in running]
-    assert none_of("single points of failure that do not run", unknown, among=len(single),
-                   of="single points of failure", may_be_empty=True)  # fmt: skip
-    undecided = [s.component for s in single
-                 if not (s.decision.strip() and s.decided_by in desk.roster.people)]  # fmt: skip
-    assert none_of("single points of failure that nobody decided on", undecided,
-                   among=len(single), of="single points of failure",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        "single points of failure that do not run",
+        unknown,
+        among=len(single),
+        of="single points of failure",
+        may_be_empty=True,
+    )
+    undecided = [
+        s.component
+        for s in single
+        if not (s.decision.strip() and s.decided_by in context.roster.people)
+    ]
+    assert none_of(
+        "single points of failure that nobody decided on",
+        undecided,
+        among=len(single),
+        of="single points of failure",
+        may_be_empty=True,
+    )
     found = document.findings
     open_ = [f.title for f in found if f.open and f.severity == "major"]
-    assert none_of("open major findings", open_, among=len(found), of="findings",
-                   may_be_empty=True)  # fmt: skip
-    assert _owned("findings", ((f.title, f.owner) for f in found), desk, may_be_empty=True)
+    assert none_of("open major findings", open_, among=len(found), of="findings", may_be_empty=True)
+    assert _owned("findings", ((f.title, f.owner) for f in found), context, may_be_empty=True)
 
 
 @attested(
@@ -154,7 +179,7 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     papers=("business-case.md",),
 )
 def test_the_business_case_rests_on_what_was_sold(
-    papers: Papers, baseline_sales: Answers[Sales], desk: Desk, limits: Limits
+    papers: Papers, baseline_sales: Answers[Sales], context: Context, limits: Limits
 ) -> None:
     """The baseline against the database's bookings and payments of that week; the goals against
     the criteria.
@@ -162,12 +187,20 @@ def test_the_business_case_rests_on_what_was_sold(
     Remedy: correct the figure or goal that is named; then an executive signs the case again.
     """
     case = papers.read(BusinessCase).data
-    days = (desk.today - case.written_on).days
-    assert holds("days since it was written", 0 <= days <= limits.business_case_age_days, days,
-                 f"0 to {limits.business_case_age_days:g}")  # fmt: skip
+    days = (context.today - case.written_on).days
+    assert holds(
+        "days since it was written",
+        0 <= days <= limits.business_case_age_days,
+        days,
+        f"0 to {limits.business_case_age_days:g}",
+    )
     assert above("cost of the baseline week", case.baseline_cost_cents / 100, 0, case.currency)
-    assert holds('computation of "revenue positive"', case.revenue_positive.strip(),
-                 case.revenue_positive, "stated")  # fmt: skip
+    assert holds(
+        'computation of "revenue positive"',
+        case.revenue_positive.strip(),
+        case.revenue_positive,
+        "stated",
+    )
     [sold] = baseline_sales.of([f"{case.baseline_week}"]).values()
     assert at_least("bookings of the baseline week", sold.bookings, 1)
     assert above("revenue of the baseline week", sold.revenue_cents / 100, 0, case.currency)
@@ -177,7 +210,9 @@ def test_the_business_case_rests_on_what_was_sold(
     }
     assert each_at_most("difference from the database", off, limits.business_case_percent, "%")
     goals = {m.id: m.limit for m in papers.read(Criteria).data.metrics if m.id.startswith("KB.")}
-    assert same_set("goals", case.goals, [i for i in desk.ids_of("success_metric") if "KB." in i])
+    assert same_set(
+        "goals", case.goals, [i for i in context.ids_of("success_metric") if "KB." in i]
+    )
     other = [f"{i}: {goal:g}" for i, goal in case.goals.items() if goals.get(i) != goal]
     assert none_of("goals that are not the criteria's", other, among=len(case.goals), of="goals")
 
@@ -191,7 +226,7 @@ def test_the_business_case_rests_on_what_was_sold(
     papers=("risk-register.md",),
 )
 def test_every_high_risk_of_the_register_has_a_decision(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The register as it lies there: how many risks, and who decided what of the high ones.
 
@@ -202,7 +237,7 @@ def test_every_high_risk_of_the_register_has_a_decision(
     undecided = [
         f"{r.id} ({r.decision or 'no decision'}, {r.decided_by or 'nobody'})"
         for r in risks
-        if r.score == "high" and not (r.decision and r.decided_by in desk.roster.people)
+        if r.score == "high" and not (r.decision and r.decided_by in context.roster.people)
     ]
     assert none_of("high risks that nobody decided on", undecided, among=len(risks), of="risks")
     stopped = [r.id for r in risks if r.decision == "stop"]
@@ -218,7 +253,7 @@ def test_every_high_risk_of_the_register_has_a_decision(
     papers=("final-approval.md",),
 )
 def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
-    papers: Papers, release_manifest: Manifest, vouched: Vouched, desk: Desk
+    papers: Papers, release_manifest: Manifest, vouched: Vouched, context: Context
 ) -> None:
     """The approval's commit against the release manifest, the papers that it names against those
     that lie there, its conditions, and that nobody approved before the reviews.
@@ -227,25 +262,30 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
     they are now, and have all four sign it once the four reviews are stated.
     """
     approval = papers.read(FinalApproval).data
-    assert equal("the version that was approved", approval.version, desk.launch.candidate)
+    assert equal("the version that was approved", approval.version, context.launch.candidate)
     assert equal("the commit that was approved", approval.commit, release_manifest.commit)
     assert at_least("entries of the scope", len(approval.scope), 1)
     assert same_set("papers that were read", approval.documents, REVIEWED)
-    now = desk.digests(REVIEWED)
+    now = context.digests(REVIEWED)
     changed = [n for n in REVIEWED if approval.documents[n] != now[n]]
     assert none_of("papers that have changed since", changed, among=len(REVIEWED), of="papers")
     open_ = [c.text for c in approval.conditions if c.open]
-    assert none_of("open conditions", open_, among=len(approval.conditions), of="conditions",
-                   may_be_empty=True)  # fmt: skip
-    as_it_is = desk.anew()
+    assert none_of(
+        "open conditions", open_, among=len(approval.conditions), of="conditions", may_be_empty=True
+    )
+    as_it_is = context.anew()
     reviews = [as_it_is.vouched(i) for i in REVIEWS]
     for review in reviews:
         review.claims()  # one that is not whole yet is waited for
     last = max(s.statement.made_at for review in reviews for s in review.counted)
     early = [s.statement.by for s in vouched.counted if s.statement.made_at < last]
-    assert none_of(f"approvals before the last review ({last:%F %T} UTC)", early,
-                   among=len(vouched.counted), of="approvals",
-                   may_be_empty=True)  # fmt: skip
+    assert none_of(
+        f"approvals before the last review ({last:%F %T} UTC)",
+        early,
+        among=len(vouched.counted),
+        of="approvals",
+        may_be_empty=True,
+    )
 
 
 @attested(
@@ -259,7 +299,7 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
 def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     vouched: Vouched,
     papers: Papers,
-    desk: Desk,
+    context: Context,
     aws_groups: AwsGroups,
     aws_users: tuple[AwsUser, ...],
     database_operators: tuple[str, ...],
@@ -276,23 +316,31 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     `golive attest D-5.3.2`.
     """
     table = papers.read(RoleTable).data
-    for role in desk.owner_roles:
+    for role in context.owner_roles:
         shifts = [s for s in table.shifts if s.role == role]
-        holders = [p.id for p in desk.roster.holders(role)]
-        backups = [p.id for p in desk.roster.backups(role)]
+        holders = [p.id for p in context.roster.holders(role)]
+        backups = [p.id for p in context.roster.backups(role)]
         assert same_set(f"{role} by the table", {s.primary for s in shifts}, holders)
         assert same_set(f"backup of {role} by the table", {s.backup for s in shifts}, backups)
-    ids = {p.email.lower(): p.id for p in desk.roster.people.values()}
-    has = {what: {ids.get(n.lower(), n) for n in names} for what, names in {
-        **aws_groups.members,
-        "database": database_operators,
-        "status-page": [m.email for m in status_page_members],
-    }.items()}  # fmt: skip
+    ids = {p.email.lower(): p.id for p in context.roster.people.values()}
+    has = {
+        what: {ids.get(n.lower(), n) for n in names}
+        for what, names in {
+            **aws_groups.members,
+            "database": database_operators,
+            "status-page": [m.email for m in status_page_members],
+        }.items()
+    }
     needed = {
-        what: {p for s in table.shifts if what in table.access.get(s.role, []) for p in
-               (s.primary, s.backup)} for what in has
-    }  # fmt: skip
-    named = {what for role in desk.owner_roles for what in table.access.get(role, [])}
+        what: {
+            p
+            for s in table.shifts
+            if what in table.access.get(s.role, [])
+            for p in (s.primary, s.backup)
+        }
+        for what in has
+    }
+    named = {what for role in context.owner_roles for what in table.access.get(role, [])}
     assert same_set("kinds of access in the role table", named, list(has))
     lacking = [f"{p}: {what}" for what in has for p in sorted(needed[what] - has[what])]
     among = sum(map(len, needed.values()))
@@ -305,7 +353,7 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     now = datetime.now(UTC)
     unused = {u.name: u.unused_days(now) for u in aws_users}
     assert each_at_most("last login", unused, limits.login_days, "d ago")
-    assert vouched.by_everyone([p.id for p in desk.team], "people who accepted their role")
+    assert vouched.by_everyone([p.id for p in context.team], "people who accepted their role")
 
 
 @attested(
@@ -317,7 +365,7 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     papers=("emergency-runbook.md",),
 )
 def test_everybody_knows_the_emergency_runbook_as_it_is(
-    papers: Papers, vouched: Vouched, desk: Desk, limits: Limits
+    papers: Papers, vouched: Vouched, context: Context, limits: Limits
 ) -> None:
     """Each person's own signature over the runbook that lies there, with answers to its questions;
     against holders and backups of every role and the support people on the roster.
@@ -327,9 +375,10 @@ def test_everybody_knows_the_emergency_runbook_as_it_is(
     """
     right = [q.answer for q in papers.read(EmergencyRunbook).data.questions]
     assert equal("check questions", len(right), limits.runbook_questions)
-    asked = list(dict.fromkeys([*(p.id for p in desk.team), *desk.audience("support")]))
-    known = {p: _right(s.statement.data.get("answers"), right)
-             for p in asked if (s := vouched.of(p))}  # fmt: skip
+    asked = list(dict.fromkeys([*(p.id for p in context.team), *context.audience("support")]))
+    known = {
+        p: _right(s.statement.data.get("answers"), right) for p in asked if (s := vouched.of(p))
+    }
     if known:
         assert each_at_least("questions answered right", known, limits.runbook_answers)
     assert vouched.by_everyone(asked, "people who know the emergency runbook")
@@ -380,24 +429,28 @@ def test_the_communication_plan_is_ready_to_go_either_way(
     phase on, the size of the audience and the text for a no-go of the message that is named. Then
     read the document anew and sign it.
     """
-    desk, plan = deliverables.desk, papers.read(CommunicationPlan)
+    context, plan = deliverables.context, papers.read(CommunicationPlan)
     messages, n = plan.data.messages, len(plan.data.messages)
     write = with_tables(
-        Table(title="Planned messages", columns=["message", "owner", "leaves", "to"],
-              rows=[[m.id, m.owner, f"{m.send_at:%F %H:%M %z}", m.recipients] for m in messages]),
+        Table(
+            title="Planned messages",
+            columns=["message", "owner", "leaves", "to"],
+            rows=[[m.id, m.owner, f"{m.send_at:%F %H:%M %z}", m.recipients] for m in messages],
+        ),
         inputs={plan.name: plan.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-5.D.2", "communication-plan-execution", ("D-5.2",), write)
     meetings = launch_calendar.titled(env.calendar.go_no_go)
     decided = max((e.end for e in meetings), default=datetime.max.replace(tzinfo=UTC))
-    nobodys = [f"{m.id} ({m.owner})" for m in messages if m.owner not in desk.roster.people]
+    nobodys = [f"{m.id} ({m.owner})" for m in messages if m.owner not in context.roster.people]
     early = [f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages if m.send_at <= decided]
     timeline = papers.read(LaunchTimeline).data
     blocks = [s.block for s in timeline.slots]
     assert holds("the timeline's blocks", ANNOUNCED_FROM in blocks, blocks, ANNOUNCED_FROM)
     begin, end = timeline.span(ANNOUNCED_FROM)
-    astray = [f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages
-              if not begin <= m.send_at <= end]  # fmt: skip
+    misrouted = [
+        f"{m.id} ({m.send_at:%F %H:%M %z})" for m in messages if not begin <= m.send_at <= end
+    ]
     nobody = [m.id for m in messages if m.recipients < 1]
     silent = [m.id for m in messages if not m.no_go_text.strip()]
     for claim in document.claims(
@@ -407,12 +460,16 @@ def test_the_communication_plan_is_ready_to_go_either_way(
             equal(f"events called {env.calendar.go_no_go}", len(meetings), 1),
             none_of("messages without an owner on the roster", nobodys, among=n, of="messages"),
             none_of("messages before the go/no-go", early, among=n, of="messages"),
-            none_of(f"messages not from {begin:%H:%M} to {end:%H:%M} of {begin:%F}", astray,
-                    among=n, of="messages"),
+            none_of(
+                f"messages not from {begin:%H:%M} to {end:%H:%M} of {begin:%F}",
+                misrouted,
+                among=n,
+                of="messages",
+            ),
             none_of("messages to nobody", nobody, among=n, of="messages"),
             none_of("messages without a text for a no-go", silent, among=n, of="messages"),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
 
 
@@ -432,19 +489,22 @@ def test_the_team_is_aligned_role_by_role(
     in which somebody else stands; whoever is named signs `golive attest D-5.3.4`. Then read the
     document anew and sign it.
     """
-    desk, table = deliverables.desk, papers.read(RoleTable)
+    context, table = deliverables.context, papers.read(RoleTable)
     write = with_tables(
-        Table(title="The role table", columns=["role", "primary", "backup"],
-              rows=[[s.role, s.primary, s.backup] for s in table.data.shifts]),
+        Table(
+            title="The role table",
+            columns=["role", "primary", "backup"],
+            rows=[[s.role, s.primary, s.backup] for s in table.data.shifts],
+        ),
         inputs={table.name: table.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-5.D.3", "internal-team-alignment", ("D-5.3",), write)
     known, people = (
-        desk.roster.people,
+        context.roster.people,
         {p for s in table.data.shifts for p in (s.primary, s.backup)},
     )
     rows = {f"{s.role}: {p}" for s in table.data.shifts for p in (s.primary, s.backup)}
-    declared = {f"{r}: {p.id}" for r in desk.owner_roles for p in desk.roster.entitled(r)}
+    declared = {f"{r}: {p.id}" for r in context.owner_roles for p in context.roster.entitled(r)}
     room = launch_calendar.titled(env.calendar.war_room)
     invited = {p for e in room for p in people if p in known and e.answer_of(known[p].email)}
     said = {s.statement.by for s in document.basis.stated("D-5.3.4")}
@@ -452,11 +512,19 @@ def test_the_team_is_aligned_role_by_role(
         max_age_h=limits.alignment_age_h,
         extra=[
             same_set("who has which role by the role table", rows, declared),
-            none_of("people of the role table who are not in the calendar",
-                    sorted(people - invited), among=len(people), of="people"),
-            none_of("people of the role table who do not know the runbook",
-                    sorted(people - said) if said else [], among=len(people), of="people"),
+            none_of(
+                "people of the role table who are not in the calendar",
+                sorted(people - invited),
+                among=len(people),
+                of="people",
+            ),
+            none_of(
+                "people of the role table who do not know the runbook",
+                sorted(people - said) if said else [],
+                among=len(people),
+                of="people",
+            ),
         ],
         not_judged=("that the criteria were delivered to the same people",),
-    ):  # fmt: skip
+    ):
         assert claim

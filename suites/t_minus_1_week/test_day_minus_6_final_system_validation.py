@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from golive import findings
 from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
-from golive.desk import Desk
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import KnownIssues, RiskRegister, RoleTable
-from golive.probes.launch_tools import Manifest
-from golive.probes.tracker import Authors, CheckRuns, Fixes, Issues, PullRequest
+from golive.probes.saas.launch_tools import Manifest
+from golive.probes.saas.tracker import Authors, CheckRuns, Fixes, Issues, PullRequest
 from golive.reports.documents import Figure
 
 
@@ -24,7 +24,7 @@ from golive.reports.documents import Figure
     papers=("known-issues.md",),
 )
 def test_every_issue_that_stays_open_is_known_and_accepted(
-    papers: Papers, issues: Issues, desk: Desk, limits: Limits
+    papers: Papers, issues: Issues, context: Context, limits: Limits
 ) -> None:
     """The register against the tracker's open issues of the milestone, and their severities.
 
@@ -42,13 +42,20 @@ def test_every_issue_that_stays_open_is_known_and_accepted(
         return
     entries = {f"#{e.number}": e for e in register.issues}
     assert same_set("issues in the register", entries, open_)
-    grave = [f"{n} ({e.severity}, in the tracker {open_[n]})" for n, e in entries.items()
-             if {e.severity, open_[n]} - {"medium", "low"}]  # fmt: skip
+    grave = [
+        f"{n} ({e.severity}, in the tracker {open_[n]})"
+        for n, e in entries.items()
+        if {e.severity, open_[n]} - {"medium", "low"}
+    ]
     assert none_of("issues graver than medium", grave, among=len(entries), of="issues")
-    vague = [n for n, e in entries.items()
-             if not e.impact.strip() or e.owner not in desk.roster.people]  # fmt: skip
-    assert none_of("entries without impact, or an owner on the roster", vague, among=len(entries),
-                   of="entries")  # fmt: skip
+    vague = [
+        n
+        for n, e in entries.items()
+        if not e.impact.strip() or e.owner not in context.roster.people
+    ]
+    assert none_of(
+        "entries without impact, or an owner on the roster", vague, among=len(entries), of="entries"
+    )
 
 
 @attested(
@@ -60,7 +67,7 @@ def test_every_issue_that_stays_open_is_known_and_accepted(
     papers=("risk-register.md",),
 )
 def test_the_risk_register_is_current_and_covers_what_is_open(
-    papers: Papers, issues: Issues, desk: Desk, limits: Limits
+    papers: Papers, issues: Issues, context: Context, limits: Limits
 ) -> None:
     """The register's age, risks, owners and reviews; the tracker's known issues and the waivers in
     force, each covered by a risk; when mitigations of high risks are done.
@@ -71,24 +78,37 @@ def test_the_risk_register_is_current_and_covers_what_is_open(
     register = papers.read(RiskRegister).data
     risks = register.risks
     assert at_least("risks", len(risks), limits.risks)
-    days = (desk.today - register.changed_on).days
+    days = (context.today - register.changed_on).days
     assert at_most("days since the register was changed", days, limits.register_age_days)
     holders = papers.read(RoleTable).data.people
-    vague = [r.id for r in risks if not (r.title.strip() and r.mitigation.strip()
-             and r.trigger.strip() and r.owner in holders)]  # fmt: skip
-    assert none_of("risks without mitigation, trigger, or an owner in the role table", vague,
-                   among=len(risks), of="risks")  # fmt: skip
-    late = [f"{r.id}: {r.review_on}" for r in risks if r.review_on < desk.today]
+    vague = [
+        r.id
+        for r in risks
+        if not (
+            r.title.strip() and r.mitigation.strip() and r.trigger.strip() and r.owner in holders
+        )
+    ]
+    assert none_of(
+        "risks without mitigation, trigger, or an owner in the role table",
+        vague,
+        among=len(risks),
+        of="risks",
+    )
+    late = [f"{r.id}: {r.review_on}" for r in risks if r.review_on < context.today]
     assert none_of("reviews that are overdue", late, among=len(risks), of="risks")
     known = [i for i in issues.labelled(issues.names.known_issue) if i.is_open]
     covered = {c for r in risks for c in r.covers}
-    open_ = [f"#{i.number}" for i in known] + desk.statements.exempted()
+    open_ = [f"#{i.number}" for i in known] + context.statements.exempted()
     bare = [o for o in open_ if o not in covered]
     assert none_of("known issues and waivers without a risk", bare, among=len(risks), of="risks")
-    unmet = [r.id for r in risks if r.score == "high"
-             and not (r.mitigated_by and r.mitigated_by < desk.launch.date)]  # fmt: skip
-    assert none_of("high risks not mitigated before the launch", unmet, among=len(risks),
-                   of="risks")  # fmt: skip
+    unmet = [
+        r.id
+        for r in risks
+        if r.score == "high" and not (r.mitigated_by and r.mitigated_by < context.launch.date)
+    ]
+    assert none_of(
+        "high risks not mitigated before the launch", unmet, among=len(risks), of="risks"
+    )
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -173,21 +193,27 @@ def test_the_qa_lead_signs_off_on_everything_that_was_validated(
     signer is an author, whoever else holds or backs up the role reads and signs it.
     """
     document = deliverables.of(
-        "D-6.D.3", "quality-assurance-sign-off", ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2"),
+        "D-6.D.3",
+        "quality-assurance-sign-off",
+        ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2"),
         with_tables(
             figures=[Figure(name=f"commit of {fixes.tag}", value=fixes.commit)],
             inputs={"commit": fixes.commit},
         ),
-    )  # fmt: skip
-    people = deliverables.desk.roster.people
+    )
+    people = deliverables.context.roster.people
     signed = [people[s.signer] for s in document.signatures if s.valid]
     own = [p.name for p in signed if release_authors.has(p.name, p.email)]
     for claim in document.claims(
         max_age_h=limits.test_report_age_h,
         extra=[
             equal(f"commit of {fixes.tag}", fixes.commit, release_manifest.commit),
-            none_of("signers who wrote commits of the release", own,
-                    among=release_authors.commits, of="commits"),
+            none_of(
+                "signers who wrote commits of the release",
+                own,
+                among=release_authors.commits,
+                of="commits",
+            ),
         ],
-    ):  # fmt: skip
+    ):
         assert claim

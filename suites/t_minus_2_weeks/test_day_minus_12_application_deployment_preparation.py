@@ -6,8 +6,8 @@ from golive.claims import equal, same_set
 from golive.deliverables import Deliverables
 from golive.items import derived
 from golive.launch import Limits
-from golive.probes.launch_tools import Artefact, Manifest
-from golive.probes.tracker import Fixes
+from golive.probes.saas.launch_tools import Artefact, Manifest
+from golive.probes.saas.tracker import Fixes
 
 # -- Deliverables ------------------------------------------------------------------------------
 

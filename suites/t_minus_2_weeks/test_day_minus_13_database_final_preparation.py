@@ -17,16 +17,16 @@ from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
-from golive.probes.alerting import BackupAlertDrill
-from golive.probes.backups import PointInTimeDrill, RestoreDrill, WalArchive
-from golive.probes.indexes import Indexes, Plan
-from golive.probes.migrations import CandidateMigrations, MigrationDrill, Rollback
-from golive.probes.monitoring import LockWaitAlert, MigrationWatch
-from golive.probes.pooling import Burst, Pooling
-from golive.probes.rows import unlike
-from golive.probes.s3 import CrossRegionCopy
-from golive.probes.statements import QueryTimes, Statements, TableSizes
-from golive.probes.tables import Integrity, Statistics
+from golive.probes.backup.backups import PointInTimeDrill, RestoreDrill, WalArchive
+from golive.probes.backup.s3 import CrossRegionCopy
+from golive.probes.data.indexes import Indexes, Plan
+from golive.probes.data.migrations import CandidateMigrations, MigrationDrill, Rollback
+from golive.probes.data.pooling import Burst, Pooling
+from golive.probes.data.rows import unlike
+from golive.probes.data.statements import QueryTimes, Statements, TableSizes
+from golive.probes.data.tables import Integrity, Statistics
+from golive.probes.observe.alerting import BackupAlertDrill
+from golive.probes.observe.migration_monitoring import LockWaitAlert, MigrationWatch
 from golive.reports import database
 from golive.reports.documents import NOT_MEASURED
 
@@ -322,10 +322,10 @@ def test_every_backup_failure_reaches_the_person_on_call(
     without = [f"{d.mode} ({d.rule})" for d in drills if not d.rule_loaded]
     assert none_of("failure modes without a loaded rule", without, among=len(drills), of="modes")
     oncall = backup_alert_drill.oncall_receiver
-    astray = [
+    misrouted = [
         f"{d.rule} (to {', '.join(d.routed_to)})" for d in drills if oncall not in d.routed_to
     ]
-    assert none_of(f"rules not routed to {oncall}", astray, among=len(drills), of="rules")
+    assert none_of(f"rules not routed to {oncall}", misrouted, among=len(drills), of="rules")
     on = [d.rule for d in drills if d.firing_before]
     assert none_of("alerts that were on before", on, among=len(drills), of="rules")
     for stage in ("fired", "delivered", "resolved"):
@@ -455,10 +455,10 @@ def test_a_migration_is_watched_and_a_lock_wait_raises_the_alarm(
     broken = [f"{w.rule}: {w.rule_error}" for w in watched if w.rule_error]
     assert none_of("rules that cannot be evaluated", broken, among=len(watched), of="rules")
     oncall = migration_watch.oncall_receiver
-    astray = [
+    misrouted = [
         f"{w.rule} (to {', '.join(w.receivers)})" for w in watched if oncall not in w.receivers
     ]
-    assert none_of(f"rules not routed to {oncall}", astray, among=len(watched), of="rules")
+    assert none_of(f"rules not routed to {oncall}", misrouted, among=len(watched), of="rules")
     run = migration_watch.last_run
     steps = len(run.steps) if run else 0
     assert at_least("steps of the last migration run in its log", steps, 1)

@@ -20,13 +20,13 @@ from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Launch, Limits
-from golive.probes.balancer import BalancedTraffic, BalancerConfig
-from golive.probes.edge import Distribution, EdgeBehaviour
-from golive.probes.encryption import BackupEncryption
-from golive.probes.postgres_cluster import PostgresCluster
-from golive.probes.redis import RedisCluster
-from golive.probes.tls import TlsEstate
-from golive.probes.tracker import Issues
+from golive.probes.backup.encryption import BackupEncryption
+from golive.probes.data.cluster import PostgresCluster
+from golive.probes.data.redis import RedisCluster
+from golive.probes.saas.tracker import Issues
+from golive.probes.traffic.balancer import BalancedTraffic, BalancerConfig
+from golive.probes.traffic.edge import Distribution, EdgeBehaviour
+from golive.probes.traffic.tls import TlsEstate
 
 # --- Infrastructure Health Check ------------------------------------------------------------------
 
@@ -43,12 +43,14 @@ def test_database_cluster_replicates_archives_and_has_room(
     failing archive: run archive_command by hand as the server's user.
     """
     db, nodes, standbys = postgres_cluster, len(postgres_cluster.nodes), env.postgres.standbys
-    assert none_of("nodes that do not answer", db.silent, among=nodes, of="declared nodes")
+    assert none_of("nodes that do not answer", db.no_response, among=nodes, of="declared nodes")
     assert same_set("primary", db.primaries, [env.postgres.primary.name])
     assert same_set("standbys", db.standbys, [n.name for n in standbys])
     assert at_least("standbys", len(db.standbys), limits.database_standbys)
     assert equal("database systems among the nodes", len(db.systems), 1)
-    assert none_of("standbys that do not stream", db.deaf, among=len(standbys), of="standbys")
+    assert none_of(
+        "standbys that do not stream", db.not_streaming, among=len(standbys), of="standbys"
+    )
     assert holds(
         "standbys fed", len(db.feeds) == len(standbys), db.feeds, f"the {len(standbys)} declared"
     )
@@ -76,7 +78,7 @@ def test_redis_cluster_replicates_and_is_guarded(
     replicas, sentinels = len(cache.replicas), len(cache.sentinels)
     policy = env.redis.eviction_policy
     others = cache.of_other_policy(policy)
-    assert none_of("servers that do not answer", cache.silent, among=servers, of="servers")
+    assert none_of("servers that do not answer", cache.no_response, among=servers, of="servers")
     assert holds("masters", len(cache.masters) == 1, cache.masters, "exactly one")
     assert at_least("replicas", replicas, limits.redis_replicas)
     assert same_set("master and replicas", cache.found, [n.name for n in env.redis.nodes])
@@ -172,7 +174,7 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
     assert none_of("undeclared names", tls.undeclared, among=tls.expected, of="names on nodes")
     assert each_at_least("days left", tls.days_left, limits.certificate_days)
     assert none_of("names missing in certificates", tls.misnamed, among=chains, of="chains")
-    assert none_of("chains incomplete or not trusted", tls.doubtful, among=chains, of="chains")
+    assert none_of("chains incomplete or not trusted", tls.unverified, among=chains, of="chains")
     assert none_of("keys under RSA 2048 or P-256", tls.weak_keys, among=keys, of="keys")
     assert none_of("names with two certificates", tls.divided_names, among=chains, of="chains")
     assert none_of("certificate files not served", tls.stale_files, among=chains, of=files)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from golive import findings
 from golive.claims import at_least, each_at_least, equal, holds, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -23,9 +23,9 @@ from golive.papers.kinds import (
     RollbackStep,
     Trigger,
 )
-from golive.probes.calendar import LaunchCalendar
-from golive.probes.launch_tools import LaunchTools
-from golive.probes.tracker import Issues
+from golive.probes.people.calendar import LaunchCalendar
+from golive.probes.saas.launch_tools import LaunchTools
+from golive.probes.saas.tracker import Issues
 from golive.reports.documents import Figure, Table
 from golive.statements import Vouched
 
@@ -39,31 +39,38 @@ PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
     "primary in two roles at the same hour, and all 10 blocks of launch day are covered",
     papers=("role-table.md",),
 )
-def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, desk: Desk) -> None:
+def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, context: Context) -> None:
     """The role table against the roster, the procedure's owners and its blocks of launch day.
 
     Remedy: name who is missing in the role table, and have it signed again.
     """
     table = papers.read(RoleTable).data
-    assert same_set("roles in the role table", {s.role for s in table.shifts}, desk.owner_roles)
-    strangers = sorted(table.people - set(desk.roster.people))
-    assert none_of("people who are not on the roster", strangers, among=len(table.people),
-                   of="people")  # fmt: skip
+    assert same_set("roles in the role table", {s.role for s in table.shifts}, context.owner_roles)
+    strangers = sorted(table.people - set(context.roster.people))
+    assert none_of(
+        "people who are not on the roster", strangers, among=len(table.people), of="people"
+    )
     own = [f"{s.role}: {s.primary}" for s in table.shifts if s.primary == s.backup]
-    assert none_of("shifts whose backup is their primary", own, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
-    astray = [
+    assert none_of(
+        "shifts whose backup is their primary", own, among=len(table.shifts), of="shifts"
+    )
+    misrouted = [
         f"{who} ({s.role})"
         for s in table.shifts
         for who in (s.primary, s.backup)
-        if s.role not in desk.roster.roles_of(who)
+        if s.role not in context.roster.roles_of(who)
     ]
-    assert none_of("people in a role that the roster does not give them", astray,
-                   among=len(table.people), of="people")  # fmt: skip
-    assert none_of("people in two roles at once", table.double_booked, among=len(table.shifts),
-                   of="shifts")  # fmt: skip
+    assert none_of(
+        "people in a role that the roster does not give them",
+        misrouted,
+        among=len(table.people),
+        of="people",
+    )
+    assert none_of(
+        "people in two roles at once", table.double_booked, among=len(table.shifts), of="shifts"
+    )
     slots = papers.read(LaunchTimeline).data.slots
-    assert same_set("blocks of launch day", [s.block for s in slots], desk.launch_day_blocks)
+    assert same_set("blocks of launch day", [s.block for s in slots], context.launch_day_blocks)
     gaps = [
         f"{slot.block}, {slot.owner}: {gap}"
         for slot in slots
@@ -80,7 +87,7 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, desk: D
     papers=("communication-protocol.md",),
 )
 def test_the_communication_protocol_is_whole_and_known(
-    papers: Papers, desk: Desk, vouched: Vouched
+    papers: Papers, context: Context, vouched: Vouched
 ) -> None:
     """The protocol's channels, times, spokesperson and path of decision against the roster.
 
@@ -98,12 +105,13 @@ def test_the_communication_protocol_is_whole_and_known(
     assert same_set("severities with a time of update", list(said.update_minutes), levels)
     never = [s for s, minutes in said.update_minutes.items() if minutes < 1]
     assert none_of("severities without updates", never, among=len(levels), of="severities")
-    known = desk.roster.people
+    known = context.roster.people
     assert holds("spokesperson", said.spokesperson in known, said.spokesperson, "on the roster")
-    unfilled = [r for r in said.decision_path if not desk.roster.holders(r)]
-    assert none_of("roles that decide but nobody holds", unfilled, among=len(said.decision_path),
-                   of="roles")  # fmt: skip
-    holders = [p.id for role in desk.owner_roles for p in desk.roster.holders(role)]
+    unfilled = [r for r in said.decision_path if not context.roster.holders(r)]
+    assert none_of(
+        "roles that decide but nobody holds", unfilled, among=len(said.decision_path), of="roles"
+    )
+    holders = [p.id for role in context.owner_roles for p in context.roster.holders(role)]
     assert vouched.by_everyone(holders, "role holders who know it")
 
 
@@ -114,7 +122,7 @@ def test_the_communication_protocol_is_whole_and_known(
     papers=("emergency-runbook.md",),
 )
 def test_the_emergency_runbook_covers_triggers_and_rollback(
-    papers: Papers, launch_tools: LaunchTools, desk: Desk, limits: Limits
+    papers: Papers, launch_tools: LaunchTools, context: Context, limits: Limits
 ) -> None:
     """The runbook against the procedure's triggers and steps and their numbers, the roster, and
     the dry run of each command that it names.
@@ -124,8 +132,8 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     runbook = papers.read(EmergencyRunbook).data
     triggers = {t.id: t for t in runbook.triggers}
     steps = {s.id: s for s in runbook.steps}
-    assert same_set("triggers in the runbook", triggers, desk.ids_of("rollback_trigger"))
-    assert same_set("steps in the runbook", steps, desk.ids_of("rollback"))
+    assert same_set("triggers in the runbook", triggers, context.ids_of("rollback_trigger"))
+    assert same_set("steps in the runbook", steps, context.ids_of("rollback"))
     for ident, threshold, minutes in (
         ("RT.1", 0, limits.rollback_down_minutes),
         ("RT.2", limits.rollback_error_percent, limits.rollback_error_minutes),
@@ -134,7 +142,7 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
         assert equal(f"threshold of {ident}", triggers[ident].threshold, threshold)
         assert equal(f"minutes of {ident}", triggers[ident].minutes, minutes)
     owners = {s.owner for s in runbook.steps} | {t.decider for t in runbook.triggers}
-    nobody = sorted(r for r in owners if not desk.roster.holders(r))
+    nobody = sorted(r for r in owners if not context.roster.holders(r))
     assert none_of("roles in the runbook that nobody holds", nobody, among=len(owners), of="roles")
     entries: list[RollbackStep | Trigger] = [*steps.values(), *triggers.values()]
     endless = [x.id for x in entries if x.limit_minutes <= 0]
@@ -156,7 +164,7 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     papers=("launch-timeline.md",),
 )
 def test_the_launch_timeline_has_every_block_in_order(
-    papers: Papers, desk: Desk, env: Environment
+    papers: Papers, context: Context, env: Environment
 ) -> None:
     """The timeline against the procedure's blocks, their owners and order, the calendar's time
     zone and the role table.
@@ -164,12 +172,15 @@ def test_the_launch_timeline_has_every_block_in_order(
     Remedy: correct the timeline, and have it signed again.
     """
     timeline = papers.read(LaunchTimeline).data
-    assert equal("date of the timeline", timeline.date, desk.launch.date)
+    assert equal("date of the timeline", timeline.date, context.launch.date)
     noon = datetime.combine(timeline.date, time(12), ZoneInfo(env.calendar.time_zone))
     assert equal("time zone of the timeline", timeline.utc_offset, noon.isoformat()[-6:])
-    assert equal("blocks in the timeline's order", [s.block for s in timeline.slots],
-                 desk.launch_day_blocks)  # fmt: skip
-    owners = {b: desk.owner_of_block(b) for b in desk.launch_day_blocks}
+    assert equal(
+        "blocks in the timeline's order",
+        [s.block for s in timeline.slots],
+        context.launch_day_blocks,
+    )
+    owners = {b: context.owner_of_block(b) for b in context.launch_day_blocks}
     other = [f"{s.block}: {s.owner}" for s in timeline.slots if s.owner != owners[s.block]]
     assert none_of("blocks with another owner", other, among=len(timeline.slots), of="blocks")
     overlaps = [
@@ -246,12 +257,15 @@ def test_the_team_is_confirmed_ready_until_launch_day(
     """
     table = papers.read(RoleTable)
     write = with_tables(
-        Table(title="The role table", columns=["role", "primary", "backup"],
-              rows=[[s.role, s.primary, s.backup] for s in table.data.shifts]),
+        Table(
+            title="The role table",
+            columns=["role", "primary", "backup"],
+            rows=[[s.role, s.primary, s.backup] for s in table.data.shifts],
+        ),
         inputs={table.name: table.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of("D-7.D.3", "team-readiness-confirmation", ("D-7.3", "D-7.4"), write)
-    team = [p.id for p in deliverables.desk.team]
+    team = [p.id for p in deliverables.context.team]
     primaries = {s.primary for s in table.data.shifts}
     known = {s.statement.by for s in document.basis.stated("D-7.4.2")}
     for claim in document.claims(
@@ -259,11 +273,15 @@ def test_the_team_is_confirmed_ready_until_launch_day(
         extra=[
             document.lasting(),
             same_set("people in the role table", table.data.people, team),
-            none_of("primaries who have not acknowledged", sorted(primaries - known) if known else
-                    [], among=len(primaries), of="primaries"),
+            none_of(
+                "primaries who have not acknowledged",
+                sorted(primaries - known) if known else [],
+                among=len(primaries),
+                of="primaries",
+            ),
         ],
         not_judged=("the same people in the replies to the drill",),
-    ):  # fmt: skip
+    ):
         assert claim
 
 
@@ -283,34 +301,52 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     Remedy: run what is missing, too old or red. Move a phase that ends too late; put the SHA-256
     of the timeline as it is into the calendar's events and the launch procedure; whoever signed
     D-7.4.5 over another one signs anew. Then read the document anew and sign it.
-    """  # fmt: skip
+    """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
     left = timeline.data.minutes_left(PHASES)
     events = launch_calendar.beginning(env.calendar.block)
     other = [str(e) for e in events if timeline.sha256 not in e.text]
     write = with_tables(
-        Table(title="Room for a rollback", columns=["phase", "minutes left"],
-              rows=[[phase, minutes] for phase, minutes in left.items()]),
+        Table(
+            title="Room for a rollback",
+            columns=["phase", "minutes left"],
+            rows=[[phase, minutes] for phase, minutes in left.items()],
+        ),
         figures=[Figure(name="digest of the timeline", value=timeline.sha256)],
         inputs={timeline.name: timeline.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of(
         "D-7.D.4", "final-launch-timeline", ("D-7.1", "D-7.2", "D-7.4.5"), write
     )
     signed = document.basis.stated("D-7.4.5")
-    over_another = [s.statement.by for s in signed
-                    if timeline.sha256 not in {e.sha256 for e in s.statement.evidence}]  # fmt: skip
+    over_another = [
+        s.statement.by
+        for s in signed
+        if timeline.sha256 not in {e.sha256 for e in s.statement.evidence}
+    ]
     for claim in document.claims(
         max_age_h=limits.certificate_age_h,
         extra=[
             each_at_least("left of launch day after", left, limits.rollback_room_minutes, "min"),
-            equal(f"timeline that {procedure.name} quotes", procedure.data.timeline_sha256,
-                  timeline.sha256),
-            none_of("statements on D-7.4.5 over another timeline", over_another,
-                    among=len(signed), of="statements", may_be_empty=True),
-            none_of("events with another digest of the timeline", other, among=len(events),
-                    of="events of launch day"),
+            equal(
+                f"timeline that {procedure.name} quotes",
+                procedure.data.timeline_sha256,
+                timeline.sha256,
+            ),
+            none_of(
+                "statements on D-7.4.5 over another timeline",
+                over_another,
+                among=len(signed),
+                of="statements",
+                may_be_empty=True,
+            ),
+            none_of(
+                "events with another digest of the timeline",
+                other,
+                among=len(events),
+                of="events of launch day",
+            ),
         ],
         not_judged=("measured time of every step plus 25 %",),
-    ):  # fmt: skip
+    ):
         assert claim

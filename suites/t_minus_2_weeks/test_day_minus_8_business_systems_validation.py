@@ -6,8 +6,8 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from golive.claims import at_least, each_at_least, equal, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
     papers=("training-scores.md", "support-shifts.md"),
 )
 def test_every_support_agent_is_trained_and_every_shift_has_one(
-    papers: Papers, desk: Desk, limits: Limits
+    papers: Papers, context: Context, limits: Limits
 ) -> None:
     """The score sheet against the support people on the roster, and the shifts of launch week
     against who is on it.
@@ -34,20 +34,25 @@ def test_every_support_agent_is_trained_and_every_shift_has_one(
     Remedy: train whoever is missing or failed the test; put somebody trained on the shift that is
     named. Then sign the sheet again.
     """
-    agents = desk.audience("support")
+    agents = context.audience("support")
     sheet, shifts = papers.read(TrainingScores).data, papers.read(SupportShifts).data.shifts
     trained = {s.agent: s for s in sheet.scores}
-    assert equal("the version trained on", sheet.version, desk.launch.candidate)
+    assert equal("the version trained on", sheet.version, context.launch.candidate)
     assert at_least("support agents on the roster", len(agents), limits.support_agents)
     assert same_set("people who finished the training", trained, agents)
-    ages = {p: (desk.today - t.finished_on).days for p, t in trained.items()}
-    old = [f"{p}: {d} days ago" for p, d in ages.items()
-           if not 0 <= d <= limits.support_training_days]  # fmt: skip
-    assert none_of(f"trained over {limits.support_training_days:g} days ago, or not yet", old,
-                   among=len(ages), of="people")  # fmt: skip
+    ages = {p: (context.today - t.finished_on).days for p, t in trained.items()}
+    old = [
+        f"{p}: {d} days ago" for p, d in ages.items() if not 0 <= d <= limits.support_training_days
+    ]
+    assert none_of(
+        f"trained over {limits.support_training_days:g} days ago, or not yet",
+        old,
+        among=len(ages),
+        of="people",
+    )
     scores = {p: t.percent for p, t in trained.items()}
     assert each_at_least("score in the test", scores, limits.support_training_percent, "%")
-    days = [desk.launch.date + timedelta(n) for n in range(int(limits.support_week_days) + 1)]
+    days = [context.launch.date + timedelta(n) for n in range(int(limits.support_week_days) + 1)]
     begun = {f"{s.starts.date()}" for s in shifts}
     assert same_set("days with a shift", begun, [f"{d}" for d in days])
     bare = [f"{s.starts:%F %H:%M}" for s in shifts if not trained.keys() & set(s.agents)]
@@ -103,21 +108,27 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
     the launch. Name who leads support on the roster; put agents on the hours that are named. Then
     read the document anew and sign it.
     """
-    desk, shifts = deliverables.desk, papers.read(SupportShifts)
-    owners, zone = desk.roster.holders("support_lead"), ZoneInfo(env.calendar.time_zone)
+    context, shifts = deliverables.context, papers.read(SupportShifts)
+    owners, zone = context.roster.holders("support_lead"), ZoneInfo(env.calendar.time_zone)
     hours = (limits.launch_from_h, limits.launch_until_h)
-    opens, closes = (datetime.combine(desk.launch.date, time(int(h)), zone) for h in hours)
+    opens, closes = (datetime.combine(context.launch.date, time(int(h)), zone) for h in hours)
     gaps = _uncovered(shifts.data, opens, closes)
     day = [s for s in shifts.data.shifts if s.starts < closes and s.ends > opens]
     write = with_tables(
-        Table(title="Support on launch day", columns=["from", "until", "who"],
-              rows=[[f"{s.starts:%F %H:%M %z}", f"{s.ends:%F %H:%M %z}", ", ".join(s.agents)]
-                    for s in day]),
-        figures=[Figure(name="owner of support", value=", ".join(p.name for p in owners)),
-                 Figure(name="time to an answer, at most", value=limits.support_response_h,
-                        unit="h")],
+        Table(
+            title="Support on launch day",
+            columns=["from", "until", "who"],
+            rows=[
+                [f"{s.starts:%F %H:%M %z}", f"{s.ends:%F %H:%M %z}", ", ".join(s.agents)]
+                for s in day
+            ],
+        ),
+        figures=[
+            Figure(name="owner of support", value=", ".join(p.name for p in owners)),
+            Figure(name="time to an answer, at most", value=limits.support_response_h, unit="h"),
+        ],
         inputs={shifts.name: shifts.sha256},
-    )  # fmt: skip
+    )
     document = deliverables.of(
         "D-8.D.3", "customer-support-readiness-confirmation", ("D-8.3",), write
     )
@@ -126,10 +137,14 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
         extra=[
             document.lasting(7),
             equal("people who own support", len(owners), 1),
-            none_of(f"hours of {opens:%F} without support", gaps, among=(closes - opens) // HOUR,
-                    of="hours"),
+            none_of(
+                f"hours of {opens:%F} without support",
+                gaps,
+                among=(closes - opens) // HOUR,
+                of="hours",
+            ),
         ],
-    ):  # fmt: skip
+    ):
         assert claim
 
 

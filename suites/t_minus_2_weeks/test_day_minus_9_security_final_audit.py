@@ -14,8 +14,8 @@ from golive.claims import (
     none_of,
     same_set,
 )
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.desk import Desk
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Launch, Limits
@@ -26,11 +26,11 @@ from golive.papers.compliance import (
     ControlMatrix,
     ProcessingRegister,
 )
-from golive.probes.browser import PaymentPage
-from golive.probes.card_numbers import CardNumbers
-from golive.probes.edge import EdgeBehaviour
-from golive.probes.outbound import EvidenceLinks, Notice, Outbound
-from golive.probes.tracker import Issues, PullRequest
+from golive.probes.data.card_numbers import CardNumbers
+from golive.probes.saas.tracker import Issues, PullRequest
+from golive.probes.traffic.browser import PaymentPage
+from golive.probes.traffic.edge import EdgeBehaviour
+from golive.probes.traffic.outbound import EvidenceLinks, Notice, Outbound
 
 RESTS_ON = ("D-9.2.1", "D-9.2.2", "D-9.2.3", "D-9.2.4", "D-9.2.5")
 
@@ -38,8 +38,10 @@ RESTS_ON = ("D-9.2.1", "D-9.2.2", "D-9.2.3", "D-9.2.4", "D-9.2.5")
 def _seen(deliverables: Deliverables, item: str, wanted: tuple[str, ...]) -> None:
     """That other items were looked at and hold. Those that nobody has written a check of keep the
     launch from going by themselves."""
-    desk = deliverables.desk
-    written = tuple(i.id for w in wanted for i in desk.procedure.under(w) if i.id in desk.cards)
+    context = deliverables.context
+    written = tuple(
+        i.id for w in wanted for i in context.procedure.under(w) if i.id in context.cards
+    )
     for claim in deliverables.resting(item, written) if written else ():
         assert claim
 
@@ -72,26 +74,34 @@ def test_every_host_that_gets_data_is_a_processor_under_contract_and_in_the_noti
     said = papers.read(ProcessingRegister).data
     age = (today - said.reviewed_on).days
     assert at_most("processing record reviewed", age, limits.register_days, "d ago")
-    assert holds("impact assessment", said.impact_assessment_on <= today,
-                 said.impact_assessment_on, "made")  # fmt: skip
-    assert at_most("authority told of a breach", said.breach_notice_hours,
-                   limits.notice_within_h, "h")  # fmt: skip
+    assert holds(
+        "impact assessment", said.impact_assessment_on <= today, said.impact_assessment_on, "made"
+    )
+    assert at_most(
+        "authority told of a breach", said.breach_notice_hours, limits.notice_within_h, "h"
+    )
     assert at_least("purposes with a legal basis", len(said.legal_bases), 1)
     assert each_at_least("days of retention", said.retention_days, 1)
     register = said.processors
     hosts = outbound.hosts
     assert at_least("hosts outside that the product contacts", len(hosts), 1)
     known = {h for p in register for h in p.hosts}
-    assert none_of("hosts without a processor in the register", sorted(set(hosts) - known),
-                   among=len(hosts), of="hosts")  # fmt: skip
+    assert none_of(
+        "hosts without a processor in the register",
+        sorted(set(hosts) - known),
+        among=len(hosts),
+        of="hosts",
+    )
     coming = [f"{p.name}: {p.contract_on}" for p in register if p.contract_on > today]
-    assert none_of("processors without a contract yet", coming, among=len(register),
-                   of="processors")  # fmt: skip
+    assert none_of(
+        "processors without a contract yet", coming, among=len(register), of="processors"
+    )
     gone = [f"{n.url} (status {n.status})" for n in privacy_notices if n.status != 200]
     assert none_of("notices that do not answer", gone, among=len(privacy_notices), of="notices")
     silent = [f"{n.url}: {', '.join(n.lacks)}" for n in privacy_notices if n.lacks]
-    assert none_of("notices that leave out a processor", silent, among=len(privacy_notices),
-                   of="notices")  # fmt: skip
+    assert none_of(
+        "notices that leave out a processor", silent, among=len(privacy_notices), of="notices"
+    )
     _seen(deliverables, "D-9.2.1", ("D-9.2.4",))
 
 
@@ -108,7 +118,7 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
     card_numbers: CardNumbers,
     payment_pages: tuple[PaymentPage, ...],
     edge_behaviour: EdgeBehaviour,
-    desk: Desk,
+    context: Context,
     env: Environment,
     today: date,
     limits: Limits,
@@ -128,26 +138,32 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
         (f"self-assessment ({kept.questionnaire})", kept.valid_until),
         ("payment provider's own attestation", kept.processor_valid_until),
     ):
-        after = f"after launch day, {desk.launch.date}"
-        assert holds(f"end of the {what}", until > max(today, desk.launch.date), until, after)
+        after = f"after launch day, {context.launch.date}"
+        assert holds(f"end of the {what}", until > max(today, context.launch.date), until, after)
     assert holds("self-assessment", kept.assessed_on <= today, kept.assessed_on, "made")
     age = (today - kept.scanned_on).days
     assert holds("external scan", age >= 0, kept.scanned_on, "not in the future")
     assert at_most(f"external scan by {kept.scanned_by}", age, limits.external_scan_days, "d ago")
     found = card_numbers
-    assert none_of("places in which the test number was not found", found.unseen, among=3,
-                   of="kinds of places")  # fmt: skip
+    assert none_of(
+        "places in which the test number was not found", found.unseen, among=3, of="kinds of places"
+    )
     assert at_least("log files of the last 7 days", found.log_files, 1)
     assert at_least("keys of Redis", found.keys, 1)
     looked = found.columns + found.log_files + found.keys
     assert none_of("card numbers", found.shown, among=looked, of="columns, logs and keys")
     fields = [origin for page in payment_pages for origin in page.card_fields]
-    assert equal("origin that card-compliance.md approves", kept.card_origin,
-                 env.stripe.card_origin)  # fmt: skip
+    assert equal(
+        "origin that card-compliance.md approves", kept.card_origin, env.stripe.card_origin
+    )
     assert at_least("card fields on the payment pages", len(fields), 1)
     elsewhere = sorted({origin for origin in fields if origin != kept.card_origin})
-    assert none_of("origins of card fields but the approved one", elsewhere, among=len(fields),
-                   of="card fields")  # fmt: skip
+    assert none_of(
+        "origins of card fields but the approved one",
+        elsewhere,
+        among=len(fields),
+        of="card fields",
+    )
     run = {script for page in payment_pages for script in page.scripts}
     assert same_set("scripts of the payment pages", run, kept.scripts)
     oldest = edge_behaviour.oldest_tls
@@ -167,7 +183,7 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     control_evidence: EvidenceLinks,
     pull_requests: tuple[PullRequest, ...],
     deliverables: Deliverables,
-    desk: Desk,
+    context: Context,
     env: Environment,
     today: date,
     limits: Limits,
@@ -185,13 +201,16 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     assert at_least("days since both", min(age, review), 0)
     controls, n = said.controls, len(said.controls)
     assert same_set("criteria", [c.criterion for c in controls], env.compliance.criteria)
-    known = desk.roster.people
+    known = context.roster.people
     ownerless = [f"{c.criterion}: {c.owner or 'nobody'}" for c in controls if c.owner not in known]
     assert none_of("criteria without an owner on the roster", ownerless, among=n, of="criteria")
     broken = control_evidence.broken(c.evidence for c in controls)
     assert none_of("evidence that is not there", broken, among=n, of="links")
-    bare = [c.criterion for c in controls
-            if not c.is_met and not (c.plan.strip() and c.plan_accepted_by in known)]  # fmt: skip
+    bare = [
+        c.criterion
+        for c in controls
+        if not c.is_met and not (c.plan.strip() and c.plan_accepted_by in known)
+    ]
     assert none_of("unmet criteria without an accepted plan", bare, among=n, of="criteria")
     merged = sorted((p for p in pull_requests if p.merged_at), key=lambda p: p.number)
     approvals = {f"#{p.number}": len(p.approvals) for p in merged[-int(limits.merges) :]}
@@ -208,7 +227,7 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     papers=("certificates.md",),
 )
 def test_every_framework_in_scope_is_certified_past_the_launch(
-    papers: Papers, deliverables: Deliverables, desk: Desk, env: Environment, limits: Limits
+    papers: Papers, deliverables: Deliverables, context: Context, env: Environment, limits: Limits
 ) -> None:
     """The list of certificates against the declared frameworks, issuers, entity and system; each
     file's digest; the newest verdicts of those of D-9.2 that there is a check of. SOC 2 is out of
@@ -218,7 +237,7 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     Security Lead and an executive sign `golive attest D-9.D.2`.
     """
     declared = env.compliance
-    exempt, _ = desk.statements.exemption("D-9.2.3")
+    exempt, _ = context.statements.exemption("D-9.2.3")
     excluded = {"SOC 2"} if exempt and exempt.kind == "not-applicable" else set()
     there = papers.read(Certificates).data.certificates
     scope = set(declared.frameworks) - excluded
@@ -227,13 +246,17 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     strange = [f"{c.framework}: {c.issuer}" for c in there if c.issuer not in declared.issuers]
     assert none_of("issuers who may not certify", strange, among=n, of="certificates")
     named = (declared.entity, declared.system)
-    other = [f"{c.framework}: {c.system} of {c.legal_entity}" for c in there
-             if (c.legal_entity, c.system) != named]  # fmt: skip
-    assert none_of(f"certificates not for {named[1]} of {named[0]}", other, among=n,
-                   of="certificates")  # fmt: skip
-    lasting = {str(c.framework): (c.valid_until - desk.launch.date).days for c in there}
+    other = [
+        f"{c.framework}: {c.system} of {c.legal_entity}"
+        for c in there
+        if (c.legal_entity, c.system) != named
+    ]
+    assert none_of(
+        f"certificates not for {named[1]} of {named[0]}", other, among=n, of="certificates"
+    )
+    lasting = {str(c.framework): (c.valid_until - context.launch.date).days for c in there}
     assert each_at_least("valid past launch day", lasting, limits.certificate_past_launch_days, "d")
-    digests = desk.digests(tuple(c.certificate for c in there))
+    digests = context.digests(tuple(c.certificate for c in there))
     altered = [c.certificate for c in there if digests[c.certificate] != c.certificate_sha256]
     assert none_of("files that are not those registered", altered, among=n, of="certificates")
     _seen(deliverables, "D-9.D.2", RESTS_ON)

@@ -6,8 +6,8 @@ from golive.claims import none_of, same_set
 from golive.items import attested
 from golive.papers import Papers
 from golive.papers.aftermath import MarketResponse
-from golive.probes.answers import Answers
-from golive.probes.pages import Link
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 
 AREAS = ("press", "social", "reviews", "competitors")
 

@@ -181,8 +181,8 @@ def main() -> int:
 def decide(folder: Path, tell: Callable[..., None]) -> None:
     """Times of status, launch page, package and verify over a launch as it is the day before."""
     folder.mkdir()
-    desk = launch.make(folder)
-    size = f"479 items, {launch.about(desk)}"
+    context = launch.make(folder)
+    size = f"479 items, {launch.about(context)}"
     status = [GOLIVE, "status", "--env", launch.ENVIRONMENT, "--fail-on", "looked-at-all"]
     seconds = best(3, command(status, folder))
     tell(f"status over {size}", f"{seconds:.2f} s", "2 s", f"{seconds / 2:.2f} (at most 1)")
@@ -191,7 +191,7 @@ def decide(folder: Path, tell: Callable[..., None]) -> None:
     tell("launch page of that", f"{page.stat().st_size / 1e6:.2f} MB", "1 MB", "at most 1")
     shown = interactive_s(page)
     tell("launch page interactive in Chromium", f"{shown:.2f} s", "1 s", f"{shown:.2f} (at most 1)")
-    person = desk.roster.holders("devops_lead")[0].id
+    person = context.roster.holders("devops_lead")[0].id
     key = str(folder / "keys" / "devops_lead")
     package = [GOLIVE, "package", "--env", launch.ENVIRONMENT, "--out", "p.zip"]
     seconds = best(1, command([*package, "--as", person, "--key", key], folder))
@@ -204,7 +204,7 @@ def interactive_s(page: Path) -> float:
     """Until scripts have run and a filter answers, in seconds."""
     from playwright.sync_api import sync_playwright
 
-    from rehearsal.binaries import find
+    from rehearsal.kernel.binaries import find
 
     binary = find("chromium")
     root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from golive import ledger
-from golive.desk import Desk
+from golive.context import Context
 from golive.ledger import Claim, EnvironmentRef, Gathered, Head, ItemVerdict
 from golive.masking import Mask
 from golive.readiness import as_line, assess
@@ -22,29 +22,44 @@ from tests.conftest import RUNNER, make_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = "staging"
-_NAMES = ("Ada Obi", "Ben Ferrer", "Chloe Brandt", "Dev Anand", "Ewa Nowak", "Finn Olsen",
-          "Gia Conti", "Hugo Laurent", "Ines Prado", "Jon Abel", "Kim Soo", "Lea Voss",
-          "Max Berg", "Nia Okafor", "Omar Haddad", "Pia Lund")  # fmt: skip
+_NAMES = (
+    "Ada Obi",
+    "Ben Ferrer",
+    "Chloe Brandt",
+    "Dev Anand",
+    "Ewa Nowak",
+    "Finn Olsen",
+    "Gia Conti",
+    "Hugo Laurent",
+    "Ines Prado",
+    "Jon Abel",
+    "Kim Soo",
+    "Lea Voss",
+    "Max Berg",
+    "Nia Okafor",
+    "Omar Haddad",
+    "Pia Lund",
+)
 
 
-def make(folder: Path, *, nights: int = 60, statements: int = 500) -> Desk:
+def make(folder: Path, *, nights: int = 60, statements: int = 500) -> Context:
     """Suites with a check of each item, a roster with keys, nightly runs, statements."""
     shutil.copytree(ROOT / "suites", folder / "suites", ignore=shutil.ignore_patterns("__py*"))
-    desk = _people(folder)
-    _checks(desk)
+    context = _people(folder)
+    _checks(context)
     (folder / ".gitignore").write_text("keys/\nreports/\n")
     for words in ("init -q", "add .", "-c user.name=ci -c user.email=ci commit -qm suites"):
         subprocess.run(["git", *words.split()], cwd=folder, check=True)
-    desk = Desk.open(ENVIRONMENT, folder)
-    _runs(desk, nights)
-    _statements(desk, statements)
-    return desk.anew()
+    context = Context.open(ENVIRONMENT, folder)
+    _runs(context, nights)
+    _statements(context, statements)
+    return context.anew()
 
 
-def _people(folder: Path) -> Desk:
-    desk = Desk.open(ENVIRONMENT, folder)
-    cards = [card for card, _ in desk.cards.values()]
-    roles = [*desk.owner_roles, *desk.launch.roles, *desk.launch.approvers]
+def _people(folder: Path) -> Context:
+    context = Context.open(ENVIRONMENT, folder)
+    cards = [card for card, _ in context.cards.values()]
+    roles = [*context.owner_roles, *context.launch.roles, *context.launch.approvers]
     roles = list(dict.fromkeys([*roles, *(role for card in cards for role in card.by)]))
     people = []
     for name, role in zip(itertools.cycle(_NAMES), roles, strict=False):
@@ -60,26 +75,26 @@ def _people(folder: Path) -> Desk:
     people.append(
         f'[[runner]]\nid = "{RUNNER}"\ntitle = "CI"\nkeys = [{{ public = "{public}" }}]\n'
     )
-    roster = folder / desk.environment.people.roster
+    roster = folder / context.environment.people.roster
     roster.parent.mkdir(parents=True, exist_ok=True)
     roster.write_text("schema = 1\n" + "\n".join(people))
-    return desk
+    return context
 
 
-def _checks(desk: Desk) -> None:
+def _checks(context: Context) -> None:
     """A check of every item that the suites do not have yet."""
     missing = defaultdict(list)
-    for line in desk.procedure:
-        if line.id not in desk.cards:
+    for line in context.procedure:
+        if line.id not in context.cards:
             missing[line.block].append(line.id)
     for block, ids in missing.items():
-        (desk.suites / f"test_{block}.py").write_text(
+        (context.suites / f"test_{block}.py").write_text(
             "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(ids))
         )
 
 
-def _runs(desk: Desk, nights: int) -> None:
-    lines = [as_line(i) for i in desk.procedure]
+def _runs(context: Context, nights: int) -> None:
+    lines = [as_line(i) for i in context.procedure]
     now = datetime.now(UTC)
     for night in range(nights):
         at = (now - timedelta(days=nights - 1 - night)).replace(microsecond=0)
@@ -87,35 +102,41 @@ def _runs(desk: Desk, nights: int) -> None:
         head = Head(
             id=f"{at:%Y%m%dT%H%M%SZ}-{ENVIRONMENT}-{night:04x}",
             environment=EnvironmentRef(
-                ENVIRONMENT, ENVIRONMENT, desk.environment.title, desk.origin.fingerprint
+                ENVIRONMENT, ENVIRONMENT, context.environment.title, context.origin.fingerprint
             ),
-            candidate=desk.launch.candidate,
-            launch_date=desk.launch.date,
+            candidate=context.launch.candidate,
+            launch_date=context.launch.date,
             today=at.date(),
             who="nightly",
             host="ci-7",
             started_at=at,
-            suite=desk.origin.suite,
-            engine=desk.origin.engine,
-            rules=desk.rules,
-            before=desk.tips(),
+            suite=context.origin.suite,
+            engine=context.origin.engine,
+            rules=context.rules,
+            before=context.tips(),
             packages={"pytest": "9.2.0"},
             windows={"queries_s": 300.0},
             selected=lines,
             unwritten=[],
             blocks=dict(Counter(line.block for line in lines)),
         )
-        book = ledger.Ledger(desk.reports, head, Mask())
+        book = ledger.Ledger(context.reports, head, Mask())
         for n in range(60):
             rows = [{"name": f"row {k}", "ms": k * 1.5} for k in range(9)]
-            book.add_facts(Gathered(probe=f"probe_{n}", observed_at=at, duration_s=0.3,
-                                    value={"count": n, "rows": rows}))  # fmt: skip
+            book.add_facts(
+                Gathered(
+                    probe=f"probe_{n}",
+                    observed_at=at,
+                    duration_s=0.3,
+                    value={"count": n, "rows": rows},
+                )
+            )
         for n, line in enumerate(lines):
             verdict = _verdict(n, line, night / max(1, nights - 1))
             judged = _judged(line, verdict, at + timedelta(seconds=n))
-            check = desk.origin.checks[line.id]
+            check = context.origin.checks[line.id]
             book.add_verdict(msgspec.structs.replace(judged, check=check))
-        book.close(1, ledger.Signing(RUNNER, desk.root / "keys" / RUNNER, desk.roster))
+        book.close(1, ledger.Signing(RUNNER, context.root / "keys" / RUNNER, context.roster))
 
 
 def _verdict(n: int, line: ledger.Line, progress: float) -> Verdict:
@@ -133,11 +154,19 @@ def _verdict(n: int, line: ledger.Line, progress: float) -> Verdict:
 
 def _judged(line: ledger.Line, verdict: Verdict, at: datetime) -> ItemVerdict:
     holds = verdict is Verdict.PASS
-    claims = [
-        Claim("replay lag of each standby", "2 measured, worst db-2 31 s" if not holds
-              else "2 measured, worst db-2 0.2 s", "each at most 10 s", holds),
-        Claim("streaming standbys", "2", "at least 1", holds=True),
-    ] if verdict in (Verdict.PASS, Verdict.FAIL) else []  # fmt: skip
+    claims = (
+        [
+            Claim(
+                "replay lag of each standby",
+                "2 measured, worst db-2 31 s" if not holds else "2 measured, worst db-2 0.2 s",
+                "each at most 10 s",
+                holds,
+            ),
+            Claim("streaming standbys", "2", "at least 1", holds=True),
+        ]
+        if verdict in (Verdict.PASS, Verdict.FAIL)
+        else []
+    )
     messages = {
         Verdict.FAIL: "replay lag of each standby: 2 measured, worst db-2 31 s; required each at"
         " most 10 s; see its pg_stat_replication row",
@@ -160,42 +189,47 @@ def _judged(line: ledger.Line, verdict: Verdict, at: datetime) -> ItemVerdict:
     )
 
 
-def _statements(desk: Desk, wanted: int) -> None:
+def _statements(context: Context, wanted: int) -> None:
     """Statements of every attested item by each of its roles, night after night; the deciders."""
-    folder = desk.statements.folder
+    folder = context.statements.folder
     now = datetime.now(UTC).replace(microsecond=0)
     asked = [
         (card, role)
-        for card, _ in desk.cards.values()
+        for card, _ in context.cards.values()
         if card.way == "attested"
-        for role in card.by or (desk.procedure.items[card.id].owner_mark,)
+        for role in card.by or (context.procedure.items[card.id].owner_mark,)
     ]
     for name in {n for card, _ in asked for n in card.papers}:
-        desk.papers.mkdir(parents=True, exist_ok=True)
-        (desk.papers / name).write_text(f"# {name}\n\nAs agreed.\n")
+        context.papers.mkdir(parents=True, exist_ok=True)
+        (context.papers / name).write_text(f"# {name}\n\nAs agreed.\n")
     said: list[tuple[Statement, list[Path], str]] = []
 
     def say(role: str, at: datetime, papers: tuple[str, ...] = (), **fields: object) -> None:
-        (person, *_) = desk.roster.holders(role)
+        (person, *_) = context.roster.holders(role)
         item = str(fields.get("item", ""))
-        line = desk.procedure.items.get(item)
+        line = context.procedure.items.get(item)
         values = {
             "kind": "attest",
             "title": line.title if line else "",
-            "fingerprint": fingerprint(line.title, desk.cards[item]) if line else "",
+            "fingerprint": fingerprint(line.title, context.cards[item]) if line else "",
             "environment": ENVIRONMENT,
             "environment_kind": ENVIRONMENT,
-            "candidate": desk.launch.candidate,
+            "candidate": context.launch.candidate,
             "by": person.id,
             "role": role,
             "made_at": at,
             "expires_at": at + timedelta(days=7),
         } | fields
-        said.append((Statement(**values), [desk.papers / p for p in papers], role))  # type: ignore[arg-type]
+        said.append((Statement(**values), [context.papers / p for p in papers], role))  # type: ignore[arg-type]
 
-    for role in desk.launch.approvers[:2]:
-        say(role, now, kind="approve", text="Go: what is red does not reach customers.",
-            data={"decision": "go"})  # fmt: skip
+    for role in context.launch.approvers[:2]:
+        say(
+            role,
+            now,
+            kind="approve",
+            text="Go: what is red does not reach customers.",
+            data={"decision": "go"},
+        )
     for round_ in itertools.count():
         at = now - timedelta(days=round_, hours=3)
         for n, (card, role) in enumerate(asked):
@@ -206,15 +240,15 @@ def _statements(desk: Desk, wanted: int) -> None:
         if len(said) >= wanted:
             break
     for statement, files, role in sorted(said, key=lambda s: s[0].made_at):
-        chained = msgspec.structs.replace(statement, before=desk.anew().tips())
+        chained = msgspec.structs.replace(statement, before=context.anew().tips())
         if statement.kind == "approve":
-            seen = assess(desk.anew(), today=desk.today).readiness
+            seen = assess(context.anew(), today=context.today).readiness
             chained = msgspec.structs.replace(chained, readiness=seen)
-        keep(chained, files, desk.root / "keys" / role, folder)
+        keep(chained, files, context.root / "keys" / role, folder)
 
 
-def about(desk: Desk) -> str:
+def about(context: Context) -> str:
     """How large it is, for a table."""
-    runs = ledger.runs(desk.reports)
-    said = list(desk.statements.folder.iterdir())
+    runs = ledger.runs(context.reports)
+    said = list(context.statements.folder.iterdir())
     return f"{len(runs)} runs, {len(said)} statements"

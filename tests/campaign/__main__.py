@@ -1,4 +1,4 @@
-"""The fault campaign: every fault reddens exactly the items it names, and healing mends them.
+"""The fault campaign: every fault reddens exactly the items it names, and reverting mends them.
 
     python -m tests.campaign                     all faults
     python -m tests.campaign --fault NAME        one of them (may be repeated)
@@ -7,7 +7,7 @@
                                                  turn by the day, until the time is used up
 
 For each fault: inject it, run the items that look at anything the named ones look at, compare,
-heal, run the named ones again. What went wrong is tried up to twice more, the last time after a
+revert, run the named ones again. What went wrong is tried up to twice more, the last time after a
 calm minute, since items measure times and the machine has other work; the table tells how many
 tries it took. Rehearsals of its own work side by side. The table goes to ``reports/campaign.md``
 and, line by line as it grows, to ``reports/campaign.jsonl``.
@@ -127,7 +127,7 @@ class World:
     def reach(self, fault: Fault) -> set[str]:
         """The items that a fault may touch: those it names, and those sharing a probe with
         them. Items that follow from others are red whenever those are, so only named ones."""
-        named = set(fault.reddens)
+        named = set(fault.expect_fail)
         if named <= self.derived:  # new verdicts would have a spoilt document made anew
             return named
         looked = frozenset().union(*(self.probes.get(i, frozenset()) for i in named))
@@ -136,38 +136,38 @@ class World:
         }
 
     def try_fault(self, fault: Fault) -> Row:
-        """Inject, look, heal, look again."""
+        """Inject, look, revert, look again."""
         started = time.monotonic()
         red: dict[str, ledger.ItemVerdict] = {}
         wrong: list[str] = []
         try:
-            unknown = set(fault.reddens) - set(self.probes)
+            unknown = set(fault.expect_fail) - set(self.probes)
             if unknown:
                 raise CampaignError(f"it names {', '.join(sorted(unknown))}, which nobody wrote")
-            if self.derived.intersection(fault.reddens):
-                self.verdicts(fault.reddens)  # documents of what the faults before this left
+            if self.derived.intersection(fault.expect_fail):
+                self.verdicts(fault.expect_fail)  # documents of what the faults before this left
             self.rehearsal("fault", fault.name)
             try:
                 found = self.verdicts(self.reach(fault))
             finally:
-                self.rehearsal("heal", fault.name)
+                self.rehearsal("revert", fault.name)
             red = {
                 i: v
                 for i, v in found.items()
                 if v.verdict not in _HARMLESS and i not in self.unwritten
             }
-            if set(red) != set(fault.reddens):
+            if set(red) != set(fault.expect_fail):
                 wrong.append(f"red are {', '.join(sorted(red)) or 'none'}")
             wrong += [f"{i}: {why}" for i, v in red.items() if (why := unclear(v))]
             # Later faults rest on the newest verdicts, so whatever went red is looked at again.
-            healed = self.verdicts({*fault.reddens, *red})
-            still = [i for i, v in healed.items() if v.verdict not in _HARMLESS]
-            wrong += [f"{i} is not green after healing: {healed[i].message}" for i in still]
+            reverted = self.verdicts({*fault.expect_fail, *red})
+            still = [i for i, v in reverted.items() if v.verdict not in _HARMLESS]
+            wrong += [f"{i} is not green after reverting: {reverted[i].message}" for i in still]
         except CampaignError as e:
             wrong.append(str(e))
         return Row(
             fault=fault.name,
-            expected_red=tuple(sorted(fault.reddens)),
+            expected_red=tuple(sorted(fault.expect_fail)),
             red=tuple(sorted(red)),
             messages=tuple(f"{i} {v.verdict.value}: {v.message}" for i, v in sorted(red.items())),
             wrong="; ".join(wrong),
@@ -201,11 +201,11 @@ def changed_since(ref: str) -> set[str]:
 def touches(changed: set[str], fault: Fault, probes: dict[str, frozenset[str]]) -> bool:
     """Whether a change concerns a fault: its own file, an item's that it names, or a probe's."""
     blocks = procedure.load(ROOT / "suites" / "procedure.toml").items
-    looked = frozenset().union(*(probes.get(i, frozenset()) for i in fault.reddens))
+    looked = frozenset().union(*(probes.get(i, frozenset()) for i in fault.expect_fail))
     known = [REGISTRY[n] for n in looked if n in REGISTRY]  # items may ask for more by themselves
     sources = {f"{p.look.__module__.replace('.', '/')}.py" for p in known}
     sources.add(f"rehearsal/faults/{fault.area}.py")
-    files = tuple(f"test_{blocks[i].block}_" for i in fault.reddens if i in blocks)
+    files = tuple(f"test_{blocks[i].block}_" for i in fault.expect_fail if i in blocks)
     return bool(sources & changed) or any(Path(f).name.startswith(files) for f in changed)
 
 

@@ -41,7 +41,7 @@ def row(
     expected: Collection[str],
     found: Verdicts,
     *,
-    healed: Verdicts,
+    reverted: Verdicts,
     duration_s: float,
     how: str,
     excused: Collection[str] = (),
@@ -51,7 +51,7 @@ def row(
 
     :param expected: items that have to be red while it is in force, and no other.
     :param found: every item's verdict while it was in force.
-    :param healed: after healing, the verdicts at least of what was red.
+    :param reverted: after reverting, the verdicts at least of what was red.
     :param excused: items that are red without any fault.
     :param error: why it could not be tried, when it could not.
     """
@@ -65,10 +65,10 @@ def row(
             wrong.append(f"red beside what it names: {told}")
         wrong += [f"{i}: {why}" for i, v in red.items() if (why := unclear(v))]
         for ident in sorted({*expected, *red} - set(excused)):
-            if (after := healed.get(ident)) is None:
-                wrong.append(f"{ident} was not looked at after healing")
+            if (after := reverted.get(ident)) is None:
+                wrong.append(f"{ident} was not looked at after reverting")
             elif is_red(after):
-                wrong.append(f"{ident} is not green after healing: {after.message}")
+                wrong.append(f"{ident} is not green after reverting: {after.message}")
     return Row(
         fault=fault,
         expected_red=tuple(sorted(expected)),

@@ -32,7 +32,7 @@ from tests.conftest import (
     SIGNING,
     STATED,
     Folder,
-    Office,
+    Project,
     make_key,
     small_procedure,
     toml,
@@ -101,8 +101,11 @@ class Launch:
         """Run git."""
         done = subprocess.run(
             ["git", "-c", "user.name=dev", "-c", "user.email=dev", *words],
-            cwd=self.path, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         return done.stdout.strip()
 
     def commit(self) -> None:
@@ -122,12 +125,27 @@ class Launch:
         :param before: arguments for Python itself.
         """
         signed = ("--as", by, "--key", self.key(by)) if by else ()
-        command = [sys.executable, *before, "-m", "pytest", "-p", "no:cacheprovider",
-                   "--env", "staging", *signed, *words]  # fmt: skip
+        command = [
+            sys.executable,
+            *before,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "--env",
+            "staging",
+            *signed,
+            *words,
+        ]
         done = subprocess.run(
-            command, cwd=self.path, capture_output=True, text=True, check=False, timeout=120,
+            command,
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
             env={**os.environ, **_ENVIRONMENT, **(env or {})},
-        )  # fmt: skip
+        )
         told = done.stdout + done.stderr
         assert "INTERNALERROR" not in told, told
         return told
@@ -165,7 +183,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (".gitignore", "/keys/\n/reports/\n__pycache__/\n/broken\n"),
         ):
             folder.write(name, text)
-        office = Office(folder)
+        project = Project(folder)
         folder.items(CHECKS + STATED)
         launch_file(folder, lag_s=10)
         launch = Launch(path)
@@ -177,7 +195,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert "verdicts: PASS 3 " in told, told
         launch.approve()
         assert main(["status", "--env", "staging"]) == 0
-        assert office.path == path
+        assert project.path == path
         yield path
 
 

@@ -47,7 +47,7 @@ def test_the_rehearsals_words_are_passed_on(
     monkeypatch.setenv("GOLIVE_REHEARSAL", str(tmp_path / "none"))
     assert main(["rehearsal", "faults"]) == 0
     assert "wal-replay-paused" in capsys.readouterr().out
-    assert main(["rehearsal", "heal", "no-such-fault"]) == 1
+    assert main(["rehearsal", "revert", "no-such-fault"]) == 1
 
 
 def test_wrong_usage_is_status_2() -> None:

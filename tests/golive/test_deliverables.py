@@ -16,6 +16,7 @@ import pytest
 
 from golive import ledger, readiness, statements
 from golive.claims import equal
+from golive.context import Context
 from golive.deliverables import (
     NOBODY_LOOKED,
     NOBODY_WROTE,
@@ -29,7 +30,6 @@ from golive.deliverables import (
     tally_of,
     with_tables,
 )
-from golive.desk import Desk
 from golive.environments import Outline, People
 from golive.launch import Launch, Limits
 from golive.masking import Mask
@@ -52,11 +52,23 @@ IDENTIFIER = "7401234567890123456"
 
 def line(ident: str, order: int = 0) -> Item:
     return Item(
-        id=ident, title=f"Title of {ident}", owner="Database Administrator", block="day_minus_2",
-        block_title="Two days before", phase="t_minus_1_week", chapter="", task="Task",
-        kind="task", time="1 hour", minutes=60, area="db", way="probe", effect="read",
-        due_day=-2, order=order,
-    )  # fmt: skip
+        id=ident,
+        title=f"Title of {ident}",
+        owner="Database Administrator",
+        block="day_minus_2",
+        block_title="Two days before",
+        phase="t_minus_1_week",
+        chapter="",
+        task="Task",
+        kind="task",
+        time="1 hour",
+        minutes=60,
+        area="db",
+        way="probe",
+        effect="read",
+        due_day=-2,
+        order=order,
+    )
 
 
 class World:
@@ -75,17 +87,23 @@ class World:
         (folder / "suites").mkdir()
         (folder / "suites" / "test_items.py").write_text("\n".join(checks))
         launch = Launch(
-            folder, date(2026, 12, 7), "v2.0.0", "v1.9.0", Limits({}, folder),
-            second_signers=("finance",), validities=(("default", timedelta(days=7)),),
+            folder,
+            date(2026, 12, 7),
+            "v2.0.0",
+            "v1.9.0",
+            Limits({}, folder),
+            second_signers=("finance",),
+            validities=(("default", timedelta(days=7)),),
             freshnesses=(
-                ("probe", timedelta(hours=24)), ("attested", timedelta(hours=24)),
+                ("probe", timedelta(hours=24)),
+                ("attested", timedelta(hours=24)),
                 ("B", timedelta(hours=48)),
             ),
-        )  # fmt: skip
+        )
         people = People(
             roster=str(roster), papers="papers", keys=str(keys), documents=str(folder / "documents")
         )
-        self.desk = Desk(
+        self.context = Context(
             folder,
             self.reports,
             Outline(name="rehearsal", kind="rehearsal", title="", people=people),
@@ -98,7 +116,7 @@ class World:
     @property
     def deliverables(self) -> Deliverables:
         """As a new session has them."""
-        return Deliverables(self.desk.anew(), "f", self.mask)
+        return Deliverables(self.context.anew(), "f", self.mask)
 
     def run(
         self,
@@ -113,16 +131,34 @@ class World:
         head = ledger.Head(
             id=f"{self.count:04}Z-{environment}-00",
             environment=ledger.EnvironmentRef(environment, "rehearsal", "", "f"),
-            candidate=candidate, launch_date=date(2026, 12, 7), today=date(2026, 11, 23),
-            who="", host="", started_at=at, suite=ledger.Suite("", None), packages={},
-            windows={}, unwritten=[], engine="golive",
+            candidate=candidate,
+            launch_date=date(2026, 12, 7),
+            today=date(2026, 11, 23),
+            who="",
+            host="",
+            started_at=at,
+            suite=ledger.Suite("", None),
+            packages={},
+            windows={},
+            unwritten=[],
+            engine="golive",
             selected=[
-                ledger.Line(id=i, title=f"Title of {i}", owner="Database Administrator",
-                            block="", block_title="", phase="", task="", area="",
-                            way="", effect="", order=0)
+                ledger.Line(
+                    id=i,
+                    title=f"Title of {i}",
+                    owner="Database Administrator",
+                    block="",
+                    block_title="",
+                    phase="",
+                    task="",
+                    area="",
+                    way="",
+                    effect="",
+                    order=0,
+                )
                 for i, _ in verdicts
             ],
-        )  # fmt: skip
+        )
         book = ledger.Ledger(self.reports, head, Mask())
         value = {"p95_ms": p95_ms, "system_identifier": IDENTIFIER}
         book.add_facts(
@@ -132,10 +168,15 @@ class World:
             claims = [ledger.Claim("p95", f"{p95_ms} ms", "at most 50 ms", True)]
             book.add_verdict(
                 ledger.ItemVerdict(
-                    id=ident, verdict=verdict, started_at=at, duration_s=0.1, claims=claims,
-                    facts=["query_times"], check="own",
+                    id=ident,
+                    verdict=verdict,
+                    started_at=at,
+                    duration_s=0.1,
+                    claims=claims,
+                    facts=["query_times"],
+                    check="own",
                 )
-            )  # fmt: skip
+            )
         book.close(0)
 
     def of(
@@ -160,30 +201,46 @@ class World:
 
     def waive(self, by: str, about: str = "") -> statements.Signed:
         """A person's part of a waiver of A."""
-        desk = self.desk.anew()
+        context = self.context.anew()
         now = datetime.now(UTC).replace(microsecond=0)
         statement = statements.Statement(
-            kind="waive", item="A", environment="rehearsal", environment_kind="rehearsal",
-            title="Title of A", risk="A late night.",
-            fingerprint=statements.fingerprint("Title of A", desk.cards["A"]),
-            candidate="v2.0.0", by=by, role=by, text="It can wait.", about=about,
-            made_at=now, expires_at=self.waived_until,
-        )  # fmt: skip
-        return statements.keep(statement, [], self.keys / by, desk.statements.folder)
+            kind="waive",
+            item="A",
+            environment="rehearsal",
+            environment_kind="rehearsal",
+            title="Title of A",
+            risk="A late night.",
+            fingerprint=statements.fingerprint("Title of A", context.cards["A"]),
+            candidate="v2.0.0",
+            by=by,
+            role=by,
+            text="It can wait.",
+            about=about,
+            made_at=now,
+            expires_at=self.waived_until,
+        )
+        return statements.keep(statement, [], self.keys / by, context.statements.folder)
 
     def attest(self, holds: timedelta) -> None:
         """Somebody states S."""
-        desk = self.desk.anew()
+        context = self.context.anew()
         now = datetime.now(UTC).replace(microsecond=0)
         by = "database_administrator"
         statement = statements.Statement(
-            kind="attest", item="S", environment="rehearsal", environment_kind="rehearsal",
+            kind="attest",
+            item="S",
+            environment="rehearsal",
+            environment_kind="rehearsal",
             title="Title of S",
-            fingerprint=statements.fingerprint("Title of S", desk.cards["S"]),
-            candidate="v2.0.0", by=by, role=by, text="Done.", made_at=now,
+            fingerprint=statements.fingerprint("Title of S", context.cards["S"]),
+            candidate="v2.0.0",
+            by=by,
+            role=by,
+            text="Done.",
+            made_at=now,
             expires_at=now + holds,
-        )  # fmt: skip
-        statements.keep(statement, [], self.keys / by, desk.statements.folder)
+        )
+        statements.keep(statement, [], self.keys / by, context.statements.folder)
 
     def sign(self, path: Path, role: str = "database_administrator") -> None:
         sign(path, self.keys / role)
@@ -209,14 +266,16 @@ def world(tmp_path: Path) -> World:
     for n, role in enumerate(("database_administrator", "finance")):
         key = keys / role
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-        people.append({
-            "id": role,
-            "name": "Dana Whitfield",
-            "email": f"{role}@example.com",
-            "phone": f"+1202555010{n}",
-            "roles": [role],
-            "keys": [{"public": key.with_name(f"{role}.pub").read_text()}],
-        })  # fmt: skip
+        people.append(
+            {
+                "id": role,
+                "name": "Dana Whitfield",
+                "email": f"{role}@example.com",
+                "phone": f"+1202555010{n}",
+                "roles": [role],
+                "keys": [{"public": key.with_name(f"{role}.pub").read_text()}],
+            }
+        )
     roster = tmp_path / "roster.toml"
     roster.write_text(toml({"schema": 1, "person": people}))
     return World(tmp_path, roster, keys)
@@ -559,9 +618,12 @@ def test_a_signed_document_is_made_anew_once_something_else_it_rests_on_changes(
 
 def test_a_figure_that_was_not_measured_is_told(world: World) -> None:
     world.run(*BOTH)
-    made = world.deliverables.of("R", "empty-report", ("A", "B"), lambda _: Content(
-        "", [Figure(name="p95", value=NOT_MEASURED)], []
-    ))  # fmt: skip
+    made = world.deliverables.of(
+        "R",
+        "empty-report",
+        ("A", "B"),
+        lambda _: Content("", [Figure(name="p95", value=NOT_MEASURED)], []),
+    )
     broken = [c.subject for c in made.claims(max_age_h=24) if not c.holds]
     assert broken == ["figures not measured"]
 

@@ -167,11 +167,14 @@ def test_layers_lie_above_one_another_and_a_secret_s_place_is_one_thing(files: F
     files.product = {"postgres": {"user": "monitor", "database": "product"}}
     files.raw["started"] = {"command": ["true"], "folder": "up"}
     files.overlay = {
-        "postgres": {"password": {"file": "secrets/postgres"}, "nodes": [
-            {"name": "db-1", "role": "primary", "host": "127.0.0.1", "port": 31001},
-            {"name": "db-2", "role": "standby", "host": "127.0.0.1", "port": 31002},
-        ]}
-    }  # fmt: skip
+        "postgres": {
+            "password": {"file": "secrets/postgres"},
+            "nodes": [
+                {"name": "db-1", "role": "primary", "host": "127.0.0.1", "port": 31001},
+                {"name": "db-2", "role": "standby", "host": "127.0.0.1", "port": 31002},
+            ],
+        }
+    }
     env = files.load()
     assert (env.postgres.user, env.postgres.database) == ("monitor", "shop")
     assert env.postgres.password.reveal() == "pA55-from-file"

@@ -11,7 +11,7 @@ import pytest
 from golive import findings
 from golive.claims import Claim
 from golive.environments import TrackerLabels
-from golive.probes.tracker import Fixes, Issue, Issues
+from golive.probes.saas.tracker import Fixes, Issue, Issues
 from golive.verdicts import Verdict
 
 COMMIT = "c0ffee" + "0" * 34
@@ -19,23 +19,45 @@ LAUNCH, TODAY = date(2026, 12, 7), date(2026, 11, 27)
 OPENED = datetime(2026, 11, 10, tzinfo=UTC)
 FIXES = Fixes("v2.0.0", COMMIT, (COMMIT,), ())
 NAMES = TrackerLabels(
-    critical="severity: critical", high="severity: high", medium="severity: medium",
-    low="severity: low", known_issue="known-issue", blocker="launch-blocker", launch="launch",
-    question="launch-question", condition="launch-condition", post_launch="post-launch",
-    finding="security-finding", verified="verified",
-)  # fmt: skip
+    critical="severity: critical",
+    high="severity: high",
+    medium="severity: medium",
+    low="severity: low",
+    known_issue="known-issue",
+    blocker="launch-blocker",
+    launch="launch",
+    question="launch-question",
+    condition="launch-condition",
+    post_launch="post-launch",
+    finding="security-finding",
+    verified="verified",
+)
 
 
 def issue(number: int = 9, **changes: Any) -> Issue:
     """An open issue of low severity in the milestone that is a known one, somebody's and due."""
     known: dict[str, Any] = {
-        "number": number, "title": f"Bug {number}", "url": "", "state": "open",
-        "labels": ("known-issue",), "severity": "low", "milestone": "v2.0.0",
-        "assignees": ("hugo",), "author": "quinn", "opened_at": OPENED, "closed_at": None,
-        "closed_by": "", "commits": (COMMIT,), "reopened_at": (), "verified_by": "",
-        "verified_at": None, "severity_changes": (), "due": date(2026, 12, 1),
-        "fields": {"Test": "tests/test_it.py"}, "text_sha256": "",
-    }  # fmt: skip
+        "number": number,
+        "title": f"Bug {number}",
+        "url": "",
+        "state": "open",
+        "labels": ("known-issue",),
+        "severity": "low",
+        "milestone": "v2.0.0",
+        "assignees": ("hugo",),
+        "author": "quinn",
+        "opened_at": OPENED,
+        "closed_at": None,
+        "closed_by": "",
+        "commits": (COMMIT,),
+        "reopened_at": (),
+        "verified_by": "",
+        "verified_at": None,
+        "severity_changes": (),
+        "due": date(2026, 12, 1),
+        "fields": {"Test": "tests/test_it.py"},
+        "text_sha256": "",
+    }
     return Issue(**(known | changes))
 
 
@@ -43,15 +65,24 @@ def issues(*more: Issue) -> Issues:
     """Twenty fixed bugs, one of them grave, and a known issue; then others."""
     fixed = [
         issue(
-            n, state="closed", severity="high" if n == 101 else "medium", labels=(),
-            closed_by="hugo", verified_by="quinn",
+            n,
+            state="closed",
+            severity="high" if n == 101 else "medium",
+            labels=(),
+            closed_by="hugo",
+            verified_by="quinn",
         )
         for n in range(100, 120)
-    ]  # fmt: skip
+    ]
     return Issues(
-        repository="a/b", milestone="v2.0.0", milestone_due=LAUNCH, labels=(), names=NAMES,
-        canary=100, all=(*fixed, issue(8), *more),
-    )  # fmt: skip
+        repository="a/b",
+        milestone="v2.0.0",
+        milestone_due=LAUNCH,
+        labels=(),
+        names=NAMES,
+        canary=100,
+        all=(*fixed, issue(8), *more),
+    )
 
 
 def finding(number: int = 9, **changes: Any) -> Issue:
@@ -106,8 +137,11 @@ def test_without_the_known_issue_nothing_is_believed(
 def test_issues_are_counted_by_severity() -> None:
     table = findings.counts([finding(9), finding(10, severity="high", state="closed")], "x")
     assert table.rows == [
-        ["critical", 0.0, 0.0], ["high", 0.0, 1.0], ["medium", 0.0, 0.0], ["low", 1.0, 0.0],
-    ]  # fmt: skip
+        ["critical", 0.0, 0.0],
+        ["high", 0.0, 1.0],
+        ["medium", 0.0, 0.0],
+        ["low", 1.0, 0.0],
+    ]
     assert findings.counts([finding(severity="")], "x").rows[-1] == ["no severity", 1.0, 0.0]
 
 
@@ -185,9 +219,12 @@ def test_with_nothing_open_no_plan_is_needed_but_items_are() -> None:
 
 
 GRAVE: dict[str, Any] = {
-    "severity": "critical", "state": "closed", "labels": (), "closed_by": "hugo",
+    "severity": "critical",
+    "state": "closed",
+    "labels": (),
+    "closed_by": "hugo",
     "verified_by": "quinn",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from golive.environments import read_toml
 from golive.ledger import is_running, read_run
 from golive.reports.documents import Document, Signer, read_document, write_document
 from golive.verdicts import GoliveError, Verdict
-from tests.conftest import ITEMS, STATED, Office
+from tests.conftest import ITEMS, STATED, Project
 
 Capture = pytest.CaptureFixture[str]
 GREEN = dict.fromkeys([i for i in ITEMS if i.startswith("D-2")], Verdict.PASS)
@@ -89,30 +89,38 @@ HOSTILE = [pipe, endless, folder, huge]
 
 
 @pytest.fixture
-def launch(office: Office) -> Office:
+def launch(project: Project) -> Project:
     """A launch with a run, a statement with evidence, a paper and a document."""
-    office.fresh()
-    office.folder.items(
+    project.fresh()
+    project.folder.items(
         STATED + '\n@attested("D-2.1.8", "the papers are true", papers=("runbook.md",))\n'
         "def test_the_papers_are_true(vouched):\n    '''Signed.'''\n"
     )
-    office.folder.write("papers/runbook.md", "# Runbook\n")
-    office.looked(GREEN)
-    office.sign(files=[office.folder.write("minutes.txt", "we met")])
-    desk = office.desk()
+    project.folder.write("papers/runbook.md", "# Runbook\n")
+    project.looked(GREEN)
+    project.sign(files=[project.folder.write("minutes.txt", "we met")])
+    context = project.context()
     document = Document(
-        kind="status-report", item="D-2.D.1", title="Status report",
+        kind="status-report",
+        item="D-2.D.1",
+        title="Status report",
         signers=[Signer(role="product_manager", title="Product Manager")],
-        environment="staging", environment_kind="staging", fingerprint="9f", candidate="v2.0.0",
-        made_at=office.draft().made_at, summary="All is well.",
-        verdicts=[], figures=[], tables=[],
-    )  # fmt: skip
-    write_document(document, desk.documents / "status-report.html")
-    return office
+        environment="staging",
+        environment_kind="staging",
+        fingerprint="9f",
+        candidate="v2.0.0",
+        made_at=project.draft().made_at,
+        summary="All is well.",
+        verdicts=[],
+        figures=[],
+        tables=[],
+    )
+    write_document(document, context.documents / "status-report.html")
+    return project
 
 
-def run_of(office: Office) -> Path:
-    return ledger.runs(office.folder.reports)[0]
+def run_of(project: Project) -> Path:
+    return ledger.runs(project.folder.reports)[0]
 
 
 def said(capsys: Capture, *words: str, status: int = 1) -> str:
@@ -148,14 +156,14 @@ STATUS = ("status", "--env", "staging")
     ],
 )
 def test_a_file_of_the_suites_that_is_none_is_named(
-    launch: Office, capsys: Capture, name: str, put: Callable[[Path], None]
+    launch: Project, capsys: Capture, name: str, put: Callable[[Path], None]
 ) -> None:
     path = launch.path / name
     put(path)
     refused(capsys, path, *STATUS)
 
 
-def test_a_file_of_the_suites_may_be_a_link(launch: Office, capsys: Capture) -> None:
+def test_a_file_of_the_suites_may_be_a_link(launch: Project, capsys: Capture) -> None:
     for name in ("launch.toml", "procedure.toml", "environments/staging.toml"):
         link(launch.path / "suites" / name)
     assert said(capsys, *STATUS).startswith("NO-GO")
@@ -164,7 +172,7 @@ def test_a_file_of_the_suites_may_be_a_link(launch: Office, capsys: Capture) -> 
 @pytest.mark.parametrize("put", [*HOSTILE, link])
 @pytest.mark.parametrize("name", ["run.json", "verdicts.jsonl", "facts.jsonl", "end.json"])
 def test_a_record_of_a_run_that_is_no_ordinary_file_breaks_it_by_name(
-    launch: Office, capsys: Capture, name: str, put: Callable[[Path], None]
+    launch: Project, capsys: Capture, name: str, put: Callable[[Path], None]
 ) -> None:
     path = run_of(launch) / name
     put(path)
@@ -175,7 +183,7 @@ def test_a_record_of_a_run_that_is_no_ordinary_file_breaks_it_by_name(
     refused(capsys, path, "report", str(run_of(launch)))
 
 
-def test_an_end_that_leads_nowhere_is_no_missing_end(launch: Office) -> None:
+def test_an_end_that_leads_nowhere_is_no_missing_end(launch: Project) -> None:
     gone(run_of(launch) / "end.json")
     with pytest.raises(GoliveError, match=r"end\.json: is a symbolic link"):
         read_run(run_of(launch))
@@ -183,7 +191,7 @@ def test_an_end_that_leads_nowhere_is_no_missing_end(launch: Office) -> None:
 
 @pytest.mark.parametrize("put", [*HOSTILE, link, gone])
 def test_nobody_writes_to_a_run_whose_verdicts_are_no_file(
-    launch: Office, put: Callable[[Path], None]
+    launch: Project, put: Callable[[Path], None]
 ) -> None:
     (run_of(launch) / "end.json").unlink()
     put(run_of(launch) / "verdicts.jsonl")
@@ -194,7 +202,7 @@ def test_nobody_writes_to_a_run_whose_verdicts_are_no_file(
 @pytest.mark.parametrize("put", [*HOSTILE, link])
 @pytest.mark.parametrize("name", ["run.json", "facts.jsonl"])
 def test_such_a_run_is_neither_pushed_nor_packaged(
-    launch: Office, capsys: Capture, name: str, put: Callable[[Path], None]
+    launch: Project, capsys: Capture, name: str, put: Callable[[Path], None]
 ) -> None:
     (launch.path / "store").mkdir()
     put(run_of(launch) / name)
@@ -208,7 +216,7 @@ def test_such_a_run_is_neither_pushed_nor_packaged(
 @pytest.mark.parametrize("put", [*HOSTILE, link])
 @pytest.mark.parametrize("name", ["statement.json", "statement.json.sig", "evidence"])
 def test_a_part_of_a_statement_that_is_no_ordinary_file_is_named(
-    launch: Office, capsys: Capture, name: str, put: Callable[[Path], None]
+    launch: Project, capsys: Capture, name: str, put: Callable[[Path], None]
 ) -> None:
     (statement,) = launch.statements.iterdir()
     path = statement / name
@@ -223,9 +231,9 @@ def test_a_part_of_a_statement_that_is_no_ordinary_file_is_named(
 
 @pytest.mark.parametrize("put", [*HOSTILE, link, gone])
 def test_a_document_that_is_no_ordinary_file_is_no_document(
-    launch: Office, put: Callable[[Path], None]
+    launch: Project, put: Callable[[Path], None]
 ) -> None:
-    path = launch.desk().documents / "status-report.html"
+    path = launch.context().documents / "status-report.html"
     put(path)
     with pytest.raises(GoliveError, match=r"status-report\.html: .*expected a document"):
         read_document(path)
@@ -249,7 +257,7 @@ ATTEST = ("attest", "D-2.2.1", "--env", "staging", "--statement", "told")
     ],
 )
 def test_a_file_of_the_command_line_that_is_none_is_named(
-    launch: Office,
+    launch: Project,
     capsys: Capture,
     given: str,
     words: tuple[str, ...],
@@ -267,7 +275,7 @@ def test_a_file_of_the_command_line_that_is_none_is_named(
 
 @pytest.mark.parametrize("put", [*HOSTILE, link])
 def test_a_paper_that_is_no_file_is_asked_for(
-    launch: Office, capsys: Capture, put: Callable[[Path], None]
+    launch: Project, capsys: Capture, put: Callable[[Path], None]
 ) -> None:
     put(launch.path / "papers" / "runbook.md")
     words = ("attest", "D-2.1.8", "--env", "staging", "--statement", "true")
@@ -289,7 +297,7 @@ def test_a_paper_that_is_no_file_is_asked_for(
     ids=["arrays", "tables", "dotted", "header"],
 )
 def test_toml_that_is_nested_without_end_is_refused(
-    launch: Office, capsys: Capture, text: str
+    launch: Project, capsys: Capture, text: str
 ) -> None:
     path = launch.folder.write("deep.toml", text)
     with pytest.raises(GoliveError, match=r"deep\.toml: is nested over \d+ deep; expected"):
@@ -302,7 +310,7 @@ def test_toml_that_is_nested_without_end_is_refused(
         path.write_text(before)
 
 
-def test_json_that_is_nested_without_end_is_refused(launch: Office, capsys: Capture) -> None:
+def test_json_that_is_nested_without_end_is_refused(launch: Project, capsys: Capture) -> None:
     deep = "[" * 100_000 + "]" * 100_000
     (run_of(launch) / "run.json").write_text(deep)
     assert "runs that cannot be trusted: 1" in said(capsys, *STATUS)
@@ -314,10 +322,15 @@ def test_json_that_is_nested_without_end_is_refused(launch: Office, capsys: Capt
 
 
 def test_names_that_are_no_utf8_are_told_wherever_they_stand(
-    launch: Office, capsys: Capture
+    launch: Project, capsys: Capture
 ) -> None:
     reports = launch.folder.reports
-    for place in (reports / "runs", launch.statements, launch.desk().documents, reports / "signed"):
+    for place in (
+        reports / "runs",
+        launch.statements,
+        launch.context().documents,
+        reports / "signed",
+    ):
         place.mkdir(parents=True, exist_ok=True)
         (place / ODD).mkdir()
         (place / f"{ODD}.html").write_text("x")
@@ -346,7 +359,7 @@ def test_names_that_are_no_utf8_are_told_wherever_they_stand(
 
 
 def test_evidence_with_such_a_name_is_kept_under_a_plain_one(
-    launch: Office, capsys: Capture
+    launch: Project, capsys: Capture
 ) -> None:
     launch.folder.write(f"{ODD}.txt", "we met")
     out = said(
@@ -360,34 +373,42 @@ def test_evidence_with_such_a_name_is_kept_under_a_plain_one(
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_everything_that_is_written_is_its_owners_alone_whatever_the_umask(
-    office: Office, tmp_path: Path, mask: int
+    project: Project, tmp_path: Path, mask: int
 ) -> None:
     before = os.umask(mask)
     try:
-        office.fresh()
+        project.fresh()
         known = set(tmp_path.rglob("*"))
         (tmp_path / "store").mkdir(mode=0o700)
-        key = ["--key", str(office.keys["paul"])]
-        office.looked(GREEN)
-        note = office.folder.write("minutes.txt", "we met")
+        key = ["--key", str(project.keys["paul"])]
+        project.looked(GREEN)
+        note = project.folder.write("minutes.txt", "we met")
         note.chmod(0o666)
         known |= {note}
         env = ["--env", "staging"]
         assert main([*ATTEST, "--evidence", "minutes.txt", *key]) == 0
         document = Document(
-            kind="status-report", item="D-2.D.1", title="Status report",
+            kind="status-report",
+            item="D-2.D.1",
+            title="Status report",
             signers=[Signer(role="product_manager", title="Product Manager")],
-            environment="staging", environment_kind="staging", fingerprint="9f",
-            candidate="v2.0.0", made_at=office.draft().made_at, summary="All is well.",
-            verdicts=[], figures=[], tables=[],
-        )  # fmt: skip
-        page = write_document(document, office.desk().documents / "status-report.html")
+            environment="staging",
+            environment_kind="staging",
+            fingerprint="9f",
+            candidate="v2.0.0",
+            made_at=project.draft().made_at,
+            summary="All is well.",
+            verdicts=[],
+            figures=[],
+            tables=[],
+        )
+        page = write_document(document, project.context().documents / "status-report.html")
         assert main(["sign", str(page), *env, *key]) == 0
         assert main(["report"]) == 0
         assert main(["status", *env, "--page", "reports/launch.html", "--ctrf", "out/c.json"]) == 1
         assert main(["package", *env, *key]) == 0
         assert main(["push", "--store", str(tmp_path / "store"), *env]) == 0
-        others = office.path.parent / "others"
+        others = project.path.parent / "others"
         assert main(["pull", "--store", str(tmp_path / "store"), "--reports", str(others)]) == 0
     finally:
         os.umask(before)
@@ -398,10 +419,12 @@ def test_everything_that_is_written_is_its_owners_alone_whatever_the_umask(
     assert len(modes) > 30, modes
 
 
-@pytest.mark.parametrize(("store", "folder", "file"), [
-    (0o2770, 0o2770, 0o660), (0o755, 0o755, 0o644), (0o700, 0o700, 0o600)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("store", "folder", "file"),
+    [(0o2770, 0o2770, 0o660), (0o755, 0o755, 0o644), (0o700, 0o700, 0o600)],
+)
 def test_what_is_pushed_is_as_open_as_its_store_whatever_the_umask(
-    launch: Office, store: int, folder: int, file: int
+    launch: Project, store: int, folder: int, file: int
 ) -> None:
     place = launch.path / "store"
     place.mkdir()

@@ -25,9 +25,18 @@ NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 def line(ident: str, order: int) -> Line:
     return Line(
-        id=ident, title="T", owner="O", block="b", block_title="B", phase="p", task="t",
-        area="db", way="probe", effect="read", order=order,
-    )  # fmt: skip
+        id=ident,
+        title="T",
+        owner="O",
+        block="b",
+        block_title="B",
+        phase="p",
+        task="t",
+        area="db",
+        way="probe",
+        effect="read",
+        order=order,
+    )
 
 
 def head(ident: str = "20261124T090000.000000Z-staging-ab12") -> Head:
@@ -38,7 +47,7 @@ def head(ident: str = "20261124T090000.000000Z-staging-ab12") -> Head:
         launch_date=date(2026, 12, 7),
         today=date(2026, 11, 24),
         who="ann",
-        host="desk",
+        host="context",
         started_at=NOW,
         suite=ledger.Suite("unknown", None),
         packages={"pytest": "9.2.0"},
@@ -216,8 +225,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def roster(folder: Path, **keys: Path) -> Roster:
     """People and, by the name ci, a runner, each with one key."""
-    known = {i: [{"public": " ".join(k.with_suffix(".pub").read_text().split()[:2])}]
-             for i, k in keys.items()}  # fmt: skip
+    known = {
+        i: [{"public": " ".join(k.with_suffix(".pub").read_text().split()[:2])}]
+        for i, k in keys.items()
+    }
     ada = {"name": "Ada", "email": "a@example.com", "phone": "+12025550100"}
     text = {
         "schema": 1,

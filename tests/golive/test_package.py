@@ -27,75 +27,93 @@ from golive.reports.documents import Document, Signer, write_document
 from golive.signatures import DOCUMENTS, sign
 from golive.statements import canonical
 from golive.verdicts import GoliveError, Verdict
-from tests.conftest import COMMIT, ITEMS, SECRET, SECRET_VARIABLE, SIGNING, Office
+from tests.conftest import COMMIT, ITEMS, SECRET, SECRET_VARIABLE, SIGNING, Project
 
 GREEN = dict.fromkeys([i for i in ITEMS if i.startswith("D-2")], Verdict.PASS)
 DECIDE = ("elena", "tess")
 SIGNED = [("Elena Marsh", "executive team"), ("Tess Lindqvist", "technical lead")]
 
 
-def launched(office: Office, env: str = "staging", kind: str = "") -> None:
+def launched(project: Project, env: str = "staging", kind: str = "") -> None:
     """A launch with runs, statements with evidence, decisions, and a signed document."""
-    office.folder.launch(office.launch_day, people=SIGNING, p95_ms=500, validity={"default": "7 d"})
-    office.fresh()
-    office.folder.write("suites/shared.py", "LIMIT = 1\n")
+    project.folder.launch(
+        project.launch_day, people=SIGNING, p95_ms=500, validity={"default": "7 d"}
+    )
+    project.fresh()
+    project.folder.write("suites/shared.py", "LIMIT = 1\n")
     others = [i for i in ITEMS if i != "D-2.2.1"]
-    office.folder.items(
+    project.folder.items(
         "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(others)),
         "suites/t_minus_1_week/test_others.py",
     )
-    office.looked(dict.fromkeys(ITEMS, Verdict.FAIL), ago=timedelta(days=3), env=env)
-    office.looked(GREEN, env=env)
+    project.looked(dict.fromkeys(ITEMS, Verdict.FAIL), ago=timedelta(days=3), env=env)
+    project.looked(GREEN, env=env)
     about: dict[str, Any] = {"environment": env, "environment_kind": kind or env}
-    minutes = office.folder.write("minutes of the day.md", "we met")
-    office.sign(files=[minutes], **about)
-    saw = assess(office.desk(env), today=datetime.now(UTC).date()).readiness
+    minutes = project.folder.write("minutes of the day.md", "we met")
+    project.sign(files=[minutes], **about)
+    saw = assess(project.context(env), today=datetime.now(UTC).date()).readiness
     for person in ("elena", "tess"):
-        office.sign(
-            "", person, kind="approve", data={"decision": "go"}, text="because", readiness=saw,
+        project.sign(
+            "",
+            person,
+            kind="approve",
+            data={"decision": "go"},
+            text="because",
+            readiness=saw,
             **about,
-        )  # fmt: skip
-    desk = office.desk(env)
+        )
+    context = project.context(env)
     document = Document(
-        kind="status-report", item="D-2.D.1", title="Status report",
-        signers=[Signer(role="product_manager", title="Product Manager"),
-                 Signer(role="technical_lead", title="Technical Lead")],
-        environment=env, environment_kind=kind or env, fingerprint="9f", candidate="v2.0.0",
-        made_at=datetime.now(UTC), summary="All is well.", verdicts=[], figures=[], tables=[],
-    )  # fmt: skip
-    desk.documents.mkdir(parents=True)
-    path = write_document(document, desk.documents / "status-report.html")
-    sign(path, office.keys["leah"], DOCUMENTS)
+        kind="status-report",
+        item="D-2.D.1",
+        title="Status report",
+        signers=[
+            Signer(role="product_manager", title="Product Manager"),
+            Signer(role="technical_lead", title="Technical Lead"),
+        ],
+        environment=env,
+        environment_kind=kind or env,
+        fingerprint="9f",
+        candidate="v2.0.0",
+        made_at=datetime.now(UTC),
+        summary="All is well.",
+        verdicts=[],
+        figures=[],
+        tables=[],
+    )
+    context.documents.mkdir(parents=True)
+    path = write_document(document, context.documents / "status-report.html")
+    sign(path, project.keys["leah"], DOCUMENTS)
     sign(
         path,
-        office.keys["tess"],
+        project.keys["tess"],
         DOCUMENTS,
         place=path.with_name(f"{path.name}.technical_lead.sig"),
     )
 
 
-def packed(office: Office, env: str = "staging", **how: Any) -> Path:
+def packed(project: Project, env: str = "staging", **how: Any) -> Path:
     """A package of such a launch, signed by those who decide."""
-    desk = office.desk(env)
+    context = project.context(env)
     known: dict[str, Any] = {"today": datetime.now(UTC).date()}
-    answer = assess(desk, **(known | how))
-    path = package.write(office.path / f"{env}.zip", package.build(desk, answer, Mask()))
+    answer = assess(context, **(known | how))
+    path = package.write(project.path / f"{env}.zip", package.build(context, answer, Mask()))
     for person in DECIDE:
-        package.sign(path, person, office.keys[person], desk.roster)
+        package.sign(path, person, project.keys[person], context.roster)
     return path
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Office, Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
     """A launch and its package, made once: tests that change it work on a copy."""
     from tests.conftest import Folder
 
     folder = tmp_path_factory.mktemp("launch")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(provenance, "suite", committed)
-        office = Office(Folder(folder))
-        launched(office)
-        return office, packed(office)
+        project = Project(Folder(folder))
+        launched(project)
+        return project, packed(project)
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +123,7 @@ def as_committed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def zipped(made: tuple[Office, Path], tmp_path: Path) -> Path:
+def zipped(made: tuple[Project, Path], tmp_path: Path) -> Path:
     """A copy of the package."""
     return Path(shutil.copy(made[1], tmp_path / "p.zip"))
 
@@ -132,8 +150,14 @@ def files_of(path: Path) -> dict[str, bytes]:
         return {n: archive.read(n) for n in archive.namelist()}
 
 
-def rebuilt(path: Path, made: tuple[Office, Path], change: Callable[[dict[str, bytes]], object],
-            *, signers: Sequence[str] = DECIDE, key: str = "") -> Path:  # fmt: skip
+def rebuilt(
+    path: Path,
+    made: tuple[Project, Path],
+    change: Callable[[dict[str, bytes]], object],
+    *,
+    signers: Sequence[str] = DECIDE,
+    key: str = "",
+) -> Path:
     """The package with other content, listed and signed anew as forgers with keys would.
 
     :param key: whose key the first of them signs with; default: the own.
@@ -162,12 +186,22 @@ def test_a_package_holds_what_the_answer_rests_on(made: Any) -> None:
     assert found.unsigned == []
     names = set(files_of(made[1]))
     for name in (
-        "index.html", "answer.json", "package.json", "roster.toml", "allowed_signers",
-        "HOW-TO-VERIFY.txt", "SHA256SUMS", "SHA256SUMS.elena.sig", "sheets/day_minus_2.html",
-        "documents/status-report.html", "documents/status-report.html.sig",
-        "documents/status-report.html.technical_lead.sig", "suites/launch.toml",
-        "suites/procedure.toml", "suites/t_minus_1_week/test_others.py",
-    ):  # fmt: skip
+        "index.html",
+        "answer.json",
+        "package.json",
+        "roster.toml",
+        "allowed_signers",
+        "HOW-TO-VERIFY.txt",
+        "SHA256SUMS",
+        "SHA256SUMS.elena.sig",
+        "sheets/day_minus_2.html",
+        "documents/status-report.html",
+        "documents/status-report.html.sig",
+        "documents/status-report.html.technical_lead.sig",
+        "suites/launch.toml",
+        "suites/procedure.toml",
+        "suites/t_minus_1_week/test_others.py",
+    ):
         assert name in names
     assert sum(n.endswith("end.json") for n in names) == 2
     assert any(
@@ -176,11 +210,11 @@ def test_a_package_holds_what_the_answer_rests_on(made: Any) -> None:
 
 
 def test_the_same_answer_makes_the_same_bytes(made: Any) -> None:
-    office, path = made
+    project, path = made
     answer = check(path).answer
-    desk = office.desk()
-    again = assess(desk, today=answer.today, now=answer.made_at)
-    one, other = (package.build(desk, a, Mask()) for a in (answer, again))
+    context = project.context()
+    again = assess(context, today=answer.today, now=answer.made_at)
+    one, other = (package.build(context, a, Mask()) for a in (answer, again))
     assert one == other
 
 
@@ -190,9 +224,13 @@ def followed(path: Path, place: Path) -> subprocess.CompletedProcess[str]:
     commands = [line[4:] for line in text.splitlines() if line.startswith("    ")]
     place.mkdir()
     return subprocess.run(
-        ["sh", "-e", "-c", "\n".join(commands)], cwd=place, capture_output=True, text=True,
-        env={"PATH": "/usr/bin:/bin", "PACKAGE": str(path)}, check=False,
-    )  # fmt: skip
+        ["sh", "-e", "-c", "\n".join(commands)],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "PACKAGE": str(path)},
+        check=False,
+    )
 
 
 def rezipped(path: Path, files: dict[str, bytes]) -> Path:
@@ -229,9 +267,15 @@ def test_the_instructions_inside_are_enough_with_public_tools_alone(
 
 @pytest.mark.parametrize(
     "name",
-    ["SHA256SUMS.evil", "SHA256SUMS.d/elena.sig", "SHA256SUMS.a.b.sig", "evil", "runs/.x/run.json",
-     "a\nindex.html"],
-)  # fmt: skip
+    [
+        "SHA256SUMS.evil",
+        "SHA256SUMS.d/elena.sig",
+        "SHA256SUMS.a.b.sig",
+        "evil",
+        "runs/.x/run.json",
+        "a\nindex.html",
+    ],
+)
 def test_by_hand_too_a_file_that_is_not_listed_is_seen(
     zipped: Path, tmp_path: Path, name: str
 ) -> None:
@@ -270,13 +314,13 @@ def test_by_hand_too_a_statement_is_its_own_authors(
     made: Any, zipped: Path, tmp_path: Path, alter: Callable[[bytes], bytes], told: str
 ) -> None:
     """Signed by elena, said by joel, and whoever packs it lists and signs anew."""
-    office = made[0]
-    body = alter(canonical(office.draft(by="joel", environment="staging")))
+    project = made[0]
+    body = alter(canonical(project.draft(by="joel", environment="staging")))
     folder = tmp_path / "draft"
     folder.mkdir()
     (folder / "statement.json").write_bytes(body)
     key = "joel" if b'"by":"elena"' in body and b'"by":"joel"' not in body else "elena"
-    sign(folder / "statement.json", office.keys[key], "golive-statement")
+    sign(folder / "statement.json", project.keys[key], "golive-statement")
     ident = f"20261128T120000Z-D-2.2.1-joel-{hashlib.sha256(body).hexdigest()[:12]}"
     said = {f"statements/{ident}/{p.name}": p.read_bytes() for p in folder.iterdir()}
     rebuilt(zipped, made, lambda files: files.update(said))
@@ -318,24 +362,26 @@ def test_by_hand_too_a_run_is_its_own_makers(
 
 
 def test_the_instructions_in_a_rehearsals_package_are_enough_too(
-    office: Office, tmp_path: Path
+    project: Project, tmp_path: Path
 ) -> None:
-    launched(office, "rehearsal")
-    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
-    office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5), ended=False, env="rehearsal")
-    done = followed(packed(office, "rehearsal"), tmp_path / "place")
+    launched(project, "rehearsal")
+    project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
+    project.looked(
+        {"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5), ended=False, env="rehearsal"
+    )
+    done = followed(packed(project, "rehearsal"), tmp_path / "place")
     assert (done.returncode, done.stderr) == (0, "")
     assert "did not end: nothing green of it counts" in done.stdout
     assert "golive-run" not in done.stdout
 
 
 def test_somebody_adds_a_signature_later(made: Any, zipped: Path) -> None:
-    office = made[0]
-    package.sign(zipped, "paul", office.keys["paul"], office.desk().roster)
+    project = made[0]
+    package.sign(zipped, "paul", project.keys["paul"], project.context().roster)
     paul = ("Paul Adeyemi", "product manager")
     assert check(zipped).signed_by == [SIGNED[0], paul, SIGNED[1]]
     with pytest.raises(GoliveError, match="is no key of paul"):
-        package.sign(zipped, "paul", office.keys["tess"], office.desk().roster)
+        package.sign(zipped, "paul", project.keys["tess"], project.context().roster)
 
 
 def test_it_tells_how_to_reach_nobody(made: Any) -> None:
@@ -345,27 +391,27 @@ def test_it_tells_how_to_reach_nobody(made: Any) -> None:
     assert "+1202" not in roster
 
 
-def test_where_the_folders_of_a_machine_lie_does_not_matter_to_the_answer(office: Office) -> None:
-    launched(office)
-    here = office.desk().root
+def test_where_the_folders_of_a_machine_lie_does_not_matter_to_the_answer(project: Project) -> None:
+    launched(project)
+    here = project.context().root
     for folder in (here, here / "reports", Path("/home/of/another")):
         message = f"{folder}/documents/staging/d.html is made and true, but not signed"
-        office.looked({"D-2.D.1": Verdict.PENDING}, ago=timedelta(minutes=1), message=message)
-        assert check(packed(office)).answer.answer == NO_GO
+        project.looked({"D-2.D.1": Verdict.PENDING}, ago=timedelta(minutes=1), message=message)
+        assert check(packed(project)).answer.answer == NO_GO
 
 
-def test_a_no_go_is_packaged_too(office: Office) -> None:
-    launched(office)
-    office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5))
-    assert check(packed(office)).answer.answer == NO_GO
+def test_a_no_go_is_packaged_too(project: Project) -> None:
+    launched(project)
+    project.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5))
+    assert check(packed(project)).answer.answer == NO_GO
 
 
-def test_a_statement_that_does_not_hold_is_in_it_with_its_reason(office: Office) -> None:
-    launched(office)
-    office.sign(by="joel")
+def test_a_statement_that_does_not_hold_is_in_it_with_its_reason(project: Project) -> None:
+    launched(project)
+    project.sign(by="joel")
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=30)
-    office.sign(key="tess", made_at=later)
-    (item,) = [s for s in check(packed(office)).answer.standings if s.line.id == "D-2.2.1"]
+    project.sign(key="tess", made_at=later)
+    (item,) = [s for s in check(packed(project)).answer.standings if s.line.id == "D-2.2.1"]
     causes = [x.cause for x in item.said]
     assert any("may not state it" in c for c in causes)
     assert any("its signature is not valid" in c for c in causes)
@@ -444,13 +490,13 @@ def test_a_left_out_run_or_statement_is_told(made: Any, zipped: Path) -> None:
 
 
 def test_it_has_to_be_signed_by_somebody_of_the_roster(made: Any, zipped: Path) -> None:
-    office = made[0]
+    project = made[0]
     assert "nobody has signed it" in refused(rebuilt(zipped, made, lambda f: None, signers=()))
     rebuilt(zipped, made, lambda f: None, key="tess")
     assert "SHA256SUMS.elena.sig: is not valid" in refused(zipped)
     rebuilt(zipped, made, lambda f: None)
     check(zipped)
-    own = office.path / "suites" / "people" / "roster.toml"
+    own = project.path / "suites" / "people" / "roster.toml"
     check(zipped, roster=own)
     elsewhere = zipped.with_name("roster.toml")
     elsewhere.write_text(own.read_text().replace("elena", "ellen"))
@@ -481,10 +527,10 @@ def test_a_go_is_signed_by_everybody_who_decides(made: Any, zipped: Path) -> Non
         assert f"is GO, but nobody has signed it as {missing}; each role" in refused(zipped)
 
 
-def test_each_role_that_decides_needs_a_person_of_its_own(office: Office) -> None:
+def test_each_role_that_decides_needs_a_person_of_its_own(project: Project) -> None:
     both = {"roles": ["executive_team", "technical_lead"]}
-    office.roster(elena=both, joel={"roles": ["executive_team"]})
-    roster = office.desk().roster
+    project.roster(elena=both, joel={"roles": ["executive_team"]})
+    roster = project.context().roster
     approvers = ("executive_team", "technical_lead")
     for signers, missing in (
         (["elena"], ["technical_lead"]),
@@ -499,14 +545,14 @@ def test_each_role_that_decides_needs_a_person_of_its_own(office: Office) -> Non
 
 
 def test_whose_signatures_a_no_go_lacks_is_told(
-    office: Office, capsys: pytest.CaptureFixture[str]
+    project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    launched(office)
-    office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5))
-    desk = office.desk()
-    answer = assess(desk, today=datetime.now(UTC).date())
-    path = package.write(office.path / "p.zip", package.build(desk, answer, Mask()))
-    package.sign(path, "tess", office.keys["tess"], desk.roster)
+    launched(project)
+    project.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(seconds=5))
+    context = project.context()
+    answer = assess(context, today=datetime.now(UTC).date())
+    path = package.write(project.path / "p.zip", package.build(context, answer, Mask()))
+    package.sign(path, "tess", project.keys["tess"], context.roster)
     assert check(path).unsigned == ["executive_team"]
     assert main(["verify", "p.zip"]) == 0
     assert "missing   the signatures of executive team, who decide" in capsys.readouterr().out
@@ -528,22 +574,46 @@ CHECKS = "t_minus_1_week/test_others.py"
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [
-        ("launch.toml", '"p95_ms" = 500', '"p95_ms" = 900',
-         "launch.toml: thresholds.p95_ms: it has 500, yours 900"),
-        ("launch.toml", 'probe = "24 h"', 'probe = "48 h"',
-         'launch.toml: freshness.probe: it has "24 h", yours "48 h"'),
-        ("launch.toml", '"executive_team", "technical_lead"', '"technical_lead"',
-         'people.approvers: it has ["executive_team", "technical_lead"], yours ["technical_lead"]'),
-        ("launch.toml", '"previous" =', '"store" = "s3://b/p", "previous" =',
-         'launch.toml: launch.store: it has nothing, yours "s3://b/p"'),
-        ("procedure.toml", "Title of D-2.1.1", "Title of D-2.1.1, or so",
-         "procedure.toml: says something else of D-2.1.1"),
+        (
+            "launch.toml",
+            '"p95_ms" = 500',
+            '"p95_ms" = 900',
+            "launch.toml: thresholds.p95_ms: it has 500, yours 900",
+        ),
+        (
+            "launch.toml",
+            'probe = "24 h"',
+            'probe = "48 h"',
+            'launch.toml: freshness.probe: it has "24 h", yours "48 h"',
+        ),
+        (
+            "launch.toml",
+            '"executive_team", "technical_lead"',
+            '"technical_lead"',
+            'people.approvers: it has ["executive_team", "technical_lead"], yours ["technical_lead"]',
+        ),
+        (
+            "launch.toml",
+            '"previous" =',
+            '"store" = "s3://b/p", "previous" =',
+            'launch.toml: launch.store: it has nothing, yours "s3://b/p"',
+        ),
+        (
+            "procedure.toml",
+            "Title of D-2.1.1",
+            "Title of D-2.1.1, or so",
+            "procedure.toml: says something else of D-2.1.1",
+        ),
         (CHECKS, "assert 1\n", "assert 1 == 1\n", f"{CHECKS}: says something else of D-2.1.2"),
-        (CHECKS, "import pytest\n", "import pytest  # or so\n",
-         f"{CHECKS}: says something else of D-2.1.1, D-2.1.2"),
+        (
+            CHECKS,
+            "import pytest\n",
+            "import pytest  # or so\n",
+            f"{CHECKS}: says something else of D-2.1.1, D-2.1.2",
+        ),
         ("shared.py", "LIMIT = 1", "LIMIT = 2", "shared.py: says something else;"),
     ],
-)  # fmt: skip
+)
 def test_other_rules_than_ones_own_are_refused_by_name(
     made: Any, zipped: Path, tmp_path: Path, file: str, old: str, new: str, told: str
 ) -> None:
@@ -565,7 +635,7 @@ def test_a_check_more_or_less_than_ones_own_is_refused_by_name(
 
 def test_another_description_of_the_environment_is_refused(made: Any, zipped: Path) -> None:
     suites = made[0].path / "suites"
-    own = made[0].desk().origin.fingerprint
+    own = made[0].context().origin.fingerprint
     assert check(zipped, suites=suites, fingerprint=own).answer.answer == GO
     told = refused(zipped, suites=suites, fingerprint="0" * 64)
     assert "its environment staging is described otherwise than by" in told
@@ -620,20 +690,27 @@ def test_an_answer_may_not_be_older_than_wanted(
     told = refused(zipped, not_before=made_at + timedelta(seconds=61))
     assert re.search(r"its answer is of .* UTC; expected none older than", told)
     today = datetime.now(UTC).date()
-    for words, status in (("24 h", 0), ("24h", 0), ("7d", 0), (f"{today}", 0), ("0.0001 min", 1),
-                          (f"{today + timedelta(days=1)}", 1), ("soon", 1)):  # fmt: skip
+    for words, status in (
+        ("24 h", 0),
+        ("24h", 0),
+        ("7d", 0),
+        (f"{today}", 0),
+        ("0.0001 min", 1),
+        (f"{today + timedelta(days=1)}", 1),
+        ("soon", 1),
+    ):
         assert main(["verify", str(zipped), "--not-older-than", words]) == status, words
     assert "--not-older-than: found 'soon'; expected a date such as" in capsys.readouterr().err
 
 
-def test_an_answer_of_a_time_to_come_is_refused(office: Office) -> None:
-    launched(office)
-    desk = office.desk()
+def test_an_answer_of_a_time_to_come_is_refused(project: Project) -> None:
+    launched(project)
+    context = project.context()
     later = datetime.now(UTC) + timedelta(hours=1)
-    answer = assess(desk, today=datetime.now(UTC).date(), now=later)
-    path = package.write(office.path / "p.zip", package.build(desk, answer, Mask()))
+    answer = assess(context, today=datetime.now(UTC).date(), now=later)
+    path = package.write(project.path / "p.zip", package.build(context, answer, Mask()))
     for person in DECIDE:
-        package.sign(path, person, office.keys[person], desk.roster)
+        package.sign(path, person, project.keys[person], context.roster)
     assert "which has not come; look at the clock" in refused(path)
 
 
@@ -641,13 +718,13 @@ def test_an_answer_of_a_time_to_come_is_refused(office: Office) -> None:
 
 
 def test_another_golive_is_refused_until_its_code_is_trusted(
-    office: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own, other = provenance.engine_digest(), "f" * 64
     with monkeypatch.context() as patch:
         patch.setattr(provenance, "engine_digest", lambda: other)
-        launched(office)
-        path = packed(office)
+        launched(project)
+        path = packed(project)
         assert check(path).answer.answer == GO
     told = refused(path)
     assert f"was made by golive {check(path, engine=other).about.golive} of SHA-256 {other}" in told
@@ -726,18 +803,18 @@ def test_a_run_whose_maker_did_not_sign_it_is_refused_by_name(
     assert re.search(r"runs/\S+: ci signed it, of whom roster.toml has no key", told)
 
 
-def test_a_run_that_nobody_signed_keeps_it_from_being_made(office: Office) -> None:
-    launched(office)
-    run = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
-    desk = office.desk()
+def test_a_run_that_nobody_signed_keeps_it_from_being_made(project: Project) -> None:
+    launched(project)
+    run = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
+    context = project.context()
     with pytest.raises(GoliveError, match=f"{run.name}: nobody has signed its end; a package"):
-        package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+        package.build(context, assess(context, today=datetime.now(UTC).date()), Mask())
 
 
-def test_runs_of_a_rehearsal_need_no_signature(office: Office) -> None:
-    launched(office, "rehearsal")
-    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
-    assert check(packed(office, "rehearsal")).runs == 3
+def test_runs_of_a_rehearsal_need_no_signature(project: Project) -> None:
+    launched(project, "rehearsal")
+    project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="", env="rehearsal")
+    assert check(packed(project, "rehearsal")).runs == 3
 
 
 def test_a_run_under_another_name_or_with_more_in_it_is_refused(made: Any, zipped: Path) -> None:
@@ -751,67 +828,69 @@ def test_a_run_under_another_name_or_with_more_in_it_is_refused(made: Any, zippe
     for change, told in (
         (moved, f"{run}f: is the run {run.removeprefix('runs/')}"),
         (lambda files: files.update({f"{run}/more.json": b"{}"}), "more.json: is no part of a run"),
-        (lambda files: files.update({said.replace("statement.json", "more"): b"{}"}),
-         "more: is no part of a statement"),
+        (
+            lambda files: files.update({said.replace("statement.json", "more"): b"{}"}),
+            "more: is no part of a statement",
+        ),
         (lambda files: files.update({"runs/file": b"{}"}), "runs/file"),
         (lambda files: files.update({"statements/file": b"{}"}), "statements/file"),
-    ):  # fmt: skip
+    ):
         shutil.copy(made[1], zipped)
         assert told in refused(rebuilt(zipped, made, change))
     with pytest.raises(GoliveError, match="is no name of a file in a package"):
         rebuilt(zipped, made, lambda files: files.update({"runs/.x/run.json": b"{}"}))
 
 
-def test_what_a_package_cannot_hold_keeps_it_from_being_made(office: Office) -> None:
-    launched(office)
+def test_what_a_package_cannot_hold_keeps_it_from_being_made(project: Project) -> None:
+    launched(project)
 
     def told(folder: Path) -> str:
-        desk = office.desk()
+        context = project.context()
         with pytest.raises(GoliveError) as caught:
-            package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+            package.build(context, assess(context, today=datetime.now(UTC).date()), Mask())
         shutil.rmtree(folder)
         return str(caught.value)
 
-    reports = office.desk().reports
+    reports = project.context().reports
     for folder in (reports / "runs" / ".x", reports / "runs" / "rubbish"):
         folder.mkdir()
         assert f"runs/{folder.name}" in told(folder)
-    signed = office.sign(text="again")
+    signed = project.sign(text="again")
     (signed.folder / "note.txt").write_text("x")
     assert "note.txt: is no part of the statement" in told(signed.folder)
-    gone = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
-    office.sign(text="on what was seen")
+    gone = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
+    project.sign(text="on what was seen")
     shutil.rmtree(gone)
-    said = told(office.looked({"D-2.1.2": Verdict.PASS}, ago=timedelta(seconds=8)))
+    said = told(project.looked({"D-2.1.2": Verdict.PASS}, ago=timedelta(seconds=8)))
     assert gone.name in said
     assert "fetch them with `golive pull`" in said
 
 
-def test_what_two_people_set_aside_does_not_keep_it_from_being_made(office: Office) -> None:
-    launched(office)
-    runs = office.desk().reports / "runs"
-    unsigned = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=3), by="")
+def test_what_two_people_set_aside_does_not_keep_it_from_being_made(project: Project) -> None:
+    launched(project)
+    runs = project.context().reports / "runs"
+    unsigned = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=3), by="")
     (unsigned / "report.html").write_text("made anew by golive report")
-    damaged = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=4))
+    damaged = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=4))
     (damaged / "verdicts.jsonl").write_text("{")
-    gone = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=5))
-    office.sign(text="on what was seen")
+    gone = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=5))
+    project.sign(text="on what was seen")
     shutil.rmtree(gone)
     (runs / "rubbish").mkdir()
-    (office.statements / "rubble").mkdir()
+    (project.statements / "rubble").mkdir()
     for record in (unsigned.name, damaged.name, gone.name, "rubbish", "rubble"):
-        before = set(office.statements.iterdir())
+        before = set(project.statements.iterdir())
         words = ("--env", "staging", "--key")
         why = ("--reason", "the disk was full")
-        assert main(["set-aside", record, *why, *words, str(office.keys["tess"])]) == 0
-        (first,) = set(office.statements.iterdir()) - before
-        second = ("--second", first.name, *words, str(office.keys["elena"]))
+        assert main(["set-aside", record, *why, *words, str(project.keys["tess"])]) == 0
+        (first,) = set(project.statements.iterdir()) - before
+        second = ("--second", first.name, *words, str(project.keys["elena"]))
         assert main(["set-aside", *second]) == 0
-    path = packed(office)
+    path = packed(project)
     assert check(path).answer.answer == GO
     assert f"runs/{unsigned.name}/report.html" in files_of(path)
     assert f"runs/{damaged.name}/verdicts.jsonl" in files_of(path)
-    rebuilt(path, (office, path), lambda f: f.pop(f"runs/{unsigned.name}/report.html"))
+    rebuilt(path, (project, path), lambda f: f.pop(f"runs/{unsigned.name}/report.html"))
     assert f"runs/{unsigned.name}: nobody has signed its end" in refused(path)
 
 
@@ -856,7 +935,7 @@ def raw(names: dict[str, bytes], *, seal: bool = True, mode: int = 0o100644) -> 
         (raw({"index.html": b"/etc/passwd"}, mode=0o120777), "is no ordinary file"),
         (raw({"index.html": b"\0" * 2**26}), "would unpack to 64 MiB"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_package_is_refused(tmp_path: Path, data: bytes, told: str) -> None:
     path = tmp_path / "p.zip"
     path.write_bytes(data)
@@ -903,64 +982,64 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 # -- what must not be in it --------------------------------------------------------------------
 
 
-def test_a_secret_that_somebody_wrote_keeps_it_from_being_made(office: Office) -> None:
-    launched(office)
+def test_a_secret_that_somebody_wrote_keeps_it_from_being_made(project: Project) -> None:
+    launched(project)
     mask = Mask()
     mask.add(SECRET)
-    desk = office.desk()
-    answer = assess(desk, today=datetime.now(UTC).date())
-    assert SECRET.encode() not in package.build(desk, answer, mask)
+    context = project.context()
+    answer = assess(context, today=datetime.now(UTC).date())
+    assert SECRET.encode() not in package.build(context, answer, mask)
     for text, told in (
         (f"the token is {SECRET}", "holds a secret"),
         ("postgresql://golive:hunter2hunter2@db-1/app", "holds a secret, or a password"),
     ):
-        file = office.folder.write("evidence.txt", text)
-        signed = office.sign(files=[file])
-        desk = office.desk()
-        answer = assess(desk, today=datetime.now(UTC).date())
+        file = project.folder.write("evidence.txt", text)
+        signed = project.sign(files=[file])
+        context = project.context()
+        answer = assess(context, today=datetime.now(UTC).date())
         with pytest.raises(GoliveError, match=told) as caught:
-            package.build(desk, answer, mask)
+            package.build(context, answer, mask)
         assert signed.id in str(caught.value)
         assert SECRET not in str(caught.value)
         shutil.rmtree(signed.folder)
-    path = desk.documents / "status-report.html"
+    path = context.documents / "status-report.html"
     path.write_text(path.read_text() + "-----BEGIN OPENSSH PRIVATE KEY-----")
     with pytest.raises(GoliveError, match=r"status-report\.html: holds a private key"):
-        package.build(office.desk(), answer, Mask())
+        package.build(project.context(), answer, Mask())
 
 
-def test_a_secret_in_any_part_of_it_keeps_it_from_being_made(office: Office) -> None:
-    launched(office)
-    desk = office.desk()
-    answer = assess(desk, today=datetime.now(UTC).date())
-    check = office.path / "suites" / "t_minus_1_week" / "test_day_minus_2.py"
+def test_a_secret_in_any_part_of_it_keeps_it_from_being_made(project: Project) -> None:
+    launched(project)
+    context = project.context()
+    answer = assess(context, today=datetime.now(UTC).date())
+    check = project.path / "suites" / "t_minus_1_week" / "test_day_minus_2.py"
     mask = Mask()
     mask.add(SECRET)
     for file, name in (
-        (desk.documents / "status-report.html", "documents/status-report.html"),
+        (context.documents / "status-report.html", "documents/status-report.html"),
         (check, "suites/t_minus_1_week/test_day_minus_2.py"),
     ):
         before = file.read_bytes()
         for more in (SECRET.encode().hex(), SECRET.upper(), "PuTTY-User-Key-File-2: ssh-rsa"):
             file.write_bytes(before + more.encode())
             with pytest.raises(GoliveError) as caught:
-                package.build(desk, answer, mask)
+                package.build(context, answer, mask)
             assert str(caught.value).startswith(f"{name}: holds a ")
             assert more not in str(caught.value)
         file.write_bytes(before)
-    run = office.looked({"D-2.1.1": Verdict.FAIL}, message=f"{SECRET} " + "{id} {verdict}")
-    desk = office.desk()
-    answer = assess(desk, today=datetime.now(UTC).date())
+    run = project.looked({"D-2.1.1": Verdict.FAIL}, message=f"{SECRET} " + "{id} {verdict}")
+    context = project.context()
+    answer = assess(context, today=datetime.now(UTC).date())
     with pytest.raises(GoliveError) as caught:
-        package.build(desk, answer, mask)
+        package.build(context, answer, mask)
     assert str(caught.value).startswith(f"runs/{run.name}/verdicts.jsonl: holds a secret")
     assert SECRET not in str(caught.value)
 
 
 def test_it_is_not_made_where_secrets_are_not_at_hand_to_search_it_for(
-    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    launched(office)
+    launched(project)
     monkeypatch.delenv(SECRET_VARIABLE)
     words = ["package", "--env", "staging", "--out", "p.zip"]
     assert main(words) == 1
@@ -974,40 +1053,40 @@ def test_it_is_not_made_where_secrets_are_not_at_hand_to_search_it_for(
 
 
 def test_of_a_rehearsal_it_is_made_and_what_was_not_searched_for_told(
-    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    launched(office, "rehearsal")
+    launched(project, "rehearsal")
     monkeypatch.delenv(SECRET_VARIABLE)
     assert main(["package", "--env", "rehearsal", "--out", "p.zip"]) == 0
     assert f"searched  not for {SECRET_VARIABLE}" in capsys.readouterr().out
 
 
 def test_no_key_of_anybodys_is_in_it(made: Any) -> None:
-    office, path = made
+    project, path = made
     content = b"".join(files_of(path).values())
     assert b"PRIVATE KEY" not in content
-    for key in office.keys.values():
+    for key in project.keys.values():
         secret = "".join(key.read_text().splitlines()[1:-1])
         assert secret[60:120].encode() not in content
 
 
-def test_a_damaged_run_or_statement_keeps_it_from_being_made(office: Office) -> None:
-    launched(office)
-    desk = office.desk()
-    folder = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
+def test_a_damaged_run_or_statement_keeps_it_from_being_made(project: Project) -> None:
+    launched(project)
+    context = project.context()
+    folder = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
     (folder / "verdicts.jsonl").write_text("")
     with pytest.raises(GoliveError, match="was altered after it ended"):
-        package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+        package.build(context, assess(context, today=datetime.now(UTC).date()), Mask())
     shutil.rmtree(folder)
-    (office.statements / "empty").mkdir()
-    desk = office.desk()
+    (project.statements / "empty").mkdir()
+    context = project.context()
     with pytest.raises(GoliveError, match=r"empty: .*only statements that can be read"):
-        package.build(desk, assess(desk, today=datetime.now(UTC).date()), Mask())
+        package.build(context, assess(context, today=datetime.now(UTC).date()), Mask())
 
 
-def test_a_rehearsal_says_so_everywhere_and_never_serves_production(office: Office) -> None:
-    launched(office, "rehearsal")
-    path = packed(office, "rehearsal", all_due=False)
+def test_a_rehearsal_says_so_everywhere_and_never_serves_production(project: Project) -> None:
+    launched(project, "rehearsal")
+    path = packed(project, "rehearsal", all_due=False)
     files = files_of(path)
     for name in ("index.html", "sheets/day_minus_2.html", "HOW-TO-VERIFY.txt"):
         assert b"REHEARSAL" in files[name], name
@@ -1021,15 +1100,15 @@ def test_a_rehearsal_says_so_everywhere_and_never_serves_production(office: Offi
 
 
 def test_no_rehearsal_passes_for_what_it_is_named_after(
-    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever packs it can call an environment staging and say that it is a rehearsal."""
-    file = office.path / "suites" / "environments" / "staging.toml"
+    file = project.path / "suites" / "environments" / "staging.toml"
     own = file.read_text()
     file.write_text(own.replace('"kind" = "staging"', '"kind" = "rehearsal"'))
-    launched(office, "staging", kind="rehearsal")
-    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
-    path = packed(office)
+    launched(project, "staging", kind="rehearsal")
+    project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9), by="")
+    path = packed(project)
     assert check(path).about.is_rehearsal
     assert "is about a REHEARSAL, which decides nothing; expected" in refused(
         path, purpose="staging"
@@ -1040,13 +1119,13 @@ def test_no_rehearsal_passes_for_what_it_is_named_after(
 
 
 def test_a_roster_that_is_not_where_it_belongs_is_not_made_up_for_by_the_enclosed_one(
-    office: Office, capsys: pytest.CaptureFixture[str]
+    project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    launched(office)
-    path = packed(office)
+    launched(project)
+    path = packed(project)
     assert main(["verify", str(path)]) == 0
-    roster = office.path / "suites" / "people" / "roster.toml"
-    kept = roster.rename(office.path / "kept.toml")
+    roster = project.path / "suites" / "people" / "roster.toml"
+    kept = roster.rename(project.path / "kept.toml")
     assert main(["verify", str(path)]) == 1
     assert "roster.toml: is not there; expected the roster of staging" in capsys.readouterr().err
     assert main(["verify", str(path), "--roster", str(kept)]) == 0
@@ -1056,10 +1135,10 @@ def test_a_roster_that_is_not_where_it_belongs_is_not_made_up_for_by_the_enclose
 
 
 def test_the_commands_package_sign_and_verify(
-    office: Office, capsys: pytest.CaptureFixture[str]
+    project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    launched(office)
-    key = str(office.keys["elena"])
+    launched(project)
+    key = str(project.keys["elena"])
     assert main(["package", "--env", "staging", "--out", "p.zip"]) == 0
     assert "next: golive package --sign p.zip --as PERSON" in capsys.readouterr().out
     assert main(["verify", "p.zip"]) == 1
@@ -1068,21 +1147,21 @@ def test_the_commands_package_sign_and_verify(
     assert "by        Elena Marsh" in capsys.readouterr().out
     assert main(["verify", "p.zip", "--for", "staging"]) == 1
     assert "nobody has signed it as technical_lead" in capsys.readouterr().err
-    tess = str(office.keys["tess"])
+    tess = str(project.keys["tess"])
     assert main(["package", "--sign", "p.zip", "--as", "tess", "--key", tess]) == 0
     assert main(["verify", "p.zip", "--for", "staging"]) == 0
     out = capsys.readouterr().out
     assert "holds: p.zip" in out
     assert "signed    Elena Marsh (executive team)" in out
-    assert f"roster    {office.path / 'suites' / 'people' / 'roster.toml'}" in out
+    assert f"roster    {project.path / 'suites' / 'people' / 'roster.toml'}" in out
     assert main(["verify", "p.zip", "--for", "production"]) == 1
-    (office.path / "suites").rename(office.path / "elsewhere")
+    (project.path / "suites").rename(project.path / "elsewhere")
     assert main(["verify", "p.zip"]) == 0
     assert "the enclosed one was believed" in capsys.readouterr().out
 
 
-def test_what_cannot_be_packaged_is_told(office: Office, capsys: Any) -> None:
-    office.fresh()
+def test_what_cannot_be_packaged_is_told(project: Project, capsys: Any) -> None:
+    project.fresh()
     for words, told in (
         (["package"], "expected --env NAME, or --sign FILE"),
         (["package", "--sign", "none.zip"], "none.zip: cannot be read"),

@@ -26,7 +26,7 @@ from tests.conftest import (
     SECRET_VARIABLE,
     SIGNING,
     Done,
-    Office,
+    Project,
     Root,
     make_key,
 )
@@ -167,8 +167,10 @@ def test_every_way_a_check_ends_is_one_verdict_everywhere(root: Root) -> None:
     assert "At index 1 diff" in untidy.detail
     assert "in leaves_something" in untidy.detail
     assert {f.probe: f.error for f in run.facts.values()} == {
-        "good": "", "dead": NO_LOOK, "after_dead": NO_LOOK,
-    }  # fmt: skip
+        "good": "",
+        "dead": NO_LOOK,
+        "after_dead": NO_LOOK,
+    }
     assert run.facts["good"].value == {"lag_s": 2.5, "name": "db-2"}
 
     assert done.out.count("connection refused") == 1, "a cause is told once"
@@ -389,7 +391,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Root], object], tuple[str, ...], str]] = {
         r"--env stagng: .*/environments has no .* expected one of rehearsal, staging, or a path",
     ),
     "an environment that is no TOML": (
-        _file("suites/environments/rehearsal.toml", "[postgres"),
+        _file("suites/environments/rehearsal.kernel.toml", "[postgres"),
         (),
         r"rehearsal\.toml: is not valid TOML: Expected ']' at the end of a table declaration",
     ),
@@ -399,7 +401,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Root], object], tuple[str, ...], str]] = {
         r"rehearsal\.toml: postgres\.pasword: unknown key; expected a key of golive's",
     ),
     "a missing key": (
-        _written("suites/environments/rehearsal.toml", '"master_name" = "x", ', ""),
+        _written("suites/environments/rehearsal.kernel.toml", '"master_name" = "x", ', ""),
         (),
         r"rehearsal\.toml: redis\.master_name: the key is missing; expected a value for it",
     ),
@@ -778,8 +780,11 @@ def test_slow(slow): pass
     )
     done = root.run()
     assert done.verdicts == {
-        "D-2.1.3": "PASS", "D-2.1.7": "PASS", "D-2.1.8": "UNKNOWN", "D-2.1.6": "PASS",
-    }  # fmt: skip
+        "D-2.1.3": "PASS",
+        "D-2.1.7": "PASS",
+        "D-2.1.8": "UNKNOWN",
+        "D-2.1.6": "PASS",
+    }
     assert "looking side by side: one, slow, two" in done.lines
     assert done.run.verdicts["D-2.1.8"].message == (
         "could not look at The slow one: no answer within 0.2 s (time_limits.connect);"
@@ -1070,17 +1075,17 @@ def test_a():
 
 
 @pytest.fixture
-def crew(root: Root, monkeypatch: pytest.MonkeyPatch) -> Office:
+def crew(root: Root, monkeypatch: pytest.MonkeyPatch) -> Project:
     """People and the runner ci with keys on the roster, in a root with an item that holds."""
     for name in ("SSH_AUTH_SOCK", "GOLIVE_AS", "GOLIVE_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(root.path / "home"))
-    people = Office(root)
+    people = Project(root)
     root.items(HOLDS)
     return people
 
 
-def looked(people: Office, *arguments: str, env: str = "staging") -> Done:
+def looked(people: Project, *arguments: str, env: str = "staging") -> Done:
     return cast("Root", people.folder).run("--today", people.on(0), *arguments, env=env)
 
 
@@ -1095,7 +1100,7 @@ def looked(people: Office, *arguments: str, env: str = "staging") -> Done:
     ],
 )
 def test_a_run_outside_rehearsals_is_signed(
-    crew: Office, monkeypatch: pytest.MonkeyPatch, who: str, how: str
+    crew: Project, monkeypatch: pytest.MonkeyPatch, who: str, how: str
 ) -> None:
     arguments: tuple[str, ...] = ()
     if how == "options":
@@ -1116,13 +1121,13 @@ def test_a_run_outside_rehearsals_is_signed(
     assert done.ret == 0, done.out + done.err
     run = done.run
     assert run.end is not None
-    assert (run.end.by, ledger.unsigned(run, crew.desk().roster)) == (who, "")
+    assert (run.end.by, ledger.unsigned(run, crew.context().roster)) == (who, "")
     assert run.folder.name == run.head.id
     assert any(x.startswith(f"golive: signed by {who} with ") for x in done.lines)
     assert "unsigned" not in done.out
 
 
-def test_a_run_with_no_key_at_hand_is_kept_and_says_that_nobody_signs_it(crew: Office) -> None:
+def test_a_run_with_no_key_at_hand_is_kept_and_says_that_nobody_signs_it(crew: Project) -> None:
     done = looked(crew)
     assert done.ret == 0
     assert (
@@ -1130,11 +1135,11 @@ def test_a_run_with_no_key_at_hand_is_kept_and_says_that_nobody_signs_it(crew: O
         " count"
     ) in done.lines
     assert any(x.startswith("unsigned: ") and "--key" in x for x in done.lines)
-    assert ledger.unsigned(done.run, crew.desk().roster) == "nobody has signed its end"
+    assert ledger.unsigned(done.run, crew.context().roster) == "nobody has signed its end"
     assert not (done.run.folder / ledger.SIGNATURE).exists()
 
 
-def test_a_rehearsal_asks_for_no_key(crew: Office) -> None:
+def test_a_rehearsal_asks_for_no_key(crew: Project) -> None:
     done = looked(crew, env="rehearsal")
     assert done.ret == 0
     assert not re.search("signed by|nobody signs|unsigned", done.out)
@@ -1157,7 +1162,7 @@ WRONG_KEYS = {
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG_KEYS.values(), ids=WRONG_KEYS)
 def test_a_wrong_key_ends_the_session_before_anything_is_looked_at(
-    crew: Office, arguments: tuple[str, ...], message: str
+    crew: Project, arguments: tuple[str, ...], message: str
 ) -> None:
     old = [{"public": crew.public("elena"), "until": date(2026, 1, 31)}]
     crew.roster(elena={"keys": old}, leah={"keys": [{"public": crew.public("joel")}]})
@@ -1170,14 +1175,14 @@ def test_a_wrong_key_ends_the_session_before_anything_is_looked_at(
 
 
 def test_variables_that_name_a_wrong_key_are_named(
-    crew: Office, monkeypatch: pytest.MonkeyPatch
+    crew: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOLIVE_AS", "ci")
     monkeypatch.setenv("GOLIVE_KEY", str(crew.keys["paul"]))
     assert re.search("^GOLIVE_KEY: found .*no key of ci on", looked(crew).error())
 
 
-def test_a_passphrase_that_cannot_be_asked_for_is_told_at_once(root: Root, crew: Office) -> None:
+def test_a_passphrase_that_cannot_be_asked_for_is_told_at_once(root: Root, crew: Project) -> None:
     subprocess.run(
         ["ssh-keygen", "-q", "-p", "-N", "secret", "-P", "", "-f", crew.keys["paul"]], check=True
     )
@@ -1196,7 +1201,7 @@ def test_a_passphrase_that_cannot_be_asked_for_is_told_at_once(root: Root, crew:
     assert not root.reports.exists()
 
 
-def test_an_interrupted_run_is_signed(root: Root, crew: Office) -> None:
+def test_an_interrupted_run_is_signed(root: Root, crew: Project) -> None:
     root.items(WAITS)
     with subprocess.Popen(
         [*root.command, "--env", "staging", "--key", str(crew.keys["ci"]), "--today", crew.on(0)],
@@ -1214,10 +1219,10 @@ def test_an_interrupted_run_is_signed(root: Root, crew: Office) -> None:
     run = ledger.read_run(ledger.runs(root.reports)[-1])
     assert run.end is not None
     assert run.end.exit_status == pytest.ExitCode.INTERRUPTED
-    assert ledger.unsigned(run, crew.desk().roster) == ""
+    assert ledger.unsigned(run, crew.context().roster) == ""
 
 
-def test_a_key_that_goes_away_while_the_run_goes_on_costs_only_the_signature(crew: Office) -> None:
+def test_a_key_that_goes_away_while_the_run_goes_on_costs_only_the_signature(crew: Project) -> None:
     crew.folder.items(HOLDS + f"    os.unlink({str(crew.keys['paul'])!r})")
     done = looked(crew, "--key", str(crew.keys["paul"]))
     assert done.ret == 0
@@ -1227,9 +1232,9 @@ def test_a_key_that_goes_away_while_the_run_goes_on_costs_only_the_signature(cre
     assert done.run.end.by == ""
 
 
-def test_a_runners_key_signs_runs_and_nothing_else(crew: Office) -> None:
+def test_a_runners_key_signs_runs_and_nothing_else(crew: Project) -> None:
     assert f'ci namespaces="golive-run" {crew.public("ci")}\n' == (
-        crew.desk().roster.allowed_signers(["ci"])
+        crew.context().roster.allowed_signers(["ci"])
     )
     said = crew.sign(by="ci", role="product_manager")
     assert "ci is not on the roster" in crew.cause(said)
@@ -1262,22 +1267,22 @@ def twice(limits):
 """
 
 
-def test_a_run_says_what_it_looked_with(crew: Office, root: Root) -> None:
+def test_a_run_says_what_it_looked_with(crew: Project, root: Root) -> None:
     root.launch(crew.launch_day, people=SIGNING, lag_s=10, load=4.5)
     root.items(ASKS)
     git(root)
     done = looked(crew, "--key", str(crew.keys["ci"]))
     assert done.ret == 0, done.out
-    first, desk = done.run, crew.desk()
+    first, context = done.run, crew.context()
     head, verdicts = first.head, first.verdicts
-    assert (head.engine, head.suite) == (desk.origin.engine, desk.origin.suite)
+    assert (head.engine, head.suite) == (context.origin.engine, context.origin.suite)
     assert (head.suite.clean, len(head.suite.commit)) == (True, 40)
-    assert head.rules == desk.rules
+    assert head.rules == context.rules
     assert head.rules.thresholds == {"lag_s": 10, "load": 4.5}
     assert head.rules.people["leah"].roles == ["product_manager"]
     assert head.before == {}
     assert {i: v.check for i, v in verdicts.items()} == {
-        i: digest for i, digest in desk.origin.checks.items() if i in verdicts
+        i: digest for i, digest in context.origin.checks.items() if i in verdicts
     }
     assert {i: v.limits for i, v in verdicts.items()} == {
         "D-2.1.1": {"lag_s": 10},
@@ -1285,18 +1290,18 @@ def test_a_run_says_what_it_looked_with(crew: Office, root: Root) -> None:
         "D-2.1.7": {"load": 4.5},  # of the fixture that was set up for another
         "D-2.1.8": {},
     }
-    assert all(readiness.suspect(first, v, desk) == "" for v in verdicts.values())
+    assert all(readiness.suspect(first, v, context) == "" for v in verdicts.values())
     assert looked(crew).run.head.before == {first.head.id: first.sha256}
 
 
-def test_a_check_that_stands_outside_the_suites_never_matches(crew: Office, root: Root) -> None:
+def test_a_check_that_stands_outside_the_suites_never_matches(crew: Project, root: Root) -> None:
     path = root.path / "suites/t_minus_1_week/test_day_minus_2.py"
     root.write("elsewhere/test_day_minus_2.py", path.read_text())
     done = looked(crew, "elsewhere", "--key", str(crew.keys["ci"]))
     assert done.verdicts == {"D-2.1.1": "PASS"}
     (verdict,) = done.run.verdicts.values()
     assert verdict.check == ""
-    assert "its check has changed" in readiness.suspect(done.run, verdict, crew.desk())
+    assert "its check has changed" in readiness.suspect(done.run, verdict, crew.context())
 
 
 PUTS_BACK = """
@@ -1306,7 +1311,7 @@ own.write_text(own.read_text().replace("at_most('lag', 1, 200)", "at_most('lag',
 """
 
 
-def test_a_check_that_puts_its_own_text_back_is_refused(crew: Office, root: Root) -> None:
+def test_a_check_that_puts_its_own_text_back_is_refused(crew: Project, root: Root) -> None:
     root.items(PUTS_BACK + HOLDS.replace('"lag", 1, 2', "'lag', 1, 200"))
     done = looked(crew)
     assert re.search("test_day_minus_2.py: was written while this session began", done.error())
@@ -1314,7 +1319,7 @@ def test_a_check_that_puts_its_own_text_back_is_refused(crew: Office, root: Root
 
 
 def test_a_check_that_is_put_back_with_the_same_bytes_by_another_is_refused(
-    crew: Office, root: Root
+    crew: Project, root: Root
 ) -> None:
     other = "suites/t_plus_1_week/test_day_plus_1.py"
     swap = (
@@ -1329,7 +1334,7 @@ def test_a_check_that_is_put_back_with_the_same_bytes_by_another_is_refused(
 
 
 def test_what_was_compiled_before_is_not_what_is_judged(
-    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+    crew: Project, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Compiled code of a loosened check that says it is of the one that lies there."""
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
@@ -1388,8 +1393,11 @@ def _evil_package(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     root.write("evil-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
     root.write("evil-1.0.dist-info/entry_points.txt", "[pytest11]\nevil = evil\n")
-    return tuple(w for n in ("anyio", "hypothesispytest", "locust", "platformdirs",
-                             "pytest11.testinfra") for w in ("-p", f"no:{n}"))  # fmt: skip
+    return tuple(
+        w
+        for n in ("anyio", "hypothesispytest", "locust", "platformdirs", "pytest11.testinfra")
+        for w in ("-p", f"no:{n}")
+    )
 
 
 def _evil_conftest(root: Root, _: pytest.MonkeyPatch) -> tuple[str, ...]:
@@ -1459,7 +1467,7 @@ STRANGERS = {
 
 @pytest.mark.parametrize(("bring", "name"), STRANGERS.values(), ids=STRANGERS)
 def test_what_golive_did_not_bring_makes_a_run_unusable(
-    crew: Office,
+    crew: Project,
     root: Root,
     monkeypatch: pytest.MonkeyPatch,
     bring: Callable[[Root, pytest.MonkeyPatch], tuple[str, ...]],
@@ -1477,11 +1485,11 @@ def test_what_golive_did_not_bring_makes_a_run_unusable(
     if not run.end.plugins:
         assert any(x.startswith("golive: nothing green of this run will count:") for x in shown)
     (verdict,) = run.verdicts.values()
-    assert "which golive did not bring" in readiness.suspect(run, verdict, crew.desk())
+    assert "which golive did not bring" in readiness.suspect(run, verdict, crew.context())
 
 
 def test_what_golive_brings_is_known_and_named(
-    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+    crew: Project, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     done = looked(crew, "-p", "pytester", "--junitxml=j.xml", "--html=r.html")
@@ -1504,7 +1512,7 @@ def test_what_golive_brings_is_known_and_named(
     ],
 )
 def test_what_launch_toml_names_is_known(
-    crew: Office,
+    crew: Project,
     root: Root,
     monkeypatch: pytest.MonkeyPatch,
     bring: Callable[[Root, pytest.MonkeyPatch], tuple[str, ...]],
@@ -1518,7 +1526,7 @@ def test_what_launch_toml_names_is_known(
 
 
 def test_a_package_that_is_named_has_to_be_as_it_came(
-    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+    crew: Project, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = _evil_package(root, monkeypatch)
     digest = base64.urlsafe_b64encode(hashlib.sha256(EVIL.encode()).digest()).decode().rstrip("=")
@@ -1535,8 +1543,10 @@ def test_a_package_that_is_named_has_to_be_as_it_came(
 
 def name_plugins(root: Root, *names: str) -> None:
     path = root.path / "suites/launch.toml"
-    root.write("suites/launch.toml", path.read_text().replace(
-        "\"launch\" = {", f'"launch" = {{"plugins" = {json.dumps(names)}, '))  # fmt: skip
+    root.write(
+        "suites/launch.toml",
+        path.read_text().replace('"launch" = {', f'"launch" = {{"plugins" = {json.dumps(names)}, '),
+    )
 
 
 def sha256(data: bytes) -> str:
@@ -1544,7 +1554,7 @@ def sha256(data: bytes) -> str:
 
 
 def test_a_rehearsal_only_records_what_was_loaded(
-    crew: Office, root: Root, monkeypatch: pytest.MonkeyPatch
+    crew: Project, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = looked(crew, *_evil_option(root, monkeypatch), env="rehearsal")
     assert [(p.name, p.known) for p in done.run.head.plugins if not p.known] == [("evil", False)]
@@ -1563,9 +1573,13 @@ def test_a_rehearsal_only_records_what_was_loaded(
 )
 @pytest.mark.parametrize("env", ["rehearsal", "staging"])
 def test_a_session_without_assertions_does_not_start(
-    root: Root, env: str, python: list[str], arguments: list[str], variables: dict[str, str],
+    root: Root,
+    env: str,
+    python: list[str],
+    arguments: list[str],
+    variables: dict[str, str],
     message: str,
-) -> None:  # fmt: skip
+) -> None:
     root.items(HOLDS.replace("1, 2", "3, 2"))
     command = [sys.executable, *python, *root.command[1:], "--env", env, *arguments]
     done = subprocess.run(
@@ -1668,7 +1682,10 @@ def test_where_the_report_has_no_room_the_run_is_sealed_and_says_how_to_build_it
     )
     assert not (root.reports / "report.html").exists(), "it would be an earlier run's"
     assert sorted(p.name for p in folder.iterdir()) == [
-        "end.json", "facts.jsonl", "run.json", "verdicts.jsonl",
-    ]  # fmt: skip
+        "end.json",
+        "facts.jsonl",
+        "run.json",
+        "verdicts.jsonl",
+    ]
     assert main(["report", str(folder)]) == 0
     assert (folder / "report.html").stat().st_size > len(before) / 2

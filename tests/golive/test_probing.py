@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from golive.environments import Environment
-from golive.probing import REGISTRY, Ended, Facts, FactStore, closure, loud, pause, probe
+from golive.probing import REGISTRY, Ended, Facts, FactStore, closure, disturbing, pause, probe
 from golive.verdicts import NotPermitted, ProbeError
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -130,7 +130,7 @@ def test_a_loud_probe_waits_until_it_is_asked_for_and_until_no_quiet_one_looks(
         return test_loud
 
     names = ["test_quiet", "test_loud", "test_after"]
-    assert loud(closure(names)) == {"test_loud", "test_after"}
+    assert disturbing(closure(names)) == {"test_loud", "test_after"}
     store = FactStore(env)
     assert store.start(names) == (["test_quiet"], [])
     assert looking.wait(PATIENCE_S)
@@ -158,11 +158,11 @@ def test_drills_on_copies_run_beside_long_looks_and_before_what_runs_alone(
         both_drill.wait(PATIENCE_S)  # passes only while the other drills as well
         drilled.append(name)
 
-    @probe(effect="disrupt", limit="drill", apart=True)
+    @probe(effect="disrupt", limit="drill", isolated=True)
     def test_restore(env: Environment) -> None:
         drill("restore")
 
-    @probe(effect="disrupt", limit="drill", apart=True)
+    @probe(effect="disrupt", limit="drill", isolated=True)
     def test_migrate(env: Environment) -> None:
         drill("migrate")
 
@@ -185,7 +185,7 @@ def test_a_session_that_ends_early_waits_for_drills_to_clean_up_and_begins_none(
     drilling, may_end = threading.Event(), threading.Event()
     cleaned_up: list[bool] = []
 
-    @probe(effect="disrupt", limit="drill", apart=True)
+    @probe(effect="disrupt", limit="drill", isolated=True)
     def test_restore(env: Environment) -> None:
         drilling.set()
         may_end.wait(PATIENCE_S)

@@ -27,59 +27,59 @@ from golive.answer import (
 )
 from golive.readiness import assess, counts
 from golive.verdicts import GoliveError, Verdict
-from tests.conftest import HELD, ITEMS, SIGNING, Office
+from tests.conftest import HELD, ITEMS, SIGNING, Project
 
 BEFORE = [i for i in ITEMS if i.startswith("D-2")]
 """The items that GO rests on."""
 GREEN = dict.fromkeys(BEFORE, Verdict.PASS)
 
 
-def checks(office: Office) -> None:
+def checks(project: Project) -> None:
     """A check of every item besides the attested one."""
     others = [i for i in ITEMS if i != "D-2.2.1"]
-    office.folder.items(
+    project.folder.items(
         "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(others)),
         "suites/t_minus_1_week/test_others.py",
     )
 
 
 @pytest.fixture
-def launch(office: Office) -> Office:
+def launch(project: Project) -> Project:
     """A launch that is GO: all looked at an hour ago, stated, and approved by those who decide."""
-    return made(office)
+    return made(project)
 
 
-def made(office: Office, **stated: Any) -> Office:
+def made(project: Project, **stated: Any) -> Project:
     """Such a launch, in which D-2.2.1 is stated with some fields otherwise."""
-    office.fresh()
-    checks(office)
-    office.looked(GREEN)
-    office.sign(**stated)
-    approve(office)
-    return office
+    project.fresh()
+    checks(project)
+    project.looked(GREEN)
+    project.sign(**stated)
+    approve(project)
+    return project
 
 
-def approve(office: Office) -> None:
+def approve(project: Project) -> None:
     """Those who decide say go, on what they see now."""
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=next(_SECONDS))
     for person in ("elena", "tess"):
-        decide(office, person, made_at=later)
+        decide(project, person, made_at=later)
 
 
 _SECONDS = itertools.count(1)
 """So that of two decisions in the same moment the second is the newer one."""
 
 
-def decide(office: Office, person: str, decision: str = "go", **fields: Any) -> None:
+def decide(project: Project, person: str, decision: str = "go", **fields: Any) -> None:
     """As `golive approve` signs it: on the readiness that it sees."""
-    saw = {"readiness": look(office).readiness} | fields
-    office.sign("", person, kind="approve", data={"decision": decision}, text="because", **saw)
+    saw = {"readiness": look(project).readiness} | fields
+    project.sign("", person, kind="approve", data={"decision": decision}, text="because", **saw)
 
 
-def look(office: Office, env: str = "staging", **how: Any) -> Answer:
+def look(project: Project, env: str = "staging", **how: Any) -> Answer:
     """The answer as a new command finds it."""
     known: dict[str, Any] = {"today": datetime.now(UTC).date()}
-    return assess(office.desk(env), **(known | how))
+    return assess(project.context(env), **(known | how))
 
 
 def broken(answer: Answer) -> list[str]:
@@ -91,43 +91,45 @@ def state(answer: Answer, ident: str) -> tuple[str, str]:
     return found.state, found.reason
 
 
-def again(office: Office, ident: str, verdict: Verdict, **how: Any) -> Path:
+def again(project: Project, ident: str, verdict: Verdict, **how: Any) -> Path:
     """A newer run that looked at one item."""
-    return office.looked({ident: verdict}, **({"ago": timedelta(minutes=1)} | how))
+    return project.looked({ident: verdict}, **({"ago": timedelta(minutes=1)} | how))
 
 
-def test_all_green_fresh_stated_and_approved_is_go(launch: Office) -> None:
+def test_all_green_fresh_stated_and_approved_is_go(launch: Project) -> None:
     answer = look(launch)
     assert (answer.answer, broken(answer)) == (GO, [])
     assert (answer.earliest, answer.awaited, answer.in_the_way) == (answer.today, [], [])
     # What comes after the launch does not keep it from going.
     assert state(answer, "D+1.1.1")[0] == MISSING
-    assert answer.holders == {"Product Manager": ["Paul Adeyemi"], "Technical Lead":
-                              ["Tess Lindqvist"]}  # fmt: skip
+    assert answer.holders == {
+        "Product Manager": ["Paul Adeyemi"],
+        "Technical Lead": ["Tess Lindqvist"],
+    }
 
 
-def test_counts_are_those_of_a_moment(launch: Office) -> None:
+def test_counts_are_those_of_a_moment(launch: Project) -> None:
     now = datetime.now(UTC)
     again(launch, "D-2.1.1", Verdict.FAIL)
-    there = counts(launch.desk(), now)
+    there = counts(launch.context(), now)
     assert there["FAIL"] == 1
     assert there["PASS"] > 1
     assert sum(there.values()) == len(ITEMS)
-    before = counts(launch.desk(), now - timedelta(days=3))
+    before = counts(launch.context(), now - timedelta(days=3))
     assert {"PASS", "FAIL"} & before.keys() == set()
 
 
-def test_no_data_is_no_go(office: Office) -> None:
-    office.fresh()
-    checks(office)
-    answer = look(office)
+def test_no_data_is_no_go(project: Project) -> None:
+    project.fresh()
+    checks(project)
+    answer = look(project)
     assert answer.answer == NO_GO
     assert broken(answer) == ["looked-at", "approved"]
     assert (answer.changes, answer.changed_since, answer.days) == ([], None, [])
 
 
 def test_an_item_without_a_check_keeps_it_from_going_and_no_day_can_be_named(
-    launch: Office,
+    launch: Project,
 ) -> None:
     (launch.path / "suites/t_minus_1_week/test_others.py").write_text("")
     shutil.rmtree(launch.path / "reports" / "runs")
@@ -146,7 +148,7 @@ def test_an_item_without_a_check_keeps_it_from_going_and_no_day_can_be_named(
         (Verdict.PENDING, "pending"),
     ],
 )
-def test_the_newest_verdict_counts(launch: Office, verdict: Verdict, rule: str) -> None:
+def test_the_newest_verdict_counts(launch: Project, verdict: Verdict, rule: str) -> None:
     again(launch, "D-2.1.1", verdict)
     answer = look(launch)
     # What was approved is not what stands now.
@@ -160,12 +162,12 @@ def test_the_newest_verdict_counts(launch: Office, verdict: Verdict, rule: str) 
     assert look(launch).answer == GO
 
 
-def test_not_due_says_nothing_of_an_item(launch: Office) -> None:
+def test_not_due_says_nothing_of_an_item(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.NOT_DUE)
     assert look(launch).answer == GO
 
 
-def test_green_of_a_run_that_did_not_end_does_not_count_but_its_red_does(launch: Office) -> None:
+def test_green_of_a_run_that_did_not_end_does_not_count_but_its_red_does(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.PASS, ended=False)
     answer = look(launch)
     assert broken(answer) == ["looked-at", "runs", "approved"]
@@ -175,7 +177,7 @@ def test_green_of_a_run_that_did_not_end_does_not_count_but_its_red_does(launch:
     assert "failed" in broken(look(launch))
 
 
-def test_a_run_that_was_killed_is_accounted_for_by_the_next(launch: Office) -> None:
+def test_a_run_that_was_killed_is_accounted_for_by_the_next(launch: Project) -> None:
     killed = again(launch, "D-2.1.1", Verdict.PASS, ended=False)
     assert "runs" in broken(look(launch))
     again(launch, "D-2.1.1", Verdict.PASS, ago=timedelta(seconds=5))
@@ -186,7 +188,7 @@ def test_a_run_that_was_killed_is_accounted_for_by_the_next(launch: Office) -> N
     assert broken(look(launch)) == ["runs", "chain"]
 
 
-def test_an_id_that_the_procedure_does_not_have_is_told(launch: Office) -> None:
+def test_an_id_that_the_procedure_does_not_have_is_told(launch: Project) -> None:
     again(launch, "D-99.1.1", Verdict.PASS)
     answer = look(launch)
     assert broken(answer) == ["ids"]
@@ -194,13 +196,13 @@ def test_an_id_that_the_procedure_does_not_have_is_told(launch: Office) -> None:
     assert rule.observed.startswith("1: D-99.1.1 (in ")
 
 
-def test_a_clock_behind_the_newest_record_is_told(launch: Office) -> None:
+def test_a_clock_behind_the_newest_record_is_told(launch: Project) -> None:
     answer = look(launch, now=datetime.now(UTC) - timedelta(minutes=30))
     assert "clock" in broken(answer)
     assert "clock" not in broken(look(launch, now=datetime.now(UTC) - timedelta(minutes=4)))
 
 
-def test_a_run_on_another_candidate_does_not_count(launch: Office) -> None:
+def test_a_run_on_another_candidate_does_not_count(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.FAIL, candidate="v1.9.9")
     answer = look(launch)
     assert answer.answer == GO
@@ -208,7 +210,7 @@ def test_a_run_on_another_candidate_does_not_count(launch: Office) -> None:
 
 
 @pytest.mark.parametrize("damage", ["altered", "cut", "half a head", "no head"])
-def test_a_damaged_run_is_told_and_never_go(launch: Office, damage: str) -> None:
+def test_a_damaged_run_is_told_and_never_go(launch: Project, damage: str) -> None:
     folder = again(launch, "D-2.1.1", Verdict.PASS)
     file = folder / (ledger.HEAD if "head" in damage else ledger.VERDICTS)
     text = file.read_text()
@@ -222,7 +224,7 @@ def test_a_damaged_run_is_told_and_never_go(launch: Office, damage: str) -> None
     assert answer.runs[0].cause
 
 
-def test_what_was_looked_at_too_long_ago_is_stale(launch: Office) -> None:
+def test_what_was_looked_at_too_long_ago_is_stale(launch: Project) -> None:
     answer = look(launch, now=datetime.now(UTC) + timedelta(hours=25))
     assert "fresh" in broken(answer)
     found, reason = state(answer, "D-2.1.1")
@@ -230,7 +232,7 @@ def test_what_was_looked_at_too_long_ago_is_stale(launch: Office) -> None:
     assert reason.startswith("its PASS counted until ")
 
 
-def test_waivers_count_up_to_the_limit(launch: Office) -> None:
+def test_waivers_count_up_to_the_limit(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.FAIL)
     waive(launch, "D-2.1.1")
     answer = look(launch)
@@ -238,8 +240,11 @@ def test_waivers_count_up_to_the_limit(launch: Office) -> None:
     assert "it was FAIL: why D-2.1.1 is FAIL" in state(answer, "D-2.1.1")[1]
     assert broken(answer) == ["waivers", "approved"]
     path = launch.path / "suites" / "launch.toml"
-    path.write_text(path.read_text().replace("[people]", "[people]\nwaivers = 1")
-                    .replace('"people" = {', '"people" = {"waivers" = 1, '))  # fmt: skip
+    path.write_text(
+        path.read_text()
+        .replace("[people]", "[people]\nwaivers = 1")
+        .replace('"people" = {', '"people" = {"waivers" = 1, ')
+    )
     assert "committed" in broken(look(launch))  # the run was made by other rules
     launch.looked(GREEN | {"D-2.1.1": Verdict.FAIL}, ago=timedelta(0))
     approve(launch)
@@ -247,16 +252,16 @@ def test_waivers_count_up_to_the_limit(launch: Office) -> None:
     assert (answer.answer, broken(answer)) == (GO, [])
 
 
-def waive(office: Office, ident: str) -> None:
+def waive(project: Project, ident: str) -> None:
     """As the owner, then as the second person."""
     told: dict[str, Any] = {"kind": "waive", "text": "nobody uses it", "risk": "little"}
     now = datetime.now(UTC).replace(microsecond=0)
     told["expires_at"] = now + timedelta(days=1)
-    first = office.sign(ident, "paul", **told)
-    office.sign(ident, "tess", about=first.sha256, **told)
+    first = project.sign(ident, "paul", **told)
+    project.sign(ident, "tess", about=first.sha256, **told)
 
 
-def test_half_a_waiver_is_none_and_says_why(launch: Office) -> None:
+def test_half_a_waiver_is_none_and_says_why(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.FAIL)
     launch.sign("D-2.1.1", "paul", kind="waive", text="nobody uses it", risk="little")
     answer = look(launch)
@@ -264,16 +269,16 @@ def test_half_a_waiver_is_none_and_says_why(launch: Office) -> None:
     assert "nobody has signed as the second person" in state(answer, "D-2.1.1")[1]
 
 
-def test_a_statement_that_lapses_after_a_green_run_makes_the_item_pending(office: Office) -> None:
+def test_a_statement_that_lapses_after_a_green_run_makes_the_item_pending(project: Project) -> None:
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
-    launch = made(office, expires_at=soon)
+    launch = made(project, expires_at=soon)
     assert look(launch).answer == GO
     answer = look(launch, now=datetime.now(UTC) + timedelta(minutes=10))
     assert broken(answer) == ["pending", "approved"]
     assert "SUSPECT: paul signed it" in state(answer, "D-2.2.1")[1]
 
 
-def test_a_statement_since_the_newest_run_asks_for_another_run(launch: Office) -> None:
+def test_a_statement_since_the_newest_run_asks_for_another_run(launch: Project) -> None:
     again(launch, "D-2.2.1", Verdict.PENDING)
     answer = look(launch)
     assert broken(answer) == ["pending", "approved"]
@@ -281,12 +286,12 @@ def test_a_statement_since_the_newest_run_asks_for_another_run(launch: Office) -
     assert state(answer, "D-2.2.1")[1] == expected
 
 
-def test_an_unreadable_statement_is_told(launch: Office) -> None:
+def test_an_unreadable_statement_is_told(launch: Project) -> None:
     (launch.statements / "20261125T000000Z-D-2.2.1-paul-000000000000").mkdir()
     assert broken(look(launch)) == ["statements"]
 
 
-def test_every_approver_has_to_say_go_and_nobody_no_go(launch: Office) -> None:
+def test_every_approver_has_to_say_go_and_nobody_no_go(launch: Project) -> None:
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=30)
     decide(launch, "tess", "no-go", made_at=later)
     answer = look(launch)
@@ -297,21 +302,21 @@ def test_every_approver_has_to_say_go_and_nobody_no_go(launch: Office) -> None:
     assert look(launch).answer == GO
 
 
-def test_no_approver_named_is_no_approval(launch: Office) -> None:
+def test_no_approver_named_is_no_approval(launch: Project) -> None:
     launch.launch(approvers=[])
     launch.fresh()
     assert "approved" in broken(look(launch))
 
 
-def test_a_run_with_uncommitted_changes_does_not_decide_but_may_rehearse(launch: Office) -> None:
-    suite = launch.desk().origin.suite
+def test_a_run_with_uncommitted_changes_does_not_decide_but_may_rehearse(launch: Project) -> None:
+    suite = launch.context().origin.suite
     unclean = msgspec.structs.replace(suite, clean=None)
     again(launch, "D-2.1.1", Verdict.PASS, suite=unclean)
     approve(launch)
     assert broken(look(launch)) == ["committed"]
 
 
-def test_records_of_a_rehearsal_and_of_staging_never_mix(launch: Office) -> None:
+def test_records_of_a_rehearsal_and_of_staging_never_mix(launch: Project) -> None:
     launch.looked(dict.fromkeys(BEFORE, Verdict.FAIL), ago=timedelta(0), env="rehearsal")
     assert look(launch).answer == GO
     answer = look(launch, "rehearsal", all_due=True)
@@ -320,19 +325,23 @@ def test_records_of_a_rehearsal_and_of_staging_never_mix(launch: Office) -> None
     assert answer.decisions == []
     assert all(not s.said for s in answer.standings)
     # Nor when somebody calls another kind of environment by the same name.
-    again(launch, "D-2.1.1", Verdict.FAIL, environment=ledger.EnvironmentRef(
-        "staging", "rehearsal", "x", "y"))  # fmt: skip
+    again(
+        launch,
+        "D-2.1.1",
+        Verdict.FAIL,
+        environment=ledger.EnvironmentRef("staging", "rehearsal", "x", "y"),
+    )
     assert "runs" in broken(look(launch))
 
 
-def test_today_decides_what_is_due(launch: Office) -> None:
+def test_today_decides_what_is_due(launch: Project) -> None:
     answer = look(launch, today=date.fromisoformat(launch.on(1)))
     assert (answer.answer, broken(answer)) == (NO_GO, ["looked-at"])
     assert [s.line.id for s in answer.in_the_way] == ["D+1.1.1"]
     assert "so it has to move" in answer.earliest_reason
 
 
-def test_changes_are_since_the_moment_asked_for(launch: Office) -> None:
+def test_changes_are_since_the_moment_asked_for(launch: Project) -> None:
     launch.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(hours=3))
     answer = look(launch, before=datetime.now(UTC) - timedelta(hours=2))
     changes = {c.id: (c.before, c.after) for c in answer.changes}
@@ -340,14 +349,14 @@ def test_changes_are_since_the_moment_asked_for(launch: Office) -> None:
     assert changes["D-2.1.2"] == (MISSING, "PASS")
 
 
-def test_what_people_had_stated_then_is_part_of_how_it_was_then(office: Office) -> None:
+def test_what_people_had_stated_then_is_part_of_how_it_was_then(project: Project) -> None:
     # It was green and stated an hour ago too: nothing has changed since a minute ago.
-    launch = made(office, made_at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50))
+    launch = made(project, made_at=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=50))
     answer = look(launch, before=datetime.now(UTC) - timedelta(minutes=5))
     assert answer.changes == []
 
 
-def test_each_day_has_its_counts_and_today_is_as_the_answer_is(launch: Office) -> None:
+def test_each_day_has_its_counts_and_today_is_as_the_answer_is(launch: Project) -> None:
     launch.looked(dict.fromkeys(BEFORE, Verdict.FAIL), ago=timedelta(days=2))
     again(launch, "D-2.2.1", Verdict.PENDING)
     answer = look(launch)
@@ -355,7 +364,7 @@ def test_each_day_has_its_counts_and_today_is_as_the_answer_is(launch: Office) -
     assert answer.days[-1].counts == {"PASS": 11, "PENDING": 1, MISSING: 1}
 
 
-def test_who_is_done_last_stands_first_with_planned_hours(launch: Office) -> None:
+def test_who_is_done_last_stands_first_with_planned_hours(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.FAIL)
     again(launch, "D-2.1.2", Verdict.FAIL)
     (left,) = look(launch).remaining
@@ -364,7 +373,7 @@ def test_who_is_done_last_stands_first_with_planned_hours(launch: Office) -> Non
     assert left.done_by == launch.launch_day - timedelta(days=2)
 
 
-def test_a_person_who_states_something_anew_is_heard_once(launch: Office) -> None:
+def test_a_person_who_states_something_anew_is_heard_once(launch: Project) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     launch.sign(made_at=now - timedelta(minutes=9))
     (item,) = [s for s in look(launch).standings if s.line.id == "D-2.2.1"]
@@ -372,7 +381,7 @@ def test_a_person_who_states_something_anew_is_heard_once(launch: Office) -> Non
     assert item.said[1].cause.startswith("paul stated it anew on ")
 
 
-def test_an_answer_comes_back_from_json_as_it_was(launch: Office) -> None:
+def test_an_answer_comes_back_from_json_as_it_was(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.FAIL)
     answer = look(launch)
     assert decode(encode(answer), Path("answer.json")) == answer
@@ -390,9 +399,9 @@ def test_what_is_no_answer_is_refused(data: bytes) -> None:
 # -- what a look was made with ------------------------------------------------------------------
 
 
-def suspected(office: Office, ident: str = "D-2.1.1") -> str:
+def suspected(project: Project, ident: str = "D-2.1.1") -> str:
     """Why an item that was green does not count now."""
-    answer = look(office)
+    answer = look(project)
     assert answer.answer == NO_GO
     assert "suspect" in broken(answer)
     found, reason = state(answer, ident)
@@ -400,13 +409,13 @@ def suspected(office: Office, ident: str = "D-2.1.1") -> str:
     return reason
 
 
-def test_a_verdict_of_a_check_that_is_another_now_is_suspect(launch: Office) -> None:
+def test_a_verdict_of_a_check_that_is_another_now_is_suspect(launch: Project) -> None:
     path = launch.path / "suites/t_minus_1_week/test_others.py"
     path.write_text(path.read_text().replace("assert 0", "assert 0 == 0"))
     assert suspected(launch) == "its check has changed since; look again"
 
 
-def test_a_verdict_whose_threshold_is_another_now_is_suspect(launch: Office) -> None:
+def test_a_verdict_whose_threshold_is_another_now_is_suspect(launch: Project) -> None:
     launch.folder.launch(launch.launch_day, people=SIGNING, wal_replay_s=10)
     launch.fresh()
     launch.looked(GREEN, limits={"wal_replay_s": 10})
@@ -418,13 +427,13 @@ def test_a_verdict_whose_threshold_is_another_now_is_suspect(launch: Office) -> 
     assert look(launch).rule_changes == ["threshold wal_replay_s: none, now 300"]
 
 
-def test_a_verdict_by_another_golive_is_suspect(launch: Office) -> None:
+def test_a_verdict_by_another_golive_is_suspect(launch: Project) -> None:
     launch.looked(GREEN, ago=timedelta(0), engine="another")
     assert suspected(launch) == "golive itself has changed since; look again"
 
 
 def test_a_verdict_on_an_environment_that_is_described_otherwise_now_is_suspect(
-    launch: Office,
+    launch: Project,
 ) -> None:
     launch.folder.environment("staging", title="Small", permits=["read"])
     assert suspected(launch) == "the environment is described otherwise since; look again"
@@ -434,19 +443,21 @@ def test_a_verdict_on_an_environment_that_is_described_otherwise_now_is_suspect(
     ("claims", "reason"),
     [
         ([], "it proved nothing: no claim and no assertion was recorded; look again"),
-        ([HELD, ledger.Claim("replay lag", "31 s", "at most 10 s", holds=False)],
-         "it passed although a claim does not hold: replay lag; look again"),
+        (
+            [HELD, ledger.Claim("replay lag", "31 s", "at most 10 s", holds=False)],
+            "it passed although a claim does not hold: replay lag; look again",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_pass_that_shows_nothing_is_suspect(
-    launch: Office, claims: list[ledger.Claim], reason: str
+    launch: Project, claims: list[ledger.Claim], reason: str
 ) -> None:
     launch.looked(GREEN, ago=timedelta(0), claims=claims)
     assert suspected(launch) == reason
 
 
 def test_a_run_with_a_plugin_that_nobody_named_is_suspect_and_its_red_counts(
-    launch: Office,
+    launch: Project,
 ) -> None:
     strange = ledger.Plugin(name="helper", source="suites/conftest.py", known=False)
     launch.looked(GREEN | {"D-2.1.2": Verdict.FAIL}, ago=timedelta(0), plugins=[strange])
@@ -458,7 +469,7 @@ def test_a_run_with_a_plugin_that_nobody_named_is_suspect_and_its_red_counts(
 
 
 @pytest.mark.parametrize("by", ["", "joel"])
-def test_a_run_counts_once_somebody_on_the_roster_signed_it(launch: Office, by: str) -> None:
+def test_a_run_counts_once_somebody_on_the_roster_signed_it(launch: Project, by: str) -> None:
     folder = launch.looked(GREEN, ago=timedelta(0), by=by)
     answer = look(launch)
     if by:
@@ -470,7 +481,7 @@ def test_a_run_counts_once_somebody_on_the_roster_signed_it(launch: Office, by: 
     assert folder.name in next(r for r in answer.rules if r.name == "runs").observed
 
 
-def test_a_run_that_a_stranger_signed_is_told(launch: Office) -> None:
+def test_a_run_that_a_stranger_signed_is_told(launch: Project) -> None:
     folder = launch.looked(GREEN, ago=timedelta(0))
     (folder / ledger.SIGNATURE).unlink()
     signatures.sign(folder / ledger.END, launch.keys["joel"], signatures.RUNS)
@@ -479,7 +490,7 @@ def test_a_run_that_a_stranger_signed_is_told(launch: Office) -> None:
     assert "the signature of ci is not valid" in answer.runs[0].cause
 
 
-def test_a_run_edited_by_hand_with_its_digest_made_anew_is_told(launch: Office) -> None:
+def test_a_run_edited_by_hand_with_its_digest_made_anew_is_told(launch: Project) -> None:
     folder = again(launch, "D-2.1.1", Verdict.FAIL)
     verdicts = folder / ledger.VERDICTS
     verdicts.write_text(verdicts.read_text().replace("FAIL", "PASS"))
@@ -494,7 +505,7 @@ def test_a_run_edited_by_hand_with_its_digest_made_anew_is_told(launch: Office) 
 # -- what was deleted ----------------------------------------------------------------------------
 
 
-def test_a_run_that_was_deleted_is_missed_by_the_next(launch: Office) -> None:
+def test_a_run_that_was_deleted_is_missed_by_the_next(launch: Project) -> None:
     red = again(launch, "D-2.1.1", Verdict.FAIL)
     again(launch, "D-2.1.3", Verdict.PASS, ago=timedelta(seconds=5))
     shutil.rmtree(red)
@@ -505,7 +516,7 @@ def test_a_run_that_was_deleted_is_missed_by_the_next(launch: Office) -> None:
     assert rule.observed.endswith("names it, but it is not here)")
 
 
-def test_a_no_go_that_was_deleted_is_missed_by_what_came_after_it(launch: Office) -> None:
+def test_a_no_go_that_was_deleted_is_missed_by_what_came_after_it(launch: Project) -> None:
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=60)
     decide(launch, "tess", "no-go", made_at=later)
     launch.looked(GREEN, ago=timedelta(0))
@@ -518,14 +529,14 @@ def test_a_no_go_that_was_deleted_is_missed_by_what_came_after_it(launch: Office
 
 
 @pytest.mark.parametrize("name", [".x", "notes", "20261125T000000Z-staging-ab12"])
-def test_what_lies_among_the_runs_and_is_none_is_told(launch: Office, name: str) -> None:
-    (launch.desk().reports / "runs" / name).mkdir()
+def test_what_lies_among_the_runs_and_is_none_is_told(launch: Project, name: str) -> None:
+    (launch.context().reports / "runs" / name).mkdir()
     answer = look(launch)
     assert (answer.answer, broken(answer)) == (NO_GO, ["runs"])
     assert name in next(r for r in answer.rules if r.name == "runs").observed
 
 
-def test_a_damaged_run_that_claims_another_environment_is_told(launch: Office) -> None:
+def test_a_damaged_run_that_claims_another_environment_is_told(launch: Project) -> None:
     red = again(launch, "D-2.1.1", Verdict.FAIL)
     moved = red.rename(red.with_name(red.name.replace("-staging-", "-other-")))
     assert "runs" in broken(look(launch))
@@ -533,7 +544,7 @@ def test_a_damaged_run_that_claims_another_environment_is_told(launch: Office) -
     assert moved.name in next(r for r in look(launch).rules if r.name == "runs").observed
 
 
-def test_a_store_that_was_not_compared_keeps_it_from_going(launch: Office) -> None:
+def test_a_store_that_was_not_compared_keeps_it_from_going(launch: Project) -> None:
     path = launch.path / "suites" / "launch.toml"
     path.write_text(path.read_text().replace('"candidate" =', '"store" = "/there", "candidate" ='))
     launch.looked(GREEN, ago=timedelta(0))
@@ -546,7 +557,7 @@ def test_a_store_that_was_not_compared_keeps_it_from_going(launch: Office) -> No
 # -- what changed in the rules -------------------------------------------------------------------
 
 
-def test_what_changed_in_approvers_and_roster_is_told(launch: Office) -> None:
+def test_what_changed_in_approvers_and_roster_is_told(launch: Project) -> None:
     launch.roster(joel={"roles": ["support", "technical_lead"]}, leah=None)
     launch.launch(approvers=["executive_team"])
     launch.fresh()
@@ -557,7 +568,7 @@ def test_what_changed_in_approvers_and_roster_is_told(launch: Office) -> None:
     ]
 
 
-def test_a_runner_that_was_given_a_key_since_is_told(launch: Office) -> None:
+def test_a_runner_that_was_given_a_key_since_is_told(launch: Project) -> None:
     roster = launch.path / "suites/people/roster.toml"
     roster.write_text(roster.read_text().replace('"id" = "ci"', '"id" = "ci2"'))
     assert look(launch).rule_changes == ["roster: ci left", "roster: ci2 came"]

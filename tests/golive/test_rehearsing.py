@@ -8,54 +8,54 @@ from typing import Any
 
 import pytest
 
-from golive.desk import Desk
+from golive.context import Context
 from golive.rehearsing import rehearse
 from golive.statements import Signed
 from golive.verdicts import GoliveError
-from tests.conftest import STATED, Office
+from tests.conftest import STATED, Project
 
 ITEM = "D-2.2.1"
 
 
 @pytest.fixture
-def rehearsal(office: Office) -> Office:
-    """A rehearsal whose keys are the office's."""
+def rehearsal(project: Project) -> Project:
+    """A rehearsal whose keys are the project's."""
     people = {"roster": "suites/people/roster.toml", "papers": "papers", "keys": "people/keys"}
-    (office.path / "people").mkdir()
-    (office.path / "keys").rename(office.path / "people/keys")
-    office.keys = {i: office.path / "people/keys" / i for i in office.keys}
+    (project.path / "people").mkdir()
+    (project.path / "keys").rename(project.path / "people/keys")
+    project.keys = {i: project.path / "people/keys" / i for i in project.keys}
     for kind in ("rehearsal", "staging"):
-        office.folder.environment(kind, kind=kind, people=people)
-    return office
+        project.folder.environment(kind, kind=kind, people=people)
+    return project
 
 
-def script(office: Office, *entries: dict[str, Any]) -> None:
-    office.folder.write("people/script.json", json.dumps({ITEM: list(entries)}))
+def script(project: Project, *entries: dict[str, Any]) -> None:
+    project.folder.write("people/script.json", json.dumps({ITEM: list(entries)}))
 
 
-def rehearsed(office: Office, env: str = "rehearsal") -> list[Signed]:
+def rehearsed(project: Project, env: str = "rehearsal") -> list[Signed]:
     """What is stated of the item, newest first, after its people had their say."""
-    rehearse(office.desk(env), ITEM)
-    return office.desk(env).statements.vouched(ITEM).all
+    rehearse(project.context(env), ITEM)
+    return project.context(env).statements.vouched(ITEM).all
 
 
-def test_without_a_script_the_holder_of_each_role_states_it_once(rehearsal: Office) -> None:
+def test_without_a_script_the_holder_of_each_role_states_it_once(rehearsal: Project) -> None:
     (signed,) = rehearsed(rehearsal)
     assert (signed.statement.by, signed.valid) == ("paul", True)
     assert signed.statement.text == "everybody was told"
     assert [s.id for s in rehearsed(rehearsal)] == [signed.id]
 
 
-def test_two_people_sign_where_two_have_to(rehearsal: Office) -> None:
+def test_two_people_sign_where_two_have_to(rehearsal: Project) -> None:
     rehearsal.launch(two_signatures=["D-2.2"])
     assert {s.statement.by for s in rehearsed(rehearsal)} == {"paul", "tess"}
-    assert all(rehearsal.desk("rehearsal").statements.vouched(ITEM).claims())
+    assert all(rehearsal.context("rehearsal").statements.vouched(ITEM).claims())
 
 
-def test_outside_a_rehearsal_nobody_signs_by_itself(rehearsal: Office) -> None:
+def test_outside_a_rehearsal_nobody_signs_by_itself(rehearsal: Project) -> None:
     """Even where an environment that is none names a folder of keys."""
     assert rehearsed(rehearsal, "staging") == []
-    assert Desk.open("staging", rehearsal.path).keys is not None
+    assert Context.open("staging", rehearsal.path).keys is not None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_outside_a_rehearsal_nobody_signs_by_itself(rehearsal: Office) -> None:
     ],
 )
 def test_what_the_script_spoils_stays_spoilt(
-    rehearsal: Office, entries: list[dict[str, Any]], cause: str
+    rehearsal: Project, entries: list[dict[str, Any]], cause: str
 ) -> None:
     script(rehearsal, *entries)
     (first,) = rehearsed(rehearsal)
@@ -77,18 +77,18 @@ def test_what_the_script_spoils_stays_spoilt(
     assert [s.id for s in rehearsed(rehearsal)] == [first.id]
 
 
-def test_nobody_states_what_the_script_leaves_to_nobody(rehearsal: Office) -> None:
+def test_nobody_states_what_the_script_leaves_to_nobody(rehearsal: Project) -> None:
     script(rehearsal)
     assert rehearsed(rehearsal) == []
 
 
-def test_a_changed_check_is_stated_anew(rehearsal: Office) -> None:
+def test_a_changed_check_is_stated_anew(rehearsal: Project) -> None:
     rehearsed(rehearsal)
     rehearsal.folder.items(STATED.replace("Signed.", "Signed anew."))
     assert [s.valid for s in rehearsed(rehearsal)].count(True) == 1
 
 
-def test_only_a_paper_that_its_author_rewrote_is_signed_anew(rehearsal: Office) -> None:
+def test_only_a_paper_that_its_author_rewrote_is_signed_anew(rehearsal: Project) -> None:
     rehearsal.folder.items(STATED.replace('_manager",)', '_manager",), papers=("runbook.md",)'))
 
     def write(text: str, *, by_author: bool) -> bool:
@@ -96,9 +96,9 @@ def test_only_a_paper_that_its_author_rewrote_is_signed_anew(rehearsal: Office) 
         if by_author:
             digests = {"runbook.md": hashlib.sha256(text.encode()).hexdigest()}
             rehearsal.folder.write("people/papers.json", json.dumps(digests))
-        rehearse(rehearsal.desk("rehearsal"), ITEM)
-        desk = rehearsal.desk("rehearsal")
-        said = desk.statements.vouched(ITEM, desk.digests(("runbook.md",)))
+        rehearse(rehearsal.context("rehearsal"), ITEM)
+        context = rehearsal.context("rehearsal")
+        said = context.statements.vouched(ITEM, context.digests(("runbook.md",)))
         return bool(said.valid)
 
     assert rehearsed(rehearsal) == []  # there is nothing yet that could be signed
@@ -108,7 +108,7 @@ def test_only_a_paper_that_its_author_rewrote_is_signed_anew(rehearsal: Office) 
 
 
 def test_what_comes_after_another_item_is_stated_once_more_when_that_is_newer(
-    rehearsal: Office,
+    rehearsal: Project,
 ) -> None:
     rehearsal.folder.items(
         '@item("D-2.1.1")\ndef test_first():\n    pass\n', "suites/t_minus_1_week/test_first.py"
@@ -117,12 +117,12 @@ def test_what_comes_after_another_item_is_stated_once_more_when_that_is_newer(
     (early,) = rehearsed(rehearsal)
     script(rehearsal, {"by": "paul", "after": ["D-2.1.1"]})
     (anew,) = rehearsed(rehearsal)
-    (first,) = rehearsal.desk("rehearsal").vouched("D-2.1.1").valid
+    (first,) = rehearsal.context("rehearsal").vouched("D-2.1.1").valid
     assert anew.statement.made_at >= first.statement.made_at > early.statement.made_at
     assert [s.id for s in rehearsed(rehearsal)] == [anew.id]
 
 
-def test_a_damaged_script_is_told_by_name(rehearsal: Office) -> None:
+def test_a_damaged_script_is_told_by_name(rehearsal: Project) -> None:
     rehearsal.folder.write("people/script.json", "{")
     with pytest.raises(GoliveError, match=r"script\.json: is damaged"):
         rehearsed(rehearsal)

@@ -15,7 +15,7 @@ from golive import launch, procedure
 from golive.roster import Roster, load
 from golive.signatures import sign, signature_of
 from golive.verdicts import GoliveError
-from tests.conftest import Office, toml
+from tests.conftest import Project, toml
 
 SUITES = Path(__file__).resolve().parent.parent.parent / "suites"
 PERSON = {"id": "ada", "name": "Ada Obi", "email": "a@example.com", "phone": "+12025550100"}
@@ -60,44 +60,47 @@ def test_a_roster_of_nobody_or_of_one_twice_is_refused(tmp_path: Path) -> None:
         read(tmp_path, PERSON, schema=2)
 
 
-def test_holders_come_before_those_who_back_them_up(office: Office) -> None:
-    roster = office.desk().roster
+def test_holders_come_before_those_who_back_them_up(project: Project) -> None:
+    roster = project.context().roster
     assert [p.id for p in roster.entitled("product_manager")] == ["paul", "leah"]
     assert [p.id for p in roster.holders("product_manager")] == ["paul"]
     assert roster.roles_of("leah") == ["product_manager"]
     assert roster.roles_of("nobody") == []
 
 
-def test_a_key_ends_with_its_last_day(office: Office) -> None:
-    public = office.public("paul")
+def test_a_key_ends_with_its_last_day(project: Project) -> None:
+    public = project.public("paul")
     days = {"since": dt.date(2026, 11, 1), "until": dt.date(2026, 12, 31)}
-    office.roster(paul={"keys": [{"public": f"{public} paul@home"} | days]})
-    assert office.desk().roster.allowed_signers(["paul", "nobody"]) == (
+    project.roster(paul={"keys": [{"public": f"{public} paul@home"} | days]})
+    assert project.context().roster.allowed_signers(["paul", "nobody"]) == (
         f'paul namespaces="golive-*",valid-after="20261101",valid-before="20270101" {public}\n'
     )
     swapped = {"public": public, "since": days["until"], "until": days["since"]}
-    path = office.roster(paul={"keys": [swapped]})
+    path = project.roster(paul={"keys": [swapped]})
     with pytest.raises(GoliveError, match="expected no day before since"):
         load(path)
 
 
-def test_the_same_key_with_another_comment_is_shared(office: Office) -> None:
-    kind, text = office.public("paul").split()
-    office.roster(leah={"keys": [{"public": f"{kind}   {text} leah@home"}]})
-    assert office.desk().roster.shared_keys == {"paul": ["paul", "leah"], "leah": ["paul", "leah"]}
+def test_the_same_key_with_another_comment_is_shared(project: Project) -> None:
+    kind, text = project.public("paul").split()
+    project.roster(leah={"keys": [{"public": f"{kind}   {text} leah@home"}]})
+    assert project.context().roster.shared_keys == {
+        "paul": ["paul", "leah"],
+        "leah": ["paul", "leah"],
+    }
 
 
-def test_a_key_and_the_same_key_on_a_token_are_one(office: Office) -> None:
+def test_a_key_and_the_same_key_on_a_token_are_one(project: Project) -> None:
     """Whatever the application: what signs is the same private number."""
-    number = base64.b64decode(office.public("paul").split()[1])[19:]
+    number = base64.b64decode(project.public("paul").split()[1])[19:]
 
     def token(application: bytes) -> dict[str, Any]:
         return {"keys": [{"public": line("sk-ssh-ed25519@openssh.com", number, application)}]}
 
-    office.roster(leah=token(b"ssh:"))
-    assert set(office.desk().roster.shared_keys) == {"paul", "leah"}
-    office.roster(paul=token(b"ssh:"), leah=token(b"ssh:work"))
-    assert set(office.desk().roster.shared_keys) == {"paul", "leah"}
+    project.roster(leah=token(b"ssh:"))
+    assert set(project.context().roster.shared_keys) == {"paul", "leah"}
+    project.roster(paul=token(b"ssh:"), leah=token(b"ssh:work"))
+    assert set(project.context().roster.shared_keys) == {"paul", "leah"}
 
 
 RSA = rsa.generate_private_key(65537, 2048).public_key().public_numbers()
@@ -200,18 +203,22 @@ def test_who_had_a_role_keeps_it_for_what_was_signed_then(tmp_path: Path) -> Non
         read(tmp_path, PERSON | {"roles": ["support"], "was": [was[0] | {"role": "support"}]})
 
 
-def test_a_document_is_signed_for_a_role_by_whoever_is_entitled(office: Office) -> None:
-    document = office.folder.write("report.html", "p95 is 3 ms")
-    assert office.desk().roster.signature(document, "product_manager").cause == "it is not signed"
-    sign(document, office.keys["leah"])
-    assert office.desk().roster.signature(document, "product_manager").valid
-    assert not office.desk().roster.signature(document, "technical_lead").valid
-    office.roster(paul={"keys": []}, leah={"keys": []})
-    found = office.desk().roster.signature(document, "product_manager")
+def test_a_document_is_signed_for_a_role_by_whoever_is_entitled(project: Project) -> None:
+    document = project.folder.write("report.html", "p95 is 3 ms")
+    assert (
+        project.context().roster.signature(document, "product_manager").cause == "it is not signed"
+    )
+    sign(document, project.keys["leah"])
+    assert project.context().roster.signature(document, "product_manager").valid
+    assert not project.context().roster.signature(document, "technical_lead").valid
+    project.roster(paul={"keys": []}, leah={"keys": []})
+    found = project.context().roster.signature(document, "product_manager")
     assert "has nobody with a key for the role product_manager" in found.cause
     document.unlink()
     assert signature_of(document).exists()
-    assert office.desk().roster.signature(document, "product_manager").cause == "it is not there"
+    assert (
+        project.context().roster.signature(document, "product_manager").cause == "it is not there"
+    )
 
 
 # -- the launch's own ------------------------------------------------------------------------

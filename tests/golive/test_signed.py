@@ -15,7 +15,7 @@ from golive.reports.documents import Document, Signer, read_document, write_docu
 from golive.signatures import sign, signature_of
 from golive.store import DOCUMENTS, Store, pull, push
 from golive.verdicts import GoliveError
-from tests.conftest import Office
+from tests.conftest import Project
 from tests.golive.reports.test_documents import AT, document
 
 KIND = "architecture-review"
@@ -29,34 +29,34 @@ def paper(**changes: Any) -> Document:
     return document(kind=KIND, item="D-2.D.1", signers=BOTH, **changes)
 
 
-def make(office: Office, **changes: Any) -> Path:
-    """A document where the desk's documents lie."""
-    return write_document(paper(**changes), office.desk().documents / f"{KIND}.html")
+def make(project: Project, **changes: Any) -> Path:
+    """A document where the context's documents lie."""
+    return write_document(paper(**changes), project.context().documents / f"{KIND}.html")
 
 
-def by_command(office: Office, page: Path, person: str, *more: str) -> None:
-    words = ["sign", str(page), "--as", person, "--key", str(office.keys[person])]
+def by_command(project: Project, page: Path, person: str, *more: str) -> None:
+    words = ["sign", str(page), "--as", person, "--key", str(project.keys[person])]
     assert main([*words, "--env", "staging", *more]) == 0
 
 
-def kept(office: Office) -> list[Path]:
-    return sorted(office.desk().signed.iterdir())
+def kept(project: Project) -> list[Path]:
+    return sorted(project.context().signed.iterdir())
 
 
-def moved_out(office: Office) -> Path:
-    """Empty the desk: as on another clone that has only pulled."""
-    shutil.rmtree(office.desk().documents)
-    return office.desk().documents / f"{KIND}.html"
+def moved_out(project: Project) -> Path:
+    """Empty the context: as on another clone that has only pulled."""
+    shutil.rmtree(project.context().documents)
+    return project.context().documents / f"{KIND}.html"
 
 
 def test_what_was_signed_is_kept_byte_for_byte_whatever_becomes_of_the_document(
-    office: Office,
+    project: Project,
 ) -> None:
-    page = make(office)
-    by_command(office, page, "paul")
+    page = make(project)
+    by_command(project, page, "paul")
     was = page.read_bytes(), signature_of(page).read_bytes()
-    make(office, made_at=AT + timedelta(days=1))
-    (folder,) = kept(office)
+    make(project, made_at=AT + timedelta(days=1))
+    (folder,) = kept(project)
     copy = signed.read(folder)
     assert (copy.page.read_bytes(), copy.signature.read_bytes()) == was
     assert copy.id == folder.name
@@ -64,43 +64,43 @@ def test_what_was_signed_is_kept_byte_for_byte_whatever_becomes_of_the_document(
 
 
 def test_two_people_sign_on_two_machines_and_a_third_has_both(
-    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared, third = tmp_path / "shared", tmp_path / "third"
     shared.mkdir()
-    page = make(office)
-    by_command(office, page, "paul")
+    page = make(project)
+    by_command(project, page, "paul")
     signature_of(page).unlink()  # the other machine made the same page, and has not seen his name
-    by_command(office, page, "tess", "--role", "technical_lead")
-    push(Store(str(shared)), {DOCUMENTS: office.desk().signed})
+    by_command(project, page, "tess", "--role", "technical_lead")
+    push(Store(str(shared)), {DOCUMENTS: project.context().signed})
     assert pull(Store(str(shared)), {DOCUMENTS: third / "signed"}).moved[DOCUMENTS] == [
-        folder.name for folder in kept(office)
+        folder.name for folder in kept(project)
     ]
-    shutil.rmtree(office.desk().signed)
-    shutil.copytree(third / "signed", office.desk().signed)
-    here = moved_out(office)
-    assert signed.lay_out(office.desk()) == [here]
-    roster = office.desk().roster
+    shutil.rmtree(project.context().signed)
+    shutil.copytree(third / "signed", project.context().signed)
+    here = moved_out(project)
+    assert signed.lay_out(project.context()) == [here]
+    roster = project.context().roster
     assert roster.signature(here, "product_manager").valid
     second = signature_of(here, "technical_lead")
     assert roster.signature(here, "technical_lead", signature=second).valid
-    assert signed.lay_out(office.desk()) == [], "all is there already"
+    assert signed.lay_out(project.context()) == [], "all is there already"
 
 
 def test_pull_lays_out_what_others_signed_and_says_so(
-    office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "shared").mkdir()
-    by_command(office, make(office), "paul")
+    by_command(project, make(project), "paul")
     place = ("--store", str(tmp_path / "shared"))
     assert main(["push", *place, "--env", "staging"]) == 0
     assert "pushed 0 runs, 0 statements, 1 document" in capsys.readouterr().out
     assert main(["push", *place, "--env", "production"]) == 0
-    here = moved_out(office)
-    shutil.rmtree(office.desk().signed)
+    here = moved_out(project)
+    shutil.rmtree(project.context().signed)
     assert main(["pull", *place]) == 0
-    assert f"signed by others: {here.relative_to(office.path)}" in capsys.readouterr().out
-    assert office.desk().roster.signature(here, "product_manager").valid
+    assert f"signed by others: {here.relative_to(project.path)}" in capsys.readouterr().out
+    assert project.context().roster.signature(here, "product_manager").valid
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_pull_lays_out_what_others_signed_and_says_so(
     ],
 )
 def test_an_unsigned_document_gives_way_unless_it_is_newer_and_says_something_else(
-    office: Office, own: Document, goes: bool
+    project: Project, own: Document, goes: bool
 ) -> None:
-    by_command(office, make(office), "paul")
-    here = write_document(own, moved_out(office))
+    by_command(project, make(project), "paul")
+    here = write_document(own, moved_out(project))
     before = here.read_bytes()
-    assert bool(signed.lay_out(office.desk())) is goes
+    assert bool(signed.lay_out(project.context())) is goes
     assert signature_of(here).exists() is goes
     assert (read_document(here) == paper()) is goes
     assert goes or here.read_bytes() == before
@@ -126,25 +126,25 @@ def test_an_unsigned_document_gives_way_unless_it_is_newer_and_says_something_el
 
 @pytest.mark.parametrize(("days", "goes"), [(-1, True), (1, False)])
 def test_of_two_signed_ones_the_newer_lies_there_and_neither_is_lost(
-    office: Office, days: int, goes: bool
+    project: Project, days: int, goes: bool
 ) -> None:
-    by_command(office, make(office), "paul")
-    here = write_document(paper(made_at=AT + timedelta(days=days)), moved_out(office))
-    sign(here, office.keys["paul"])  # by ssh-keygen or an older golive: there is no copy of it
+    by_command(project, make(project), "paul")
+    here = write_document(paper(made_at=AT + timedelta(days=days)), moved_out(project))
+    sign(here, project.keys["paul"])  # by ssh-keygen or an older golive: there is no copy of it
     own = here.read_bytes()
-    signed.lay_out(office.desk())
+    signed.lay_out(project.context())
     assert (read_document(here).made_at == AT) is goes
-    assert office.desk().roster.signature(here, "product_manager").valid
-    copies = {folder / f"{KIND}.html" for folder in kept(office)}
+    assert project.context().roster.signature(here, "product_manager").valid
+    copies = {folder / f"{KIND}.html" for folder in kept(project)}
     assert not goes or own in {c.read_bytes() for c in copies}
 
 
 @pytest.mark.parametrize("spoilt", ["page", "signature", "name", "role", "environment", "folder"])
-def test_what_nobody_signed_who_may_is_not_laid_out(office: Office, spoilt: str) -> None:
+def test_what_nobody_signed_who_may_is_not_laid_out(project: Project, spoilt: str) -> None:
     person = "noor" if spoilt == "role" else "paul"
-    page = make(office, environment="production" if spoilt == "environment" else "staging")
-    sign(page, office.keys["tess" if spoilt == "role" else person])
-    folder = signed.keep(page, signature_of(page), office.desk().signed)
+    page = make(project, environment="production" if spoilt == "environment" else "staging")
+    sign(page, project.keys["tess" if spoilt == "role" else person])
+    folder = signed.keep(page, signature_of(page), project.context().signed)
     assert folder is not None
     if spoilt == "page":
         write_document(paper(candidate="v6.6.6"), folder / page.name)
@@ -154,16 +154,16 @@ def test_what_nobody_signed_who_may_is_not_laid_out(office: Office, spoilt: str)
         (folder / f"{page.name}.sig").rename(folder / f"{page.name}.qa_lead.sig")
     if spoilt == "folder":
         folder.rename(folder.with_name("another"))
-    here = moved_out(office)
-    assert signed.lay_out(office.desk()) == []
+    here = moved_out(project)
+    assert signed.lay_out(project.context()) == []
     assert not here.exists()
 
 
-def test_a_document_that_was_altered_here_stays_for_all_to_see(office: Office) -> None:
-    page = make(office)
-    by_command(office, page, "paul")
+def test_a_document_that_was_altered_here_stays_for_all_to_see(project: Project) -> None:
+    page = make(project)
+    by_command(project, page, "paul")
     page.write_text("altered")
-    assert signed.lay_out(office.desk()) == []
+    assert signed.lay_out(project.context()) == []
     assert page.read_text() == "altered"
 
 
@@ -178,32 +178,32 @@ def test_a_document_that_was_altered_here_stays_for_all_to_see(office: Office) -
     ],
 )
 def test_a_copy_that_is_not_whole_is_not_sent(
-    office: Office, tmp_path: Path, spoil: Any, why: str
+    project: Project, tmp_path: Path, spoil: Any, why: str
 ) -> None:
     (tmp_path / "shared").mkdir()
-    by_command(office, make(office), "paul")
-    spoil(kept(office)[0])
-    done = push(Store(str(tmp_path / "shared")), {DOCUMENTS: office.desk().signed})
+    by_command(project, make(project), "paul")
+    spoil(kept(project)[0])
+    done = push(Store(str(tmp_path / "shared")), {DOCUMENTS: project.context().signed})
     (told,) = done.refused.values()
     assert why in told
     assert not list((tmp_path / "shared").rglob("*.tar"))
 
 
-def test_a_file_of_others_can_be_signed_but_does_not_travel(office: Office) -> None:
-    page = office.folder.write("minutes.html", "we met")
-    by_command(office, page, "paul")
-    assert not office.desk().signed.exists()
+def test_a_file_of_others_can_be_signed_but_does_not_travel(project: Project) -> None:
+    page = project.folder.write("minutes.html", "we met")
+    by_command(project, page, "paul")
+    assert not project.context().signed.exists()
 
 
-def test_where_copies_cannot_be_written_is_named(office: Office) -> None:
-    page = make(office)
-    sign(page, office.keys["paul"])
-    office.desk().signed.write_text("no folder")
+def test_where_copies_cannot_be_written_is_named(project: Project) -> None:
+    page = make(project)
+    sign(page, project.keys["paul"])
+    project.context().signed.write_text("no folder")
     with pytest.raises(GoliveError, match=r"signed/2026.*: cannot be written"):
-        signed.keep(page, signature_of(page), office.desk().signed)
+        signed.keep(page, signature_of(page), project.context().signed)
 
 
-def test_the_day_is_the_documents_own(office: Office) -> None:
-    page = make(office, made_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=AT.tzinfo))
-    by_command(office, page, "paul")
-    assert kept(office)[0].name.startswith(f"20260102T030405Z-staging-{KIND}-")
+def test_the_day_is_the_documents_own(project: Project) -> None:
+    page = make(project, made_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=AT.tzinfo))
+    by_command(project, page, "paul")
+    assert kept(project)[0].name.startswith(f"20260102T030405Z-staging-{KIND}-")

@@ -31,9 +31,14 @@ class Signed:
 
     def good(self, **changes: object) -> bool:
         """What golive says in this process."""
-        known: dict[str, object] = {"data": TEXT, "armoured": self.armoured,
-                                    "signers": self.signers, "signer": "ann",
-                                    "namespace": RUNS, "at": NOW}  # fmt: skip
+        known: dict[str, object] = {
+            "data": TEXT,
+            "armoured": self.armoured,
+            "signers": self.signers,
+            "signer": "ann",
+            "namespace": RUNS,
+            "at": NOW,
+        }
         return is_good(**(known | changes))  # type: ignore[arg-type]
 
 
@@ -52,10 +57,25 @@ def keygen(data: bytes, armoured: bytes, signers: str, folder: Path) -> bool:
     (folder / "signers").write_text(signers)
     (folder / "sig").write_bytes(armoured)
     done = subprocess.run(
-        ["ssh-keygen", "-Y", "verify", "-f", str(folder / "signers"), "-I", "ann", "-n", RUNS,
-         "-s", str(folder / "sig"), f"-Overify-time={NOW:%Y%m%d%H%M%S}"],
-        input=data, capture_output=True, check=False, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
+        [
+            "ssh-keygen",
+            "-Y",
+            "verify",
+            "-f",
+            str(folder / "signers"),
+            "-I",
+            "ann",
+            "-n",
+            RUNS,
+            "-s",
+            str(folder / "sig"),
+            f"-Overify-time={NOW:%Y%m%d%H%M%S}",
+        ],
+        input=data,
+        capture_output=True,
+        check=False,
+        env={"TZ": "UTC", "PATH": "/usr/bin:/bin"},
+    )
     return done.returncode == 0
 
 

@@ -28,66 +28,66 @@ from golive.statements import (
     read_statement,
 )
 from golive.verdicts import GoliveError, Pending
-from tests.conftest import STATED, Done, Office, Root, make_key
+from tests.conftest import STATED, Done, Project, Root, make_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def forged(office: Office, signed: Signed, key: str = "paul", **fields: Any) -> Path:
+def forged(project: Project, signed: Signed, key: str = "paul", **fields: Any) -> Path:
     """A statement's folder with some fields otherwise, put where it belongs by hand."""
     said = msgspec.structs.replace(signed.statement, **fields)
     folder = signed.folder.with_name(identify(said))
     shutil.copytree(signed.folder, folder)
     (folder / BODY).write_bytes(canonical(said))
     if key:
-        signatures.sign(folder / BODY, office.keys[key], signatures.STATEMENTS)
+        signatures.sign(folder / BODY, project.keys[key], signatures.STATEMENTS)
     return folder
 
 
-def only(office: Office, folder: Path) -> str:
+def only(project: Project, folder: Path) -> str:
     """Why the statement in a folder does not hold."""
-    return office.desk().statements.check(read_statement(folder)).cause
+    return project.context().statements.check(read_statement(folder)).cause
 
 
 # -- who -------------------------------------------------------------------------------------
 
 
-def test_what_the_owner_signed_holds(office: Office) -> None:
-    assert office.cause(office.sign()) == ""
+def test_what_the_owner_signed_holds(project: Project) -> None:
+    assert project.cause(project.sign()) == ""
 
 
-def test_a_backup_signs_as_well_as_the_holder(office: Office) -> None:
-    assert office.cause(office.sign(by="leah")) == ""
+def test_a_backup_signs_as_well_as_the_holder(project: Project) -> None:
+    assert project.cause(project.sign(by="leah")) == ""
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
-def test_every_kind_of_key_that_needs_no_token_signs(office: Office, kind: str) -> None:
-    make_key(office.keys["paul"], kind)
-    office.roster()
-    signed = office.sign()
-    assert office.cause(signed) == ""
+def test_every_kind_of_key_that_needs_no_token_signs(project: Project, kind: str) -> None:
+    make_key(project.keys["paul"], kind)
+    project.roster()
+    signed = project.sign()
+    assert project.cause(signed) == ""
     (signed.folder / f"{BODY}.sig").write_bytes(
-        (office.sign(text="else").folder / f"{BODY}.sig").read_bytes()
+        (project.sign(text="else").folder / f"{BODY}.sig").read_bytes()
     )
-    assert "its signature is not valid" in office.cause(signed)
+    assert "its signature is not valid" in project.cause(signed)
 
 
-def test_somebody_elses_key_does_not_sign_for_a_person(office: Office) -> None:
-    assert "its signature is not valid" in office.cause(office.sign(by="paul", key="tess"))
+def test_somebody_elses_key_does_not_sign_for_a_person(project: Project) -> None:
+    assert "its signature is not valid" in project.cause(project.sign(by="paul", key="tess"))
 
 
-def test_what_is_not_signed_does_not_hold(office: Office) -> None:
-    signed = office.sign()
+def test_what_is_not_signed_does_not_hold(project: Project) -> None:
+    signed = project.sign()
     (signed.folder / f"{BODY}.sig").unlink()
-    assert office.cause(signed) == "its signature is not valid: it is not signed"
+    assert project.cause(signed) == "its signature is not valid: it is not signed"
 
 
 @pytest.mark.parametrize("namespace", [signatures.DOCUMENTS, signatures.PACKAGES])
-def test_a_signature_for_another_purpose_does_not_count(office: Office, namespace: str) -> None:
-    signed = office.sign()
-    signatures.sign(signed.folder / BODY, office.keys["paul"], namespace)
-    assert "its signature is not valid" in office.cause(signed)
+def test_a_signature_for_another_purpose_does_not_count(project: Project, namespace: str) -> None:
+    signed = project.sign()
+    signatures.sign(signed.folder / BODY, project.keys["paul"], namespace)
+    assert "its signature is not valid" in project.cause(signed)
 
 
 @pytest.mark.parametrize(
@@ -99,38 +99,40 @@ def test_a_signature_for_another_purpose_does_not_count(office: Office, namespac
     ],
 )
 def test_a_key_counts_only_on_its_days(
-    office: Office, dates: dict[str, object], holds: bool
+    project: Project, dates: dict[str, object], holds: bool
 ) -> None:
-    signed = office.sign(made_at=datetime.now(UTC).replace(microsecond=0))
-    office.roster(paul={"keys": [{"public": office.public("paul")} | dates]})
-    assert (office.cause(signed) == "") is holds
+    signed = project.sign(made_at=datetime.now(UTC).replace(microsecond=0))
+    project.roster(paul={"keys": [{"public": project.public("paul")} | dates]})
+    assert (project.cause(signed) == "") is holds
 
 
-def test_a_key_that_is_given_up_still_vouches_for_what_it_signed(office: Office) -> None:
-    signed = office.sign(made_at=NOW - 2 * DAY)
+def test_a_key_that_is_given_up_still_vouches_for_what_it_signed(project: Project) -> None:
+    signed = project.sign(made_at=NOW - 2 * DAY)
     until = NOW.date() - DAY
-    office.roster(paul={"keys": [{"public": office.public("paul"), "until": until}]})
-    assert office.cause(signed) == ""
-    office.roster(paul={"keys": []})  # a lost key is taken off, with all that it signed
-    assert "its signature is not valid" in office.cause(signed)
+    project.roster(paul={"keys": [{"public": project.public("paul"), "until": until}]})
+    assert project.cause(signed) == ""
+    project.roster(paul={"keys": []})  # a lost key is taken off, with all that it signed
+    assert "its signature is not valid" in project.cause(signed)
 
 
-def test_two_people_with_one_key_are_nobody(office: Office) -> None:
-    signed = office.sign()
-    office.roster(leah={"keys": [{"public": office.public("paul") + " of leah"}]})
-    assert office.cause(signed) == "paul and leah have the same key"
+def test_two_people_with_one_key_are_nobody(project: Project) -> None:
+    signed = project.sign()
+    project.roster(leah={"keys": [{"public": project.public("paul") + " of leah"}]})
+    assert project.cause(signed) == "paul and leah have the same key"
 
 
-def test_somebody_who_left_the_roster_does_not_count(office: Office) -> None:
-    signed = office.sign()
-    office.roster(paul=None)
-    assert office.cause(signed) == "paul is not on the roster"
+def test_somebody_who_left_the_roster_does_not_count(project: Project) -> None:
+    signed = project.sign()
+    project.roster(paul=None)
+    assert project.cause(signed) == "paul is not on the roster"
 
 
-def test_a_role_that_may_not_state_the_item_does_not_count(office: Office) -> None:
-    signed = office.sign(by="tess")
-    assert office.cause(signed) == ("the role technical_lead may not state it; product_manager may")
-    assert office.cause(office.sign(by="tess", role="product_manager")) == (
+def test_a_role_that_may_not_state_the_item_does_not_count(project: Project) -> None:
+    signed = project.sign(by="tess")
+    assert project.cause(signed) == (
+        "the role technical_lead may not state it; product_manager may"
+    )
+    assert project.cause(project.sign(by="tess", role="product_manager")) == (
         "tess neither holds nor backs up the role product_manager"
     )
 
@@ -159,56 +161,56 @@ def test_a_role_that_may_not_state_the_item_does_not_count(office: Office) -> No
     ],
 )
 def test_a_truly_signed_statement_of_something_else_does_not_hold(
-    office: Office, fields: dict[str, Any], said: str
+    project: Project, fields: dict[str, Any], said: str
 ) -> None:
-    assert said in only(office, forged(office, office.sign(), **fields))
+    assert said in only(project, forged(project, project.sign(), **fields))
 
 
-def test_a_statement_that_was_altered_does_not_hold(office: Office) -> None:
-    signed = office.sign()
-    folder = forged(office, signed, key="", text="everybody was told twice")
-    assert "its signature is not valid" in only(office, folder)
+def test_a_statement_that_was_altered_does_not_hold(project: Project) -> None:
+    signed = project.sign()
+    folder = forged(project, signed, key="", text="everybody was told twice")
+    assert "its signature is not valid" in only(project, folder)
 
 
-def test_a_changed_check_asks_anew(office: Office) -> None:
-    signed = office.sign()
-    office.folder.items(STATED.replace("Signed.", "Signed by hand."))
-    assert office.cause(signed) == "the item or its check has changed since"
+def test_a_changed_check_asks_anew(project: Project) -> None:
+    signed = project.sign()
+    project.folder.items(STATED.replace("Signed.", "Signed by hand."))
+    assert project.cause(signed) == "the item or its check has changed since"
 
 
-def test_launch_toml_says_how_long_a_statement_holds_at_most(office: Office) -> None:
-    signed = office.sign(made_at=NOW - 2 * HOUR, expires_at=NOW + 90 * DAY)
-    statements = office.desk().statements
+def test_launch_toml_says_how_long_a_statement_holds_at_most(project: Project) -> None:
+    signed = project.sign(made_at=NOW - 2 * HOUR, expires_at=NOW + 90 * DAY)
+    statements = project.context().statements
     assert statements.ends(signed.statement) == NOW - 2 * HOUR + 7 * DAY
-    office.folder.launch(office.launch_day, validity={"D-2.2": "1 h"})
-    assert "it expired on" in office.cause(signed)
+    project.folder.launch(project.launch_day, validity={"D-2.2": "1 h"})
+    assert "it expired on" in project.cause(signed)
 
 
 # -- evidence --------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def with_evidence(office: Office) -> Signed:
-    return office.sign(files=[office.folder.write("minutes.txt", "all agreed")])
+def with_evidence(project: Project) -> Signed:
+    return project.sign(files=[project.folder.write("minutes.txt", "all agreed")])
 
 
 def test_evidence_is_a_copy_that_changes_with_nothing(
-    office: Office, with_evidence: Signed
+    project: Project, with_evidence: Signed
 ) -> None:
-    source = office.path / "minutes.txt"
-    linked = office.path / "hard-link.txt"
+    source = project.path / "minutes.txt"
+    linked = project.path / "hard-link.txt"
     os.link(source, linked)
-    again = office.sign(text="linked", files=[linked])
+    again = project.sign(text="linked", files=[linked])
     source.write_text("nobody agreed")
-    assert office.cause(with_evidence) == ""
-    assert office.cause(again) == ""
+    assert project.cause(with_evidence) == ""
+    assert project.cause(again) == ""
 
 
-def test_the_same_file_twice_is_one_piece_of_evidence(office: Office) -> None:
-    note = office.folder.write("minutes.txt", "all agreed")
-    signed = office.sign(files=[note, note])
+def test_the_same_file_twice_is_one_piece_of_evidence(project: Project) -> None:
+    note = project.folder.write("minutes.txt", "all agreed")
+    signed = project.sign(files=[note, note])
     assert len(signed.statement.evidence) == 1
-    assert office.cause(signed) == ""
+    assert project.cause(signed) == ""
 
 
 def altered(path: Path) -> None:
@@ -240,41 +242,41 @@ def queued(path: Path) -> None:
     ],
 )
 def test_evidence_that_is_not_as_it_was_is_told(
-    office: Office, with_evidence: Signed, spoil: Any, said: str
+    project: Project, with_evidence: Signed, spoil: Any, said: str
 ) -> None:
     spoil(with_evidence.evidence[0])
-    assert office.cause(with_evidence) == said
+    assert project.cause(with_evidence) == said
 
 
 def test_a_file_that_it_does_not_name_is_told_harmlessly(
-    office: Office, with_evidence: Signed
+    project: Project, with_evidence: Signed
 ) -> None:
     odd = with_evidence.folder / EVIDENCE / "\x1b[2J\u202e<script>"
     odd.write_text("x")
-    assert office.cause(with_evidence) == (
+    assert project.cause(with_evidence) == (
         "its folder holds '\N{REPLACEMENT CHARACTER}<script>', which it does not name"
     )
     odd.replace(with_evidence.folder / "notes.txt")
-    assert office.cause(with_evidence) == "its folder holds 'notes.txt', which is no part of it"
+    assert project.cause(with_evidence) == "its folder holds 'notes.txt', which is no part of it"
 
 
 def test_an_evidence_folder_elsewhere_is_not_followed(
-    office: Office, with_evidence: Signed
+    project: Project, with_evidence: Signed
 ) -> None:
     away = with_evidence.folder.parent / ".away"
     (with_evidence.folder / EVIDENCE).replace(away)
     (with_evidence.folder / EVIDENCE).symlink_to(away)
-    assert office.cause(with_evidence) == "its evidence is a symbolic link"
+    assert project.cause(with_evidence) == "its evidence is a symbolic link"
 
 
-def test_papers_have_to_be_those_that_lie_there(office: Office) -> None:
-    paper = office.folder.write("papers/runbook.md", "# Runbook\n")
-    signed = office.sign(files=[paper])
-    bare = office.sign(text="without", made_at=NOW - HOUR)
+def test_papers_have_to_be_those_that_lie_there(project: Project) -> None:
+    paper = project.folder.write("papers/runbook.md", "# Runbook\n")
+    signed = project.sign(files=[paper])
+    bare = project.sign(text="without", made_at=NOW - HOUR)
     digest = hashlib.sha256(b"# Runbook\n").hexdigest()
 
     def holds(papers: dict[str, str]) -> dict[str, str]:
-        return {s.id: s.cause for s in office.desk().statements.vouched("D-2.2.1", papers).all}
+        return {s.id: s.cause for s in project.context().statements.vouched("D-2.2.1", papers).all}
 
     assert holds({"runbook.md": digest})[signed.id] == ""
     changed = holds({"runbook.md": hashlib.sha256(b"else").hexdigest()})
@@ -285,8 +287,8 @@ def test_papers_have_to_be_those_that_lie_there(office: Office) -> None:
 # -- files that are no statement -------------------------------------------------------------
 
 
-def no_statement(office: Office) -> str:
-    ((_, why),) = office.desk().statements.unreadable.items()
+def no_statement(project: Project) -> str:
+    ((_, why),) = project.context().statements.unreadable.items()
     return why
 
 
@@ -308,45 +310,45 @@ def no_statement(office: Office) -> str:
     ],
 )
 def test_json_that_golive_did_not_write_is_no_statement(
-    office: Office, before: bytes, after: bytes, said: str
+    project: Project, before: bytes, after: bytes, said: str
 ) -> None:
-    body = office.sign().folder / BODY
+    body = project.sign().folder / BODY
     text = body.read_bytes()
     assert text.count(before) >= 1
     body.write_bytes(text.replace(before, after, 1))
-    assert said in no_statement(office)
+    assert said in no_statement(project)
 
 
-def test_a_statement_under_another_name_is_none(office: Office) -> None:
-    signed = office.sign()
+def test_a_statement_under_another_name_is_none(project: Project) -> None:
+    signed = project.sign()
     signed.folder.replace(signed.folder.with_name(signed.id.replace("paul", "tess")))
-    assert f"holds the statement {signed.id}; expected it under that name" in no_statement(office)
+    assert f"holds the statement {signed.id}; expected it under that name" in no_statement(project)
 
 
-def test_a_linked_folder_or_file_is_no_statement(office: Office) -> None:
-    signed = office.sign()
-    away = office.path / signed.id
+def test_a_linked_folder_or_file_is_no_statement(project: Project) -> None:
+    signed = project.sign()
+    away = project.path / signed.id
     signed.folder.replace(away)
     signed.folder.symlink_to(away)
-    assert "is a symbolic link" in no_statement(office)
+    assert "is a symbolic link" in no_statement(project)
     signed.folder.unlink()
     away.replace(signed.folder)
-    (signed.folder / BODY).replace(office.path / "body")
-    (signed.folder / BODY).symlink_to(office.path / "body")
-    assert "is a symbolic link" in no_statement(office)
+    (signed.folder / BODY).replace(project.path / "body")
+    (signed.folder / BODY).symlink_to(project.path / "body")
+    assert "is a symbolic link" in no_statement(project)
     (signed.folder / BODY).unlink()
     os.mkfifo(signed.folder / BODY)
-    assert "is a pipe" in no_statement(office)
+    assert "is a pipe" in no_statement(project)
 
 
-def test_a_file_of_two_gigabytes_is_not_read(office: Office) -> None:
-    signed = office.sign()
+def test_a_file_of_two_gigabytes_is_not_read(project: Project) -> None:
+    signed = project.sign()
     with (signed.folder / f"{BODY}.sig").open("r+b") as file:
         file.truncate(2 * 2**30)
-    assert "of 64 KiB at most" in no_statement(office)
+    assert "of 64 KiB at most" in no_statement(project)
     with (signed.folder / BODY).open("r+b") as file:
         file.truncate(2 * 2**30)
-    assert "of 1 MiB at most" in no_statement(office)
+    assert "of 1 MiB at most" in no_statement(project)
 
 
 @pytest.mark.parametrize(
@@ -362,29 +364,29 @@ def test_a_file_of_two_gigabytes_is_not_read(office: Office) -> None:
     ],
 )
 def test_evidence_that_points_elsewhere_is_refused(
-    office: Office, one: Evidence, said: str
+    project: Project, one: Evidence, said: str
 ) -> None:
-    folder = forged(office, office.sign(), evidence=[one])
+    folder = forged(project, project.sign(), evidence=[one])
     with pytest.raises(GoliveError, match="evidence: ") as refused:
         read_statement(folder)
     assert said in str(refused.value)
     with pytest.raises(GoliveError, match="--evidence: "):
-        keep(office.draft(evidence=[one]), [], office.keys["paul"], office.statements)
+        keep(project.draft(evidence=[one]), [], project.keys["paul"], project.statements)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10_000), byte=st.integers(0, 255))
-def test_no_byte_of_a_statement_can_change(office: Office, at: int, byte: int) -> None:
-    if not office.statements.is_dir():
-        office.sign()
-    (folder,) = office.statements.iterdir()
+def test_no_byte_of_a_statement_can_change(project: Project, at: int, byte: int) -> None:
+    if not project.statements.is_dir():
+        project.sign()
+    (folder,) = project.statements.iterdir()
     body = folder / BODY
     text = body.read_bytes()
     at %= len(text)
     body.write_bytes(text[:at] + bytes([byte]) + text[at + 1 :])
     try:
         if text[at] == byte:
-            assert only(office, folder) == ""
+            assert only(project, folder) == ""
         else:
             with pytest.raises(GoliveError):
                 read_statement(folder)
@@ -401,79 +403,80 @@ def test_every_file_name_becomes_one_that_is_taken(name: str) -> None:
 # -- two people ------------------------------------------------------------------------------
 
 
-def test_two_signatures_are_of_two_people(office: Office) -> None:
-    office.launch(two_signatures=["D-2.2"])
-    office.sign()
+def test_two_signatures_are_of_two_people(project: Project) -> None:
+    project.launch(two_signatures=["D-2.2"])
+    project.sign()
     with pytest.raises(Pending, match="needs the signatures of two people; so far only Paul"):
-        office.desk().statements.vouched("D-2.2.1").claims()
-    office.sign(text="again")
+        project.context().statements.vouched("D-2.2.1").claims()
+    project.sign(text="again")
     with pytest.raises(Pending, match="so far only Paul"):
-        office.desk().statements.vouched("D-2.2.1").claims()
-    office.sign(by="tess")
-    assert all(office.desk().statements.vouched("D-2.2.1").claims())
+        project.context().statements.vouched("D-2.2.1").claims()
+    project.sign(by="tess")
+    assert all(project.context().statements.vouched("D-2.2.1").claims())
 
 
-def test_each_role_speaks_through_a_person_of_its_own(office: Office) -> None:
-    office.folder.items(
+def test_each_role_speaks_through_a_person_of_its_own(project: Project) -> None:
+    project.folder.items(
         STATED.replace('by=("product_manager",)', 'by=("product_manager", "support")')
     )
-    office.roster(joel={"roles": ["support"], "backs_up": ["product_manager"]})
-    office.sign(by="joel", role="support")
-    office.sign(by="joel", role="product_manager")
+    project.roster(joel={"roles": ["support"], "backs_up": ["product_manager"]})
+    project.sign(by="joel", role="support")
+    project.sign(by="joel", role="product_manager")
     with pytest.raises(Pending, match="joel signed in several roles"):
-        office.desk().statements.vouched("D-2.2.1").claims()
-    office.sign(by="paul", made_at=NOW - HOUR)  # older than what joel said in this role
-    assert all(office.desk().statements.vouched("D-2.2.1").claims())
+        project.context().statements.vouched("D-2.2.1").claims()
+    project.sign(by="paul", made_at=NOW - HOUR)  # older than what joel said in this role
+    assert all(project.context().statements.vouched("D-2.2.1").claims())
 
 
-def waiver(office: Office, by: str, **fields: Any) -> Signed:
+def waiver(project: Project, by: str, **fields: Any) -> Signed:
     values: dict[str, Any] = {"kind": "waive", "text": "later", "risk": "a late night"}
     values |= {"made_at": NOW, "expires_at": NOW + 3 * DAY} | fields
-    return office.sign("D-2.1.3", by, **values)
+    return project.sign("D-2.1.3", by, **values)
 
 
-def waived(office: Office) -> tuple[bool, str]:
-    found, causes = office.desk().statements.exemption("D-2.1.3")
+def waived(project: Project) -> tuple[bool, str]:
+    found, causes = project.context().statements.exemption("D-2.1.3")
     return found is not None, "; ".join(causes)
 
 
-def test_the_second_signs_the_very_words_of_the_first(office: Office) -> None:
-    first = waiver(office, "paul")
-    waiver(office, "tess", about=first.sha256, text="whenever")
-    assert waived(office)[0] is False
-    assert "says something else than the one it seconds" in waived(office)[1]
-    waiver(office, "tess", about=first.id)  # a name is no digest
-    assert waived(office)[0] is False
-    waiver(office, "tess", about=first.sha256)
-    assert waived(office)[0] is True
+def test_the_second_signs_the_very_words_of_the_first(project: Project) -> None:
+    first = waiver(project, "paul")
+    waiver(project, "tess", about=first.sha256, text="whenever")
+    assert waived(project)[0] is False
+    assert "says something else than the one it seconds" in waived(project)[1]
+    waiver(project, "tess", about=first.id)  # a name is no digest
+    assert waived(project)[0] is False
+    waiver(project, "tess", about=first.sha256)
+    assert waived(project)[0] is True
 
 
-def test_nobody_seconds_oneself(office: Office) -> None:
-    office.roster(paul={"roles": ["product_manager", "technical_lead"]})
-    first = waiver(office, "paul")
-    waiver(office, "paul", about=first.sha256, role="technical_lead")
-    assert waived(office)[0] is False
-    assert "paul signed twice; a second person has to" in waived(office)[1]
+def test_nobody_seconds_oneself(project: Project) -> None:
+    project.roster(paul={"roles": ["product_manager", "technical_lead"]})
+    first = waiver(project, "paul")
+    waiver(project, "paul", about=first.sha256, role="technical_lead")
+    assert waived(project)[0] is False
+    assert "paul signed twice; a second person has to" in waived(project)[1]
 
 
-def test_a_waiver_ends_a_week_after_the_launch_whatever_it_says(office: Office) -> None:
-    first = waiver(office, "paul", expires_at=NOW + 365 * DAY)
-    ends = office.desk().statements.ends(first.statement)
-    assert ends.date() == office.launch_day + 8 * DAY
+def test_a_waiver_ends_a_week_after_the_launch_whatever_it_says(project: Project) -> None:
+    first = waiver(project, "paul", expires_at=NOW + 365 * DAY)
+    ends = project.context().statements.ends(first.statement)
+    assert ends.date() == project.launch_day + 8 * DAY
 
 
-def test_the_first_part_that_is_revoked_takes_the_waiver_with_it(office: Office) -> None:
-    first = waiver(office, "paul")
-    waiver(office, "tess", about=first.sha256)
-    office.sign("", "paul", kind="revoke", about=first.sha256)
-    assert waived(office)[0] is False
+def test_the_first_part_that_is_revoked_takes_the_waiver_with_it(project: Project) -> None:
+    first = waiver(project, "paul")
+    waiver(project, "tess", about=first.sha256)
+    project.sign("", "paul", kind="revoke", about=first.sha256)
+    assert waived(project)[0] is False
 
 
-def test_a_revocation_does_not_expire(office: Office) -> None:
-    signed = office.sign()
-    office.sign("", "paul", kind="revoke", about=signed.sha256, expires_at=NOW - DAY,
-                candidate="v1.9.0")  # fmt: skip
-    assert "paul revoked it" in office.cause(signed)
+def test_a_revocation_does_not_expire(project: Project) -> None:
+    signed = project.sign()
+    project.sign(
+        "", "paul", kind="revoke", about=signed.sha256, expires_at=NOW - DAY, candidate="v1.9.0"
+    )
+    assert "paul revoked it" in project.cause(signed)
 
 
 # -- in a run of pytest ----------------------------------------------------------------------
@@ -489,18 +492,18 @@ def test_everybody_was_told(vouched):
 
 
 @pytest.fixture
-def signing(root: Root) -> Office:
-    return Office(root)
+def signing(root: Root) -> Project:
+    return Project(root)
 
 
 @pytest.fixture
-def run(root: Root, signing: Office) -> Callable[[], Done]:
+def run(root: Root, signing: Project) -> Callable[[], Done]:
     """On the day of the launch, in staging."""
     return lambda: root.run("--today", signing.on(0), env="staging")
 
 
 def test_a_check_that_contradicts_a_statement_wins_and_both_are_shown(
-    signing: Office, run: Callable[[], Done]
+    signing: Project, run: Callable[[], Done]
 ) -> None:
     signing.folder.items(CONTRADICTED.replace("BROKEN", "1"))
     signing.sign()
@@ -512,7 +515,7 @@ def test_a_check_that_contradicts_a_statement_wins_and_both_are_shown(
 
 
 def test_a_check_that_agrees_needs_the_signature_too(
-    signing: Office, run: Callable[[], Done]
+    signing: Project, run: Callable[[], Done]
 ) -> None:
     signing.folder.items(CONTRADICTED.replace("BROKEN", "0"))
     done = run()
@@ -524,7 +527,7 @@ def test_a_check_that_agrees_needs_the_signature_too(
 
 
 def test_a_spoilt_statement_is_suspect_and_shown_harmlessly(
-    signing: Office, run: Callable[[], Done]
+    signing: Project, run: Callable[[], Done]
 ) -> None:
     signed = signing.sign(text="<script>alert(1)</script>\x1b[31m")
     signing.sign("", "paul", kind="revoke", about=signed.sha256, text="<b>\x1b]0;x\x07no\u202e")
@@ -537,14 +540,14 @@ def test_a_spoilt_statement_is_suspect_and_shown_harmlessly(
     assert "<b>no" not in (done.run.folder / "report.html").read_text()
 
 
-def test_an_item_of_each_has_to_ask_for_everyone(signing: Office, run: Callable[[], Done]) -> None:
+def test_an_item_of_each_has_to_ask_for_everyone(signing: Project, run: Callable[[], Done]) -> None:
     signing.folder.items(STATED.replace('by=("product_manager",)', "each=True"))
     done = run()
     assert done.verdicts["D-2.2.1"] == "UNKNOWN"
     assert "expected vouched.by_everyone(...) in it" in done.run.verdicts["D-2.2.1"].message
 
 
-def test_everybody_of_a_set_signs_in_person(signing: Office, run: Callable[[], Done]) -> None:
+def test_everybody_of_a_set_signs_in_person(signing: Project, run: Callable[[], Done]) -> None:
     asks = "    assert vouched.by_everyone(['paul', 'joel'], 'people')\n"
     signing.folder.items(STATED.replace('by=("product_manager",)', "each=True") + asks)
     signing.sign()
@@ -555,7 +558,7 @@ def test_everybody_of_a_set_signs_in_person(signing: Office, run: Callable[[], D
     assert run().verdicts["D-2.2.1"] == "PASS"
 
 
-def test_without_a_roster_nobody_can_be_told(signing: Office, run: Callable[[], Done]) -> None:
+def test_without_a_roster_nobody_can_be_told(signing: Project, run: Callable[[], Done]) -> None:
     (signing.path / "suites/people/roster.toml").unlink()
     done = run()
     assert done.verdicts["D-2.2.1"] == "UNKNOWN"
@@ -565,7 +568,7 @@ def test_without_a_roster_nobody_can_be_told(signing: Office, run: Callable[[], 
 
 
 def test_a_paper_that_is_missing_is_pending_with_the_way_to_a_template(
-    signing: Office, run: Callable[[], Done]
+    signing: Project, run: Callable[[], Done]
 ) -> None:
     with_paper = 'by=("product_manager",), papers=("runbook.md",)'
     signing.folder.items(STATED.replace('by=("product_manager",)', with_paper))

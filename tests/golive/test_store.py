@@ -29,7 +29,7 @@ from moto.server import ThreadedMotoServer
 
 from golive import ledger, signatures, statements, store
 from golive.cli import main
-from golive.desk import Desk
+from golive.context import Context
 from golive.ledger import Ledger
 from golive.masking import Mask
 from golive.signatures import sign
@@ -49,7 +49,7 @@ from golive.store import (
     push,
 )
 from golive.verdicts import GoliveError, Pending, ProbeError, Verdict
-from tests.conftest import RUNNER, SECRET, SECRET_VARIABLE, Folder, Office
+from tests.conftest import RUNNER, SECRET, SECRET_VARIABLE, Folder, Project
 from tests.golive.test_ledger import NOW, head, verdict
 from tests.golive.test_signed import by_command, make
 
@@ -65,7 +65,7 @@ ROOT = Path(__file__).parents[2]
 class Clone:
     """Somebody's own reports, in a launch whose roster says who may make runs."""
 
-    office: Office
+    project: Project
 
     def __init__(self, folder: Path) -> None:
         self.reports = folder
@@ -85,10 +85,10 @@ class Clone:
         written.add_verdict(verdict("D-13.1.1", detail=detail))
         own = None
         if by and environment != "rehearsal":
-            own = ledger.Signing(by, self.office.keys[by], self.office.desk().roster)
+            own = ledger.Signing(by, self.project.keys[by], self.project.context().roster)
         written.close(0, own)
         if key:
-            sign(written.folder / ledger.END, self.office.keys[key], signatures.RUNS)
+            sign(written.folder / ledger.END, self.project.keys[key], signatures.RUNS)
         (written.folder / "report.html").write_text("made anew by golive report")
         return written.folder
 
@@ -117,10 +117,10 @@ class Clone:
         return folder
 
     def push(self, place: str, env: str = "") -> Outcome:
-        return push(Store(place), self.folders, env, makers=Makers(self.office.path))
+        return push(Store(place), self.folders, env, makers=Makers(self.project.path))
 
     def pull(self, place: str, env: str = "") -> Outcome:
-        return pull(Store(place), self.folders, env, makers=Makers(self.office.path))
+        return pull(Store(place), self.folders, env, makers=Makers(self.project.path))
 
     def everything(self) -> dict[str, bytes]:
         return contents(self.reports)
@@ -138,8 +138,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module", autouse=True)
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the launch that all clones are of."""
-    Clone.office = Office(Folder(tmp_path_factory.mktemp("launch")))
-    return Clone.office.path
+    Clone.project = Project(Folder(tmp_path_factory.mktemp("launch")))
+    return Clone.project.path
 
 
 @pytest.fixture(autouse=True)
@@ -397,7 +397,7 @@ STOPS_AT = """
 import os, sys, time
 from pathlib import Path
 from golive.cli import main
-from golive.desk import Desk
+from golive.context import Context
 
 def stop(*_):
     print("there", flush=True)
@@ -1002,9 +1002,13 @@ FORGERIES: list[tuple[Callable[[Clone], Path], str]] = [
     (lambda c: recomputed(c.run(), ledger.VERDICTS, b"PASS", b"FAIL"), "signature of ci is not"),
     (lambda c: c.run(by=RUNNER, key="joel"), "the signature of ci is not valid"),
     (lambda c: _without(c.run(), f"{ledger.END}.sig"), "the signature of ci is not valid"),
-    (lambda c: recomputed(c.run(by=""), ledger.HEAD, b'"kind": "staging"', b'"kind": "rehearsal"'),
-     "nobody has signed its end"),
-]  # fmt: skip
+    (
+        lambda c: recomputed(
+            c.run(by=""), ledger.HEAD, b'"kind": "staging"', b'"kind": "rehearsal"'
+        ),
+        "nobody has signed its end",
+    ),
+]
 
 
 def _without(run: Path, name: str) -> Path:
@@ -1030,9 +1034,12 @@ def test_a_run_that_its_maker_did_not_sign_is_refused_by_name_on_both_ways(
 
 
 def test_where_nothing_says_who_may_make_runs_they_are_unverified(
-    tmp_path: Path, folder: str, clone: Callable[[str], Clone], capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    folder: str,
+    clone: Callable[[str], Clone],
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     ann, bob = clone("ann"), clone("bob")
     for ident in (RUN, OTHER_RUN):
         ann.run(ident)
@@ -1047,9 +1054,9 @@ def test_where_nothing_says_who_may_make_runs_they_are_unverified(
     (tmp_path / "elsewhere").mkdir()
     assert main(["push", "--store", "elsewhere", "--reports", str(ann.reports)]) == 1
     assert "is unverified, since nothing here says" in capsys.readouterr().err
-    (tmp_path / "suites").symlink_to(Clone.office.path / "suites")
+    (tmp_path / "suites").symlink_to(Clone.project.path / "suites")
     assert main(["pull", *mine, str(bob.reports)]) == 0
-    roster = Clone.office.path / "suites" / "people" / "roster.toml"
+    roster = Clone.project.path / "suites" / "people" / "roster.toml"
     kept = roster.read_bytes()
     shutil.rmtree(bob.folders[RUNS])
     try:
@@ -1065,7 +1072,7 @@ def test_an_environment_that_names_a_file_is_not_looked_up(
     folder: str, clone: Callable[[str], Clone]
 ) -> None:
     ann, bob = clone("ann"), clone("bob")
-    other = Clone.office.folder.environment("mine")
+    other = Clone.project.folder.environment("mine")
     run = recomputed(ann.run(), ledger.HEAD, b'"name": "staging"', f'"name": "{other}"'.encode())
     name = Inside(folder).add(RUNS, RUN, pack(run, RUNS))
     assert "is no name of an environment" in bob.pull(folder).refused[name]
@@ -1075,43 +1082,43 @@ def test_an_environment_that_names_a_file_is_not_looked_up(
 
 
 @pytest.fixture
-def pushed(office: Office, place: str) -> Office:
+def pushed(project: Project, place: str) -> Project:
     """A launch with a run, an attestation and a no-go, all of which were pushed."""
-    path = office.path / "suites" / "launch.toml"
+    path = project.path / "suites" / "launch.toml"
     path.write_text(path.read_text().replace('"previous"', f'"store" = "{place}", "previous"', 1))
-    office.looked({"D-2.1.1": Verdict.PASS})
-    office.looked({"D-2.1.1": Verdict.PASS}, env="rehearsal")
-    office.sign()
-    office.sign("", "tess", kind="approve", data={"decision": "no-go"}, text="it leaks")
+    project.looked({"D-2.1.1": Verdict.PASS})
+    project.looked({"D-2.1.1": Verdict.PASS}, env="rehearsal")
+    project.sign()
+    project.sign("", "tess", kind="approve", data={"decision": "no-go"}, text="it leaks")
     done = push(
-        Store(place), {RUNS: office.path / "reports" / "runs", STATEMENTS: office.statements}
+        Store(place), {RUNS: project.path / "reports" / "runs", STATEMENTS: project.statements}
     )
     assert done.refused == {}
-    assert compare(office.desk()) == []
-    return office
+    assert compare(project.context()) == []
+    return project
 
 
-def test_what_was_pushed_and_is_not_here_is_named(pushed: Office, place: str) -> None:
-    desk = pushed.desk()
+def test_what_was_pushed_and_is_not_here_is_named(pushed: Project, place: str) -> None:
+    context = pushed.context()
     (no_go,) = pushed.statements.glob("*-approve-tess-*")
-    (run,) = (desk.reports / "runs").glob("*-staging-*")
+    (run,) = (context.reports / "runs").glob("*-staging-*")
     shutil.move(no_go, pushed.path / no_go.name)
-    assert compare(desk) == [no_go.name]
+    assert compare(context) == [no_go.name]
     run.rename(run.with_name(f".{run.name}"))
-    assert compare(desk) == [run.name, no_go.name]
-    pull(Store(place), {RUNS: desk.reports / "runs", STATEMENTS: pushed.statements})
-    assert compare(desk) == []
+    assert compare(context) == [run.name, no_go.name]
+    pull(Store(place), {RUNS: context.reports / "runs", STATEMENTS: pushed.statements})
+    assert compare(context) == []
     for path in (run / "verdicts.jsonl", no_go / "statement.json.sig"):
         path.write_bytes(path.read_bytes() + b"\n")
     other = " (here with another content)"
-    assert compare(desk) == [f"{run.name}{other}", f"{no_go.name}{other}"]
+    assert compare(context) == [f"{run.name}{other}", f"{no_go.name}{other}"]
 
 
 def test_records_of_another_environment_are_not_missed_and_revocations_are(
-    pushed: Office, place: str
+    pushed: Project, place: str
 ) -> None:
-    desk = pushed.desk()
-    for run in (desk.reports / "runs").glob("*-rehearsal-*"):
+    context = pushed.context()
+    for run in (context.reports / "runs").glob("*-rehearsal-*"):
         shutil.rmtree(run)
     other: dict[str, Any] = {"environment": "rehearsal", "environment_kind": "rehearsal"}
     rehearsed = pushed.sign(text="in a rehearsal", **other)
@@ -1119,41 +1126,41 @@ def test_records_of_another_environment_are_not_missed_and_revocations_are(
     push(Store(place), {STATEMENTS: pushed.statements})
     for signed in (rehearsed, revoked):
         shutil.rmtree(signed.folder)
-    assert compare(desk) == [revoked.id]
-    assert rehearsed.id in compare(pushed.desk("rehearsal"))
+    assert compare(context) == [revoked.id]
+    assert rehearsed.id in compare(pushed.context("rehearsal"))
 
 
-def test_what_cannot_be_told_in_the_store_is_named(pushed: Office, place: str) -> None:
+def test_what_cannot_be_told_in_the_store_is_named(pushed: Project, place: str) -> None:
     ident = "20261128T120000Z-D-2.2.1-paul-000000000000"
     Inside(place).add(STATEMENTS, ident, b"no archive")
     (no_go,) = pushed.statements.glob("*-approve-tess-*")
     Inside(place).add(STATEMENTS, no_go.name, b"another")
     named = {ident, f"{no_go.name} (here with another content)"}
-    assert set(compare(pushed.desk())) == named
+    assert set(compare(pushed.context())) == named
 
 
-def test_a_store_that_cannot_be_asked_is_no_comparison(office: Office, folder: str) -> None:
+def test_a_store_that_cannot_be_asked_is_no_comparison(project: Project, folder: str) -> None:
     with pytest.raises(GoliveError, match="names no store to compare with"):
-        compare(office.desk())
+        compare(project.context())
     with pytest.raises(GoliveError, match="no such folder"):
-        compare(with_store(office, f"{folder}/gone"))
+        compare(with_store(project, f"{folder}/gone"))
 
 
 # -- how a signed document is kept ---------------------------------------------------------------
 
 
-def with_store(office: Office, place: str) -> Desk:
-    desk = office.desk()
-    return replace(desk, launch=replace(desk.launch, store=place))
+def with_store(project: Project, place: str) -> Context:
+    context = project.context()
+    return replace(context, launch=replace(context.launch, store=place))
 
 
 def test_a_signed_document_in_a_locked_bucket_is_kept_once_and_until_then(
-    office: Office, endpoint: str, s3: str
+    project: Project, endpoint: str, s3: str
 ) -> None:
-    page, until = make(office), datetime.now(UTC) + timedelta(days=30)
+    page, until = make(project), datetime.now(UTC) + timedelta(days=30)
     with pytest.raises(Pending, match="names no store"):
-        kept_document(office.desk(), page)
-    desk, client = with_store(office, "s3://locked/launch"), s3_client(endpoint)
+        kept_document(project.context(), page)
+    context, client = with_store(project, "s3://locked/launch"), s3_client(endpoint)
     client.create_bucket(
         Bucket="locked",
         ObjectLockEnabledForBucket=True,
@@ -1164,52 +1171,52 @@ def test_a_signed_document_in_a_locked_bucket_is_kept_once_and_until_then(
         Bucket="locked", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
     )
     with pytest.raises(Pending, match="golive sign"):
-        kept_document(desk, page)
-    by_command(office, page, "paul")
+        kept_document(context, page)
+    by_command(project, page, "paul")
     with pytest.raises(Pending, match="golive push"):
-        kept_document(desk, page)
-    push(Store("s3://locked/launch"), {DOCUMENTS: desk.signed})
-    kept = kept_document(desk, page)
+        kept_document(context, page)
+    push(Store("s3://locked/launch"), {DOCUMENTS: context.signed})
+    kept = kept_document(context, page)
     assert (kept.versions, kept.lock) == (1, "COMPLIANCE")
     assert kept.locked_until is not None
     assert kept.locked_until >= until
     (listed,) = client.list_objects_v2(Bucket="locked")["Contents"]
     content = client.get_object(Bucket="locked", Key=listed["Key"])["Body"].read()
     client.put_object(Bucket="locked", Key=listed["Key"], Body=content)
-    assert kept_document(desk, page).versions == 2
+    assert kept_document(context, page).versions == 2
     client.put_object(Bucket="locked", Key=listed["Key"], Body=b"something else")
     with pytest.raises(ProbeError, match="does not match its digest"):
-        kept_document(desk, page)
+        kept_document(context, page)
 
 
-def test_a_folder_keeps_nothing_from_being_changed(office: Office, folder: str) -> None:
-    page = make(office)
-    by_command(office, page, "paul")
-    desk = with_store(office, folder)
-    push(Store(folder), {DOCUMENTS: desk.signed})
-    kept = kept_document(desk, page)
+def test_a_folder_keeps_nothing_from_being_changed(project: Project, folder: str) -> None:
+    page = make(project)
+    by_command(project, page, "paul")
+    context = with_store(project, folder)
+    push(Store(folder), {DOCUMENTS: context.signed})
+    kept = kept_document(context, page)
     assert (kept.lock, kept.locked_until) == ("", None)
     with pytest.raises(ProbeError, match="no such folder"):
-        kept_document(with_store(office, f"{folder}/gone"), page)
+        kept_document(with_store(project, f"{folder}/gone"), page)
 
 
 # -- what must not be sent ---------------------------------------------------------------------
 
 
 def test_what_holds_a_secret_is_not_sent_and_told_by_name(
-    office: Office, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
-    good = office.sign()
-    text = office.sign("D-2.1.8", text=f"with {SECRET}")
-    file = office.folder.write("evidence.txt", f"{'x' * 9000} {SECRET.encode().hex()}")
-    evidence = office.sign("D-2.1.9", files=[file])
-    run = office.looked({"D-2.1.1": Verdict.FAIL}, message=f"as {SECRET} " + "{id}{verdict}")
-    address = office.looked({"D-2.1.1": Verdict.FAIL}, message="redis://:hunter2hunter2@db {id}")
-    page = make(office)
-    by_command(office, page, "paul")
-    folder = next(office.desk().signed.iterdir())
+    good = project.sign()
+    text = project.sign("D-2.1.8", text=f"with {SECRET}")
+    file = project.folder.write("evidence.txt", f"{'x' * 9000} {SECRET.encode().hex()}")
+    evidence = project.sign("D-2.1.9", files=[file])
+    run = project.looked({"D-2.1.1": Verdict.FAIL}, message=f"as {SECRET} " + "{id}{verdict}")
+    address = project.looked({"D-2.1.1": Verdict.FAIL}, message="redis://:hunter2hunter2@db {id}")
+    page = make(project)
+    by_command(project, page, "paul")
+    folder = next(project.context().signed.iterdir())
     copy = folder / page.name
     copy.write_text(copy.read_text().replace("</body>", f"<!-- {SECRET} --></body>"))
     capsys.readouterr()
@@ -1232,19 +1239,19 @@ def test_what_holds_a_secret_is_not_sent_and_told_by_name(
 
 
 def test_what_was_not_searched_for_is_told(
-    office: Office,
+    project: Project,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "shared").mkdir()
-    office.sign()
+    project.sign()
     monkeypatch.delenv(SECRET_VARIABLE)
     assert main(["push", "--store", str(tmp_path / "shared")]) == 0
     assert f"not searched for: {SECRET_VARIABLE} (staging), not at hand here" in (
         capsys.readouterr().err
     )
-    shutil.rmtree(office.path / "suites" / "environments")
+    shutil.rmtree(project.path / "suites" / "environments")
     assert main(["push", "--store", str(tmp_path / "shared")]) == 0
     assert "not searched for secrets: found no environment in suites/environments" in (
         capsys.readouterr().err

@@ -337,9 +337,9 @@ Responsible: Station manager
 | # | Step | Who is told | Responsible | Duration (min) |
 |---|------|-------------|-------------|----------------|
 | 1 | Close kiosk sessions | gates | Kiosk team | 15 |
-| 2 | Stop the bag tag `printer` feed | belts | Baggage desk | 30 |
+| 2 | Stop the bag tag `printer` feed | belts | Baggage context | 30 |
 
-### 23:30 Switch (Owner: Network desk)
+### 23:30 Switch (Owner: Network context)
 
 - [ ] Point DCS at the new host
   - [x] Host answers
@@ -361,7 +361,7 @@ Responsible: Station manager
 | Role | Phone |
 |---|---|
 | Duty manager | 555-0100 |
-| Network desk | 555-0101 |
+| Network context | 555-0101 |
 
 ## Success metrics
 
@@ -375,7 +375,7 @@ HOSPITAL = """\
 
 ## 1. Day -2, 08:00: Rehearse
 
-**Responsible: Records office | Duration: 3 hours**
+**Responsible: Records project | Duration: 3 hours**
 
 **Dry run** (2 hours)
 
@@ -427,7 +427,7 @@ HOSPITAL = """\
 BANK = """\
 # Phase 1 - Freeze
 
-*Owner*: Batch desk\\
+*Owner*: Batch context\\
 *Start*: 18:00
 
 - Stop inbound files
@@ -435,7 +435,7 @@ BANK = """\
 
 # Phase 2 - Move
 
-Owner: Data desk
+Owner: Data context
 
 1. **Copy** (2-4 hours)
    - Copy ledgers
@@ -468,15 +468,15 @@ def test_an_airlines_steps_tables_and_nested_boxes_are_read() -> None:
         (kiosks, "", "Print paper boarding cards", "Kiosk team", "", None, -3),
         (kiosks, "", "Brief counter staff", "Duty manager", "", None, -3),
         (freeze, "", "Close kiosk sessions", "Kiosk team", "15 min", 15, 0),
-        (freeze, "", "Stop the bag tag printer feed", "Baggage desk", "30 min", 30, 0),
-        (switch, "", "Point DCS at the new host", "Network desk", "", None, 0),
-        (switch, "", "Host answers on both ports", "Network desk", "", None, 0),
-        (switch, "", "Gate readers paired", "Network desk", "", None, 0),
-        (switch, "", "Boarding test", "Network desk", "", None, 0),
+        (freeze, "", "Stop the bag tag printer feed", "Baggage context", "30 min", 30, 0),
+        (switch, "", "Point DCS at the new host", "Network context", "", None, 0),
+        (switch, "", "Host answers on both ports", "Network context", "", None, 0),
+        (switch, "", "Gate readers paired", "Network context", "", None, 0),
+        (switch, "", "Boarding test", "Network context", "", None, 0),
         ("Back-out", "", "Point DCS at the old host", "", "", None, None),
         ("Back-out", "", "Reopen kiosk sessions", "", "", None, None),
         ("Contacts", "", "Duty manager", "", "", None, None),
-        ("Contacts", "", "Network desk", "", "", None, None),
+        ("Contacts", "", "Network context", "", "", None, None),
         ("Success metrics", "", "Boarding time: <20 min (target: 15 min)", "", "", None, None),
     ]
     assert [ln.number for ln in document.lines][:3] == [12, 13, 15]
@@ -490,16 +490,16 @@ def test_an_airlines_steps_tables_and_nested_boxes_are_read() -> None:
 
 def test_a_hospitals_bold_tasks_properties_and_waves_are_read() -> None:
     document = _document(HOSPITAL)
-    office, wards = "Day -2, 08:00: Rehearse", "Wave A: Wards"
+    project, wards = "Day -2, 08:00: Rehearse", "Wave A: Wards"
     theatres = "Wave B: Theatres"
     triggers = "Rollback triggers"
     assert [_told(document, ln) for ln in document.lines] == [
-        (office, "Dry run", "Copy of the archive mounted", "Records office", "2 hours", 120, -2),
-        (office, "Dry run", "500 charts compared", "Dr. Abara", "2 hours", 120, -2),
-        (office, "Dry run", "500 charts compared", "Records office", "2 hours", 120, -2),
-        (office, "Deliverables", "Comparison report", "Records office", "", None, -2),
+        (project, "Dry run", "Copy of the archive mounted", "Records project", "2 hours", 120, -2),
+        (project, "Dry run", "500 charts compared", "Dr. Abara", "2 hours", 120, -2),
+        (project, "Dry run", "500 charts compared", "Records project", "2 hours", 120, -2),
+        (project, "Deliverables", "Comparison report", "Records project", "", None, -2),
         (
-            office,
+            project,
             "Deliverables",
             "Sign-off by the medical director",
             "Medical director",
@@ -530,11 +530,11 @@ def test_a_banks_phases_without_a_single_checkbox_are_read() -> None:
     document = _document(BANK)
     move = "Phase 2 - Move"
     assert [_told(document, ln) for ln in document.lines] == [
-        ("Phase 1 - Freeze", "", "Stop inbound files", "Batch desk", "18:00", None, None),
-        ("Phase 1 - Freeze", "", "Stop outbound files", "Batch desk", "18:00", None, None),
-        (move, "Copy", "Copy ledgers", "Data desk", "2-4 hours", 240, None),
-        (move, "Copy", "Copy standing orders", "Data desk", "2-4 hours", 240, None),
-        (move, "Check", "Totals agree", "Data desk", "", None, None),
+        ("Phase 1 - Freeze", "", "Stop inbound files", "Batch context", "18:00", None, None),
+        ("Phase 1 - Freeze", "", "Stop outbound files", "Batch context", "18:00", None, None),
+        (move, "Copy", "Copy ledgers", "Data context", "2-4 hours", 240, None),
+        (move, "Copy", "Copy standing orders", "Data context", "2-4 hours", 240, None),
+        (move, "Check", "Totals agree", "Data context", "", None, None),
     ]
     assert document.prose == ((21, "Bring a torch"),)
 
@@ -647,7 +647,7 @@ def test_writing_again_keeps_ids_and_what_people_decided_about_an_item(tmp_path:
 def test_a_comment_at_the_beginning_stays_and_one_further_on_is_never_lost(tmp_path: Path) -> None:
     out = tmp_path / "procedure.toml"
     write(BANK, out)
-    kept = "# Ours.\n# Ask the batch desk.\n" + out.read_text()
+    kept = "# Ours.\n# Ask the batch context.\n" + out.read_text()
     out.write_text(kept)
     write(BANK, out)
     assert out.read_text() == kept

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from rehearsal import binaries
+from rehearsal.kernel import binaries
+from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import Part, RehearsalError
-from rehearsal.world import PROJECT, Rehearsal
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The registry of faults: applied once, healed once, across processes."""
+"""The registry of faults: applied once, reverted once, across processes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from rehearsal import cli, faults
 from rehearsal.faults import fault
+from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import RehearsalError
-from rehearsal.world import Rehearsal
 
 
 @pytest.fixture
@@ -26,18 +26,18 @@ def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
 def break_something(name: str = "break-it") -> faults.Fault:
     @fault(
         name,
-        reddens=["D-14.1.1"],
+        expect_fail=["D-14.1.1"],
         title="Something is broken",
         settled=lambda r: (r.folder / "broken").exists(),
-        mended=lambda r: not (r.folder / "broken").exists(),
+        reverted=lambda r: not (r.folder / "broken").exists(),
         within_s=0.2,
     )
     def breaking(r: Rehearsal) -> None:
         r.remember("was", "whole")
         r.path("broken").touch()
 
-    @breaking.heals
-    def healing(r: Rehearsal) -> None:
+    @breaking.revert
+    def reverting(r: Rehearsal) -> None:
         assert r.recall("was") == "whole"
         r.path("broken").unlink()
 
@@ -49,7 +49,7 @@ def test_a_fault_is_applied_and_healed_by_different_processes(r: Rehearsal) -> N
     faults.inject(r, "break-it")
     later = Rehearsal(r.folder)
     assert list(faults.in_force(later)) == ["break-it"]
-    faults.heal(later, "break-it")
+    faults.revert(later, "break-it")
     assert faults.in_force(r) == {}
     assert not (r.folder / "broken").exists()
 
@@ -57,11 +57,11 @@ def test_a_fault_is_applied_and_healed_by_different_processes(r: Rehearsal) -> N
 def test_twice_is_a_clear_message_and_no_damage(r: Rehearsal) -> None:
     break_something()
     faults.inject(r, "break-it")
-    with pytest.raises(RehearsalError, match=r"'break-it' is in force already.*heal break-it"):
+    with pytest.raises(RehearsalError, match=r"'break-it' is in force already.*revert break-it"):
         faults.inject(r, "break-it")
-    faults.heal(r, "break-it")
+    faults.revert(r, "break-it")
     with pytest.raises(RehearsalError, match="'break-it' is not in force"):
-        faults.heal(r, "break-it")
+        faults.revert(r, "break-it")
 
 
 def test_a_fault_that_does_not_show_can_still_be_healed(r: Rehearsal) -> None:
@@ -69,18 +69,18 @@ def test_a_fault_that_does_not_show_can_still_be_healed(r: Rehearsal) -> None:
     breaking.settled = lambda r: False
     with pytest.raises(RehearsalError, match="in vain until the fault break-it shows"):
         faults.inject(r, "break-it")
-    faults.heal(r, "break-it")
+    faults.revert(r, "break-it")
     assert faults.in_force(r) == {}
 
 
 def test_everything_is_healed_newest_first(r: Rehearsal) -> None:
     for name in ("first", "second"):
         one = break_something(name)
-        one.settled = one.mended = None
+        one.settled = one.reverted = None
         one.restores = lambda r: None
         faults.inject(r, name)
-    assert faults.heal_all(r) == ["second", "first"]
-    assert faults.heal_all(r) == []
+    assert faults.revert_all(r) == ["second", "first"]
+    assert faults.revert_all(r) == []
 
 
 def test_an_unknown_name_is_told_with_near_ones(r: Rehearsal) -> None:
@@ -94,7 +94,7 @@ def test_a_name_is_used_once_and_reddens_something() -> None:
     with pytest.raises(RehearsalError, match="'break-it' is defined twice"):
         break_something()
     with pytest.raises(RehearsalError, match="names no item"):
-        fault("harmless", reddens=[], title="Nothing")(lambda r: None)
+        fault("harmless", expect_fail=[], title="Nothing")(lambda r: None)
 
 
 def test_the_list_shows_what_is_in_force(
@@ -108,8 +108,8 @@ def test_the_list_shows_what_is_in_force(
     assert line.startswith(" * ")
     assert "D-14.1.1" in line
     assert "Something is broken" in line
-    assert cli.main(["heal"]) == 0
-    assert cli.main(["heal", "break-it"]) == 1
+    assert cli.main(["revert"]) == 0
+    assert cli.main(["revert", "break-it"]) == 1
     assert "is not in force" in capsys.readouterr().err
 
 

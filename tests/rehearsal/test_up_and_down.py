@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rehearsal import cli, control, ports
+from rehearsal import cli
+from rehearsal.kernel import control, ports
+from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import Child, RehearsalError
-from rehearsal.world import PROJECT, Rehearsal
 
 SMALL = ("redis-replica",)
 """Two quick parts, one of which needs the other."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import people, walk
+from rehearsal import walk
+from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import RehearsalError
-from rehearsal.world import Rehearsal
+from rehearsal.staff import people
 
 
 def test_a_command_that_fails_is_told_with_what_it_said() -> None:

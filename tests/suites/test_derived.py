@@ -22,6 +22,7 @@ import yaml
 
 from golive import launch, ledger, procedure, statements
 from golive.claims import Claim, collect
+from golive.context import Context
 from golive.deliverables import (
     NOBODY_LOOKED,
     NOBODY_WROTE,
@@ -30,7 +31,6 @@ from golive.deliverables import (
     Deliverables,
     documents_of,
 )
-from golive.desk import Desk
 from golive.environments import Outline, People
 from golive.items import Card
 from golive.masking import Mask
@@ -49,10 +49,10 @@ from golive.papers.kinds import (
     Slot,
 )
 from golive.papers.messages import CommunicationPlan, PlannedMessage
-from golive.probes.authorisation import Authorisation
-from golive.probes.calendar import Attendee, Event, LaunchCalendar
-from golive.probes.launch_tools import Artefact, Manifest
-from golive.probes.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
+from golive.probes.people.authorisation import Authorisation
+from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
+from golive.probes.saas.launch_tools import Artefact, Manifest
+from golive.probes.saas.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
 from golive.provenance import Origin
 from golive.reports.documents import read_document, write_document
 from golive.roster import load as load_roster
@@ -101,7 +101,7 @@ KEPT = Kept("s3://x", 1, "COMPLIANCE", datetime(2099, 1, 1, tzinfo=UTC))
 class World:
     """A launch with everything in order, until a test changes that."""
 
-    desk: Desk
+    context: Context
     mask: Mask
     keys: Path
     count: int = 0
@@ -122,22 +122,35 @@ class World:
         head = ledger.Head(
             id=f"{self.count:04}Z-rehearsal-00",
             environment=ledger.EnvironmentRef("rehearsal", "rehearsal", "", "f"),
-            candidate=candidate, launch_date=LAUNCH.date, today=date(2026, 11, 23), who="",
-            host="", started_at=at, suite=ledger.Suite("", None), packages={}, windows={},
-            unwritten=[], engine="golive",
+            candidate=candidate,
+            launch_date=LAUNCH.date,
+            today=date(2026, 11, 23),
+            who="",
+            host="",
+            started_at=at,
+            suite=ledger.Suite("", None),
+            packages={},
+            windows={},
+            unwritten=[],
+            engine="golive",
             selected=[ledger.Line(**{n: getattr(x, n) for n in names}) for x in lines],
-        )  # fmt: skip
-        book = ledger.Ledger(self.desk.reports, head, Mask())
+        )
+        book = ledger.Ledger(self.context.reports, head, Mask())
         for ident, verdict in verdicts.items():
             held = verdict is not Verdict.FAIL
             claims = [ledger.Claim("p95", "23.4 ms", "at most 50 ms", held)]
             book.add_verdict(
                 ledger.ItemVerdict(
-                    id=ident, verdict=verdict, started_at=at, duration_s=0.1, claims=claims,
-                    message="" if held else "it is slow", remedy="Mend it.",
+                    id=ident,
+                    verdict=verdict,
+                    started_at=at,
+                    duration_s=0.1,
+                    claims=claims,
+                    message="" if held else "it is slow",
+                    remedy="Mend it.",
                     check="own",
                 )
-            )  # fmt: skip
+            )
         book.close(0)
 
     def attest(
@@ -152,22 +165,29 @@ class World:
         now = datetime.now(UTC).replace(microsecond=0) + made
         role = role or PROCEDURE.items[ident].owner_mark
         statement = statements.Statement(
-            kind="attest", item=ident, title=PROCEDURE.items[ident].title,
-            environment="rehearsal", environment_kind="rehearsal",
+            kind="attest",
+            item=ident,
+            title=PROCEDURE.items[ident].title,
+            environment="rehearsal",
+            environment_kind="rehearsal",
             fingerprint=statements.fingerprint(PROCEDURE.items[ident].title, (Card(ident), "")),
-            candidate="v2.0.0", by=role, role=role, text="Done.", made_at=now,
+            candidate="v2.0.0",
+            by=role,
+            role=role,
+            text="Done.",
+            made_at=now,
             expires_at=now + (holds or LAUNCH.validity(ident)),
-        )  # fmt: skip
-        folder = self.desk.statements.folder
+        )
+        folder = self.context.statements.folder
         statements.keep(statement, evidence, self.keys / role, folder)
 
     def fixtures(self) -> dict[str, Any]:
         """What checks may ask for, everything in order."""
-        desk = self.desk.anew()
-        desk.__dict__["cards"] = self.desk.cards
+        context = self.context.anew()
+        context.__dict__["cards"] = self.context.cards
         artefact = Artefact("backend", "v2.0.0", "ab" * 32)
         return {
-            "deliverables": Deliverables(desk, "f", self.mask),
+            "deliverables": Deliverables(context, "f", self.mask),
             "limits": LAUNCH.limits,
             "launch": LAUNCH,
             "today": date(2026, 11, 27),
@@ -191,12 +211,12 @@ class World:
             ),
             "launch_calendar": self.calendar(),
             "kept": lambda _: self.kept,
-            "papers": Papers(desk.papers),
+            "papers": Papers(context.papers),
         }
 
     def write(self, paper: Kind, name: str = "") -> Path:
         """A paper, as somebody would write it."""
-        path = self.desk.papers / (name or paper.file)
+        path = self.context.papers / (name or paper.file)
         path.parent.mkdir(parents=True, exist_ok=True)
         front = yaml.safe_dump(msgspec.to_builtins(paper), sort_keys=False)
         path.write_text(f"---\n{front}---\n\n# Paper\n\nText.\n")
@@ -204,7 +224,9 @@ class World:
 
     def calendar(self, *, but: str = "", **changes: Any) -> LaunchCalendar:
         """The events of the launch, one of them otherwise."""
-        timeline = hashlib.sha256((self.desk.papers / LaunchTimeline.file).read_bytes()).hexdigest()
+        timeline = hashlib.sha256(
+            (self.context.papers / LaunchTimeline.file).read_bytes()
+        ).hexdigest()
         team = tuple(Attendee(f"{role}@example.com", "accepted") for role in ROLES)
         at, zone = datetime(2026, 12, 6, 20, tzinfo=UTC), "America/New_York"
         events = []
@@ -249,7 +271,7 @@ class World:
         asked: list[tuple[str, ...]] = []
 
         class Asked:
-            desk = self.desk
+            context = self.context
 
             def of(self, _: str, __: str, rests_on: tuple[str, ...], *___: Any, **____: Any) -> Any:
                 asked.append(rests_on)
@@ -283,10 +305,10 @@ class World:
         for one in items:
             if PROCEDURE.items[one].way != "attested":
                 continue
-            folder = self.desk.statements.folder
+            folder = self.context.statements.folder
             if one not in _SIGNED:
                 self.attest(
-                    one, evidence=tuple(self.desk.papers / n for n in EVIDENCE.get(one, ()))
+                    one, evidence=tuple(self.context.papers / n for n in EVIDENCE.get(one, ()))
                 )
                 owner = PROCEDURE.items[one].owner_mark
                 for role in OWNERS if one in EACH else ():
@@ -302,10 +324,18 @@ class World:
 
 def risk(ident: str, **changes: Any) -> Risk:
     known: dict[str, Any] = {
-        "id": ident, "title": "it rains", "area": "infra", "likelihood": "low", "impact": "low",
-        "score": "low", "owner": "devops_lead", "mitigation": "a roof", "trigger": "drops",
-        "scored_on": date(2026, 12, 1), "review_on": date(2026, 12, 3),
-    }  # fmt: skip
+        "id": ident,
+        "title": "it rains",
+        "area": "infra",
+        "likelihood": "low",
+        "impact": "low",
+        "score": "low",
+        "owner": "devops_lead",
+        "mitigation": "a roof",
+        "trigger": "drops",
+        "scored_on": date(2026, 12, 1),
+        "review_on": date(2026, 12, 3),
+    }
     return Risk(**(known | changes))
 
 
@@ -332,8 +362,10 @@ def meeting(**changes: Any) -> GoNoGo:
 def timeline(**changes: Any) -> LaunchTimeline:
     ends = {f"phase_{n}": f"{9 + n}:00" for n in (1, 2, 3, 4)} | {"launch_1600": "17:00"} | changes
     starts = {"phase_4": "12:30"}
-    slots = [Slot(block=b, starts=starts.get(b, "09:00"), ends=e, owner="devops_lead")
-             for b, e in ends.items()]  # fmt: skip
+    slots = [
+        Slot(block=b, starts=starts.get(b, "09:00"), ends=e, owner="devops_lead")
+        for b, e in ends.items()
+    ]
     return LaunchTimeline(date=date(2026, 12, 7), utc_offset="-05:00", slots=slots)
 
 
@@ -347,10 +379,15 @@ def role_table(**primary: str) -> RoleTable:
 
 def message(ident: str, **changes: Any) -> PlannedMessage:
     known: dict[str, Any] = {
-        "id": ident, "channel": "e-mail", "owner": "product_manager", "recipients": 4,
-        "send_at": datetime(2026, 12, 7, 18, tzinfo=UTC), "text": "announcement.md",
-        "text_sha256": "ab" * 32, "no_go_text": "another day",
-    }  # fmt: skip
+        "id": ident,
+        "channel": "e-mail",
+        "owner": "product_manager",
+        "recipients": 4,
+        "send_at": datetime(2026, 12, 7, 18, tzinfo=UTC),
+        "text": "announcement.md",
+        "text_sha256": "ab" * 32,
+        "no_go_text": "another day",
+    }
     return PlannedMessage(**(known | changes))
 
 
@@ -372,20 +409,32 @@ def authorisation(**changes: Any) -> Authorisation:
     day = datetime.now(UTC).date() + timedelta(days=1)
     begins = datetime.combine(day, time(9), ZoneInfo("America/New_York"))
     known: dict[str, Any] = {
-        "environment": "rehearsal", "version": "v2.0.0", "commit": COMMIT, "artefacts": {},
-        "window_begins_at": begins, "window_ends_at": begins + timedelta(hours=4),
+        "environment": "rehearsal",
+        "version": "v2.0.0",
+        "commit": COMMIT,
+        "artefacts": {},
+        "window_begins_at": begins,
+        "window_ends_at": begins + timedelta(hours=4),
         "signature_cause": "",
-        "refusal_with": "", "refusals": {},
-    }  # fmt: skip
+        "refusal_with": "",
+        "refusals": {},
+    }
     return Authorisation(**(known | changes))
 
 
 def pull_request(**changes: Any) -> PullRequest:
     known: dict[str, Any] = {
-        "number": 7, "title": "Booking", "url": "", "author": "hugo", "state": "closed",
-        "merged_at": datetime.now(UTC), "merged_by": "tess", "merge_commit": COMMIT,
-        "approvals": ("tess", "theo"), "objections": (),
-    }  # fmt: skip
+        "number": 7,
+        "title": "Booking",
+        "url": "",
+        "author": "hugo",
+        "state": "closed",
+        "merged_at": datetime.now(UTC),
+        "merged_by": "tess",
+        "merge_commit": COMMIT,
+        "approvals": ("tess", "theo"),
+        "objections": (),
+    }
     return PullRequest(**(known | changes))
 
 
@@ -396,10 +445,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     people = []
     for n, role in enumerate(ROLES):
         public = make_key(keys / role).with_suffix(".pub").read_text()
-        people.append({
-            "id": role, "name": role, "email": f"{role}@example.com",
-            "phone": f"+12025550{100 + n}", "roles": [role], "keys": [{"public": public}],
-        })  # fmt: skip
+        people.append(
+            {
+                "id": role,
+                "name": role,
+                "email": f"{role}@example.com",
+                "phone": f"+12025550{100 + n}",
+                "roles": [role],
+                "keys": [{"public": public}],
+            }
+        )
     roster = tmp_path / "roster.toml"
     roster.write_text(toml({"schema": 1, "person": people}))
     assert load_roster(roster).holders("finance")
@@ -415,9 +470,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         ),
     )
     origin = Origin("golive", "", ledger.Suite("", None), {i.id: "own" for i in PROCEDURE})
-    desk = Desk(tmp_path, tmp_path / "reports", outline, LAUNCH, PROCEDURE, known_origin=origin)
-    desk.__dict__["cards"] = {i.id: (Card(i.id, each=i.id in EACH), "") for i in PROCEDURE}
-    world = World(desk, Mask(), keys)
+    context = Context(
+        tmp_path, tmp_path / "reports", outline, LAUNCH, PROCEDURE, known_origin=origin
+    )
+    context.__dict__["cards"] = {i.id: (Card(i.id, each=i.id in EACH), "") for i in PROCEDURE}
+    world = World(context, Mask(), keys)
     world.written()
     return world
 
@@ -434,7 +491,7 @@ def test_with_everything_in_order_it_holds_and_the_right_roles_signed(
     claims = world.claims(ident)
     broken = [repr(c) for c in claims if not c.holds and c.subject != NOT_JUDGED]
     assert broken == []
-    path = documents_of(world.desk)[ident]
+    path = documents_of(world.context)[ident]
     document = read_document(path)
     owner = [] if ident in UNSIGNED else [PROCEDURE.items[ident].owner_mark]
     assert [s.role for s in document.signers] == SIGNED_BY_TWO.get(ident, owner)
@@ -448,7 +505,7 @@ def test_without_one_of_its_verdicts_it_is_red(world: World, ident: str) -> None
     world.attest_all(others)
     if others:
         assert world.broken(ident) == NOBODY_LOOKED
-    del world.desk.cards[last]
+    del world.context.cards[last]
     (claim,) = [c for c in world.claims(ident) if not c.holds]
     assert (claim.subject, claim.observed) == (NOBODY_WROTE, last)
 
@@ -479,7 +536,7 @@ def test_with_a_page_that_was_altered_it_is_red(world: World, ident: str) -> Non
     world.in_order(ident)
     world.documents(ident)
     world.claims(ident)
-    path = documents_of(world.desk)[ident]
+    path = documents_of(world.context)[ident]
     path.write_text(path.read_text().replace("23.4 ms", "13.4 ms"))
     assert world.broken(ident) == "figures that differ from the ledger"
 
@@ -495,8 +552,8 @@ def test_the_summary_of_the_security_audit_counts_what_the_tracker_has(world: Wo
 def test_the_summary_needs_the_security_leads_own_signature(world: World) -> None:
     world.in_order("D-14.D.2")
     assert world.broken("D-14.D.2") == ""
-    first = world.desk.documents / "security-audit-summary.html.sig"
-    second = world.desk.documents / "security-audit-summary.html.security_lead.sig"
+    first = world.context.documents / "security-audit-summary.html.sig"
+    second = world.context.documents / "security-audit-summary.html.security_lead.sig"
     second.write_bytes(first.read_bytes())
     told = "the signature of the Security Lead on security-audit-summary.html"
     assert world.broken("D-14.D.2") == told
@@ -506,8 +563,11 @@ def test_the_log_of_the_day_needs_an_open_issue_with_a_plan(world: World) -> Non
     world.in_order("D-14.D.4", but={"D-14.1.2": Verdict.FAIL})
     fields = {"Retest": "D-14.1.2", "Remediation": "Another node."}
     plan: dict[str, Any] = {
-        "severity": "high", "fields": fields, "due": date(2026, 12, 1), "assignees": ("omar",),
-    }  # fmt: skip
+        "severity": "high",
+        "fields": fields,
+        "due": date(2026, 12, 1),
+        "assignees": ("omar",),
+    }
     assert world.broken("D-14.D.4", issues=issues(issue(9, **plan))) == ""
     closed = issues(issue(9, **plan, state="closed"))
     assert world.broken("D-14.D.4", issues=closed) == "closed issues whose item is still red"
@@ -577,9 +637,9 @@ def test_the_final_approval_is_the_last_statement(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ident", "stated", "days"), [("D-5.D.1", "D-5.1.1", 4), ("D-7.D.3", "D-7.4.1", 6),
-                                  ("D-8.D.3", "D-8.3.5", 14)],
-)  # fmt: skip
+    ("ident", "stated", "days"),
+    [("D-5.D.1", "D-5.1.1", 4), ("D-7.D.3", "D-7.4.1", 6), ("D-8.D.3", "D-8.3.5", 14)],
+)
 def test_statements_hold_as_long_as_the_launch_needs_them(
     world: World, ident: str, stated: str, days: int
 ) -> None:
@@ -603,9 +663,9 @@ def test_the_status_report_tells_how_things_stand_whatever_they_are_like(world: 
     del found["D-14.1.3"]
     world.run(found)
     world.run({"D-14.1.4": Verdict.PASS}, age=timedelta(days=60))
-    del world.desk.cards["D-14.1.5"]
+    del world.context.cards["D-14.1.5"]
     assert world.broken("D-2.D.2") == ""
-    document = read_document(documents_of(world.desk)["D-2.D.2"])
+    document = read_document(documents_of(world.context)["D-2.D.2"])
     assert [(i.id, i.state, i.owner) for i in document.open] == [
         ("D-14.1.1", "FAIL", "DevOps Lead"),
         ("D-14.1.2", "UNKNOWN", "DevOps Lead"),
@@ -623,7 +683,7 @@ def test_the_status_report_tells_how_things_stand_whatever_they_are_like(world: 
 def test_a_status_report_that_counts_otherwise_is_red(world: World) -> None:
     world.in_order("D-2.D.2")
     assert world.broken("D-2.D.2") == ""
-    path = documents_of(world.desk)["D-2.D.2"]
+    path = documents_of(world.context)["D-2.D.2"]
     path.write_text(path.read_text().replace('"value":213.0', '"value":212.0'))
     assert world.broken("D-2.D.2") == "figures that differ from the ledger"
 
@@ -631,7 +691,7 @@ def test_a_status_report_that_counts_otherwise_is_red(world: World) -> None:
 def test_the_status_report_is_of_today(world: World) -> None:
     world.in_order("D-2.D.2")
     world.claims("D-2.D.2")
-    path = documents_of(world.desk)["D-2.D.2"]
+    path = documents_of(world.context)["D-2.D.2"]
     made = read_document(path)
     old = msgspec.structs.replace(made, made_at=made.made_at - timedelta(hours=25))
     sign(write_document(old, path), world.keys / "product_manager")
@@ -643,7 +703,7 @@ def test_the_package_lacks_no_document(world: World) -> None:
     assert world.broken("D-2.D.1") == "items without their document"
     world.documents("D-2.D.1")
     assert world.broken("D-2.D.1") == ""
-    gone = documents_of(world.desk)["D-8.D.1"]
+    gone = documents_of(world.context)["D-8.D.1"]
     gone.unlink()
     assert world.broken("D-2.D.1") == "items without their document"
 
@@ -676,7 +736,7 @@ def test_the_authorisation_is_in_force_and_covers_the_four_phases(world: World) 
 def test_everybody_of_today_was_briefed(world: World) -> None:
     world.in_order("D-3.D.2")
     assert world.broken("D-3.D.2") == ""
-    document = read_document(documents_of(world.desk)["D-3.D.2"])
+    document = read_document(documents_of(world.context)["D-3.D.2"])
     assert {f.name: f.value for f in document.figures}["people who were briefed"] == len(ROLES)
     told = world.fixtures()["papers"].read(Briefing, "briefing-technical.md").data
     without = msgspec.structs.replace(told, attendees=ROLES[1:])
@@ -689,7 +749,7 @@ def test_everybody_of_today_was_briefed(world: World) -> None:
     world.write(stranger, "briefing-technical.md")
     assert world.broken("D-3.D.2") == "people who were briefed"
     world.write(told, "briefing-technical.md")
-    (world.desk.papers / "briefing-support.md").unlink()
+    (world.context.papers / "briefing-support.md").unlink()
     assert world.broken("D-3.D.2") == "briefings"
 
 
@@ -706,7 +766,7 @@ def test_no_risk_of_day_minus_5_is_gone_in_silence(world: World) -> None:
     assert rescored(high, new) == "risks dropped without a closing note"
     assert rescored(high, new, **{"R-01": " "}) == "risks dropped without a closing note"
     assert rescored(high, new, **{"R-01": "the roof is on"}) == ""
-    document = read_document(documents_of(world.desk)["D-2.D.3"])
+    document = read_document(documents_of(world.context)["D-2.D.3"])
     scores = next(t for t in document.tables if t.title.startswith("Scores"))
     assert scores.rows == [
         ["R-01", "low", "over", "the roof is on"],
@@ -725,7 +785,7 @@ def test_high_risks_are_signed_by_their_owners(world: World) -> None:
     path = world.write(register(risk("R-01"), risk("R-02", score="high", owner="qa_lead")))
     world.attest("D-2.1.3", made=timedelta(seconds=4), evidence=(path,))
     assert world.broken("D-2.D.3") == ""
-    documents = world.desk.documents
+    documents = world.context.documents
     first, second = (documents / f"risk-assessment-update.html{x}.sig" for x in ("", ".qa_lead"))
     second.write_bytes(first.read_bytes())
     told = "the signature of the QA Lead on risk-assessment-update.html"
@@ -750,7 +810,7 @@ def test_each_phase_leaves_room_for_a_rollback_and_the_calendar_has_the_timeline
 def test_role_table_and_roster_are_the_same_people(world: World) -> None:
     world.in_order("D-7.D.3")
     assert world.broken("D-7.D.3") == ""
-    gone = next(world.desk.statements.folder.glob("*Z-D-7.4.2-*"))
+    gone = next(world.context.statements.folder.glob("*Z-D-7.4.2-*"))
     shutil.move(gone, gone.parent.parent / "away")
     assert world.broken("D-7.D.3") == "primaries who have not acknowledged"
     world.write(role_table(qa_lead="gloria"))
@@ -766,7 +826,7 @@ def test_each_role_is_the_same_person_everywhere(world: World) -> None:
     away = world.calendar(but="War room", attendees=(Attendee("qa_lead@example.com", ""),))
     told = "people of the role table who are not in the calendar"
     assert world.broken("D-5.D.3", launch_calendar=away) == told
-    gone = next(world.desk.statements.folder.glob("*Z-D-5.3.4-*"))
+    gone = next(world.context.statements.folder.glob("*Z-D-5.3.4-*"))
     shutil.move(gone, gone.parent.parent / "away")
     assert world.broken("D-5.D.3") == "people of the role table who do not know the runbook"
 
@@ -800,7 +860,7 @@ def test_each_planned_message_can_go_either_way(
 def test_support_covers_the_hours_of_launch_day(world: World) -> None:
     world.in_order("D-8.D.3")
     assert world.broken("D-8.D.3") == ""
-    document = read_document(documents_of(world.desk)["D-8.D.3"])
+    document = read_document(documents_of(world.context)["D-8.D.3"])
     figures = {f.name: f.value for f in document.figures}
     assert figures["owner of support"] == "support_lead"
     assert figures["time to an answer, at most"] == 1
@@ -815,7 +875,7 @@ def test_support_covers_the_hours_of_launch_day(world: World) -> None:
 def test_the_decision_document_repeats_the_meeting_and_every_vote(world: World) -> None:
     world.in_order("D-1.D.1")
     assert world.broken("D-1.D.1") == ""
-    path = documents_of(world.desk)["D-1.D.1"]
+    path = documents_of(world.context)["D-1.D.1"]
     document = read_document(path)
     shown = {t.title: t.rows for t in document.tables}
     assert ["decision", "go"] in shown["The decision"]
@@ -849,7 +909,7 @@ def test_a_meeting_that_is_written_down_anew_makes_the_decision_document_anew(
     world.in_order("D-1.D.1")
     world.write(meeting(decision="no-go"))
     assert world.broken("D-1.D.1") == ""
-    document = read_document(documents_of(world.desk)["D-1.D.1"])
+    document = read_document(documents_of(world.context)["D-1.D.1"])
     assert ["decision", "no-go"] in next(
         t for t in document.tables if t.title == "The decision"
     ).rows
@@ -881,7 +941,7 @@ def test_each_document_of_the_package_is_one_to_hand_over(world: World) -> None:
     world.in_order("D-2.D.1")
     world.documents("D-2.D.1")
     assert world.broken("D-2.D.1") == ""
-    path = documents_of(world.desk)["D-8.D.1"]
+    path = documents_of(world.context)["D-8.D.1"]
     page, signature = path.read_text(), path.with_name(f"{path.name}.sig")
     made, signed = read_document(path), signature.read_bytes()
 

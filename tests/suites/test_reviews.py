@@ -13,10 +13,10 @@ from msgspec.structs import replace as changed
 
 from golive import launch, procedure, readiness
 from golive.papers import aftermath, approval, kinds
-from golive.probes import sales
-from golive.probes.answers import Answers
-from golive.probes.components import Component
-from golive.probes.launch_tools import Artefact, Manifest
+from golive.probes.money import sales
+from golive.probes.observe.components import Component
+from golive.probes.saas.launch_tools import Artefact, Manifest
+from golive.probes.transport.answers import Answers
 from golive.roster import Person, Roster
 from golive.verdicts import Pending
 from tests.checks import broken
@@ -83,8 +83,8 @@ class Shelf:
         return SimpleNamespace(data=self.papers[kind], sha256="0" * 64)
 
 
-class Desk(SimpleNamespace):
-    """Stands for the desk on a day of the last week."""
+class Context(SimpleNamespace):
+    """Stands for the context on a day of the last week."""
 
     def __init__(self, **more: Any) -> None:
         people = {
@@ -101,7 +101,7 @@ class Desk(SimpleNamespace):
         )
         vars(self).update(more)
 
-    def anew(self) -> Desk:
+    def anew(self) -> Context:
         return self
 
     def digests(self, names: tuple[str, ...]) -> dict[str, str]:
@@ -113,7 +113,7 @@ class Desk(SimpleNamespace):
 
 def judge(ident: str, **facts: Any) -> str:
     """The subject of the claim that breaks an item; empty when it is green."""
-    return broken(ident, {"desk": Desk(), "limits": LAUNCH.limits} | facts)
+    return broken(ident, {"context": Context(), "limits": LAUNCH.limits} | facts)
 
 
 # -- D-8.3.5 ------------------------------------------------------------------------------------
@@ -165,12 +165,12 @@ def test_support_is_trained(version: str, scores: Any, shifts: Any, broken: str)
 
 
 def test_one_support_agent_is_not_enough() -> None:
-    desk = Desk(audience=lambda _: ["amy"])
+    context = Context(audience=lambda _: ["amy"])
     shelf = Shelf(
         aftermath.TrainingScores(version="v2.0.0", scores=BOTH[:1]),
         aftermath.SupportShifts(shifts=SHIFTS),
     )
-    assert judge("D-8.3.5", papers=shelf, desk=desk) == "support agents on the roster"
+    assert judge("D-8.3.5", papers=shelf, context=context) == "support agents on the roster"
 
 
 # -- D-6.3.2 ------------------------------------------------------------------------------------
@@ -224,11 +224,22 @@ def test_no_known_issue_is_said_in_so_many_words(nil: bool, closed: int, broken:
 
 def risk(number: int = 1, **changes: Any) -> kinds.Risk:
     known = kinds.Risk(
-        id=f"R-{number}", title="it breaks", area="db", likelihood="low", impact="high",
-        score="high" if number == 1 else "low", owner="tess", mitigation="mend it",
-        mitigated_by=days(2), trigger="an alert", scored_on=TODAY, review_on=TODAY,
-        decision="reduce", decided_by="elena", covers=["#8", "D-14.1.1"] if number == 1 else [],
-    )  # fmt: skip
+        id=f"R-{number}",
+        title="it breaks",
+        area="db",
+        likelihood="low",
+        impact="high",
+        score="high" if number == 1 else "low",
+        owner="tess",
+        mitigation="mend it",
+        mitigated_by=days(2),
+        trigger="an alert",
+        scored_on=TODAY,
+        review_on=TODAY,
+        decision="reduce",
+        decided_by="elena",
+        covers=["#8", "D-14.1.1"] if number == 1 else [],
+    )
     return changed(known, **changes)
 
 
@@ -430,10 +441,16 @@ def test_the_business_case_is_true(
 ) -> None:
     known = Answers({f"{days(-30)}": sales.Sales(*sold)}, {})
     case = approval.BusinessCase(
-        written_on=days(-14), currency="USD", baseline_week=days(-30), baseline_bookings=1000,
-        baseline_revenue_cents=5_000_000, baseline_cost_cents=1, goals=GOALS, objectives=[],
+        written_on=days(-14),
+        currency="USD",
+        baseline_week=days(-30),
+        baseline_bookings=1000,
+        baseline_revenue_cents=5_000_000,
+        baseline_cost_cents=1,
+        goals=GOALS,
+        objectives=[],
         revenue_positive="fees less refunds",
-    )  # fmt: skip
+    )
     shelf = Shelf(changed(case, **changes), CRITERIA)
     assert judge("D-5.1.3", papers=shelf, baseline_sales=known) == broken
 
@@ -485,8 +502,8 @@ def test_the_approval_comes_after_the_reviews(hours_ago: float, broken: str) -> 
 
 
 def test_the_approval_waits_for_the_reviews() -> None:
-    desk = Desk(vouched=lambda i: Said(*([] if i == "D-5.1.3" else [signed("tess", 1)])))
-    facts = {"release_manifest": MANIFEST, "vouched": Said(), "desk": desk}
+    context = Context(vouched=lambda i: Said(*([] if i == "D-5.1.3" else [signed("tess", 1)])))
+    facts = {"release_manifest": MANIFEST, "vouched": Said(), "context": context}
     with pytest.raises(Pending, match="not stated yet"):
         judge("D-5.1.5", papers=Shelf(approved()), **facts)
 
@@ -497,9 +514,12 @@ def test_the_approval_waits_for_the_reviews() -> None:
 def runbook(questions: int = 5) -> kinds.EmergencyRunbook:
     asked = [kinds.CheckQuestion(question="?", answer=a) for a in RIGHT[:questions]]
     return kinds.EmergencyRunbook(
-        triggers=[], steps=[], technical_lead_may_start=True, escalation_minutes=[],
+        triggers=[],
+        steps=[],
+        technical_lead_may_start=True,
+        escalation_minutes=[],
         questions=asked,
-    )  # fmt: skip
+    )
 
 
 def everybody(*others: Any) -> Said:

@@ -19,13 +19,17 @@ from golive.deliverables import NOBODY_WROTE
 from golive.items import read_cards
 from golive.papers import Papers
 from golive.papers.messages import Figure, personal_data, unsaid
-from golive.probes import mail, pages, told
-from golive.probes.calendar import Event, LaunchCalendar
+from golive.probes.people import announcements, mail
+from golive.probes.people.calendar import Event, LaunchCalendar
+from golive.probes.traffic import pages
 from golive.verdicts import Verdict
-from rehearsal import agenda, faults, launch_tools, office, people, release, script, writing
-from rehearsal.parts.hosts import EDGE_HOSTS
-from rehearsal.parts.office import page as office_page
-from rehearsal.world import Rehearsal
+from rehearsal import faults
+from rehearsal.data import release
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts.saas.saas_stubs import page as saas_page
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS
+from rehearsal.staff import calendar as launch_calendar
+from rehearsal.staff import launch_tools, papers, people, saas_stubs, scripts
 from tests.checks import broken
 from tests.unwritten import resting_on_unwritten
 
@@ -50,8 +54,8 @@ def r(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
     r = Rehearsal(tmp_path_factory.mktemp("telling"))
     release.publish(r)
     launch_tools.install(r)
-    r.remember(writing.UPDATE, {"day": str(datetime.now(UTC).date()), "id": MAIL})
-    writing.write(r)
+    r.remember(papers.UPDATE, {"day": str(datetime.now(UTC).date()), "id": MAIL})
+    papers.write(r)
     return r
 
 
@@ -101,11 +105,11 @@ class World:
         self.env: Any = SimpleNamespace(
             edge=SimpleNamespace(hosts=list(EDGE_HOSTS)),
             people=SimpleNamespace(papers=str(people.papers(r))),
-            calendar=SimpleNamespace(time_zone=agenda.ZONE, review="Launch review"),
+            calendar=SimpleNamespace(time_zone=launch_calendar.ZONE, review="Launch review"),
         )
         self.roster = roster.load(people.roster(r))
 
-    def desk(self) -> Any:
+    def context(self) -> Any:
         def audience(name: str) -> list[str]:
             roles = LAUNCH.audiences[name]
             return [p.id for role in roles for p in self.roster.entitled(role)]
@@ -121,19 +125,22 @@ class World:
 
     def calendar(self) -> LaunchCalendar:
         patches = [p for n, p in self.r.overrides("messages").items() if n.startswith("calendar")]
-        state = agenda.state("", Path("none"), patches)
-        return LaunchCalendar(agenda.ZONE, tuple(
-            Event(name, e["summary"], *agenda.times(e), agenda.ZONE, (), "")
-            for name, e in state["events"].items()
-        ))  # fmt: skip
+        state = launch_calendar.state("", Path("none"), patches)
+        return LaunchCalendar(
+            launch_calendar.ZONE,
+            tuple(
+                Event(name, e["summary"], *launch_calendar.times(e), launch_calendar.ZONE, (), "")
+                for name, e in state["events"].items()
+            ),
+        )
 
     def looker(self, _: Any) -> Callable[[str], pages.Page]:
-        said = office.state(self.r.folder)
+        said = saas_stubs.state(self.r.folder)
 
         def look(url: str) -> pages.Page:
             parts = urlsplit(url)
             status, text, _where = (
-                (200, "", "") if parts.hostname in EDGE_HOSTS else office_page(said, parts.path)
+                (200, "", "") if parts.hostname in EDGE_HOSTS else saas_page(said, parts.path)
             )
             return pages.Page(url, status, url, (url,), "", text, True)
 
@@ -152,7 +159,7 @@ class World:
         if item != "T0-1230.3.5":
             return Said(signed("elena", "executive_team"))
         evidence = [
-            SimpleNamespace(sha256=script.sha256(people.papers(self.r) / "message-press.md"))
+            SimpleNamespace(sha256=scripts.sha256(people.papers(self.r) / "message-press.md"))
         ]
         both = [signed("paul", "product_manager"), signed("elena", "executive_team")]
         for one in both:
@@ -165,25 +172,25 @@ class World:
         given = {
             "papers": Papers(people.papers(self.r)),
             "env": self.env,
-            "desk": self.desk(),
+            "context": self.context(),
             "limits": LAUNCH.limits,
             "deliverables": self.deliverables,
             "vouched": self.vouched(ident),
             "vouched_of": self.vouched,
             "launch_calendar": self.calendar(),
-            "message_links": told.message_links(self.env),
-            "message_deliveries": told.message_deliveries(self.env),
-            "arrivals": told.arrivals(self.env),
+            "message_links": announcements.message_links(self.env),
+            "message_deliveries": announcements.message_deliveries(self.env),
+            "arrivals": announcements.arrivals(self.env),
         }
         return broken(ident, given)
 
 
 @contextmanager
-def paper_with(world: World, name: str, how: writing.Change) -> Iterator[None]:
+def paper_with(world: World, name: str, how: papers.Change) -> Iterator[None]:
     """A paper that says something else for a while."""
     path = people.papers(world.r) / name
     before = path.read_bytes()
-    writing.alter(world.r, name, how)
+    papers.alter(world.r, name, how)
     try:
         yield
     finally:
@@ -199,10 +206,15 @@ def world(r: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(mail, "activity", world.activity)
     monkeypatch.setattr(mail, "replies", lambda _, since: world.inbox)
     monkeypatch.setattr(readiness, "looks", lambda *_: world.looks)
-    monkeypatch.setattr(readiness, "newest", lambda _, wanted: {
-        i: SimpleNamespace(verdict=SimpleNamespace(verdict=world.verdicts[i]))
-        for i in wanted if i in world.verdicts
-    })  # fmt: skip
+    monkeypatch.setattr(
+        readiness,
+        "newest",
+        lambda _, wanted: {
+            i: SimpleNamespace(verdict=SimpleNamespace(verdict=world.verdicts[i]))
+            for i in wanted
+            if i in world.verdicts
+        },
+    )
     return world
 
 
@@ -261,17 +273,17 @@ def test_each_fault_breaks_its_items_and_heals(world: World, name: str) -> None:
     fault = faults.get(name)
     fault.breaks(world.r)
     try:
-        for ident in fault.reddens:
+        for ident in fault.expect_fail:
             assert world.judge(ident).startswith(BROKEN[name])
             world.written = False  # nothing hides a fault
             assert world.judge(ident).startswith(BROKEN[name])
         world.written = True
-        others = {*GREEN, *RESTING} - set(fault.reddens)
+        others = {*GREEN, *RESTING} - set(fault.expect_fail)
         assert {i: s for i in others if (s := world.judge(i))} == {}
     finally:
         assert fault.restores is not None
         fault.restores(world.r)
-    assert [world.judge(i) for i in fault.reddens] == [""] * len(fault.reddens)
+    assert [world.judge(i) for i in fault.expect_fail] == [""] * len(fault.expect_fail)
 
 
 def test_every_fault_of_telling_is_tried() -> None:
@@ -286,7 +298,7 @@ def test_a_fault_waits_only_for_what_keeps_its_items_red() -> None:
     for name, fault in faults.waiting().items():
         assert set(fault.waits_for) <= red, f"{name} waits for nothing: take waits_for away"
         if fault.area == "telling":
-            assert {RESTING.get(i) for i in fault.reddens} == set(fault.waits_for)
+            assert {RESTING.get(i) for i in fault.expect_fail} == set(fault.waits_for)
 
 
 # -- after the health checks --------------------------------------------------------------------
@@ -366,8 +378,13 @@ def test_whoever_signs_the_release_signs_the_one_that_was_sent(world: World) -> 
 
 
 def reply(**changes: Any) -> mail.Reply:
-    known = {"received_at": NOON - timedelta(days=1, hours=-9), "sender": "editor@example.com",
-             "to": writing.PRESS_ADDRESS, "subject": "?", "text": "?"}  # fmt: skip
+    known = {
+        "received_at": NOON - timedelta(days=1, hours=-9),
+        "sender": "editor@example.com",
+        "to": papers.PRESS_ADDRESS,
+        "subject": "?",
+        "text": "?",
+    }
     return mail.Reply(**{**known, **changes})
 
 
@@ -411,14 +428,24 @@ def test_without_press_work_nobody_asks(
     [
         (lambda d: d.update(enquiries=[]), "enquiries on record"),
         (lambda d: d.update(enquiries=[], none_received=True), ""),
-        (lambda d: d["enquiries"][0].update(answered_by="somebody"),
-         "enquiries that nobody on the roster answered"),
-        (lambda d: d["enquiries"][0].update(received_at=d["enquiries"][0]["received_at"].replace(
-            hour=19)), "enquiries from before the cutover"),
-        (lambda d: d["follow_ups"][0].update(sent_at=d["follow_ups"][0]["sent_at"].replace(
-            hour=20)), "outlets without a follow-up"),
+        (
+            lambda d: d["enquiries"][0].update(answered_by="somebody"),
+            "enquiries that nobody on the roster answered",
+        ),
+        (
+            lambda d: d["enquiries"][0].update(
+                received_at=d["enquiries"][0]["received_at"].replace(hour=19)
+            ),
+            "enquiries from before the cutover",
+        ),
+        (
+            lambda d: d["follow_ups"][0].update(
+                sent_at=d["follow_ups"][0]["sent_at"].replace(hour=20)
+            ),
+            "outlets without a follow-up",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_log_of_the_press_is_whole(world: World, change: Any, broken: str) -> None:
     with paper_with(world, "media-log.md", change):
         assert world.judge("T0-1600.3.5") == broken
@@ -453,8 +480,12 @@ LONG_AGO = NOON - timedelta(days=2)
     [
         ("T0-1230.3.1", "message-team.md", {"version": "v1.9.0"}, "version in message-team.md"),
         ("T0-1230.3.1", "message-team.md", {"cutover_at": None}, "time of the cutover"),
-        ("T0-1230.3.1", "message-team.md", {"approved_text": "x.md"},
-         "approved text of message-team.md"),
+        (
+            "T0-1230.3.1",
+            "message-team.md",
+            {"approved_text": "x.md"},
+            "approved text of message-team.md",
+        ),
         ("T0-1230.3.3", "message-social.md", {"posts": []}, "channels with a post"),
         ("T0-1230.3.5", "message-press.md", {"outlets": []}, "outlets"),
         ("T0-1230.3.5", "message-press.md", {"outlets": ["one"]}, "outlets that got it"),
@@ -462,25 +493,37 @@ LONG_AGO = NOON - timedelta(days=2)
         ("T0-1230.3.5", "message-press.md", {"sent_at": LONG_AGO}, "minutes from the cutover"),
         ("T0-1600.3.1", EVERYBODY, {"outcome": ""}, "outcome"),
         ("T0-1600.3.1", EVERYBODY, {"figures": []}, "figures other than measured"),
-        ("T0-1600.3.1", EVERYBODY, {"links": ["http://127.0.0.1/press"]},
-         "links that do not end in production"),
+        (
+            "T0-1600.3.1",
+            EVERYBODY,
+            {"links": ["http://127.0.0.1/press"]},
+            "links that do not end in production",
+        ),
         ("T0-1600.3.1", EVERYBODY, {"sent_at": LONG_AGO}, "hours since it was sent"),
         ("T0-1600.3.1", EVERYBODY, {"version": "v1.9.0"}, "the version announced"),
         ("T0-1600.3.2", STAKEHOLDERS, {"outcome": ""}, "status"),
         ("T0-1600.3.2", STAKEHOLDERS, {"open_risks": []}, "high risks not told"),
-        ("T0-1600.3.2", STAKEHOLDERS, {"open_risks": ["R-02", "R-04", "R-99"]},
-         "risks that the register does not have"),
+        (
+            "T0-1600.3.2",
+            STAKEHOLDERS,
+            {"open_risks": ["R-02", "R-04", "R-99"]},
+            "risks that the register does not have",
+        ),
         ("T0-1600.3.2", STAKEHOLDERS, {"next_checkpoint": None}, "next checkpoint"),
         ("T0-1600.3.2", STAKEHOLDERS, {"next_checkpoint": LONG_AGO}, "next checkpoint"),
-        ("T0-1600.3.2", STAKEHOLDERS, {"sent_at": NOON + timedelta(days=1)},
-         "hours since it was sent"),
+        (
+            "T0-1600.3.2",
+            STAKEHOLDERS,
+            {"sent_at": NOON + timedelta(days=1)},
+            "hours since it was sent",
+        ),
         ("T0-1600.3.3", STAND_DOWN, {"watch": ""}, "stand-down or watch"),
         ("T0-1600.3.3", STAND_DOWN, {"outcome": ""}, "result"),
         ("T0-1600.3.3", STAND_DOWN, {"review_at": None}, "review told"),
         ("T0-1600.3.4", CUSTOMERS, {"to": ["elena", "marcus"]}, "support not told"),
         ("T0-1600.3.4", CUSTOMERS, {"figures": []}, "figures"),
     ],
-)  # fmt: skip
+)
 def test_each_clause_breaks_by_itself(
     world: World, ident: str, paper: str, change: dict[str, Any], broken: str
 ) -> None:
@@ -502,13 +545,13 @@ def test_each_clause_breaks_by_itself(
 def test_the_texts_say_what_they_have_to(
     world: World, ident: str, paper: str, words: tuple[str, str], broken: str
 ) -> None:
-    writing.reword(world.r, paper, *words)
+    papers.reword(world.r, paper, *words)
     if paper.startswith("announcement"):  # approved and sent like that
-        writing.write(world.r, *writing.quoting(paper))
+        papers.write(world.r, *papers.quoting(paper))
     try:
         assert world.judge(ident) == broken
     finally:
-        writing.write(world.r, paper)
+        papers.write(world.r, paper)
 
 
 def test_the_evening_begins_at_16(world: World) -> None:
@@ -523,10 +566,20 @@ def test_the_evening_begins_at_16(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("shown", "measured", "right"),
-    [(84.3, 84.3, True), (84, 84.3, True), (84.0, 84.3, True), (84.3, 84.34, True),
-     (84.3, 84.26, True), (84.3, 84.2, False), (85, 84.3, False), (100, 99.6, True),
-     (100, 99.4, False), (0.02, 0.0249, True), (0.02, 0.03, False)],
-)  # fmt: skip
+    [
+        (84.3, 84.3, True),
+        (84, 84.3, True),
+        (84.0, 84.3, True),
+        (84.3, 84.34, True),
+        (84.3, 84.26, True),
+        (84.3, 84.2, False),
+        (85, 84.3, False),
+        (100, 99.6, True),
+        (100, 99.4, False),
+        (0.02, 0.0249, True),
+        (0.02, 0.03, False),
+    ],
+)
 def test_a_figure_is_the_measured_one_to_the_digits_it_shows(
     shown: float, measured: float, right: bool
 ) -> None:

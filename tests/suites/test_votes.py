@@ -14,7 +14,7 @@ from golive import launch, procedure
 from golive.claims import Claim, equal
 from golive.items import card_of
 from golive.papers.kinds import GoNoGo
-from golive.probes.launch_tools import Manifest
+from golive.probes.saas.launch_tools import Manifest
 from golive.roster import Person, Roster
 from golive.statements import Signed, Statement, Vouched
 from golive.verdicts import Pending
@@ -46,23 +46,33 @@ class Resting:
 def roster() -> Roster:
     people = {
         p: Person(
-            id=p, name=p.title(), email="", phone="",
+            id=p,
+            name=p.title(),
+            email="",
+            phone="",
             roles=[HOLDERS[p]] if p in HOLDERS else [],
             backs_up=[BACKUPS[p]] if p in BACKUPS else [],
         )
         for p in (*HOLDERS, *BACKUPS)
-    }  # fmt: skip
+    }
     return Roster(Path("roster.toml"), people, {}, ())
 
 
 def says(item: str, by: str, minutes_ago: float, *, role: str = "", **data: Any) -> Signed:
     at = NOW - timedelta(minutes=minutes_ago)
     statement = Statement(
-        kind="attest" if item else "approve", item=item, environment="staging",
-        environment_kind="staging", candidate="v2.0.0", by=by,
-        role=role or HOLDERS.get(by) or BACKUPS[by], text="as I see it", data=data,
-        made_at=at, expires_at=at + timedelta(days=1),
-    )  # fmt: skip
+        kind="attest" if item else "approve",
+        item=item,
+        environment="staging",
+        environment_kind="staging",
+        candidate="v2.0.0",
+        by=by,
+        role=role or HOLDERS.get(by) or BACKUPS[by],
+        text="as I see it",
+        data=data,
+        made_at=at,
+        expires_at=at + timedelta(days=1),
+    )
     return Signed(f"{at:%Y%m%dT%H%M%SZ}-{item}-{by}", Path("none"), statement)
 
 
@@ -90,8 +100,11 @@ def test_four_go_open_the_gate() -> None:
 @pytest.mark.parametrize("minutes_ago", [12, 6])
 def test_a_no_go_is_not_outvoted_by_another_holder_of_the_role(minutes_ago: float) -> None:
     """Before or after the go of who backs the role up."""
-    votes = [*FOUR[1:], says(GATE, "theo", 9, vote="go"),
-             says(GATE, "tess", minutes_ago, vote="no-go")]  # fmt: skip
+    votes = [
+        *FOUR[1:],
+        says(GATE, "theo", 9, vote="go"),
+        says(GATE, "tess", minutes_ago, vote="no-go"),
+    ]
     claim = gate(*votes)
     assert claim is not None
     assert claim.observed.startswith("Tess as technical_lead on ")
@@ -101,9 +114,12 @@ def test_a_no_go_is_not_outvoted_by_another_holder_of_the_role(minutes_ago: floa
 
 
 def test_one_person_s_go_in_one_role_does_not_hide_a_no_go_in_another() -> None:
-    votes = [*FOUR[1:], says(GATE, "tess", 8, vote="no-go"),
-             says(GATE, "tess", 5, role="devops_lead", vote="go"),
-             says(GATE, "theo", 4, vote="go")]  # fmt: skip
+    votes = [
+        *FOUR[1:],
+        says(GATE, "tess", 8, vote="no-go"),
+        says(GATE, "tess", 5, role="devops_lead", vote="go"),
+        says(GATE, "theo", 4, vote="go"),
+    ]
     claim = gate(*votes)
     assert claim is not None
     assert claim.subject == "people who said no-go"
@@ -117,12 +133,17 @@ def test_the_check_judges_the_very_votes_that_are_counted() -> None:
     votes = [both, second, says(GATE, "tess", 20), *FOUR[2:]]
     said = vouched(GATE, *votes)
     assert {r: s.statement.by for r, s in said.chosen.items()} == {
-        "technical_lead": "tess", "devops_lead": "dina", "security_lead": "sam",
+        "technical_lead": "tess",
+        "devops_lead": "dina",
+        "security_lead": "sam",
         "product_manager": "paul",
-    }  # fmt: skip
+    }
     assert {c.observed.split(" on ")[0] for c in said.claims()} == {
-        "signed by Tess", "signed by Dina", "signed by Sam", "signed by Paul"
-    }  # fmt: skip
+        "signed by Tess",
+        "signed by Dina",
+        "signed by Sam",
+        "signed by Paul",
+    }
     claim = gate(*votes)
     assert claim is not None
     assert claim.subject == "votes other than go"
@@ -144,8 +165,8 @@ PRESENT = [says(QUORUM, p, 60) for p in HOLDERS]
 
 
 def quorum(*said: Signed) -> Claim | None:
-    desk = SimpleNamespace(roster=roster())
-    return breaking(QUORUM, {"vouched": vouched(QUORUM, *said), "desk": desk})
+    context = SimpleNamespace(roster=roster())
+    return breaking(QUORUM, {"vouched": vouched(QUORUM, *said), "context": context})
 
 
 def test_each_primary_role_is_present_through_a_person_of_its_own() -> None:
@@ -162,17 +183,23 @@ def test_each_primary_role_is_present_through_a_person_of_its_own() -> None:
 
 def record(*decided: Signed, said: tuple[Signed, ...] = ()) -> Claim | None:
     meeting = GoNoGo(
-        held_on=date(2026, 12, 6), decision="go", reasons="Every rule holds.", conditions=[],
-        commit=COMMIT, package_sha256=PACKAGE, register_sha256="cd" * 32, risks=[],
-    )  # fmt: skip
+        held_on=date(2026, 12, 6),
+        decision="go",
+        reasons="Every rule holds.",
+        conditions=[],
+        commit=COMMIT,
+        package_sha256=PACKAGE,
+        register_sha256="cd" * 32,
+        risks=[],
+    )
     votes = {r: [s for s in decided if s.statement.role == r] for r in LAUNCH.approvers}
-    desk = SimpleNamespace(statements=SimpleNamespace(votes=lambda: votes))
+    context = SimpleNamespace(statements=SimpleNamespace(votes=lambda: votes))
     manifest = Manifest("v2.0.0", "v1.9.0", COMMIT, [])
     return breaking(
         RECORD,
         {
             "papers": SimpleNamespace(read=lambda _: SimpleNamespace(data=meeting)),
-            "desk": desk,
+            "context": context,
             "vouched": vouched(RECORD, *said),
             "release_manifest": manifest,
         },

@@ -12,8 +12,8 @@ from msgspec.structs import replace as changed
 
 from golive import launch
 from golive.papers import aftermath
-from golive.probes.answers import Answers
-from golive.probes.pages import Link
+from golive.probes.traffic.pages import Link
+from golive.probes.transport.answers import Answers
 from golive.roster import Person, Roster
 from golive.verdicts import Pending
 from tests.checks import broken
@@ -27,7 +27,7 @@ ROLES = ("a", "b", "c", "d", "e")
 PEOPLE = {p: Person(id=p, name=p, email="", phone="", roles=[f"role_{p}"]) for p in ROLES}
 
 
-def desk(roles: tuple[str, ...] = ROLES) -> Any:
+def context(roles: tuple[str, ...] = ROLES) -> Any:
     return SimpleNamespace(
         today=TODAY,
         owner_roles=[f"role_{r}" for r in roles],
@@ -77,22 +77,25 @@ def test_lessons_of_every_phase_and_grave_issue(
 ) -> None:
     paper = SimpleNamespace(data=aftermath.LessonsLearned(written_on=TODAY, lessons=lessons))
     shelf = SimpleNamespace(read=lambda _: paper)
-    facts = {"papers": shelf, "issues": issues(*more), "desk": desk()}
+    facts = {"papers": shelf, "issues": issues(*more), "context": context()}
     assert judge("T0-1600.2.3", **facts) == broken
 
 
 def test_lessons_are_written_on_the_day() -> None:
     paper = aftermath.LessonsLearned(written_on=date(2026, 12, 6), lessons=FOUR)
     shelf = SimpleNamespace(read=lambda _: SimpleNamespace(data=paper))
-    facts = {"papers": shelf, "issues": issues(), "desk": desk()}
+    facts = {"papers": shelf, "issues": issues(), "context": context()}
     assert judge("T0-1600.2.3", **facts) == "the day they were written"
 
 
 def feedback(person: str, **changes: Any) -> aftermath.Feedback:
     known = aftermath.Feedback(
-        person=person, role=f"role_{person}", given_at=AT, went_well=f"all of {person}",
+        person=person,
+        role=f"role_{person}",
+        given_at=AT,
+        went_well=f"all of {person}",
         to_change="nothing",
-    )  # fmt: skip
+    )
     return changed(known, **changes)
 
 
@@ -130,7 +133,7 @@ def judge_feedback(
         papers=SimpleNamespace(all_of=lambda _: found),
         vouched=Said(signed),
         issues=issues(),
-        desk=desk(roles),
+        context=context(roles),
         limits=LIMITS,
     )
 
@@ -141,16 +144,20 @@ def judge_feedback(
         (ALL, ""),
         (ALL[:4], "people who gave feedback"),
         ([*ALL[:4], feedback("x")], "people who gave feedback"),
-        ([*ALL[:4], feedback("e", went_well=" ", to_change="")],
-         "feedback that is empty or another's"),
+        (
+            [*ALL[:4], feedback("e", went_well=" ", to_change="")],
+            "feedback that is empty or another's",
+        ),
         ([*ALL[:4], feedback("e", went_well="All  of D")], "feedback that is empty or another's"),
         ([*ALL[:4], feedback("e", concerns=[HIGH])], "high concerns without an issue"),
-        ([*ALL[:4], feedback("e", concerns=[changed(HIGH, issue=4711)])],
-         "high concerns without an issue"),
+        (
+            [*ALL[:4], feedback("e", concerns=[changed(HIGH, issue=4711)])],
+            "high concerns without an issue",
+        ),
         ([*ALL[:4], feedback("e", concerns=[changed(HIGH, issue=100)])], ""),
         ([*ALL[:4], feedback("e", concerns=[changed(HIGH, grade="medium")])], ""),
     ],
-)  # fmt: skip
+)
 def test_everybody_gives_feedback(papers: list[aftermath.Feedback], broken: str) -> None:
     assert judge_feedback(papers, OWN) == broken
 

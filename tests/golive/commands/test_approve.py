@@ -10,32 +10,32 @@ import pytest
 from golive.cli import main
 from golive.readiness import assess
 from golive.verdicts import Verdict
-from tests.conftest import SECRET, Office
+from tests.conftest import SECRET, Project
 
 Capture = pytest.CaptureFixture[str]
 
 
-def say(office: Office, *words: str, by: str) -> int:
-    return main([*words, "--key", str(office.keys[by]), "--env", "staging"])
+def say(project: Project, *words: str, by: str) -> int:
+    return main([*words, "--key", str(project.keys[by]), "--env", "staging"])
 
 
 @pytest.fixture
-def office(office: Office) -> Office:
-    office.fresh()
-    return office
+def project(project: Project) -> Project:
+    project.fresh()
+    return project
 
 
-def decisions(office: Office) -> dict[str, str]:
+def decisions(project: Project) -> dict[str, str]:
     """Person to decision, of what holds."""
-    found = office.desk().statements.decisions()
+    found = project.context().statements.decisions()
     return {s.statement.by: s.statement.data["decision"] for s in found if s.valid}
 
 
-def test_an_approver_decides(office: Office, capsys: Capture) -> None:
-    package = office.folder.write("package.zip", "all of it")
+def test_an_approver_decides(project: Project, capsys: Capture) -> None:
+    package = project.folder.write("package.zip", "all of it")
     words = ("approve", "go", "--reason", "all green", "--about", str(package))
-    assert say(office, *words, by="elena") == 0
-    (decided,) = office.desk().statements.decisions()
+    assert say(project, *words, by="elena") == 0
+    (decided,) = project.context().statements.decisions()
     assert decided.valid
     assert decided.statement.about == hashlib.sha256(b"all of it").hexdigest()
     said = capsys.readouterr().out
@@ -44,83 +44,101 @@ def test_an_approver_decides(office: Office, capsys: Capture) -> None:
     assert "technical_lead: not decided yet" in said
 
 
-def test_a_decision_rests_on_the_readiness_as_it_is(office: Office, capsys: Capture) -> None:
+def test_a_decision_rests_on_the_readiness_as_it_is(project: Project, capsys: Capture) -> None:
     for decision in ("go", "no-go"):
-        assert say(office, "approve", decision, "--reason", "x", by="elena") == 0
-    desk = office.desk()
-    now = assess(desk, today=desk.today).readiness
-    assert {s.statement.readiness for s in desk.statements.decisions()} == {now}
+        assert say(project, "approve", decision, "--reason", "x", by="elena") == 0
+    context = project.context()
+    now = assess(context, today=context.today).readiness
+    assert {s.statement.readiness for s in context.statements.decisions()} == {now}
     assert f"rests on  the readiness {now[:12]}... as it is now" in capsys.readouterr().out
-    office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
-    assert assess(office.desk(), today=desk.today).readiness != now
+    project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
+    assert assess(project.context(), today=context.today).readiness != now
 
 
-def test_nothing_keeps_anybody_from_saying_no(office: Office, capsys: Capture) -> None:
-    path = office.path / "suites" / "launch.toml"
+def test_nothing_keeps_anybody_from_saying_no(project: Project, capsys: Capture) -> None:
+    path = project.path / "suites" / "launch.toml"
     path.write_text(path.read_text().partition("[freshness]")[0])  # no answer can be given
-    assert say(office, "approve", "go", "--reason", "x", by="elena") == 1
+    assert say(project, "approve", "go", "--reason", "x", by="elena") == 1
     assert "freshness" in capsys.readouterr().err
-    assert say(office, "approve", "no-go", "--reason", "x", by="elena") == 0
-    assert decisions(office) == {"elena": "no-go"}
+    assert say(project, "approve", "no-go", "--reason", "x", by="elena") == 0
+    assert decisions(project) == {"elena": "no-go"}
 
 
-def test_somebody_else_does_not_decide(office: Office, capsys: Capture) -> None:
-    assert say(office, "approve", "go", "--reason", "x", by="paul") == 1
+def test_somebody_else_does_not_decide(project: Project, capsys: Capture) -> None:
+    assert say(project, "approve", "go", "--reason", "x", by="paul") == 1
     said = capsys.readouterr().err
     assert "who decides on the launch: executive_team, technical_lead" in said
-    assert not office.statements.exists()
+    assert not project.statements.exists()
 
 
-def test_a_decision_needs_a_word_and_a_reason(office: Office, capsys: Capture) -> None:
+def test_a_decision_needs_a_word_and_a_reason(project: Project, capsys: Capture) -> None:
     with pytest.raises(SystemExit):
-        say(office, "approve", "maybe", "--reason", "x", by="elena")
-    assert say(office, "approve", "go", "--reason", " ", by="elena") == 1
-    assert say(office, "approve", "go", "--reason", "x", "--about", "ABC", by="elena") == 1
+        say(project, "approve", "maybe", "--reason", "x", by="elena")
+    assert say(project, "approve", "go", "--reason", " ", by="elena") == 1
+    assert say(project, "approve", "go", "--reason", "x", "--about", "ABC", by="elena") == 1
     said = capsys.readouterr().err
     assert "--about: found 'ABC'" in said
     assert "expected a SHA-256 (64 digits" in said
 
 
-def test_no_go_takes_back_a_go_for_good(office: Office) -> None:
-    now = office.draft().made_at
-    office.sign("", "elena", kind="approve", data={"decision": "go"},
-                made_at=now - timedelta(hours=3))  # fmt: skip
-    assert decisions(office) == {"elena": "go"}
-    no_go = office.sign("", "elena", kind="approve", data={"decision": "no-go"},
-                made_at=now - timedelta(hours=2), expires_at=now - timedelta(hours=1))  # fmt: skip
-    assert decisions(office) == {"elena": "no-go"}, "it does not run out"
-    assert say(office, "revoke", no_go.id, "--reason", "x", by="elena") == 0
-    assert decisions(office) == {}, "the go before it does not come back"
+def test_no_go_takes_back_a_go_for_good(project: Project) -> None:
+    now = project.draft().made_at
+    project.sign(
+        "", "elena", kind="approve", data={"decision": "go"}, made_at=now - timedelta(hours=3)
+    )
+    assert decisions(project) == {"elena": "go"}
+    no_go = project.sign(
+        "",
+        "elena",
+        kind="approve",
+        data={"decision": "no-go"},
+        made_at=now - timedelta(hours=2),
+        expires_at=now - timedelta(hours=1),
+    )
+    assert decisions(project) == {"elena": "no-go"}, "it does not run out"
+    assert say(project, "revoke", no_go.id, "--reason", "x", by="elena") == 0
+    assert decisions(project) == {}, "the go before it does not come back"
 
 
 def test_a_no_go_under_somebodys_name_takes_the_go_back_until_that_person_decides_anew(
-    office: Office,
+    project: Project,
 ) -> None:
-    say(office, "approve", "go", "--reason", "x", by="elena")
-    forged = office.sign("", "elena", kind="approve", data={"decision": "no-go"}, key="joel",
-                         made_at=office.draft().made_at)  # fmt: skip
-    assert decisions(office) == {}
-    office.sign("", "elena", kind="approve", data={"decision": "go"},
-                made_at=forged.statement.made_at + timedelta(seconds=1))  # fmt: skip
-    assert decisions(office) == {"elena": "go"}
+    say(project, "approve", "go", "--reason", "x", by="elena")
+    forged = project.sign(
+        "",
+        "elena",
+        kind="approve",
+        data={"decision": "no-go"},
+        key="joel",
+        made_at=project.draft().made_at,
+    )
+    assert decisions(project) == {}
+    project.sign(
+        "",
+        "elena",
+        kind="approve",
+        data={"decision": "go"},
+        made_at=forged.statement.made_at + timedelta(seconds=1),
+    )
+    assert decisions(project) == {"elena": "go"}
 
 
-def test_who_decides_twice_within_a_second_is_heard_twice(office: Office) -> None:
+def test_who_decides_twice_within_a_second_is_heard_twice(project: Project) -> None:
     for decision in ("no-go", "go"):
-        assert say(office, "approve", decision, "--reason", "x", by="elena") == 0
-        assert decisions(office) == {"elena": decision}
+        assert say(project, "approve", decision, "--reason", "x", by="elena") == 0
+        assert decisions(project) == {"elena": decision}
 
 
-def test_without_an_environment_nothing_is_signed(office: Office, capsys: Capture) -> None:
+def test_without_an_environment_nothing_is_signed(project: Project, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["approve", "go", "--reason", "x", "--key", str(office.keys["elena"])])
+        main(["approve", "go", "--reason", "x", "--key", str(project.keys["elena"])])
     assert ended.value.code == 2
     assert "--env" in capsys.readouterr().err
 
 
-def test_a_reason_with_a_secret_decides_nothing(office: Office, capsys: Capture) -> None:
-    assert say(office, "approve", "go", "--reason", f"with {SECRET}", by="elena") == 1
+def test_a_reason_with_a_secret_decides_nothing(project: Project, capsys: Capture) -> None:
+    assert say(project, "approve", "go", "--reason", f"with {SECRET}", by="elena") == 1
     told = capsys.readouterr()
     assert "text: holds a secret" in told.err
     assert SECRET not in told.out + told.err
-    assert decisions(office) == {}
+    assert decisions(project) == {}

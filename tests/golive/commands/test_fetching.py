@@ -14,7 +14,7 @@ import pytest
 from golive.cli import main
 from golive.commands import _saying
 from golive.statements import Evidence, read_statement
-from tests.conftest import Office
+from tests.conftest import Project
 
 Capture = pytest.CaptureFixture[str]
 Answers = dict[str, str]
@@ -67,24 +67,24 @@ def other() -> Iterator[Site]:
     made.close()
 
 
-def fetch(office: Office, url: str) -> int:
+def fetch(project: Project, url: str) -> int:
     words = ("D-2.2.1", "--statement", "told", "--fetch", "--evidence", url)
-    key = ("--key", str(office.keys["paul"]), "--env", "staging")
+    key = ("--key", str(project.keys["paul"]), "--env", "staging")
     return main(["attest", *words, *key])
 
 
-def evidence(office: Office) -> tuple[Evidence, str]:
+def evidence(project: Project) -> tuple[Evidence, str]:
     """What was kept, and what it says."""
-    (folder,) = office.statements.iterdir()
+    (folder,) = project.statements.iterdir()
     signed = read_statement(folder)
     (one,) = signed.statement.evidence
     return one, signed.evidence[0].read_text()
 
 
-def refused(office: Office, capsys: Capture, url: str) -> str:
+def refused(project: Project, capsys: Capture, url: str) -> str:
     """Nothing is kept; what is said."""
-    assert fetch(office, url) == 1
-    assert not office.statements.is_dir() or not list(office.statements.iterdir())
+    assert fetch(project, url) == 1
+    assert not project.statements.is_dir() or not list(project.statements.iterdir())
     said = capsys.readouterr().err
     assert said.startswith(f"golive: --fetch: {url}"), said
     assert len(said.splitlines()) == 1
@@ -92,21 +92,21 @@ def refused(office: Office, capsys: Capture, url: str) -> str:
 
 
 def test_a_redirect_on_the_same_host_is_followed_and_the_last_address_is_recorded(
-    office: Office, site: Site
+    project: Project, site: Site
 ) -> None:
     site.leads = {"/wiki": "/wiki/", "/wiki/": f"{site.url}/wiki/page.html?v=2"}
-    assert fetch(office, f"{site.url}/wiki") == 0
-    kept, text = evidence(office)
+    assert fetch(project, f"{site.url}/wiki") == 0
+    kept, text = evidence(project)
     assert kept.url == f"{site.url}/wiki/page.html?v=2"
     assert (kept.name, text) == ("page.html", "what /wiki/page.html?v=2 says")
 
 
 def test_a_redirect_to_another_host_is_refused_and_named(
-    office: Office, capsys: Capture, site: Site, other: Site
+    project: Project, capsys: Capture, site: Site, other: Site
 ) -> None:
     there = f"http://localhost:{other.port}/page"
     site.leads = {"/wiki": there}
-    said = refused(office, capsys, f"{site.url}/wiki")
+    said = refused(project, capsys, f"{site.url}/wiki")
     assert f"leads to {there}, on another host; expected the page itself" in said
     assert f"--evidence {there}" in said
     assert other.asked == []
@@ -125,30 +125,30 @@ def test_a_redirect_to_another_host_is_refused_and_named(
     ],
 )
 def test_a_redirect_inwards_or_out_of_the_web_is_refused(
-    office: Office, capsys: Capture, site: Site, there: str
+    project: Project, capsys: Capture, site: Site, there: str
 ) -> None:
     site.leads = {"/wiki": there}
-    assert "leads to " in refused(office, capsys, f"{site.url}/wiki")
+    assert "leads to " in refused(project, capsys, f"{site.url}/wiki")
 
 
 def test_a_redirect_to_another_port_is_one_to_another_host(
-    office: Office, capsys: Capture, site: Site, other: Site
+    project: Project, capsys: Capture, site: Site, other: Site
 ) -> None:
     site.leads = {"/wiki": f"{other.url}/page"}
     assert f"leads to {other.url}/page, on another host" in refused(
-        office, capsys, f"{site.url}/wiki"
+        project, capsys, f"{site.url}/wiki"
     )
     assert other.asked == []
 
 
-def test_a_circle_of_redirects_ends(office: Office, capsys: Capture, site: Site) -> None:
+def test_a_circle_of_redirects_ends(project: Project, capsys: Capture, site: Site) -> None:
     site.leads = {"/a": "/b", "/b": "/a"}
-    assert "leads on over 5 times" in refused(office, capsys, f"{site.url}/a")
+    assert "leads on over 5 times" in refused(project, capsys, f"{site.url}/a")
     assert len(site.asked) <= 6
 
 
 def test_a_name_that_leads_inwards_the_second_time_is_refused(
-    office: Office, capsys: Capture, site: Site, monkeypatch: pytest.MonkeyPatch
+    project: Project, capsys: Capture, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its owner answers with one of his own addresses first, and with one of ours then."""
     inner = Site("127.0.0.2", site.port)
@@ -163,7 +163,7 @@ def test_a_name_that_leads_inwards_the_second_time_is_refused(
     url = f"http://wiki.test:{site.port}/a"
     site.leads = {"/a": "/b"}
     try:
-        said = refused(office, capsys, url)
+        said = refused(project, capsys, url)
     finally:
         inner.close()
     assert "wiki.test is 127.0.0.2 now, an inner address, and was 127.0.0.1" in said
@@ -209,7 +209,7 @@ def dripping(head: bytes, piece: bytes) -> Iterator[str]:
     ids=["body", "chunks", "a header", "headers", "nothing", "no TLS", "TLS"],
 )
 def test_the_limit_holds_whatever_the_server_does(
-    office: Office,
+    project: Project,
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
     scheme: str,
@@ -218,12 +218,12 @@ def test_the_limit_holds_whatever_the_server_does(
 ) -> None:
     monkeypatch.setattr(_saying, "_FETCH_LIMIT_S", 1.0)
     with dripping(head, piece) as place:
-        said = refused(office, capsys, f"{scheme}://{place}")
+        said = refused(project, capsys, f"{scheme}://{place}")
     assert "takes over 1 s" in said
 
 
 def test_a_name_that_is_not_resolved_in_time_is_told(
-    office: Office, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    project: Project, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
     known: Callable[..., Any] = socket.getaddrinfo
@@ -236,6 +236,6 @@ def test_a_name_that_is_not_resolved_in_time_is_told(
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     monkeypatch.setattr(_saying, "_FETCH_LIMIT_S", 0.5)
     try:
-        assert "takes over 0.5 s" in refused(office, capsys, "http://wiki.test/")
+        assert "takes over 0.5 s" in refused(project, capsys, "http://wiki.test/")
     finally:
         over.set()

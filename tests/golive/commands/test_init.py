@@ -10,7 +10,7 @@ import pytest
 from golive import roster
 from golive.cli import main
 from golive.commands.init import needed
-from golive.desk import Desk
+from golive.context import Context
 from golive.papers.kinds import all_kinds
 
 PROJECT = Path(__file__).parents[3]
@@ -27,7 +27,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_kind_of_paper_is_needed_by_an_item() -> None:
-    rests = needed(Desk.open("production", PROJECT))
+    rests = needed(Context.open("production", PROJECT))
     assert [file for file, items in rests.items() if not items] == []
 
 
@@ -60,7 +60,7 @@ def test_a_launch_without_a_roster_gets_one_to_fill_in(launch: Path, capsys: Cap
     (launch / "suites" / "people" / "roster.toml").unlink()
     assert main(["init", "elsewhere"]) == 0
     laid = roster.load(launch / "elsewhere" / "roster.toml")
-    for role in Desk.open("production", launch).owner_roles:
+    for role in Context.open("production", launch).owner_roles:
         [holder], [backup] = laid.holders(role), laid.backups(role)
         assert holder.id != backup.id
         assert holder.name == "[Name]"

@@ -13,98 +13,98 @@ from golive.cli import main
 from golive.readiness import assess
 from golive.statements import BODY
 from golive.verdicts import Verdict
-from tests.conftest import Office
+from tests.conftest import Project
 
 Capture = pytest.CaptureFixture[str]
 WHY = ("--reason", "the disk was full")
 
 
 @pytest.fixture
-def office(office: Office) -> Office:
-    office.fresh()
-    return office
+def project(project: Project) -> Project:
+    project.fresh()
+    return project
 
 
-def say(office: Office, *words: str, by: str) -> int:
-    return main(["set-aside", *words, "--key", str(office.keys[by]), "--env", "staging"])
+def say(project: Project, *words: str, by: str) -> int:
+    return main(["set-aside", *words, "--key", str(project.keys[by]), "--env", "staging"])
 
 
-def both(office: Office, record: str) -> None:
-    before = set(office.statements.iterdir()) if office.statements.is_dir() else set()
-    assert say(office, record, *WHY, by="tess") == 0
-    (first,) = set(office.statements.iterdir()) - before
-    assert say(office, "--second", first.name, by="elena") == 0
+def both(project: Project, record: str) -> None:
+    before = set(project.statements.iterdir()) if project.statements.is_dir() else set()
+    assert say(project, record, *WHY, by="tess") == 0
+    (first,) = set(project.statements.iterdir()) - before
+    assert say(project, "--second", first.name, by="elena") == 0
 
 
-def broken(office: Office) -> dict[str, str]:
+def broken(project: Project) -> dict[str, str]:
     """The rules about records that do not hold, with what they say."""
-    desk = office.desk()
-    rules = assess(desk, today=desk.today).broken
+    context = project.context()
+    rules = assess(context, today=context.today).broken
     return {r.name: r.observed for r in rules if r.name in ("statements", "runs", "chain")}
 
 
-def test_two_people_set_a_damaged_statement_aside(office: Office, capsys: Capture) -> None:
-    no_go = office.sign("", "elena", kind="approve", data={"decision": "no-go"})
+def test_two_people_set_a_damaged_statement_aside(project: Project, capsys: Capture) -> None:
+    no_go = project.sign("", "elena", kind="approve", data={"decision": "no-go"})
     (no_go.folder / f"{BODY}.sig").unlink()
-    assert no_go.id in broken(office)["statements"]
-    assert say(office, no_go.id, *WHY, by="tess") == 0
+    assert no_go.id in broken(project)["statements"]
+    assert say(project, no_go.id, *WHY, by="tess") == 0
     said = capsys.readouterr().out
     assert f"{no_go.id}: its signature is not valid: it is not signed" in said
     assert "missing   a second person, as executive_team (Elena Marsh)" in said
-    assert no_go.id in broken(office)["statements"]
-    first = max(p.name for p in office.statements.iterdir() if "set-aside" in p.name)
+    assert no_go.id in broken(project)["statements"]
+    first = max(p.name for p in project.statements.iterdir() if "set-aside" in p.name)
     assert f"golive set-aside --second {first} --env staging" in said
-    assert say(office, "--second", first, by="elena") == 0
+    assert say(project, "--second", first, by="elena") == 0
     said = capsys.readouterr().out
     assert f"complete  {no_go.id} is set aside, signed by tess and elena" in said
-    assert broken(office) == {}
+    assert broken(project) == {}
     main(["statements", "--env", "staging"])
     assert f"set aside: {no_go.id}: by tess and elena" in capsys.readouterr().out
     (no_go.folder / "notes.txt").write_text("x")
-    assert no_go.id in broken(office)["statements"]
+    assert no_go.id in broken(project)["statements"]
     assert main(["statements", "--env", "staging", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told["disputed"]) == [no_go.id]
     assert told["set_aside"][0]["by"] == ["tess", "elena"]
 
 
-def test_a_damaged_run_is_set_aside(office: Office) -> None:
-    run = office.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=2))
+def test_a_damaged_run_is_set_aside(project: Project) -> None:
+    run = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=2))
     (run / "verdicts.jsonl").write_text("{")
-    assert run.name in broken(office)["runs"]
-    both(office, run.name)
-    assert "runs" not in broken(office)
+    assert run.name in broken(project)["runs"]
+    both(project, run.name)
+    assert "runs" not in broken(project)
 
 
-def test_a_run_that_nobody_signed_is_set_aside(office: Office) -> None:
-    run = office.looked({"D-2.1.1": Verdict.PASS}, by="", ago=timedelta(hours=2))
-    assert run.name in broken(office)["runs"]
-    both(office, run.name)
-    assert "runs" not in broken(office)
+def test_a_run_that_nobody_signed_is_set_aside(project: Project) -> None:
+    run = project.looked({"D-2.1.1": Verdict.PASS}, by="", ago=timedelta(hours=2))
+    assert run.name in broken(project)["runs"]
+    both(project, run.name)
+    assert "runs" not in broken(project)
 
 
-def test_what_is_missing_is_set_aside(office: Office) -> None:
-    run = office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(hours=2))
-    office.sign()
+def test_what_is_missing_is_set_aside(project: Project) -> None:
+    run = project.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(hours=2))
+    project.sign()
     shutil.rmtree(run)
-    assert run.name in broken(office)["chain"]
-    both(office, run.name)
-    assert broken(office) == {}
+    assert run.name in broken(project)["chain"]
+    both(project, run.name)
+    assert broken(project) == {}
 
 
-def test_what_is_in_order_is_refused(office: Office, capsys: Capture) -> None:
-    no_go = office.sign("", "elena", kind="approve", data={"decision": "no-go"})
-    red = office.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(hours=2))
+def test_what_is_in_order_is_refused(project: Project, capsys: Capture) -> None:
+    no_go = project.sign("", "elena", kind="approve", data={"decision": "no-go"})
+    red = project.looked({"D-2.1.1": Verdict.FAIL}, ago=timedelta(hours=2))
     for record in (no_go.id, red.name):
-        assert say(office, record, *WHY, by="tess") == 1
+        assert say(project, record, *WHY, by="tess") == 1
         assert f"{record}: is in order, so it counts" in capsys.readouterr().err
-    assert say(office, "20261101T000000Z-staging-1234", *WHY, by="tess") == 1
+    assert say(project, "20261101T000000Z-staging-1234", *WHY, by="tess") == 1
     assert "is neither here nor missing" in capsys.readouterr().err
-    assert [p.name for p in office.statements.iterdir()] == [no_go.id]
+    assert [p.name for p in project.statements.iterdir()] == [no_go.id]
 
 
-def rubbish(office: Office) -> Path:
-    place = office.statements / ".x"
+def rubbish(project: Project) -> Path:
+    place = project.statements / ".x"
     place.mkdir(parents=True)
     return place
 
@@ -119,26 +119,26 @@ def rubbish(office: Office) -> Path:
     ],
 )
 def test_who_may_not_or_says_nothing_is_refused(
-    office: Office, capsys: Capture, words: tuple[str, ...], by: str, said: str
+    project: Project, capsys: Capture, words: tuple[str, ...], by: str, said: str
 ) -> None:
-    rubbish(office)
-    assert say(office, *words, by=by) == 1
+    rubbish(project)
+    assert say(project, *words, by=by) == 1
     assert said in capsys.readouterr().err
-    assert [p.name for p in office.statements.iterdir()] == [".x"]
+    assert [p.name for p in project.statements.iterdir()] == [".x"]
 
 
-def test_the_second_signs_only_what_the_first_has_seen(office: Office, capsys: Capture) -> None:
-    place = rubbish(office)
-    assert say(office, ".x", *WHY, by="tess") == 0
-    first = max(p.name for p in office.statements.iterdir())
+def test_the_second_signs_only_what_the_first_has_seen(project: Project, capsys: Capture) -> None:
+    place = rubbish(project)
+    assert say(project, ".x", *WHY, by="tess") == 0
+    first = max(p.name for p in project.statements.iterdir())
     for by, said in (("tess", "signed .* first"), ("paul", "paul has the roles product_manager")):
-        assert say(office, "--second", first, by=by) == 1
+        assert say(project, "--second", first, by=by) == 1
         assert capsys.readouterr().err.count(said.split(" .* ")[0])
     (place / "more").write_text("x")
-    assert say(office, "--second", first, by="elena") == 1
+    assert say(project, "--second", first, by="elena") == 1
     assert ".x is not as tess saw it" in capsys.readouterr().err
     (place / "more").unlink()
-    assert say(office, "--second", first, *WHY, by="elena") == 1
+    assert say(project, "--second", first, *WHY, by="elena") == 1
     assert "the second person signs what the first one wrote" in capsys.readouterr().err
-    assert say(office, "--second", office.sign().id, by="elena") == 1
+    assert say(project, "--second", project.sign().id, by="elena") == 1
     assert "is a attest; expected the first part of a set-aside" in capsys.readouterr().err

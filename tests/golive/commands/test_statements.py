@@ -16,15 +16,15 @@ from golive.cli import main
 from golive.signatures import STATEMENTS, sign
 from golive.statements import canonical, identify
 from golive.verdicts import GoliveError
-from tests.conftest import Office
+from tests.conftest import Project
 
 Capture = pytest.CaptureFixture[str]
 
 
-def test_everything_is_listed_with_its_cause(office: Office, capsys: Capture) -> None:
-    good = office.sign()
-    bad = office.sign(by="leah", key="tess")
-    (office.statements / "rubbish").mkdir()
+def test_everything_is_listed_with_its_cause(project: Project, capsys: Capture) -> None:
+    good = project.sign()
+    bad = project.sign(by="leah", key="tess")
+    (project.statements / "rubbish").mkdir()
     assert main(["statements", "--env", "staging"]) == 0
     said = capsys.readouterr().out
     assert f"UTC  holds until {good.statement.expires_at:%Y-%m-%d %H:%M} UTC\n  {good.id}" in said
@@ -33,9 +33,9 @@ def test_everything_is_listed_with_its_cause(office: Office, capsys: Capture) ->
     assert "no statement: rubbish: " in said
 
 
-def test_a_machine_reads_the_same(office: Office, capsys: Capture) -> None:
-    good = office.sign(data={"hours": 2})
-    office.sign(by="leah", key="tess")
+def test_a_machine_reads_the_same(project: Project, capsys: Capture) -> None:
+    good = project.sign(data={"hours": 2})
+    project.sign(by="leah", key="tess")
     assert main(["statements", "--env", "staging", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["schema"], told["environment"], told["candidate"]) == (1, "staging", "v2.0.0")
@@ -46,8 +46,8 @@ def test_a_machine_reads_the_same(office: Office, capsys: Capture) -> None:
     assert own["sha256"] == good.sha256
 
 
-def test_an_item_narrows_it(office: Office, capsys: Capture) -> None:
-    office.sign()
+def test_an_item_narrows_it(project: Project, capsys: Capture) -> None:
+    project.sign()
     assert main(["statements", "D-2.1", "--env", "staging"]) == 0
     assert "nobody has signed anything about D-2.1 in staging" in capsys.readouterr().out
     assert main(["statements", "D-9", "--env", "staging"]) == 1
@@ -62,50 +62,53 @@ def example(name: str) -> str:
     return match[1]
 
 
-def by_hand(office: Office, folder: Path, capsys: Capture) -> subprocess.CompletedProcess[str]:
+def by_hand(project: Project, folder: Path, capsys: Capture) -> subprocess.CompletedProcess[str]:
     assert main(["statements", "--env", "staging", "--signers"]) == 0
-    signers = office.folder.write("signers", capsys.readouterr().out)
+    signers = project.folder.write("signers", capsys.readouterr().out)
     return subprocess.run(
         ["sh", "-c", example("verify")],
-        cwd=folder, env={"PATH": os.environ["PATH"], "SIGNERS": str(signers)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "SIGNERS": str(signers)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_statement_is_checked_by_hand_as_the_document_tells(
-    office: Office, capsys: Capture
+    project: Project, capsys: Capture
 ) -> None:
-    note = office.folder.write("minutes-of-the-day.txt", "all agreed")
-    signed = office.sign(files=[note])
-    done = by_hand(office, signed.folder, capsys)
+    note = project.folder.write("minutes-of-the-day.txt", "all agreed")
+    signed = project.sign(files=[note])
+    done = by_hand(project, signed.folder, capsys)
     assert 'Good "golive-statement" signature for paul' in done.stdout
     assert f"{signed.evidence[0].relative_to(signed.folder)}: OK" in done.stdout
     assert done.stderr == ""
 
 
-def test_by_hand_too_an_altered_statement_is_told(office: Office, capsys: Capture) -> None:
-    signed = office.sign(files=[office.folder.write("minutes.txt", "all agreed")])
+def test_by_hand_too_an_altered_statement_is_told(project: Project, capsys: Capture) -> None:
+    signed = project.sign(files=[project.folder.write("minutes.txt", "all agreed")])
     signed.evidence[0].write_text("all argued")
     (signed.folder / "evidence" / f"{'0' * 64}-more.txt").write_text("x")
     body = signed.folder / "statement.json"
     body.write_bytes(body.read_bytes().replace(b"told", b"sold"))
-    done = by_hand(office, signed.folder, capsys)
+    done = by_hand(project, signed.folder, capsys)
     assert "Good" not in done.stdout
     assert "incorrect signature" in done.stdout + done.stderr
     assert "minutes.txt: FAILED" in done.stdout
     assert "more.txt: is not named" in done.stdout
 
 
-def forged(office: Office, key: str, *, raw: bytes = b"", **fields: Any) -> Path:
+def forged(project: Project, key: str, *, raw: bytes = b"", **fields: Any) -> Path:
     """A statement that golive would not have signed, with a right signature by that key.
 
     :param raw: the file's bytes; default: the statement in canonical form.
     """
-    said = office.draft(**fields)
-    folder = office.statements / identify(said)
+    said = project.draft(**fields)
+    folder = project.statements / identify(said)
     folder.mkdir(parents=True)
     (folder / "statement.json").write_bytes(raw or canonical(said))
-    sign(folder / "statement.json", office.keys[key], STATEMENTS)
+    sign(folder / "statement.json", project.keys[key], STATEMENTS)
     return folder
 
 
@@ -122,46 +125,46 @@ HOSTILE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("fields", HOSTILE)
 def test_by_hand_nothing_but_its_own_key_tells_who_said_it(
-    office: Office, capsys: Capture, fields: dict[str, Any]
+    project: Project, capsys: Capture, fields: dict[str, Any]
 ) -> None:
-    folder = forged(office, "elena", by="joel", **fields)
-    done = by_hand(office, folder, capsys)
+    folder = forged(project, "elena", by="joel", **fields)
+    done = by_hand(project, folder, capsys)
     assert "Good" not in done.stdout
     assert "Could not verify signature" in done.stdout + done.stderr
 
 
 def test_by_hand_a_file_that_names_two_people_is_no_statement(
-    office: Office, capsys: Capture
+    project: Project, capsys: Capture
 ) -> None:
     for n, (old, new) in enumerate(
         ((b'"kind":', b'"by":"joel","kind":'), (b'{"about"', b'{"by":"joel"}\n{"about"'))
     ):
-        said = canonical(office.draft(by="elena", text=f"it is so, {n}"))
-        folder = forged(office, "elena", by="elena", raw=said.replace(old, new), text=str(n))
-        done = by_hand(office, folder, capsys)
+        said = canonical(project.draft(by="elena", text=f"it is so, {n}"))
+        folder = forged(project, "elena", by="elena", raw=said.replace(old, new), text=str(n))
+        done = by_hand(project, folder, capsys)
         assert "statement.json: was not written by golive" in done.stdout
         assert "Good" not in done.stdout
 
 
-def test_by_hand_answers_do_not_name_evidence(office: Office, capsys: Capture) -> None:
+def test_by_hand_answers_do_not_name_evidence(project: Project, capsys: Capture) -> None:
     digest = hashlib.sha256(b"x").hexdigest()
     for data in (
         {"sha256": digest},
         {"evidence": [{"bytes": 1, "name": "x", "sha256": digest, "url": ""}], "expires_at": ""},
     ):
-        folder = forged(office, "paul", by="paul", data=data)
+        folder = forged(project, "paul", by="paul", data=data)
         (folder / "evidence").mkdir()
         (folder / "evidence" / f"{digest}-x").write_bytes(b"x")
-        done = by_hand(office, folder, capsys)
+        done = by_hand(project, folder, capsys)
         wrong = "is not named" if "evidence" not in data else "was not written by golive"
         assert wrong in done.stdout
 
 
 @pytest.mark.parametrize("fields", HOSTILE[:3])
 def test_a_key_that_means_something_else_in_a_statement_is_no_answer(
-    office: Office, capsys: Capture, fields: dict[str, Any]
+    project: Project, capsys: Capture, fields: dict[str, Any]
 ) -> None:
     with pytest.raises(GoliveError, match=r"--data: found the key 'by'.*expected another name"):
-        office.sign(by="paul", **fields)
-    folder = forged(office, "paul", by="paul", **fields)
-    assert "data: found the key 'by'" in office.desk().statements.unreadable[folder.name]
+        project.sign(by="paul", **fields)
+    folder = forged(project, "paul", by="paul", **fields)
+    assert "data: found the key 'by'" in project.context().statements.unreadable[folder.name]

@@ -15,7 +15,7 @@ from golive.answer import Answer, decode
 from golive.cli import main
 from golive.readiness import assess
 from golive.verdicts import Verdict
-from tests.conftest import ITEMS, Office
+from tests.conftest import ITEMS, Project
 
 DOCS = Path(__file__).parents[3] / "docs"
 GREEN = dict.fromkeys([i for i in ITEMS if i.startswith("D-2")], Verdict.PASS)
@@ -23,18 +23,18 @@ Told = Any
 
 
 @pytest.fixture
-def launch(office: Office) -> Office:
+def launch(project: Project) -> Project:
     """A launch of which one item failed and nobody has decided."""
-    office.fresh()
+    project.fresh()
     others = [i for i in ITEMS if i != "D-2.2.1"]
-    office.folder.items(
+    project.folder.items(
         "".join(f'@item("{i}")\ndef test_{n}():\n    assert {n}\n\n' for n, i in enumerate(others)),
         "suites/t_minus_1_week/test_others.py",
     )
-    office.looked(GREEN, ago=timedelta(days=2))
-    office.looked(GREEN | {"D-2.1.1": Verdict.FAIL})
-    office.sign()
-    return office
+    project.looked(GREEN, ago=timedelta(days=2))
+    project.looked(GREEN | {"D-2.1.1": Verdict.FAIL})
+    project.sign()
+    return project
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, env: str = "staging") -> tuple[int, str]:
@@ -44,7 +44,9 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, env: str = "staging") 
     return status, said.out + said.err
 
 
-def test_the_terminal_says_what_is_in_the_way_and_whose_it_is(launch: Office, capsys: Told) -> None:
+def test_the_terminal_says_what_is_in_the_way_and_whose_it_is(
+    launch: Project, capsys: Told
+) -> None:
     status, out = told(capsys)
     assert status == 1
     assert out.startswith("NO-GO  v2.0.0 on Small, 14 days to launch")
@@ -57,12 +59,13 @@ def test_the_terminal_says_what_is_in_the_way_and_whose_it_is(launch: Office, ca
     assert "Earliest day for GO: " in out
 
 
-def test_go_is_exit_status_0(launch: Office, capsys: Told) -> None:
+def test_go_is_exit_status_0(launch: Project, capsys: Told) -> None:
     launch.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
     for person in ("elena", "tess"):
-        saw = assess(launch.desk(), today=launch.desk().today).readiness
-        launch.sign("", person, kind="approve", data={"decision": "go"}, text="because",
-                    readiness=saw)  # fmt: skip
+        saw = assess(launch.context(), today=launch.context().today).readiness
+        launch.sign(
+            "", person, kind="approve", data={"decision": "go"}, text="because", readiness=saw
+        )
     status, out = told(capsys)
     assert status == 0
     assert out.startswith("GO  v2.0.0")
@@ -74,20 +77,20 @@ def test_go_is_exit_status_0(launch: Office, capsys: Told) -> None:
     [(["failed"], 1), (["written"], 0), (["written", "failed"], 1), (["written", "fresh"], 0)],
 )
 def test_fail_on_names_the_rules_that_decide_the_exit_status(
-    launch: Office, capsys: Told, rules: list[str], status: int
+    launch: Project, capsys: Told, rules: list[str], status: int
 ) -> None:
     words = [w for rule in rules for w in ("--fail-on", rule)]
     assert told(capsys, *words)[0] == status
 
 
-def test_a_rule_that_there_is_not_is_refused(launch: Office, capsys: Told) -> None:
+def test_a_rule_that_there_is_not_is_refused(launch: Project, capsys: Told) -> None:
     status, out = told(capsys, "--fail-on", "lucky")
     assert status == 1
     assert "--fail-on: found lucky; expected one of looked-at-all, written, " in out
 
 
 def test_json_is_the_answer_with_every_key_that_the_documentation_names(
-    launch: Office, capsys: Told
+    launch: Project, capsys: Told
 ) -> None:
     _, out = told(capsys, "--json")
     answer = decode(out.encode(), Path("-"))
@@ -102,7 +105,7 @@ def test_json_is_the_answer_with_every_key_that_the_documentation_names(
     assert {r.name for r in answer.rules} <= set(rules)
 
 
-def test_ctrf_counts_what_is_in_the_way_as_failed(launch: Office, capsys: Told) -> None:
+def test_ctrf_counts_what_is_in_the_way_as_failed(launch: Project, capsys: Told) -> None:
     told(capsys, "--ctrf", "out/ctrf.json")
     found = json.loads(Path("out/ctrf.json").read_text())
     summary = found["results"]["summary"]
@@ -116,21 +119,23 @@ def test_ctrf_counts_what_is_in_the_way_as_failed(launch: Office, capsys: Told) 
         "other": 0,
     }
     assert found["results"]["extra"] == {
-        "answer": "NO-GO", "brokenRules": ["failed", "approved"], "rehearsal": False,
-    }  # fmt: skip
+        "answer": "NO-GO",
+        "brokenRules": ["failed", "approved"],
+        "rehearsal": False,
+    }
     (failed,) = [t for t in found["results"]["tests"] if t["status"] == "failed"]
     assert failed["name"] == "D-2.1.1 Title of D-2.1.1"
     assert (failed["rawStatus"], failed["message"]) == ("FAIL", "why D-2.1.1 is FAIL")
 
 
-def test_page_writes_the_launch_page(launch: Office, capsys: Told) -> None:
+def test_page_writes_the_launch_page(launch: Project, capsys: Told) -> None:
     told(capsys, "--page", "out/launch.html")
     html = Path("out/launch.html").read_text()
     assert '<h1 class="no-go">NO-GO</h1>' in html
     assert "why D-2.1.1 is FAIL" in html
 
 
-def test_since_may_be_a_run_or_a_day(launch: Office, capsys: Told) -> None:
+def test_since_may_be_a_run_or_a_day(launch: Project, capsys: Told) -> None:
     first = min((launch.path / "reports" / "runs").iterdir()).name
     for since in (first, launch.on(-15)):
         assert "Changed since " in told(capsys, "--since", since)[1]
@@ -138,24 +143,24 @@ def test_since_may_be_a_run_or_a_day(launch: Office, capsys: Told) -> None:
     assert (status, out.split(":")[1].strip()) == (1, "--since")
 
 
-def test_today_is_a_day_of_ones_choice(launch: Office, capsys: Told) -> None:
+def test_today_is_a_day_of_ones_choice(launch: Project, capsys: Told) -> None:
     assert "1 day after launch" in told(capsys, "--today", launch.on(1))[1]
     status, out = told(capsys, "--today", "soon")
     assert status == 1
     assert "--today: found 'soon'; expected a date" in out
 
 
-def test_a_rehearsal_says_that_it_decides_nothing(launch: Office, capsys: Told) -> None:
+def test_a_rehearsal_says_that_it_decides_nothing(launch: Project, capsys: Told) -> None:
     assert told(capsys, env="rehearsal")[1].startswith("REHEARSAL, decides nothing: NO-GO")
 
 
-def test_no_run_at_all_is_no_go(launch: Office, capsys: Told) -> None:
+def test_no_run_at_all_is_no_go(launch: Project, capsys: Told) -> None:
     shutil.rmtree(launch.path / "reports" / "runs")
     status, out = told(capsys)
     assert status == 1
     assert "BROKEN  looked-at" in out
 
 
-def test_terminal_escapes_in_a_run_reach_no_terminal(launch: Office, capsys: Told) -> None:
+def test_terminal_escapes_in_a_run_reach_no_terminal(launch: Project, capsys: Told) -> None:
     launch.looked({"D-2.1.2": Verdict.FAIL}, ago=timedelta(seconds=5), who="\x1b[31mred")
     assert "\x1b" not in told(capsys)[1]

@@ -26,7 +26,7 @@ from golive.ledger import (
 )
 from golive.masking import Mask
 from golive.verdicts import Verdict
-from rehearsal.binaries import find
+from rehearsal.kernel.binaries import find
 
 SUITES = Path(__file__).parents[3] / "suites"
 STARTED = datetime(2026, 11, 23, 22, 43, 7, tzinfo=UTC)
@@ -129,11 +129,19 @@ class Runs:
         cycle = [*[Verdict.PASS] * 14, *Verdict]
         claims = [
             Claim("streaming standbys", "1", "at least 1", holds=True),
-            Claim("replay lag of each standby", "1 measured, worst db-2 0.2 s", "each at most 10 s",
-                  holds=True),
-            Claim("inactive slots", "none among 2 slots", "none among at least one of slots",
-                  holds=True),
-        ]  # fmt: skip
+            Claim(
+                "replay lag of each standby",
+                "1 measured, worst db-2 0.2 s",
+                "each at most 10 s",
+                holds=True,
+            ),
+            Claim(
+                "inactive slots",
+                "none among 2 slots",
+                "none among at least one of slots",
+                holds=True,
+            ),
+        ]
         verdicts = [
             self.verdict(line.id, v, facts=[f"probe_{n % 60}"], claims=claims)
             if (v := cycle[n % len(cycle)]) is Verdict.PASS

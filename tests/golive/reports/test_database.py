@@ -13,15 +13,15 @@ import msgspec
 import pytest
 
 from golive.launch import Limits
-from golive.probes.alerting import AlertDrill, BackupAlertDrill
-from golive.probes.backups import FullBackup, RestoredCopy, RestoreDrill, WalArchive
-from golive.probes.indexes import ForeignKey, Index, Indexes
-from golive.probes.migrations import Locks, Migration, MigrationDrill, Rollback
-from golive.probes.pooling import Burst, Pooling
-from golive.probes.rows import TableSum
-from golive.probes.s3 import CopiedObject, CrossRegionCopy
-from golive.probes.statements import QueryTimes
-from golive.probes.tables import Statistics, TableStatistics
+from golive.probes.backup.backups import FullBackup, RestoredCopy, RestoreDrill, WalArchive
+from golive.probes.backup.s3 import CopiedObject, CrossRegionCopy
+from golive.probes.data.indexes import ForeignKey, Index, Indexes
+from golive.probes.data.migrations import Locks, Migration, MigrationDrill, Rollback
+from golive.probes.data.pooling import Burst, Pooling
+from golive.probes.data.rows import TableSum
+from golive.probes.data.statements import QueryTimes
+from golive.probes.data.tables import Statistics, TableStatistics
+from golive.probes.observe.alerting import AlertDrill, BackupAlertDrill
 from golive.reports import database
 from golive.reports.documents import NOT_MEASURED, Content, VerdictRow
 from golive.verdicts import Verdict
@@ -215,9 +215,15 @@ def migrated(duration_s: float) -> dict[str, Any]:
 
 def verdict(state: Verdict) -> VerdictRow:
     return VerdictRow(
-        id="D-13.3.1", title="t", verdict=state, value="", target="", looked_at=AT, run="r",
+        id="D-13.3.1",
+        title="t",
+        verdict=state,
+        value="",
+        target="",
+        looked_at=AT,
+        run="r",
         digest="d",
-    )  # fmt: skip
+    )
 
 
 def test_the_migration_is_confirmed_when_all_is_green_and_half_the_window_is_left() -> None:
@@ -255,8 +261,7 @@ def test_what_no_probe_found_is_said_to_be_not_measured() -> None:
         database.backups({}, LIMITS),
         database.migration({}, [], LIMITS),
     ):
-        unmeasured = {name for name, value in figures(content).items()
-                      if value != NOT_MEASURED}  # fmt: skip
+        unmeasured = {name for name, value in figures(content).items() if value != NOT_MEASURED}
         assert unmeasured <= {"deployment window"}
     summary = database.performance({"query_times": None}, None, LIMITS).summary
     assert summary == "Query times were not measured."

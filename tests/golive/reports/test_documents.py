@@ -200,8 +200,14 @@ def test_the_course_over_the_runs_is_drawn_and_told(
 def test_open_issues_have_state_owner_day_and_reason(
     tmp_path: Path, open_page: Callable[..., Page]
 ) -> None:
-    issue = OpenIssue(id="D-14.1.1", title="Cluster", state="NOT LOOKED AT", owner="DevOps Lead",
-                      due=AT.date(), why="nobody has looked at it yet")  # fmt: skip
+    issue = OpenIssue(
+        id="D-14.1.1",
+        title="Cluster",
+        state="NOT LOOKED AT",
+        owner="DevOps Lead",
+        due=AT.date(),
+        why="nobody has looked at it yet",
+    )
     page = open_page(write_document(document(open=[issue]), tmp_path / "d.html"))
     said = " ".join(page.locator("main").inner_text().split())
     assert (
@@ -220,8 +226,14 @@ def test_axe_finds_nothing_in_a_document(
     tmp_path: Path, accessible: Callable[[Path], None]
 ) -> None:
     empty = Table(title="Index findings", columns=["index", "finding"], rows=[])
-    issue = OpenIssue(id="D-14.1.1", title="Cluster", state="UNWRITTEN", owner="DevOps Lead",
-                      due=AT.date(), why="nobody has written its check yet")  # fmt: skip
+    issue = OpenIssue(
+        id="D-14.1.1",
+        title="Cluster",
+        state="UNWRITTEN",
+        owner="DevOps Lead",
+        due=AT.date(),
+        why="nobody has written its check yet",
+    )
     look = Look(run="a", at=AT, verdicts={"A": Verdict.PASS, "B": Verdict.FAIL})
     full = document(
         environment_kind="rehearsal",

@@ -141,24 +141,36 @@ def everything(runs: Any) -> Answer:
             due=LAUNCH + timedelta(days=item.due_day),
             counts=item.due_day < 0,
             claims=[
-                Claim("replay lag of each standby", "2 measured, worst db-2 0.2 s",
-                      "each at most 10 s", holds=True),
+                Claim(
+                    "replay lag of each standby",
+                    "2 measured, worst db-2 0.2 s",
+                    "each at most 10 s",
+                    holds=True,
+                ),
                 Claim("streaming standbys", "2", "at least 1", holds=True),
             ],
-            said=[said(text=f"I stand for {item.title}, as seen on the day") for _ in range(500)
-                  ][n * 500 // 479 : (n + 1) * 500 // 479],
-        )  # fmt: skip
+            said=[said(text=f"I stand for {item.title}, as seen on the day") for _ in range(500)][
+                n * 500 // 479 : (n + 1) * 500 // 479
+            ],
+        )
         told.append(msgspec.structs.replace(one, line=as_line(item)))
     days = [
         Day(day=NOW.date() - timedelta(days=59 - n), counts={"PASS": 5 * n, "FAIL": 479 - 5 * n})
         for n in range(60)
     ]
     refs = [
-        RunRef(id=f"202611{n % 28 + 1:02}T190000Z-staging-{n}", started_at=NOW, digest="9f" * 32,
-               who="nightly", host="ci-7", counts={"PASS": 300, "FAIL": 179}, clean=True,
-               commit="c9d6fab09b1c")
+        RunRef(
+            id=f"202611{n % 28 + 1:02}T190000Z-staging-{n}",
+            started_at=NOW,
+            digest="9f" * 32,
+            who="nightly",
+            host="ci-7",
+            counts={"PASS": 300, "FAIL": 179},
+            clean=True,
+            commit="c9d6fab09b1c",
+        )
         for n in range(60)
-    ]  # fmt: skip
+    ]
     return answer(*told, days=days, runs=refs)
 
 
@@ -212,8 +224,15 @@ def test_go_says_what_it_rests_on_and_asks_nobody_to_act(runs: Any, show: Any) -
 
 
 def test_an_answer_over_nothing_is_no_good_news(show: Any) -> None:
-    page = show(answer(answer=NO_GO, rules=[rule("looked-at-all", holds=False)], days=[], runs=[],
-                       changed_since=None))  # fmt: skip
+    page = show(
+        answer(
+            answer=NO_GO,
+            rules=[rule("looked-at-all", holds=False)],
+            days=[],
+            runs=[],
+            changed_since=None,
+        )
+    )
     assert text(page, "h1") == "NO-GO"
     assert text(page, ".sentence") == "There is no item that GO could rest on."
     assert "There is no run of this environment." in text(page, "main")
@@ -304,10 +323,16 @@ def test_the_timeline_has_every_day_a_mark_for_today_and_each_blocks_most_pressi
 
 def test_a_day_of_many_blocks_is_shown_block_by_block(runs: Any, show: Any) -> None:
     blocks = [
-        standing(runs, f"T.{n}", block=f"t{n}", block_title=f"{n}:00 AM - {n + 1}:00 AM: Work",
-                 due=LAUNCH, order=n)
+        standing(
+            runs,
+            f"T.{n}",
+            block=f"t{n}",
+            block_title=f"{n}:00 AM - {n + 1}:00 AM: Work",
+            due=LAUNCH,
+            order=n,
+        )
         for n in range(6, 10)
-    ]  # fmt: skip
+    ]
     page = show(answer(*blocks))
     assert text(page, ".timeline h3") == "7 December 2026, block by block"
     heads = page.locator(".wide-strip .day").all_text_contents()
@@ -358,8 +383,9 @@ def test_changes_are_told_apart_as_worse_and_better(runs: Any, show: Any) -> Non
         Change(id="D-13.1.2", title="Two", owner="QA", before="PENDING", after="PASS"),
         Change(id="D-13.1.3", title="Three", owner="QA", before="PASS", after="STALE"),
     ]
-    page = show(answer(*(standing(runs, c.id, order=n) for n, c in enumerate(changes)),
-                       changes=changes))  # fmt: skip
+    page = show(
+        answer(*(standing(runs, c.id, order=n) for n, c in enumerate(changes)), changes=changes)
+    )
     assert "Since 24 Nov 2026, 21:13 UTC 2 worse, 1 better" in text(page, ".glance")
     rows = [" ".join(t.split()) for t in page.locator(".changed li").all_inner_texts()]
     assert rows == [
@@ -410,30 +436,50 @@ def test_the_plot_has_a_bar_for_each_day_and_its_figures_in_words(runs: Any, sho
 def test_what_anybody_says_is_text_and_nothing_else(runs: Any, show: Any) -> None:
     words = dict.fromkeys(("title", "owner", "block", "block_title", "task", "area"), HOSTILE)
     claim = Claim(HOSTILE, HOSTILE, HOSTILE, holds=False)
-    told = said(**dict.fromkeys(("id", "by", "role", "text", "risk", "cause", "kind"), HOSTILE),
-                evidence=[HOSTILE], links=[HOSTILE])  # fmt: skip
+    told = said(
+        **dict.fromkeys(("id", "by", "role", "text", "risk", "cause", "kind"), HOSTILE),
+        evidence=[HOSTILE],
+        links=[HOSTILE],
+    )
     one = standing(
-        runs, "D-13.1.1", Verdict.PENDING, **words, reason=HOSTILE, how=HOSTILE, remedy=HOSTILE,
-        run=HOSTILE, claims=[claim], said=[told],
-    )  # fmt: skip
+        runs,
+        "D-13.1.1",
+        Verdict.PENDING,
+        **words,
+        reason=HOSTILE,
+        how=HOSTILE,
+        remedy=HOSTILE,
+        run=HOSTILE,
+        claims=[claim],
+        said=[told],
+    )
     page = show(
         answer(
             one,
             environment=HOSTILE,
             environment_title=HOSTILE,
             candidate=HOSTILE,
-            rules=[Rule(name=HOSTILE, subject=HOSTILE, observed=HOSTILE, required=HOSTILE,
-                        holds=False)],
-            changes=[Change(id=HOSTILE, title=HOSTILE, owner=HOSTILE, before="PASS",
-                            after="FAIL")],
-            runs=[RunRef(id=HOSTILE, who=HOSTILE, host=HOSTILE, digest=HOSTILE, commit=HOSTILE,
-                         cause=HOSTILE, counts={HOSTILE: 1})],
+            rules=[
+                Rule(name=HOSTILE, subject=HOSTILE, observed=HOSTILE, required=HOSTILE, holds=False)
+            ],
+            changes=[Change(id=HOSTILE, title=HOSTILE, owner=HOSTILE, before="PASS", after="FAIL")],
+            runs=[
+                RunRef(
+                    id=HOSTILE,
+                    who=HOSTILE,
+                    host=HOSTILE,
+                    digest=HOSTILE,
+                    commit=HOSTILE,
+                    cause=HOSTILE,
+                    counts={HOSTILE: 1},
+                )
+            ],
             decisions=[told],
             awaited=[HOSTILE],
             holders={HOSTILE: [HOSTILE]},
             earliest_reason=HOSTILE,
         )
-    )  # fmt: skip
+    )
     assert page.evaluate("typeof hacked") == "undefined"
     assert page.locator("script").count() == 1
     assert page.locator("img").count() == 0
@@ -468,10 +514,18 @@ def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
     runs: Any, tmp_path: Path, accessible: Callable[[Path], None]
 ) -> None:
     told = [
-        standing(runs, f"D-13.1.{n}", state, order=n, block=f"b{n % 5}", said=[said()],
-                 due=LAUNCH - timedelta(days=n % 3), owner=f"Owner {n % 4}")
+        standing(
+            runs,
+            f"D-13.1.{n}",
+            state,
+            order=n,
+            block=f"b{n % 5}",
+            said=[said()],
+            due=LAUNCH - timedelta(days=n % 3),
+            owner=f"Owner {n % 4}",
+        )
         for n, state in enumerate([*STATES, *STATES])
-    ]  # fmt: skip
+    ]
     of = answer(
         *told,
         changes=[Change(id="D-13.1.1", title="One", owner="QA", before="PASS", after="FAIL")],
@@ -479,11 +533,13 @@ def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
         awaited=["technical_lead"],
         rules=[rule("approved", holds=False), rule("failed", holds=False), rule("written")],
         days=[Day(day=NOW.date() - timedelta(days=n), counts={"PASS": 3}) for n in (3, 2, 0)],
-        runs=[RunRef(id="20261125T190000Z-staging-1", cause="is damaged"),
-              RunRef(id="20261124T190000Z-staging-1", started_at=NOW, counts={"PASS": 3})],
+        runs=[
+            RunRef(id="20261125T190000Z-staging-1", cause="is damaged"),
+            RunRef(id="20261124T190000Z-staging-1", started_at=NOW, counts={"PASS": 3}),
+        ],
         today=LAUNCH,
         environment_kind="rehearsal",
-    )  # fmt: skip
+    )
     accessible(write_launch_page(of, tmp_path / "l.html"))
 
 
@@ -529,8 +585,9 @@ def test_a_link_leads_to_its_item_and_opens_it(runs: Any, show: Any) -> None:
 
 
 def test_without_scripts_everything_is_there(runs: Any, show: Any) -> None:
-    page = show(answer(standing(runs, "D-13.1.1", Verdict.FAIL), standing(runs, "D-13.1.2")),
-                script=False)  # fmt: skip
+    page = show(
+        answer(standing(runs, "D-13.1.1", Verdict.FAIL), standing(runs, "D-13.1.2")), script=False
+    )
     assert text(page, "h1") == "NO-GO"
     assert page.locator("details.row:visible").count() == 2
     assert not page.locator("#filter").is_visible()

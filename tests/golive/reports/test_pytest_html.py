@@ -37,9 +37,13 @@ def test_it_shows_ids_owners_verdicts_and_measurements(
 ) -> None:
     root.items(ITEMS)
     done = root.run(
-        "-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin",
-        "--html=out.html", "--self-contained-html",
-    )  # fmt: skip
+        "-p",
+        "pytest_metadata.plugin",
+        "-p",
+        "pytest_html.plugin",
+        "--html=out.html",
+        "--self-contained-html",
+    )
     assert done.ret == 1
     page = open_page(root.path / "out.html")
     assert page.title() == "Launch validation"
@@ -51,16 +55,31 @@ def test_it_shows_ids_owners_verdicts_and_measurements(
         if (cells := row.locator("td:visible").all_inner_texts())
     }
     assert rows == {
-        "D-2.1.1": ["Title of D-2.1.1", "Product Manager", "PASS",
-                    "p95 <i>: 23.4 ms; required at most 50 ms"],
-        "D-2.1.2": ["Title of D-2.1.2", "Product Manager", "FAIL",
-                    "E<img src=x onerror=hacked=1>: 61 ms; required at most 50 ms"],
-        "D-2.1.3": ["Title of D-2.1.3", "Product Manager", "UNKNOWN",
-                    "could not look at db-1: timed out; next: is it up?"],
-        "D-2.2.1": ["Title of D-2.2.1", "Product Manager", "PENDING",
-                    ("not stated yet by product manager: it was done; next:"
-                    " `golive attest D-2.2.1`")],
-    }  # fmt: skip
+        "D-2.1.1": [
+            "Title of D-2.1.1",
+            "Product Manager",
+            "PASS",
+            "p95 <i>: 23.4 ms; required at most 50 ms",
+        ],
+        "D-2.1.2": [
+            "Title of D-2.1.2",
+            "Product Manager",
+            "FAIL",
+            "E<img src=x onerror=hacked=1>: 61 ms; required at most 50 ms",
+        ],
+        "D-2.1.3": [
+            "Title of D-2.1.3",
+            "Product Manager",
+            "UNKNOWN",
+            "could not look at db-1: timed out; next: is it up?",
+        ],
+        "D-2.2.1": [
+            "Title of D-2.2.1",
+            "Product Manager",
+            "PENDING",
+            ("not stated yet by product manager: it was done; next: `golive attest D-2.2.1`"),
+        ],
+    }
     assert page.evaluate("typeof hacked") == "undefined"
     assert page.locator("img[src='x']").count() == 0
     failed = page.locator("input[data-test-result=failed]")

@@ -56,8 +56,10 @@ def test_one_answer_stands_on_top_grouped_by_owner_most_pressing_first(
     assert text(page, "#answer") == "4 of 5 items stand in the way."
     owners = page.locator(".owner h3").all_inner_texts()
     assert [o.split("\n")[0].strip() for o in owners] == [
-        "Red Owner", "Unknown Owner", "Pending Owner",
-    ]  # fmt: skip
+        "Red Owner",
+        "Unknown Owner",
+        "Pending Owner",
+    ]
     first = page.locator(".owner").first.locator(".waiting li")
     assert first.count() == 2
     assert " ".join(first.first.inner_text().split()) == (
@@ -118,10 +120,14 @@ def test_a_row_shows_what_was_measured_the_broken_claims_first(runs: Any, show: 
             )
         ],
         facts=[
-            Gathered(probe="tables", observed_at=runs.verdict("x").started_at, duration_s=0.2,
-                     value={"count": 3, "rows": {"users": 12, "payments": [1, 2, 3]}})
+            Gathered(
+                probe="tables",
+                observed_at=runs.verdict("x").started_at,
+                duration_s=0.2,
+                value={"count": 3, "rows": {"users": 12, "payments": [1, 2, 3]}},
+            )
         ],
-    )  # fmt: skip
+    )
     page = show(run)
     row = page.locator("details.row")
     assert " ".join(row.locator(".meas").inner_text().split()) == (
@@ -320,11 +326,18 @@ def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
     lines += runs.lines("D-12.1.1", "D-12.1.2", "D-12.1.3", block="b", order=5)  # of the same title
     told = [runs.verdict(x.id, v) for x, v in zip(lines, Verdict, strict=False)]
     facts = [
-        Gathered(probe="tables", observed_at=told[0].started_at, duration_s=0.2,
-                 value={"rows": [{"a": n, "b": "x" * 200} for n in range(70)], "none": [],
-                        "deep": [[[[[1, 2]]]]]}),
+        Gathered(
+            probe="tables",
+            observed_at=told[0].started_at,
+            duration_s=0.2,
+            value={
+                "rows": [{"a": n, "b": "x" * 200} for n in range(70)],
+                "none": [],
+                "deep": [[[[[1, 2]]]]],
+            },
+        ),
         Gathered(probe="gone", observed_at=told[0].started_at, duration_s=0.2, error="no answer"),
-    ]  # fmt: skip
+    ]
     run = runs.run(lines, told, facts=facts, unwritten=[runs.line("D-11.1.1", block="c", order=9)])
     accessible(write_run_report(run, tmp_path / "r.html"))
 

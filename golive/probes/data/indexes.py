@@ -1,0 +1,421 @@
+"""Indexes: whether they are valid, needed, sound and compact, and whether plans use them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golive.environments import Environment
+from golive.probes.data.postgres import connect, extension, one
+from golive.probes.data.statements import Statement, Statements
+from golive.probing import probe
+from golive.verdicts import ProbeError
+
+if TYPE_CHECKING:
+    from golive.probes.data.postgres import Connection
+
+BLOAT_FROM_BYTES = 10 * 1024 * 1024
+"""Smaller indexes are not worth rebuilding, so the procedure leaves them out."""
+COSTLIEST = 20
+"""Statements whose plans are looked at, as the procedure says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index of a user table."""
+
+    name: str
+    table: str
+    method: str
+    size_bytes: int
+    valid: bool
+    leftover: bool
+    """Left behind by REINDEX CONCURRENTLY (``_ccnew``, ``_ccold``)."""
+    building: bool
+    """Being built right now."""
+    bloat_percent: float | None = None
+    """Of btree indexes above 10 MB: pages that a rebuilt index would not have."""
+    corruption: str = ""
+    """What bt_index_check found; always empty for other methods."""
+
+    @property
+    def complaint(self) -> str:
+        """Why it does not count as a finished index; empty when it does."""
+        if self.building:
+            return f"{self.name} (being built now)"
+        if not self.valid:
+            return f"{self.name} (invalid)"
+        return f"{self.name} (left over)" if self.leftover else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key of a large table."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    indexed: bool
+
+    def __str__(self) -> str:
+        return f"{self.table} ({', '.join(self.columns)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Every index outside the system schemas, and the foreign keys of large tables."""
+
+    indexes: tuple[Index, ...]
+    duplicates: tuple[str, ...]
+    """Groups of indexes of one table that index the same in the same way."""
+    foreign_keys: tuple[ForeignKey, ...]
+    large_tables: dict[str, int]
+    """Estimated rows of tables above ``postgres.large_table_rows``."""
+
+    @property
+    def btrees(self) -> tuple[Index, ...]:
+        """The indexes that corruption and bloat were looked for in."""
+        return tuple(i for i in self.indexes if i.method == "btree")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one of the costliest statements would run."""
+
+    statement: Statement
+    scans: tuple[str, ...]
+    """Large tables that it reads from end to end."""
+
+    def __str__(self) -> str:
+        return f"{self.statement} reads all of {', '.join(self.scans)}"
+
+
+@probe(limit="drill")
+def indexes(env: Environment) -> Indexes:
+    """All user indexes: validity, duplicates, bloat (pgstattuple), soundness (amcheck)."""
+    with connect(
+        env,
+        env.postgres.primary,
+        statement_timeout_s=env.time_limits.drill,
+        settings={"search_path": "pg_catalog"},  # so that every name is told with its schema
+    ) as db:
+        rows = db.execute(_INDEXES).fetchall()
+        sound = [r for r in rows if r.method == "btree" and r.kind == "i" and r.valid and r.ready]
+        faults = _corruption(db, [r.oid for r in sound])
+        bloat = _bloat(db, {r.oid: r.fillfactor for r in sound if r.bytes > BLOAT_FROM_BYTES})
+        keys = db.execute(_FOREIGN_KEYS, [env.postgres.large_table_rows]).fetchall()
+        large = db.execute(_LARGE_TABLES, [env.postgres.large_table_rows]).fetchall()
+    same: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        same[row.signature].append(row.name)
+    return Indexes(
+        indexes=tuple(
+            Index(
+                name=row.name,
+                table=row.table,
+                method=row.method,
+                size_bytes=row.bytes,
+                valid=row.valid and row.ready,
+                leftover=bool(re.search(r"_cc(new|old)\d*$", row.relname)),
+                building=row.building,
+                bloat_percent=bloat.get(row.oid),
+                corruption=faults.get(row.oid, ""),
+            )
+            for row in rows
+        ),
+        duplicates=tuple(" = ".join(sorted(names)) for names in same.values() if len(names) > 1),
+        foreign_keys=tuple(
+            ForeignKey(row.name, row.table, tuple(row.columns), row.indexed) for row in keys
+        ),
+        large_tables={row.table: int(row.rows) for row in large},
+    )
+
+
+@probe()
+def costliest_plans(env: Environment, statements: Statements) -> tuple[Plan, ...]:
+    """How the application role's 20 costliest statements would run now, by EXPLAIN.
+
+    pg_stat_statements keeps ``$1`` in place of values, so each is planned for any value (the
+    generic plan). Where that plan reads a large table whole, a value may still decide: a
+    partial index, or a pattern with a fixed beginning, serves only known values. Such a
+    statement is planned again for values that the table's statistics and partial indexes name,
+    and it is cleared if that plan uses an index and the blocks it really read per call are
+    fewer than half the table's: the plan shows that it can, the blocks that it does.
+
+    :raises ProbeError: a statement cannot be planned, so that nothing is known of it.
+    """
+    wanted = statements.statements[:COSTLIEST]
+    if not wanted:
+        return ()
+    with connect(env, env.postgres.primary) as db:
+        large = {
+            row.table: row
+            for row in db.execute(_LARGE_TABLES, [env.postgres.large_table_rows]).fetchall()
+        }
+        role = _as_application(db, env.postgres.app_role)
+        return tuple(_planned(db, env, role, statement, large) for statement in wanted)
+
+
+def _planned(
+    db: Connection,
+    env: Environment,
+    role: str | None,
+    statement: Statement,
+    large: Mapping[str, Any],
+) -> Plan:
+    import psycopg
+    from psycopg import errors
+
+    try:
+        with db.transaction(), _Prepared(db, statement.text, role) as prepared:
+            scans = {
+                name: node
+                for node in _nodes(prepared.plan())
+                if node["Node Type"] == "Seq Scan"
+                and (name := f"{node['Schema']}.{node['Relation Name']}") in large
+            }
+            for name in [n for n in scans if _cleared(db, prepared, statement, scans[n], large[n])]:
+                del scans[name]
+    except errors.InsufficientPrivilege as e:
+        raise ProbeError(
+            f"the plan of {statement}",
+            e,
+            f"grant {env.postgres.app_role} to {env.postgres.user}, which then plans as the"
+            " application would; its sessions stay read-only",
+        ) from None
+    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError) as e:
+        raise ProbeError(
+            f"the plan of {statement}",
+            e,
+            "where no release asks this any more, forget it: select"
+            f" pg_stat_statements_reset(0, 0, {statement.query_id}); else cast its parameters in"
+            " the query, so that it can be planned without values",
+        ) from None
+    return Plan(statement, tuple(sorted(scans)))
+
+
+def _cleared(
+    db: Connection, prepared: _Prepared, statement: Statement, scan: Any, table: Any
+) -> bool:
+    """Whether values decide: see :func:`costliest_plans`."""
+    if statement.blocks / statement.calls >= table.pages / 2:
+        return False
+    values = _values(db, scan, table)
+    if not values:
+        return False
+    found = [
+        node["Node Type"]
+        for node in _nodes(prepared.plan(values))
+        if f"{node.get('Schema')}.{node.get('Relation Name')}" == table.table
+    ]
+    return bool(found) and "Seq Scan" not in found
+
+
+_COMPARED = re.compile(
+    r"\(*(?:\w+\.)?\"?(?P<column>\w+)\"?\)*(?:::[\w ]+)?\)* (?P<how>=|~~|<|>|<=|>=) "
+    r"(?:ANY \(+)?\(*\$(?P<number>\d+)"
+)
+
+
+def _values(db: Connection, scan: Any, table: Any) -> dict[int, str]:
+    """A value for each parameter that a scan's filter compares with a column of the table."""
+    values: dict[int, str] = {}
+    for match in _COMPARED.finditer(scan.get("Filter", "")):
+        row = db.execute(_LIKELY_VALUE, {"table": table.oid, "column": match["column"]}).fetchone()
+        if row is not None and row.value is not None:
+            value = str(row.value)
+            if match["how"] == "~~":  # most of a value: a pattern that finds few
+                value = f"{value[: max(1, len(value) - 2)]}%"
+            values[int(match["number"])] = value
+    return values
+
+
+class _Prepared:
+    """A statement prepared on the server, to be planned and never executed."""
+
+    def __init__(self, db: Connection, text: str, role: str | None) -> None:
+        self._db = db
+        self._role = role
+        # "interval $1" was "interval '1 day'"; a parameter needs a cast instead.
+        self._text = re.sub(
+            r"\b(interval|date|time|timestamp|timestamptz)\s+(\$\d+)",
+            r"\2::\1",
+            text,
+            flags=re.IGNORECASE,
+        )
+        self._parameters = max(map(int, re.findall(r"\$(\d+)", text)), default=0)
+
+    def __enter__(self) -> _Prepared:
+        self._db.execute(f"prepare golive_plan as {self._text}".encode())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from psycopg.pq import TransactionStatus
+
+        # After an error the connection is given up, and the prepared statement with it.
+        if self._db.info.transaction_status == TransactionStatus.INTRANS:
+            self._db.execute("deallocate golive_plan")
+
+    def plan(self, values: Mapping[int, str] | None = None) -> Any:
+        """Its plan for any values, or for these (the others NULL)."""
+        from psycopg import sql
+
+        mode = "force_custom_plan" if values else "force_generic_plan"
+        self._db.execute(f"set local plan_cache_mode = {mode}".encode())
+        if self._role:
+            # Only while planning: whatever else this suite asks must not be counted as the
+            # application's in pg_stat_statements.
+            self._db.execute(sql.SQL("set local role {}").format(sql.Identifier(self._role)))
+            self._db.execute("set local row_security = on")
+        known = values or {}
+        arguments = [sql.Literal(known.get(n + 1)) for n in range(self._parameters)]
+        call = sql.SQL("({})").format(sql.SQL(", ").join(arguments)) if arguments else sql.SQL("")
+        document = one(
+            self._db, sql.SQL("explain (format json, verbose) execute golive_plan{}").format(call)
+        )[0]
+        self._db.execute("set local role none")
+        return (json.loads(document) if isinstance(document, str) else document)[0]["Plan"]
+
+
+def _nodes(plan: Any) -> Iterator[Any]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+def _as_application(db: Connection, role: str) -> str | None:
+    """Take on the settings that plans of the application role depend on; the role itself where
+    this user may."""
+    for setting in db.execute(_ROLE_SETTINGS, [role]).fetchall():
+        db.execute("select set_config(%s, %s, false)", [setting.name, setting.value])
+    return role if one(db, "select pg_has_role(%s, 'member') as may", [role]).may else None
+
+
+def _corruption(db: Connection, oids: list[int]) -> dict[int, str]:
+    """What bt_index_check complains of, by index."""
+    from psycopg import errors, sql
+
+    schema = extension(db, "amcheck", "the soundness of indexes")
+    check = sql.SQL("select {}(%s::regclass)").format(sql.Identifier(schema, "bt_index_check"))
+    found: dict[int, str] = {}
+    for oid in oids:
+        try:
+            db.execute(check, [oid])
+        except (errors.IndexCorrupted, errors.DataCorrupted) as e:
+            found[oid] = " ".join(str(e).split())
+        except errors.UndefinedObject:  # dropped since it was listed
+            continue
+    return found
+
+
+def _bloat(db: Connection, fillfactors: dict[int, int]) -> dict[int, float]:
+    """Percentage of each btree's pages that a rebuilt one would not have."""
+    from psycopg import sql
+
+    if not fillfactors:
+        return {}
+    schema = extension(db, "pgstattuple", "the bloat of indexes above 10 MB")
+    look = sql.SQL("select * from {}(%s::regclass)").format(sql.Identifier(schema, "pgstatindex"))
+    found = {}
+    for oid, fillfactor in fillfactors.items():
+        row = one(db, look, [oid])
+        needed = row.leaf_pages * min(1.0, row.avg_leaf_density / fillfactor)
+        pages = row.leaf_pages + row.empty_pages + row.deleted_pages
+        found[oid] = 100.0 * (1.0 - needed / pages) if pages else 0.0
+    return found
+
+
+_USER = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp_)'"
+_ROWS = "greatest(c.reltuples, pg_stat_get_live_tuples(c.oid))::bigint"
+
+_INDEXES = f"""
+select i.indexrelid::oid as oid, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
+       i.indrelid::regclass::text as table, a.amname as method, c.relkind as kind,
+       pg_relation_size(i.indexrelid) as bytes, i.indisvalid as valid,
+       i.indisready and i.indislive as ready,
+       coalesce((select option_value::int from pg_options_to_table(c.reloptions)
+                 where option_name = 'fillfactor'), 90) as fillfactor,
+       exists (select from pg_stat_progress_create_index p
+               where p.index_relid = i.indexrelid) as building,
+       concat_ws('|', i.indrelid, c.relam, i.indkey, i.indnkeyatts, i.indclass, i.indcollation,
+                 i.indoption, pg_get_expr(i.indexprs, i.indrelid),
+                 pg_get_expr(i.indpred, i.indrelid)) as signature
+from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+join pg_am a on a.oid = c.relam
+where {_USER}
+order by 3
+"""  # noqa: S608, E501
+
+_LARGE_TABLES = f"""
+select c.oid, n.nspname || '.' || c.relname as table, {_ROWS} as rows,
+       greatest(1, pg_relation_size(c.oid) / current_setting('block_size')::int) as pages
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'm') and {_USER} and {_ROWS} > %s
+order by 2
+"""  # noqa: S608
+
+# A partition counts with the rows of the whole table. An index serves a key when its first
+# columns are the key's in any order, and it leaves out no row but those without a key.
+_FOREIGN_KEYS = f"""
+with tables as (
+    select c.oid, coalesce(pg_partition_root(c.oid), c.oid) as root, {_ROWS} as rows
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and {_USER}
+), large as (
+    select oid from tables
+    where root in (select root from tables group by root having sum(rows) > %s)
+), keys as (
+    select distinct on (k.conrelid, k.conkey) k.*
+    from pg_constraint k join large on large.oid = k.conrelid
+    where k.contype = 'f' order by k.conrelid, k.conkey, k.conparentid
+)
+select k.conname as name, k.conrelid::regclass::text as table,
+       (select array_agg(a.attname order by place) from unnest(k.conkey) with ordinality p(n, place)
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.n)::text[] as columns,
+       exists (
+           select from pg_index i join pg_class c on c.oid = i.indexrelid
+           join pg_am m on m.oid = c.relam
+           where i.indrelid = k.conrelid and i.indisvalid and i.indisready and i.indislive
+           and i.indnkeyatts >= cardinality(k.conkey)
+           and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey
+           and (m.amname = 'btree' or (m.amname = 'hash' and cardinality(k.conkey) = 1))
+           and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) in
+                (select format('(%%I IS NOT NULL)', a.attname) from pg_attribute a
+                 where a.attrelid = k.conrelid and a.attnum = any (k.conkey)))
+       ) as indexed
+from keys k order by 2, 1
+"""  # noqa: S608
+
+_ROLE_SETTINGS = """
+select split_part(entry, '=', 1) as name,
+       substr(entry, strpos(entry, '=') + 1) as value
+from pg_db_role_setting s
+left join pg_roles r on r.oid = s.setrole
+left join pg_database d on d.oid = s.setdatabase
+cross join unnest(s.setconfig) entry
+join pg_settings p on p.name = split_part(entry, '=', 1)
+where r.rolname = %s and (s.setdatabase = 0 or d.datname = current_database())
+and (p.name = 'search_path' or p.category like 'Query Tuning%%')
+order by s.setdatabase
+"""
+
+# A constant of a partial index on the column, else its commonest value, else its median.
+_LIKELY_VALUE = """
+select coalesce(
+    (select (regexp_match(pg_get_expr(i.indpred, i.indrelid),
+                          '\\m' || %(column)s || '\\M[^=]*= (?:ANY \\(+(?:ARRAY\\[)?)?''([^'']*)'''))[1]
+     from pg_index i where i.indrelid = %(table)s and i.indpred is not null
+     order by 1 nulls last limit 1),
+    (s.most_common_vals::text::text[])[1],
+    (s.histogram_bounds::text::text[])[(cardinality(s.histogram_bounds::text::text[]) + 1) / 2]
+) as value
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname
+    and s.attname = %(column)s
+where c.oid = %(table)s
+order by s.inherited limit 1
+"""  # noqa: E501

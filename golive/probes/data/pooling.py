@@ -1,0 +1,383 @@
+"""Connections between the application and its database: poolers, their sizes, a burst."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golive.environments import Environment, Pooler
+from golive.probes.data.postgres import APPLICATION_NAME, connect, one
+from golive.probing import probe
+from golive.verdicts import ProbeError
+
+if TYPE_CHECKING:
+    from golive.probes.data.postgres import Connection
+
+BURST_HOLD_S = 0.02
+"""How long each client of the burst keeps its server connection: a short transaction. Without
+it a pool of any size serves everybody in no time, and nothing is proved."""
+_WATCH_S = 0.02
+_CONNECTING = 20
+"""Clients of the burst that log in at the same time; only the queries come all at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The server connections one user may have to one database through one pooler."""
+
+    pooler: str
+    database: str
+    user: str
+    mode: str
+    size: int
+    """Including the reserve."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.user}@{self.database} in {self.pooler}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """Every pool, and every backend of the application role, on every server."""
+
+    pools: tuple[Pool, ...]
+    declared_modes: dict[str, str]
+    """By pooler."""
+    pooled_connections: int
+    """Server connections that the pools may open, with each database's own limit."""
+    replication_slots: int
+    reserved_connections: int
+    max_connections: int
+    app_backends: int
+    strays: tuple[str, ...]
+    """Application backends that neither a pooler nor a declared client opened."""
+
+    def declared(self, pool: Pool) -> str:
+        """The mode that a pool should have."""
+        return self.declared_modes[pool.pooler]
+
+    @property
+    def wanted_percent(self) -> float:
+        """What could be taken at once, of max_connections."""
+        wanted = self.pooled_connections + self.replication_slots + self.reserved_connections
+        return 100.0 * wanted / self.max_connections
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Many clients of one pooler, all with a short query at the same moment."""
+
+    pooler: str
+    clients: int
+    served: int
+    errors: dict[str, int]
+    longest_wait_s: float
+    """From sending the query to its answer."""
+    pool_size: int
+    """Without the reserve, which is taken only once somebody has waited."""
+    reserve: int
+    most_server_connections: int
+
+
+@probe()
+def pooling(env: Environment) -> Pooling:
+    """Poolers' pools and limits, and who holds the application role's backends."""
+    _some_pooler(env)
+    pools: list[Pool] = []
+    total = 0
+    for pooler in env.postgres.poolers:
+        with _console(env, pooler) as console:
+            of_pooler = _pools(console, pooler, env)
+            pools += of_pooler
+            total += _connections(console, of_pooler)
+    with connect(env, env.postgres.primary) as db:
+        limits = one(
+            db,
+            "select current_setting('max_connections')::int as most,"
+            " current_setting('superuser_reserved_connections')::int"
+            " + coalesce(current_setting('reserved_connections', true)::int, 0) as reserved,"
+            " (select count(*) from pg_replication_slots) as slots",
+        )
+    backends, strays = _application_backends(env)
+    return Pooling(
+        pools=tuple(pools),
+        declared_modes={p.name: p.pool_mode for p in env.postgres.poolers},
+        pooled_connections=total,
+        replication_slots=limits.slots,
+        reserved_connections=limits.reserved,
+        max_connections=limits.most,
+        app_backends=backends,
+        strays=strays,
+    )
+
+
+@probe(effect="load", limit="drill")
+def pool_bursts(env: Environment) -> tuple[Burst, ...]:
+    """A burst of synthetic clients through each pooler, watched on its console."""
+    _some_pooler(env)
+    if not env.postgres.burst_user or env.postgres.burst_password is None:
+        raise ProbeError(
+            "a burst of clients",
+            "postgres.burst_user and postgres.burst_password are not declared",
+            "make a role that may only log in, let the poolers know it, and declare it in"
+            f" {env.source or 'the environment file'}",
+        )
+    return tuple(_burst(env, pooler) for pooler in env.postgres.poolers)
+
+
+def _burst(env: Environment, pooler: Pooler) -> Burst:
+    user = env.postgres.burst_user
+    watcher = _Watcher(env, pooler, user)
+    with watcher:
+        served, errors, longest_s = asyncio.run(_clients(env, pooler))
+    return Burst(
+        pooler=pooler.name,
+        clients=env.postgres.burst_clients,
+        served=served,
+        errors=dict(errors),
+        longest_wait_s=longest_s,
+        pool_size=watcher.size,
+        reserve=watcher.reserve,
+        most_server_connections=watcher.most,
+    )
+
+
+async def _clients(env: Environment, pooler: Pooler) -> tuple[int, Counter[str], float]:
+    """Log every client in, then send all their queries at once: served, errors, longest wait."""
+    import psycopg
+
+    assert env.postgres.burst_password is not None
+    password = env.postgres.burst_password.reveal()
+    number = env.postgres.burst_clients
+    errors: Counter[str] = Counter()
+    waits: list[float] = []
+    everybody_in = asyncio.Event()
+    logging_in = asyncio.Semaphore(_CONNECTING)
+    arrived = 0
+
+    async def client() -> None:
+        nonlocal arrived
+        connection = None
+        try:
+            async with logging_in:
+                connection = await psycopg.AsyncConnection.connect(
+                    host=pooler.host,
+                    port=pooler.port,
+                    dbname=env.postgres.database,
+                    user=env.postgres.burst_user,
+                    password=password,
+                    sslmode=env.postgres.sslmode,
+                    sslrootcert=env.postgres.sslrootcert or None,
+                    application_name=f"{APPLICATION_NAME}-burst",
+                    connect_timeout=max(2, round(env.time_limits.connect)),
+                    autocommit=True,
+                    prepare_threshold=None,
+                )
+        except psycopg.Error as e:
+            errors[_said(e)] += 1
+        finally:
+            arrived += 1
+            if arrived == number:
+                everybody_in.set()
+        if connection is None:
+            return
+        async with connection:
+            await everybody_in.wait()
+            sent = time.perf_counter()
+            try:
+                cursor = await connection.execute("select 1 from pg_sleep(%s)", [BURST_HOLD_S])
+                row = await cursor.fetchone()
+                if row is None or row[0] != 1:
+                    errors[f"SELECT 1 answered {row}"] += 1
+                    return
+            except psycopg.Error as e:
+                errors[_said(e)] += 1
+            else:
+                waits.append(time.perf_counter() - sent)
+
+    await asyncio.gather(*(client() for _ in range(number)))
+    return len(waits), errors, max(waits, default=0.0)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+class _Watcher:
+    """Reads a pooler's console while a burst runs: the most server connections of a user."""
+
+    def __init__(self, env: Environment, pooler: Pooler, user: str) -> None:
+        self._env, self._pooler, self._user = env, pooler, user
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._error: ProbeError | None = None
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="burst-watcher")
+        self.size = self.reserve = self.most = 0
+
+    def __enter__(self) -> _Watcher:
+        self._thread.start()
+        self._ready.wait()
+        self._raise()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _watch(self) -> None:
+        try:
+            with _console(self._env, self._pooler) as console:
+                database = self._env.postgres.database
+                of_database = next(
+                    (d for d in _show(console, "databases") if d["name"] == database), None
+                )
+                self._ready.set()
+                while not self._stop.wait(_WATCH_S):
+                    self._count(console, database)
+                if of_database is None:  # a pooler for any database knows it from its first use
+                    of_database = next(
+                        d for d in _show(console, "databases") if d["name"] == database
+                    )
+                self.size = int(of_database["pool_size"])
+                self.reserve = _reserve(of_database)
+        except ProbeError as e:
+            self._error = e
+        finally:
+            self._ready.set()
+
+    def _count(self, console: Connection, database: str) -> None:
+        for pool in _show(console, "pools"):
+            if (pool["database"], pool["user"]) == (database, self._user):
+                servers = sum(
+                    int(value)
+                    for key, value in pool.items()
+                    if key.startswith("sv_") and value is not None
+                )
+                self.most = max(self.most, servers)
+
+
+def members(env: Environment) -> list[str]:
+    """The declared poolers whose consoles answer."""
+    found = []
+    for pooler in env.postgres.poolers:
+        with suppress(ProbeError), _console(env, pooler) as console:
+            _show(console, "version")
+            found.append(pooler.name)
+    return found
+
+
+def _some_pooler(env: Environment) -> None:
+    if not env.postgres.poolers:
+        raise ProbeError(
+            "connection pooling",
+            "postgres.poolers declares none",
+            f"declare every pooler in {env.source or 'the environment file'}",
+        )
+
+
+def _console(env: Environment, pooler: Pooler) -> Any:
+    """A pooler's admin console."""
+    return connect(
+        env,
+        pooler,
+        user=pooler.admin_user,
+        password=pooler.admin_password,
+        database="pgbouncer",
+        behind_pooler=True,
+    )
+
+
+def _show(console: Connection, what: str) -> list[dict[str, Any]]:
+    """Rows of a SHOW command by column name; columns differ between versions."""
+    cursor = console.execute(f"show {what}".encode())
+    columns = [c.name for c in cursor.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _reserve(database: dict[str, Any]) -> int:
+    # Called reserve_pool until 1.23 and reserve_pool_size since.
+    return int(database.get("reserve_pool_size", database.get("reserve_pool")) or 0)
+
+
+def _pools(console: Connection, pooler: Pooler, env: Environment) -> list[Pool]:
+    databases = {d["name"]: d for d in _show(console, "databases")}
+    standbys = {(n.host, n.port) for n in env.postgres.standbys}
+    found = []
+    for pool in _show(console, "pools"):
+        database = databases.get(pool["database"])
+        if database is None or pool["database"] == "pgbouncer":
+            continue
+        if (database["host"], int(database["port"])) in standbys:
+            continue  # they take connections of another server
+        found.append(
+            Pool(
+                pooler=pooler.name,
+                database=pool["database"],
+                user=pool["user"],
+                mode=pool["pool_mode"],
+                size=int(database["pool_size"]) + _reserve(database),
+            )
+        )
+    return found
+
+
+def _connections(console: Connection, pools: list[Pool]) -> int:
+    """What the pools may open together: each database's own limit caps its pools."""
+    caps = {d["name"]: int(d["max_connections"] or 0) for d in _show(console, "databases")}
+    wanted: Counter[str] = Counter()
+    for pool in pools:
+        wanted[pool.database] += pool.size
+    return sum(min(n, caps.get(name) or n) for name, n in wanted.items())
+
+
+def _application_backends(env: Environment) -> tuple[int, tuple[str, ...]]:
+    """How many backends the application role has on all servers, and which are strays.
+
+    A backend belongs to a pooler that names its process among the server connections it holds:
+    an address would not tell two programs of one machine apart. Connections come and go between
+    two looks, so a stray is one that neither a look before nor one after knows.
+    """
+    before = _held(env)
+    backends = [
+        (node, row)
+        for node in env.postgres.nodes
+        for row in _backends_on(env, node)
+        if str(row.client or "") not in env.postgres.app_clients
+    ]
+    held = before | _held(env)
+    strays = Counter(
+        f"{row.application_name or 'unnamed'} from {row.client or 'a local socket'} on {node.name}"
+        for node, row in backends
+        if row.pid not in held
+    )
+    names = tuple(f"{name} ({n})" if n > 1 else name for name, n in sorted(strays.items()))
+    return len(backends), names
+
+
+def _backends_on(env: Environment, node: Any) -> list[Any]:
+    with connect(env, node) as db:
+        return db.execute(
+            "select pid, application_name, host(client_addr) as client"
+            " from pg_stat_activity where usename = %s and backend_type = 'client backend'",
+            [env.postgres.app_role],
+        ).fetchall()
+
+
+def _held(env: Environment) -> set[int]:
+    """Processes on the servers' side of the connections that poolers hold."""
+    held: set[int] = set()
+    for pooler in env.postgres.poolers:
+        with _console(env, pooler) as console:
+            held.update(int(server["remote_pid"] or 0) for server in _show(console, "servers"))
+    return held

@@ -1,0 +1,280 @@
+"""What watches a migration: its metrics, the rules over them, a lock wait tried out, its log."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from golive.environments import Environment
+from golive.probes.data.postgres import connect, table
+from golive.probes.observe import prometheus
+from golive.probes.transport.machines import Machine
+from golive.probing import pause, probe
+from golive.verdicts import ProbeError
+
+_POLL_S = 0.5
+_SELECTOR = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One thing that is watched while migrating, and the rule over it."""
+
+    noun: str
+    metric: str
+    sample_age_s: float
+    """Age of the newest sample; infinite where there is none."""
+    rule: str
+    """Name of the declared rule."""
+    loaded: bool
+    rule_error: str
+    """What Prometheus says of a rule that it cannot evaluate."""
+    receivers: tuple[str, ...]
+    """Where Alertmanager delivers the rule's alerts."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationRun:
+    """The last run that the migration log holds."""
+
+    started_at: datetime | None
+    steps: tuple[str, ...]
+    """The steps it set out to do."""
+    begun: tuple[str, ...]
+    done: tuple[str, ...]
+    ended: bool
+    failure: str
+
+    @property
+    def unlogged(self) -> list[str]:
+        """Steps that lack their start or their end."""
+        return [s for s in self.steps if s not in self.begun or s not in self.done]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationWatch:
+    """The monitoring that a migration relies on."""
+
+    watched: tuple[Watched, ...]
+    oncall_receiver: str
+    last_run: MigrationRun | None
+    """None where the log holds no run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockWaitAlert:
+    """A lock wait made on purpose, and what the rule over it did."""
+
+    rule: str
+    loaded: bool
+    """Whether there is such a rule; without it nothing was tried."""
+    held_s: float
+    fired_before: bool
+    """The alert was firing before there was anything to fire about."""
+    fired_after_s: float
+    """From the beginning of the wait; infinite when it never fired."""
+    resolved_after_s: float
+    """From the lock's release; infinite when it did not resolve in time."""
+
+
+@probe()
+def migration_watch(env: Environment) -> MigrationWatch:
+    """Metrics, rules and routes that a migration is watched by, and the last run's log."""
+    monitoring = env.monitoring
+    loaded = {rule.name: rule for rule in prometheus.rules(env)}
+    config = prometheus.alertmanager_config(env)
+    watched = []
+    for noun, metric in monitoring.migration_metrics.items():
+        name = monitoring.migration_rules.get(noun, "")
+        rule = loaded.get(name)
+        labels = {"alertname": name, **(rule.labels if rule else {})}
+        watched.append(
+            Watched(
+                noun=noun,
+                metric=metric,
+                sample_age_s=_sample_age_s(env, metric),
+                rule=name or "none declared",
+                loaded=rule is not None,
+                rule_error=rule.last_error if rule and rule.health == "err" else "",
+                receivers=tuple(prometheus.routed(config, labels)) if rule else (),
+            )
+        )
+    return MigrationWatch(tuple(watched), monitoring.oncall_receiver, _last_run(env))
+
+
+@probe(effect="write", limit="drill")
+def lock_wait_alert(env: Environment) -> LockWaitAlert:
+    """Hold a lock on a probe table, let a session wait for it, and see the alert come and go."""
+    rule = env.monitoring.lock_wait_rule
+    if not rule:
+        raise ProbeError(
+            "the alert on lock waits",
+            "monitoring.lock_wait_rule is not declared",
+            f"name the rule in {env.source or 'the environment file'}",
+        )
+    if rule not in {loaded.name for loaded in prometheus.rules(env)}:
+        return LockWaitAlert(rule, False, 0.0, False, math.inf, math.inf)  # nothing could fire
+    fired_before = _firing(env, rule)
+    fired_after_s = resolved_after_s = math.inf
+    with _Blockade(env) as blockade:
+        while blockade.age_s < env.windows.synthetic_lock_s or (
+            math.isinf(fired_after_s) and blockade.age_s < env.windows.lock_wait_alert_s
+        ):
+            if math.isinf(fired_after_s) and _firing(env, rule):
+                fired_after_s = blockade.age_s
+            blockade.still_waits(_POLL_S)
+            pause(0)
+        held_s = blockade.age_s
+    released = time.monotonic()
+    while (passed_s := time.monotonic() - released) < env.windows.lock_wait_alert_s:
+        if not _firing(env, rule):
+            resolved_after_s = passed_s
+            break
+        pause(_POLL_S)
+    return LockWaitAlert(rule, True, held_s, fired_before, fired_after_s, resolved_after_s)
+
+
+class _Blockade:
+    """A session that waits for a lock which another one holds, both of them ours."""
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self._table = table(f"{env.postgres.marker_table}_lock")
+        self._limit_s = 60 + max(env.windows.lock_wait_alert_s, env.windows.synthetic_lock_s)
+        self._opened = ExitStack()
+        self._done = threading.Event()
+        self._error: Exception | None = None
+        self._since = 0.0
+
+    def __enter__(self) -> _Blockade:
+        from psycopg import sql
+
+        with ExitStack() as opened:
+            owner = opened.enter_context(self._connect(autocommit=True))
+            owner.execute(sql.SQL("create table if not exists {} ()").format(self._table))
+            opened.callback(owner.execute, sql.SQL("drop table if exists {}").format(self._table))
+            holder = opened.enter_context(self._connect(autocommit=False))
+            holder.execute(sql.SQL("lock table {} in access exclusive mode").format(self._table))
+            waiter = threading.Thread(target=self._wait, daemon=True, name="lock-waiter")
+            self._since = time.monotonic()
+            waiter.start()
+            opened.callback(waiter.join, 10)
+            opened.callback(holder.rollback)
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    @property
+    def age_s(self) -> float:
+        """How long the waiting session has waited."""
+        return time.monotonic() - self._since
+
+    def still_waits(self, for_s: float) -> None:
+        """Let time pass.
+
+        :raises ProbeError: the session waits no longer.
+        """
+        if self._done.wait(for_s):
+            raise ProbeError(
+                "a lock wait made on purpose",
+                self._error or "the waiting session got its lock although another one holds it",
+                "see whether something ends sessions that wait for locks",
+            )
+
+    def _wait(self) -> None:
+        from psycopg import sql
+
+        try:
+            with self._connect(autocommit=True) as db:
+                db.execute(sql.SQL("select from {}").format(self._table))
+        except ProbeError as e:
+            self._error = e
+        finally:
+            self._done.set()
+
+    def _connect(self, *, autocommit: bool) -> Any:
+        return connect(
+            self._env,
+            self._env.postgres.primary,
+            autocommit=autocommit,
+            read_only=False,
+            statement_timeout_s=self._limit_s,
+            settings={"lock_timeout": "0", "idle_in_transaction_session_timeout": "0"},
+        )
+
+
+def _firing(env: Environment, rule: str) -> bool:
+    return any(a.name == rule and a.state == "firing" for a in prometheus.alerts(env))
+
+
+def _last_run(env: Environment) -> MigrationRun | None:
+    path = env.monitoring.migration_log
+    if not path:
+        raise ProbeError(
+            "the migration log",
+            "monitoring.migration_log is not declared",
+            f"name the file in {env.source or 'the environment file'}",
+        )
+    return last_run(Machine(env.monitoring.migration_log_address).read(path).splitlines())
+
+
+def last_run(lines: Iterable[str]) -> MigrationRun | None:
+    """The last run of a migration log; None where it holds none.
+
+    :raises ProbeError: a line of it is no JSON object.
+    """
+    run: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            event = entry["event"]
+        except (ValueError, KeyError, TypeError):
+            raise ProbeError(
+                "the migration log",
+                f"line {number} is no JSON object with an event",
+                "see monitoring.migration_log in the environment file",
+            ) from None
+        if event == "start":
+            run = []
+        if run or event == "start":
+            run.append(entry)
+    if not run:
+        return None
+
+    def steps(event: str) -> tuple[str, ...]:
+        return tuple(str(e.get("revision", "")) for e in run if e["event"] == event)
+
+    failures = [str(e.get("error", "no reason given")) for e in run if e["event"] == "failed"]
+    at = run[0].get("at")
+    return MigrationRun(
+        started_at=datetime.fromisoformat(at).astimezone(UTC) if at else None,
+        steps=tuple(map(str, run[0].get("steps", ()))),
+        begun=steps("step-start"),
+        done=steps("step-end"),
+        ended=run[-1]["event"] == "end",
+        failure=failures[-1] if failures else "",
+    )
+
+
+def _sample_age_s(env: Environment, metric: str) -> float:
+    if not _SELECTOR.fullmatch(metric.strip()):
+        raise ProbeError(
+            f"the age of {metric}",
+            "it is no plain selector, and the result of a calculation is always new",
+            "declare the metric itself in monitoring.migration_metrics",
+        )
+    newest = prometheus.query(env, f"max(timestamp({metric}))")
+    now = prometheus.query(env, "time()")
+    return now[0].value - newest[0].value if newest else math.inf

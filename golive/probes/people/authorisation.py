@@ -1,0 +1,120 @@
+"""The launch authorisation: what an executive signed, and whether deploying asks for it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from golive import roster
+from golive.decoding import decode
+from golive.environments import Environment
+from golive.files import NotThere, read, read_text
+from golive.probes.saas.launch_tools import dry_run
+from golive.probing import probe
+from golive.signatures import signature_of
+from golive.verdicts import GoliveError, ProbeError
+
+_MOST_BYTES = 2**20
+REVOKED = ".revoked"
+"""Beside the authorisation, its own name with this at the end: a line for each that was taken
+back, beginning with its SHA-256. Where there is no such file, none was."""
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The authorisation as it is written; it may say more."""
+
+    environment: str
+    version: str
+    commit: str
+    artefacts: dict[str, str]
+    """Name to SHA-256."""
+    window_begins_at: Moment
+    window_ends_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """The authorisation in place, and what the deploy command said to it and to spoilt ones.
+
+    ``refusals`` has why it refused each spoilt one; empty where it did not.
+    """
+
+    environment: str
+    version: str
+    commit: str
+    artefacts: dict[str, str]
+    window_begins_at: datetime
+    window_ends_at: datetime
+    signature_cause: str
+    refusal_with: str
+    refusals: dict[str, str]
+    is_revoked: bool = False
+
+    @property
+    def window_h(self) -> float:
+        """Hours from its first to its last moment."""
+        return (self.window_ends_at - self.window_begins_at).total_seconds() / 3600
+
+
+@probe()
+def authorisation(env: Environment) -> Authorisation:
+    """The launch authorisation, and the deploy command's dry run with and without it."""
+    path = Path(env.tools.authorisation)
+    subject = "the launch authorisation"
+    try:
+        content = read(path, _MOST_BYTES, "an authorisation", links=True)
+        said = decode(content, Said)
+    except GoliveError as e:
+        step = "an executive signs it and puts it where tools.authorisation says"
+        raise ProbeError(subject, e, step) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+        raise ProbeError(subject, f"{path}: {e}", "write it as docs/statements.md says") from None
+    signature = roster.load(Path(env.people.roster)).signature(path, env.tools.authorised_by)
+    return Authorisation(
+        said.environment,
+        said.version,
+        said.commit,
+        said.artefacts,
+        said.window_begins_at,
+        said.window_ends_at,
+        "" if signature.valid else signature.cause,
+        dry_run(env, env.tools.deploy, authorisation=path).refused,
+        _spoilt(env, path, content),
+        hashlib.sha256(content).hexdigest() in _revoked(path),
+    )
+
+
+def _revoked(path: Path) -> set[str]:
+    """The digests of those that were taken back."""
+    file = path.with_name(f"{path.name}{REVOKED}")
+    try:
+        lines = read_text(file, _MOST_BYTES, "a list of digests", links=True).splitlines()
+    except NotThere:
+        return set()
+    except GoliveError as e:
+        step = "make it readable: one SHA-256 on each line"
+        raise ProbeError("the list of authorisations taken back", e, step) from None
+    return {line.split()[0].lower() for line in lines if line.split()}
+
+
+def _spoilt(env: Environment, path: Path, content: bytes) -> dict[str, str]:
+    """What deploying says to authorisations that it must not take, in a folder of their own."""
+    with tempfile.TemporaryDirectory(prefix="golive-") as folder:
+        missing, altered, unsigned = (Path(folder) / n for n in ("none", "altered", "unsigned"))
+        at = content.index(b":") if b":" in content else 0
+        altered.write_bytes(content[: at + 1] + b" " + content[at + 1 :])  # says the same
+        if signature_of(path).is_file():
+            shutil.copyfile(signature_of(path), signature_of(altered))
+        unsigned.write_bytes(content)
+        cases = {"without one": missing, "with one altered": altered, "with it unsigned": unsigned}
+        return {
+            c: dry_run(env, env.tools.deploy, authorisation=p).refused for c, p in cases.items()
+        }

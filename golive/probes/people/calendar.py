@@ -1,0 +1,216 @@
+"""The launch's calendar, read with Google's own client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from golive.environments import Environment
+from golive.probing import probe
+from golive.verdicts import ProbeError
+
+_SINCE, _UNTIL = timedelta(days=30), timedelta(days=120)
+_READ = ("https://www.googleapis.com/auth/calendar.readonly",)
+_PEOPLE_AT_ONCE = 50
+"""Google's own limit of one free/busy query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attendee:
+    """Somebody invited. ``answer``: needsAction, declined, tentative or accepted."""
+
+    email: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event that was not cancelled."""
+
+    id: str
+    title: str
+    start: datetime
+    end: datetime
+    zone: str
+    """Time zone that it is written in; empty where it says none."""
+    attendees: tuple[Attendee, ...]
+    text: str
+    """Description, place and addresses to join, one below the other."""
+
+    def answer_of(self, email: str) -> str:
+        """What somebody answered; empty: not invited."""
+        return next((a.answer for a in self.attendees if a.email == email.lower()), "")
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.start:%Y-%m-%d %H:%M}-{self.end:%H:%M} {self.zone})"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchCalendar:
+    """The events around now, by time, their times in the launch's zone."""
+
+    zone: str
+    events: tuple[Event, ...]
+
+    def titled(self, title: str) -> list[Event]:
+        """Events of exactly that title."""
+        return [e for e in self.events if e.title == title]
+
+    def beginning(self, words: str) -> list[Event]:
+        """Events whose title begins so."""
+        return [e for e in self.events if e.title.startswith(words)]
+
+    def uncovered_hours(self, email: str, since: datetime, until: datetime) -> list[str]:
+        """Hours of a span in which somebody has accepted no event."""
+        spans = [(e.start, e.end) for e in self.events if e.answer_of(email) == "accepted"]
+        hours = []
+        at = since
+        while at < until:
+            then = min(at + timedelta(hours=1), until)
+            if not _covered(at, then, spans):
+                hours.append(f"{at:%H:%M}")
+            at = then
+        return hours
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """When somebody is busy. ``error``: why it cannot be told, as Google says it."""
+
+    email: str
+    spans: tuple[tuple[datetime, datetime], ...]
+    error: str = ""
+
+
+@probe()
+def launch_calendar(env: Environment) -> LaunchCalendar:
+    """The launch's calendar, a month back and four ahead."""
+    zone = ZoneInfo(env.calendar.time_zone)
+    now = datetime.now(UTC)
+    found: list[Event] = []
+    with _asking(env) as google:
+        wanted: dict[str, Any] = {
+            "calendarId": env.calendar.calendar,
+            "timeMin": (now - _SINCE).isoformat(),
+            "timeMax": (now + _UNTIL).isoformat(),
+            "singleEvents": True,
+            "orderBy": "startTime",
+        }
+        request = google.events().list(**wanted)
+        while request is not None:
+            page = request.execute()
+            found += [_event(one, zone) for one in page.get("items", [])]
+            request = google.events().list_next(request, page)
+    return LaunchCalendar(env.calendar.time_zone, tuple(found))
+
+
+def busy(
+    env: Environment, people: Iterable[str], since: datetime, until: datetime
+) -> dict[str, Busy]:
+    """When each of these people is busy within a span, by address.
+
+    :raises ProbeError: Google cannot be asked at all.
+    """
+    mails = sorted(set(people))
+    told: dict[str, Any] = {}
+    with _asking(env) as google:
+        for n in range(0, len(mails), _PEOPLE_AT_ONCE):
+            body = {
+                "timeMin": since.isoformat(),
+                "timeMax": until.isoformat(),
+                "items": [{"id": one} for one in mails[n : n + _PEOPLE_AT_ONCE]],
+            }
+            told |= google.freebusy().query(body=body).execute()["calendars"]
+    return {
+        one: Busy(
+            one,
+            tuple(
+                (datetime.fromisoformat(s["start"]), datetime.fromisoformat(s["end"]))
+                for s in told.get(one, {}).get("busy", [])
+            ),
+            "; ".join(
+                e["reason"]
+                for e in told.get(one, {"errors": [{"reason": "not told"}]}).get("errors", [])
+            ),
+        )
+        for one in mails
+    }
+
+
+def _event(told: dict[str, Any], zone: ZoneInfo) -> Event:
+    entries = told.get("conferenceData", {}).get("entryPoints", [])
+    texts = [told.get("location"), told.get("hangoutLink"), told.get("description")]
+    return Event(
+        id=str(told["id"]),
+        title=str(told.get("summary", "")),
+        start=_moment(told["start"], zone),
+        end=_moment(told["end"], zone),
+        zone=str(told["start"].get("timeZone", "")),
+        attendees=tuple(
+            Attendee(str(a.get("email", "")).lower(), str(a.get("responseStatus", "needsAction")))
+            for a in told.get("attendees", [])
+        ),
+        text="\n".join(t for t in (*texts, *(e.get("uri") for e in entries)) if t),
+    )
+
+
+def _moment(told: dict[str, str], zone: ZoneInfo) -> datetime:
+    if "dateTime" in told:
+        return datetime.fromisoformat(told["dateTime"]).astimezone(zone)
+    return datetime.combine(datetime.fromisoformat(told["date"]).date(), time(), zone)
+
+
+def _covered(since: datetime, until: datetime, spans: list[tuple[datetime, datetime]]) -> bool:
+    for start, end in sorted(spans):
+        if start <= since < end:
+            since = end
+    return since >= until
+
+
+@contextmanager
+def _asking(env: Environment) -> Iterator[Any]:
+    import google_auth_httplib2
+    import httplib2
+    from google.auth.exceptions import GoogleAuthError
+    from google.oauth2 import credentials, service_account
+    from googleapiclient.discovery import build
+    from googleapiclient.errors import Error
+
+    where = f"the calendar {env.calendar.calendar} at {env.calendar.url}"
+    step = (
+        "check calendar.credentials in the environment file, and whom the calendar is shared with"
+    )
+    secret = env.calendar.credentials.reveal()
+    try:
+        who: Any
+        if secret.startswith("{"):
+            keys: Any = service_account.Credentials
+            who = keys.from_service_account_info(json.loads(secret), scopes=_READ)
+        else:
+            tokens: Any = credentials.Credentials
+            who = tokens(secret)
+        local = urlsplit(env.calendar.url).hostname == "127.0.0.1"  # needs no proxy
+        proxy = None if local else httplib2.proxy_info_from_environment
+        http = httplib2.Http(timeout=env.time_limits.connect, proxy_info=proxy)
+        yield build(
+            "calendar",
+            "v3",
+            http=google_auth_httplib2.AuthorizedHttp(who, http=http),
+            static_discovery=True,
+            cache_discovery=False,
+            client_options={"api_endpoint": env.calendar.url},
+        )
+    except Error as e:
+        raise ProbeError(where, e, step) from None
+    except (GoogleAuthError, ValueError) as e:
+        raise ProbeError(where, e, step) from None
+    except (httplib2.HttpLib2Error, OSError) as e:
+        raise ProbeError(where, e, "check that it can be reached from here") from None
+    except (KeyError, TypeError) as e:
+        raise ProbeError(where, f"the answer cannot be read: {e!r}", "see its API") from None

@@ -1,0 +1,1 @@
+"""The cloud and what runs on it."""

@@ -1,0 +1,425 @@
+"""Certificates as they are served, at every address behind every name, and as they lie on disk."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from golive.environments import Environment, TlsEndpoint, TlsNode
+from golive.probes.transport.addresses import spellings, written
+from golive.probes.transport.http import port_of
+from golive.probes.transport.machines import Machine
+from golive.probing import probe
+from golive.verdicts import ProbeError
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+    from sslyze.plugins.certificate_info._cert_chain_analyzer import (
+        CertificateDeploymentAnalysisResult,
+    )
+    from sslyze.scanner.models import ServerScanRequest, ServerScanResult
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCertificate:
+    """A certificate that a server sent."""
+
+    subject: str
+    fingerprint: str
+    """SHA-256, in hexadecimal."""
+    expires_at: datetime
+    days_left: float
+    key: str
+    """Kind and size, e.g. ``RSA 2048`` or ``EC secp256r1``."""
+    key_is_strong: bool
+    """At least RSA 2048 or P-256, or an Edwards curve."""
+    is_leaf: bool
+
+    def __str__(self) -> str:
+        return f"{self.subject} ({self.key})"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One chain that one address serves for a name; an address may have one per kind of key."""
+
+    name: str
+    address: str
+    chain: tuple[ServedCertificate, ...]
+    """The leaf, and the intermediates that the server sent along."""
+    names: tuple[str, ...]
+    """The leaf's alternative names."""
+    distrust: str
+    """Why the chain is not trusted or not complete; empty when it is both."""
+
+    @property
+    def leaf(self) -> ServedCertificate:
+        return self.chain[0]
+
+    @property
+    def covers_name(self) -> bool:
+        """Whether an alternative name of the leaf is, or matches, the endpoint's name."""
+        return any(_covers(pattern, self.name) for pattern in self.names)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledCertificate:
+    """A certificate file beside what is served from it."""
+
+    name: str
+    address: str
+    file: str
+    fingerprint: str
+    served: tuple[str, ...]
+    """Fingerprints of the leaves that the address serves."""
+
+    @property
+    def is_served(self) -> bool:
+        return self.fingerprint in self.served
+
+    def __str__(self) -> str:
+        return f"{self.file} of {self.name} at {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsEstate:
+    """Every declared TLS endpoint, and what should be declared and is not."""
+
+    served: tuple[Served, ...]
+    installed: tuple[InstalledCertificate, ...]
+    undeclared: tuple[str, ...]
+    """Names on nodes that the rest of the environment file serves over TLS."""
+    expected: int
+    """How many such names on nodes there are."""
+
+    @property
+    def days_left(self) -> dict[str, float]:
+        """Of every leaf and intermediate, by where it is served."""
+        return {f"{s}: {c}": c.days_left for s in self.served for c in s.chain}
+
+    @property
+    def misnamed(self) -> list[str]:
+        """Chains whose leaf does not carry the endpoint's name."""
+        return [
+            f"{s} has {', '.join(s.names) or 'no name'}" for s in self.served if not s.covers_name
+        ]
+
+    @property
+    def unverified(self) -> list[str]:
+        """Chains that are incomplete or not trusted, with the reason."""
+        return [f"{s}: {s.distrust}" for s in self.served if s.distrust]
+
+    @property
+    def stale_files(self) -> list[str]:
+        """Certificate files that hold another certificate than the one served."""
+        return [f"{i} holds {i.fingerprint[:12]}" for i in self.installed if not i.is_served]
+
+    @property
+    def weak_keys(self) -> list[str]:
+        """Leaves and intermediates whose key is too small, and where they are served."""
+        return [f"{s}: {c}" for s in self.served for c in s.chain if not c.key_is_strong]
+
+    @property
+    def divided_names(self) -> list[str]:
+        """Names whose nodes do not all serve the same leaves."""
+        divided: list[str] = []
+        for name in dict.fromkeys(s.name for s in self.served):
+            leaves: dict[str, set[str]] = {}
+            for s in self.served:
+                if s.name == name:
+                    leaves.setdefault(s.address, set()).add(s.leaf.fingerprint)
+            if len({frozenset(found) for found in leaves.values()}) > 1:
+                shown = "; ".join(
+                    f"{address} serves {', '.join(sorted(f[:12] for f in found))}"
+                    for address, found in leaves.items()
+                )
+                divided.append(f"{name}: {shown}")
+        return divided
+
+
+@probe()
+def tls_estate(env: Environment) -> TlsEstate:
+    """Every declared TLS endpoint at every address, by handshake with its name, and its files."""
+    targets = [(e, node) for e in env.tls.endpoints for node in _nodes(e)]
+    served = _scan(env, targets)
+    installed = tuple(
+        InstalledCertificate(
+            endpoint.name,
+            written(node.host, node.port),
+            node.certificate_file,
+            _fingerprint_on_disk(node),
+            tuple(s.leaf.fingerprint for s in served[n]),
+        )
+        for n, (endpoint, node) in enumerate(targets)
+        if node.certificate_file
+    )
+    expected = _expected(env)
+    declared = {
+        (endpoint.name, address)
+        for endpoint, node in targets
+        for address in spellings(node.host, node.port)
+    }
+    undeclared = tuple(
+        f"{name or 'any name'} at {written(host, port)}"
+        for name, host, port in expected
+        if not any(
+            (known, address) in declared
+            for address in spellings(host, port)
+            for known in ([name] if name else [e.name for e in env.tls.endpoints])
+        )
+    )
+    everything = tuple(one for each in served for one in each)
+    return TlsEstate(everything, installed, undeclared, len(expected))
+
+
+def accepted_versions(name: str, host: str, port: int, limit_s: float) -> tuple[str, ...]:
+    """The protocol versions, SSL 3.0 to TLS 1.3, that a server completes a handshake with.
+
+    :raises ProbeError: it cannot be connected to, or completes none.
+    """
+    from sslyze.connection_helpers.tls_connection import SslConnection
+    from sslyze.errors import ConnectionToServerFailed, TlsHandshakeFailed
+    from sslyze.server_connectivity import TlsVersionEnum
+    from sslyze.server_setting import ServerNetworkConfiguration, ServerNetworkLocation
+
+    # Its own OpenSSL speaks the old versions; the system's often cannot, and would see a
+    # refusal where there is only its own.
+    location = ServerNetworkLocation(hostname=name, port=port, ip_address=_ip_of(host, port))
+    how = ServerNetworkConfiguration(
+        tls_server_name_indication=name, network_timeout=max(1, round(limit_s))
+    )
+    accepted: list[str] = []
+    for version in TlsVersionEnum:
+        if version is TlsVersionEnum.SSL_2_0:
+            continue  # has a greeting of its own that no current server library knows
+        connection = SslConnection(location, how, version, should_ignore_client_auth=True)
+        if version is not TlsVersionEnum.TLS_1_3:
+            connection.ssl_client.set_cipher_list("ALL:COMPLEMENTOFALL:-PSK:-SRP")
+        try:
+            connection.connect(should_retry_connection=False)
+            accepted.append(version.name.replace("_", " ", 1).replace("_", "."))
+        except TlsHandshakeFailed:
+            pass
+        except (ConnectionToServerFailed, OSError) as e:
+            raise ProbeError(
+                f"{name} at {written(host, port)}",
+                getattr(e, "error_message", e),
+                "check that it runs, and its address in the environment file",
+            ) from None
+        finally:
+            connection.close()
+    if not accepted:
+        raise ProbeError(
+            f"{name} at {written(host, port)}",
+            "no protocol version completes a handshake",
+            "check that this port speaks TLS",
+        )
+    return tuple(accepted)
+
+
+def _nodes(endpoint: TlsEndpoint) -> list[TlsNode]:
+    if endpoint.nodes:
+        return list(endpoint.nodes)
+    try:
+        found = socket.getaddrinfo(endpoint.name, 443, type=socket.SOCK_STREAM)
+    except OSError as e:
+        raise ProbeError(
+            f"the addresses of {endpoint.name}", e, "check the name, or list tls.endpoints.nodes"
+        ) from None
+    return [TlsNode(host=host) for host in dict.fromkeys(str(entry[4][0]) for entry in found)]
+
+
+def _expected(env: Environment) -> list[tuple[str, str, int]]:
+    """Name, host and port of all that is served over TLS; no name where any will do."""
+    found = [(host, n.host, n.port) for host in env.edge.hosts for n in env.edge.nodes]
+    for url in dict.fromkeys((env.balancer.url, env.application.url)):
+        parts = urlsplit(url)
+        # A public host is already expected on every node of the edge.
+        if parts.scheme == "https" and parts.hostname and parts.hostname not in env.edge.hosts:
+            found.append(("", parts.hostname, port_of(url)))
+    if env.postgres.sslmode in {"require", "verify-ca", "verify-full"}:
+        found += [("", n.host, n.port) for n in env.postgres.nodes]
+    if env.redis.tls:
+        found += [("", n.host, n.port) for n in env.redis.nodes]
+    return found
+
+
+def _scan(env: Environment, targets: list[tuple[TlsEndpoint, TlsNode]]) -> list[tuple[Served, ...]]:
+    """What each target serves, in the same order."""
+    from sslyze.scanner.scanner import Scanner
+
+    if not targets:
+        return []
+    # Of roots that the library brings along, nothing that is looked at here.
+    warnings.filterwarnings("ignore", message="Parsed a serial number", module=r"sslyze\.")
+    requests = [_request(env, endpoint, node) for endpoint, node in targets]
+    scanner = Scanner(concurrent_server_scans_limit=len(requests))
+    scanner.queue_scans(requests)
+    results = {result.uuid: result for result in scanner.get_results()}
+    return [
+        _read(env, endpoint, node, results[request.uuid])
+        for (endpoint, node), request in zip(targets, requests, strict=True)
+    ]
+
+
+def _request(env: Environment, endpoint: TlsEndpoint, node: TlsNode) -> ServerScanRequest:
+    from sslyze.connection_helpers.opportunistic_tls_helpers import (
+        ProtocolWithOpportunisticTlsEnum,
+    )
+    from sslyze.plugins.certificate_info.implementation import CertificateInfoExtraArgument
+    from sslyze.plugins.scan_commands import ScanCommand
+    from sslyze.scanner.models import ScanCommandsExtraArguments, ServerScanRequest
+    from sslyze.server_setting import ServerNetworkConfiguration, ServerNetworkLocation
+
+    extra = ScanCommandsExtraArguments()
+    if env.tls.ca_file:
+        try:
+            trust = CertificateInfoExtraArgument(custom_ca_file=Path(env.tls.ca_file))
+        except ValueError as e:
+            raise ProbeError("the trusted roots", e, "check tls.ca_file") from None
+        extra = ScanCommandsExtraArguments(certificate_info=trust)
+    greeting = ProtocolWithOpportunisticTlsEnum.POSTGRES
+    return ServerScanRequest(
+        server_location=ServerNetworkLocation(
+            hostname=endpoint.name, port=node.port, ip_address=_ip_of(node.host, node.port)
+        ),
+        network_configuration=ServerNetworkConfiguration(
+            tls_server_name_indication=endpoint.name,
+            tls_opportunistic_encryption=greeting if endpoint.protocol == "postgres" else None,
+            network_timeout=max(1, round(env.time_limits.connect)),
+            network_max_retries=1,
+        ),
+        scan_commands={ScanCommand.CERTIFICATE_INFO},
+        scan_commands_extra_arguments=extra,
+    )
+
+
+def _read(
+    env: Environment, endpoint: TlsEndpoint, node: TlsNode, result: ServerScanResult
+) -> tuple[Served, ...]:
+    subject = f"{endpoint.name} at {written(node.host, node.port)}"
+    step = "check that it runs and speaks TLS, and its address in tls.endpoints"
+    if result.scan_result is None:
+        trace = result.connectivity_error_trace
+        raise ProbeError(subject, trace.exc_type and str(trace) if trace else "no connection", step)
+    attempt = result.scan_result.certificate_info
+    if attempt.result is None:
+        raise ProbeError(subject, attempt.error_trace or "the handshake failed", step)
+    found = attempt.result.certificate_deployments
+    if not found:
+        raise ProbeError(subject, "it sends no certificate", step)
+    return tuple(_served(env, endpoint, node, deployment) for deployment in found)
+
+
+def _served(
+    env: Environment,
+    endpoint: TlsEndpoint,
+    node: TlsNode,
+    deployment: CertificateDeploymentAnalysisResult,
+) -> Served:
+    # The environment's own roots where it names some, otherwise what Firefox trusts.
+    store = "Supplied CA file" if env.tls.ca_file else "Mozilla"
+    path = next(p for p in deployment.path_validation_results if p.trust_store.name == store)
+    leaf, *sent = deployment.received_certificate_chain
+    # A root that is sent along is judged by the client's copy, not by the server's.
+    intermediates = [c for c in sent if c.subject != c.issuer]
+    return Served(
+        name=endpoint.name,
+        address=written(node.host, node.port),
+        chain=tuple(_certificate(c, c is leaf) for c in (leaf, *intermediates)),
+        names=tuple(_alternative_names(leaf)),
+        distrust=_distrust(path.validation_error, len(intermediates)),
+    )
+
+
+def _distrust(error: str | None, intermediates: int) -> str:
+    if error is None:
+        return ""
+    if "candidates exhausted" in error and "no interior errors" in error:
+        error = "no path leads from it to a trusted root"
+    return f"{error}; it sends {intermediates} intermediate{'s' * (intermediates != 1)}"
+
+
+def _certificate(certificate: Certificate, is_leaf: bool) -> ServedCertificate:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        kind, strong = f"RSA {key.key_size}", key.key_size >= 2048
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        kind, strong = f"EC {key.curve.name}", key.curve.key_size >= 256
+    else:
+        strong = isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey))
+        kind = type(key).__name__.removeprefix("_").removesuffix("PublicKey")
+    expires_at = certificate.not_valid_after_utc
+    return ServedCertificate(
+        subject=certificate.subject.rfc4514_string() or "a certificate without subject",
+        fingerprint=_fingerprint(certificate),
+        expires_at=expires_at,
+        days_left=(expires_at - datetime.now(UTC)).total_seconds() / 86_400,
+        key=kind,
+        key_is_strong=strong,
+        is_leaf=is_leaf,
+    )
+
+
+def _fingerprint(certificate: Certificate) -> str:
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return certificate.fingerprint(SHA256()).hex()
+
+
+def _fingerprint_on_disk(node: TlsNode) -> str:
+    from cryptography.x509 import load_pem_x509_certificates
+
+    text = Machine(node.address).read(node.certificate_file)
+    try:
+        return _fingerprint(load_pem_x509_certificates(text.encode())[0])
+    except (ValueError, IndexError) as e:
+        raise ProbeError(
+            f"{node.certificate_file} on {node.address}",
+            e,
+            "check certificate_file: it is expected to begin with the served certificate in PEM",
+        ) from None
+
+
+def _alternative_names(certificate: Certificate) -> list[str]:
+    from cryptography.x509 import DNSName, ExtensionNotFound, IPAddress, SubjectAlternativeName
+
+    try:
+        found = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except ExtensionNotFound:
+        return []
+    return [
+        *found.get_values_for_type(DNSName),
+        *(str(address) for address in found.get_values_for_type(IPAddress)),
+    ]
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """Whether an alternative name stands for ``name`` (RFC 9525: a ``*`` is one whole label)."""
+    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
+    if pattern == name:
+        return True
+    first, _, rest = pattern.partition(".")
+    return first == "*" and "." in rest and name.partition(".")[2] == rest
+
+
+def _ip_of(host: str, port: int) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as e:
+        raise ProbeError(f"the address of {host}", e, "check the name") from None

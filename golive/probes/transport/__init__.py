@@ -1,0 +1,1 @@
+"""How systems are reached: HTTP, REST, commands, machines."""

@@ -1,0 +1,1 @@
+"""Data that is prepared, backed up, restored and thrown away."""

@@ -1,0 +1,121 @@
+"""The release repository: `<folder>/release.git`, bare, with a tag per release.
+
+    v1.9.0   migrations/ up to that release's head
+    v2.0.0   migrations/ of the candidate
+
+`<folder>/release/` is the checkout of the candidate that drills migrate with. The tags are
+always the same commits: author, dates and content do not depend on when or where it is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from rehearsal.kernel.world import PROJECT, Rehearsal
+from rehearsal.parts import RehearsalError
+
+MIGRATIONS = "migrations"
+_HERE = PROJECT / "rehearsal" / "app" / "migrations"
+_DATES = {"v1.9.0": "2026-05-04T09:00:00+00:00", "v2.0.0": "2026-11-02T09:00:00+00:00"}
+_WHO = "BookedBarber Releases"
+
+
+def repository(r: Rehearsal) -> Path:
+    """The bare repository."""
+    return r.path("release.git")
+
+
+def migrations(r: Rehearsal) -> Path:
+    """The candidate's migrations, checked out."""
+    return r.path("release", MIGRATIONS)
+
+
+def publish(r: Rehearsal) -> None:
+    """Make repository and checkout anew. Raises RehearsalError when git fails."""
+    checkout = migrations(r).parent
+    for folder in (repository(r), checkout):
+        shutil.rmtree(folder, ignore_errors=True)
+    _git(r.folder, "init", "--quiet", "--initial-branch=main", str(checkout))
+    for tag in heads():
+        _lay_out(checkout / MIGRATIONS, tag)
+        _git(checkout, "add", "--all")
+        _git(checkout, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
+        _git(checkout, "tag", "--annotate", tag, "--message", f"Release {tag}", tag=tag)
+    _git(r.folder, "clone", "--quiet", "--bare", str(checkout), str(repository(r)))
+    _git(checkout, "remote", "add", "origin", str(repository(r)))
+
+
+def heads(folder: Path = _HERE) -> dict[str, str]:
+    """Release tag to the head of its migrations, oldest first."""
+    found: dict[str, str] = tomllib.loads((folder / "releases.toml").read_text())["releases"]
+    return found
+
+
+def restore_checkout(r: Rehearsal) -> None:
+    """Put the checkout back to what the tag says, whatever was changed or added in it."""
+    checkout = migrations(r).parent
+    _git(checkout, "reset", "--quiet", "--hard", _newest_tag())
+    _git(checkout, "clean", "--quiet", "-dfx")
+
+
+def retag(r: Rehearsal, edit: Callable[[Path], None]) -> None:
+    """Change the candidate's migrations and move its tag there, as if it had been released so:
+    `edit` is given their folder. `publish` takes it back."""
+    edit(migrations(r))
+    checkout, tag = migrations(r).parent, _newest_tag()
+    _git(checkout, "add", "--", "*.py")
+    _git(checkout, "commit", "--quiet", "--message", f"Release {tag} again", tag=tag)
+    _git(checkout, "tag", "--annotate", "--force", tag, "--message", f"Release {tag}", tag=tag)
+    _git(checkout, "push", "--quiet", "--force", "origin", f"refs/tags/{tag}")
+
+
+def _newest_tag() -> str:
+    return list(heads())[-1]
+
+
+def _lay_out(folder: Path, tag: str) -> None:
+    """The migrations as they were at a release: no revision after its head, no later tag."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(_HERE, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    releases = heads()
+    if tag == list(releases)[-1]:
+        return
+    # Revisions are named by their number in the chain, so that names order as they apply.
+    for path in (folder / "versions").glob("*.py"):
+        if path.stem > releases[tag]:
+            path.unlink()
+    kept = list(releases)[: list(releases).index(tag) + 1]
+    lines = [f"{json.dumps(one)} = {json.dumps(releases[one])}" for one in kept]
+    (folder / "releases.toml").write_text("\n".join(["[releases]", *lines]) + "\n")
+    for later in (folder / "losses.toml", *folder.glob("schema-*.json")):
+        later.unlink(missing_ok=True)
+
+
+def _git(folder: Path, *words: str, tag: str = "") -> str:
+    date = _DATES.get(tag, "")
+    mail = "releases@bookedbarber.test"
+    done = subprocess.run(
+        ["git", *words],
+        cwd=folder,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **{f"GIT_{role}_NAME": _WHO for role in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{role}_EMAIL": mail for role in ("AUTHOR", "COMMITTER")},
+            **({f"GIT_{role}_DATE": date for role in ("AUTHOR", "COMMITTER")} if date else {}),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RehearsalError(f"`git {' '.join(words)}` failed: {done.stderr.strip()[-600:]}")
+    return done.stdout.strip()

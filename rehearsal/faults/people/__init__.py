@@ -1,0 +1,1 @@
+"""Faults of what people write, sign and do."""

@@ -1,0 +1,342 @@
+"""Faults of Day -1 and of launch day: commands, authorisation, and who has stated what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from rehearsal.faults import fault
+from rehearsal.faults.people.stating import Stating
+from rehearsal.faults.saas import saas_stubs
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.staff import calendar, launch_tools, papers, scripts
+from rehearsal.staff.scripted_statements import everybody, without
+from rehearsal.staff.scripts import entry
+
+DAY = 86_400.0
+
+
+def _as_of_yesterday(entries: list[scripts.Entry], person: str) -> list[scripts.Entry]:
+    late = [{**e, "made_ago_s": DAY} for e in entries if e["by"] == person]
+    return [*without(entries, person), *late]
+
+
+# -- T0-0600.1.1 --------------------------------------------------------------------------------
+
+
+@fault("primary-not-checked-in", expect_fail=["T0-0600.1.1"], title="a primary has not checked in")
+def primary_not_checked_in(r: Rehearsal) -> None:
+    scripts.spoil(r, "T0-0600.1.1", without(everybody(), "sanjay"))
+
+
+@primary_not_checked_in.revert
+def checks_in(r: Rehearsal) -> None:
+    scripts.mend(r, "T0-0600.1.1")
+
+
+@fault("check-in-of-yesterday", expect_fail=["T0-0600.1.1"], title="a check-in is dated yesterday")
+def check_in_of_yesterday(r: Rehearsal) -> None:
+    scripts.spoil(r, "T0-0600.1.1", _as_of_yesterday(everybody(), "omar"))
+
+
+@check_in_of_yesterday.revert
+def checks_in_today(r: Rehearsal) -> None:
+    scripts.mend(r, "T0-0600.1.1")
+
+
+@fault(
+    "one-key-checks-in-two",
+    expect_fail=["T0-0600.1.1"],
+    title="a check-in is signed with somebody else's key",
+)
+def one_key_checks_in_two(r: Rehearsal) -> None:
+    entries = [{**e, "key": "tess"} if e["by"] == "hugo" else e for e in everybody()]
+    scripts.spoil(r, "T0-0600.1.1", entries)
+
+
+@one_key_checks_in_two.revert
+def own_keys(r: Rehearsal) -> None:
+    scripts.mend(r, "T0-0600.1.1")
+
+
+# -- T0-0600.1.3 --------------------------------------------------------------------------------
+
+
+@fault(
+    "war-room-seen-40-minutes-ago",
+    expect_fail=["T0-0600.1.3"],
+    title="the Technical Lead said 40 minutes ago that the war room works",
+)
+def war_room_seen_40_minutes_ago(r: Rehearsal) -> None:
+    scripts.spoil(r, "T0-0600.1.3", [scripts.entry("technical_lead", made_ago_s=2_400.0)])
+
+
+@war_room_seen_40_minutes_ago.revert
+def war_room_seen_now(r: Rehearsal) -> None:
+    scripts.mend(r, "T0-0600.1.3")
+
+
+@fault(
+    "war-room-hears-nothing",
+    expect_fail=["T0-0600.1.3"],
+    title="alerts about the launch have no route to the war room",
+)
+def war_room_hears_nothing(r: Rehearsal) -> None:
+    r.override("alertmanager", routes={"launch": "mailbox"})
+    r.reload("alertmanager")
+
+
+@war_room_hears_nothing.revert
+def war_room_hears(r: Rehearsal) -> None:
+    r.clear_override("alertmanager", "routes")
+    r.reload("alertmanager")
+
+
+@fault(
+    "screen-stands-still", expect_fail=["T0-0600.1.3"], title="a screen shows data of an hour ago"
+)
+def screen_stands_still(r: Rehearsal) -> None:
+    old = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")
+    page = {"/screens/business": {"lines": [f"Updated {old}"]}}
+    saas_stubs.patch(r, "screen-stands-still", pages=page)
+
+
+@screen_stands_still.revert
+def screen_goes_on(r: Rehearsal) -> None:
+    saas_stubs.restore(r, "screen-stands-still")
+
+
+# -- T0-0800.3.2 --------------------------------------------------------------------------------
+
+
+@fault("role-card-not-signed", expect_fail=["T0-0800.3.2"], title="a role card is not signed")
+def role_card_not_signed(r: Rehearsal) -> None:
+    scripts.spoil(r, "T0-0800.3.2", without(everybody(), "quinn"))
+
+
+@role_card_not_signed.revert
+def signs_role_card(r: Rehearsal) -> None:
+    scripts.mend(r, "T0-0800.3.2")
+
+
+@fault(
+    "operator-may-not-deploy",
+    expect_fail=["T0-0800.3.2"],
+    title="whoever answers for deploying is not permitted to",
+)
+def operator_may_not_deploy(r: Rehearsal) -> None:
+    r.override("tools", denied=["omar"])
+
+
+@operator_may_not_deploy.revert
+def permit_again(r: Rehearsal) -> None:
+    r.clear_override("tools", "denied")
+
+
+# -- T0-0800.3.4 --------------------------------------------------------------------------------
+
+
+@fault(
+    "rollback-without-confirmation",
+    expect_fail=["T0-0800.3.4"],
+    title="the emergency rollback goes ahead without its confirmation",
+)
+def rollback_without_confirmation(r: Rehearsal) -> None:
+    r.override("tools", skips_confirmation=True)
+
+
+@rollback_without_confirmation.revert
+def ask_again(r: Rehearsal) -> None:
+    r.clear_override("tools", "skips_confirmation")
+
+
+@fault(
+    "rollback-artefact-missing",
+    expect_fail=["T0-0800.3.4"],
+    title="an artefact that the emergency rollback needs is gone",
+)
+def rollback_artefact_missing(r: Rehearsal) -> None:
+    launch_tools.artefact(r, launch_tools.PREVIOUS, "migrations").unlink()
+
+
+@rollback_artefact_missing.revert
+def build_again(r: Rehearsal) -> None:
+    launch_tools.install(r)
+
+
+@fault(
+    "runbook-altered-on-launch-day",
+    expect_fail=["T0-0800.3.4", "D-1.3.2", "D-3.2.5", "D-5.3.4", "D-7.4.3"],
+    title="the emergency procedures are others than those that the leads signed",
+)
+def runbook_altered_on_launch_day(r: Rehearsal) -> None:
+    papers.alter(r, "emergency-runbook.md", lambda d: d["steps"][0].update(action="do it"))
+
+
+@runbook_altered_on_launch_day.revert
+def runbook_as_signed(r: Rehearsal) -> None:
+    papers.write(r, "emergency-runbook.md")
+
+
+# -- D-1.2.1 ------------------------------------------------------------------------------------
+
+
+def _authorise(r: Rehearsal, **changes: object) -> None:
+    r.override("tools", authorisation=changes)
+    launch_tools.authorise(r)
+
+
+def _authorise_again(r: Rehearsal) -> None:
+    r.clear_override("tools", "authorisation")
+    launch_tools.authorise(r)
+
+
+@fault(
+    "authorisation-expired",
+    expect_fail=["D-1.2.1", "D-3.2.1", "T0-0800.3.2"],
+    title="the launch authorisation's window is over",
+)
+def authorisation_expired(r: Rehearsal) -> None:
+    _authorise(r, window_ends_at="2026-01-02T00:00:00+00:00")
+
+
+@authorisation_expired.revert
+def authorise_anew(r: Rehearsal) -> None:
+    _authorise_again(r)
+
+
+@fault(
+    "authorised-until-eleven",
+    expect_fail=["D-1.D.2"],
+    title="the launch authorisation ends at 11:00 of launch day, before phase 3",
+    waits_for=["D-1.2.2", "D-1.2.3", "D-1.2.4", "D-1.2.5"],
+)
+def authorised_until_eleven(r: Rehearsal) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=1)
+    ends = datetime.combine(day, time(11), ZoneInfo(calendar.ZONE))
+    _authorise(r, window_ends_at=ends.isoformat())
+
+
+@authorised_until_eleven.revert
+def authorise_all_phases(r: Rehearsal) -> None:
+    _authorise_again(r)
+
+
+@fault(
+    "authorised-digest-altered",
+    expect_fail=["D-1.2.1", "D-3.2.1", "T0-0800.3.2"],
+    title="a digest in the launch authorisation differs by one byte",
+)
+def authorised_digest_altered(r: Rehearsal) -> None:
+    path = launch_tools.authorisation(r)
+    text = path.read_text()
+    at = text.index('"backend": "') + len('"backend": "')
+    path.write_text(f"{text[:at]}{'0' if text[at] != '0' else '1'}{text[at + 1 :]}")
+
+
+@authorised_digest_altered.revert
+def authorise_as_built(r: Rehearsal) -> None:
+    _authorise_again(r)
+
+
+@fault(
+    "authorisation-taken-back",
+    expect_fail=["D-1.2.1", "D-3.2.1", "T0-0800.3.2"],
+    title="an executive has taken the launch authorisation back",
+)
+def authorisation_taken_back(r: Rehearsal) -> None:
+    path = launch_tools.authorisation(r)
+    path.with_name(f"{path.name}.revoked").write_text(f"{scripts.sha256(path)}  elena\n")
+
+
+@authorisation_taken_back.revert
+def authorise_once_more(r: Rehearsal) -> None:
+    path = launch_tools.authorisation(r)
+    path.with_name(f"{path.name}.revoked").unlink()
+
+
+@fault(
+    "deploys-without-authorisation",
+    expect_fail=["D-1.2.1"],
+    title="the deploy command does not ask for the authorisation",
+)
+def deploys_without_authorisation(r: Rehearsal) -> None:
+    r.override("tools", skips_authorisation=True)
+
+
+@deploys_without_authorisation.revert
+def ask_for_it(r: Rehearsal) -> None:
+    r.clear_override("tools", "skips_authorisation")
+
+
+# -- D-1.3.1, D-1.3.5 ---------------------------------------------------------------------------
+
+
+@fault(
+    "operator-has-not-tried",
+    expect_fail=["D-1.3.1"],
+    title="an operator has not tried the launch commands",
+)
+def operator_has_not_tried(r: Rehearsal) -> None:
+    launch_tools.audit_log(r).unlink()
+    r.override("tools", untried=["drew"])
+    launch_tools.practise(r)
+
+
+@operator_has_not_tried.revert
+def tries_them(r: Rehearsal) -> None:
+    r.clear_override("tools", "untried")
+    launch_tools.practise(r)
+
+
+@fault("logistics-not-confirmed", expect_fail=["D-1.3.1"], title="nobody has confirmed logistics")
+def logistics_not_confirmed(r: Rehearsal) -> None:
+    scripts.spoil(r, "D-1.3.1", [])
+
+
+@logistics_not_confirmed.revert
+def confirm_logistics(r: Rehearsal) -> None:
+    scripts.mend(r, "D-1.3.1")
+
+
+@fault(
+    "backup-not-available", expect_fail=["D-1.3.5"], title="a backup has not said to be available"
+)
+def backup_not_available(r: Rehearsal) -> None:
+    scripts.spoil(r, "D-1.3.5", without(everybody(), "priya"))
+
+
+@backup_not_available.revert
+def backup_available(r: Rehearsal) -> None:
+    scripts.mend(r, "D-1.3.5")
+
+
+@fault(
+    "lead-signed-for-another",
+    expect_fail=["D-1.3.5"],
+    title="a lead signed that somebody else is available",
+)
+def lead_signed_for_another(r: Rehearsal) -> None:
+    entries = [{**e, "key": "tess"} if e["by"] == "leah" else e for e in everybody()]
+    scripts.spoil(r, "D-1.3.5", entries)
+
+
+@lead_signed_for_another.revert
+def signs_in_person(r: Rehearsal) -> None:
+    scripts.mend(r, "D-1.3.5")
+
+
+made = Stating(__name__)
+made.stated(
+    "phase-owner-silent",
+    "T0-0600.1.5",
+    [entry(r) for r in ("technical_lead", "devops_lead", "performance_lead", "product_manager")],
+    "the owner of phase 3 has not confirmed the timeline",
+)
+made.altered(
+    "timeline-edited-overnight",
+    ["T0-0600.1.5", "D-7.4.5"],
+    "launch-timeline.md",
+    lambda d: d["slots"][1].update(gate=True),
+    "the timeline was edited after it was signed",
+)

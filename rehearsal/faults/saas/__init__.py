@@ -1,0 +1,1 @@
+"""Faults of services of others that people work with."""

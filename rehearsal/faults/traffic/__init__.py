@@ -1,0 +1,1 @@
+"""Faults of what stands between users and the application."""

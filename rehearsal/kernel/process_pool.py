@@ -1,0 +1,200 @@
+"""Where the project's own Python processes come from: one that has loaded what they share.
+
+Loading FastAPI, SQLAlchemy and the AWS SDK takes longer than all else that `up` does. The
+process pool loads them once; every ``python -m rehearsal...`` that the supervisor is to own is then a
+fork of it, with environment, log, session and name of its own. It is born twice removed, so that
+the kernel hands it to the supervisor: its parent, which collects its exit status and whose death
+ends it. Linux only; elsewhere the supervisor starts such processes itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rehearsal.parts import Child, RehearsalError
+
+SUPPORTED = sys.platform == "linux"
+_APP = ("uvicorn", "rehearsal.app.web", "rehearsal.app.workload")
+LOADED = {
+    "rehearsal.app": _APP,
+    # Most waits for the application, little for the rest.
+    "rehearsal.parts.platform.aws": (*_APP, "boto3"),
+    "rehearsal.data.backups": ("boto3", "rehearsal.data.backups"),
+    "rehearsal.parts.observe.exporter": ("boto3", "rehearsal.parts.observe.exporter"),
+}
+"""Per module: what is loaded before it is born, the most urgent first."""
+_REQUEST_BYTES = 100_000
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+
+
+class Born:
+    """A process of the process pool: what the supervisor uses of ``subprocess.Popen``."""
+
+    def __init__(self, pid: int, ended: Mapping[int, int]) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._ended = ended
+        """Statuses of processes that were collected before anybody knew whose they are."""
+        self._lock = threading.Lock()
+
+    def poll(self) -> int | None:
+        with self._lock:
+            if self.returncode is None:
+                try:
+                    pid, status = os.waitpid(self.pid, os.WNOHANG)
+                except ChildProcessError:
+                    pid, status = self.pid, self._ended.get(self.pid, 0)
+                if pid:
+                    self.returncode = os.waitstatus_to_exitcode(status)
+            return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        """The exit status. Raises subprocess.TimeoutExpired."""
+        deadline = time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(0.01)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class ProcessPool:
+    """The supervisor's side of it."""
+
+    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
+        self._mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "rehearsal.kernel.process_pool",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                ],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(theirs.fileno(),),
+            )
+        self._log = log
+        self._asking = threading.Lock()
+
+    @staticmethod
+    def bears(child: Child) -> bool:
+        """Whether the child is a module of this project."""
+        return SUPPORTED and child.argv[:2] == [sys.executable, "-m"]
+
+    def bear(self, child: Child, folder: Path) -> int:
+        """Have the child born; its pid. Waits for what it needs to be loaded.
+
+        Raises RehearsalError when the process pool is no more.
+        """
+        request = {
+            "name": child.name,
+            "words": child.argv[2:],
+            "environment": child.environment,
+            "log": str(child.log),
+            "folder": str(folder),
+            "death_signal": int(child.death_signal),
+        }
+        answer = b""
+        with self._asking, suppress(OSError):
+            self._mine.sendall(json.dumps(request).encode())
+            answer = self._mine.recv(_REQUEST_BYTES)
+        if not answer:
+            raise RehearsalError(
+                f"{child.name} cannot be started: the process that the project's own parts are "
+                f"forked from has ended; see {self._log}. Take the rehearsal down and up again."
+            )
+        return int(answer)
+
+
+# -- the process pool's side --------------------------------------------------------------------------
+
+
+def _serve(line: socket.socket, supervisor: int) -> dict[str, Any]:
+    """Load, and fork what is asked for. Returns, with the request, in every process born."""
+    coming = [name for names in LOADED.values() for name in names]
+    while True:
+        while coming and not select.select([line], [], [], 0)[0]:
+            importlib.import_module(coming.pop(0))
+        message = line.recv(_REQUEST_BYTES)
+        if not message:
+            os._exit(0)  # the supervisor has gone
+        request: dict[str, Any] = json.loads(message)
+        for name in LOADED.get(request["words"][0], ()):
+            importlib.import_module(name)
+        gc.freeze()  # what is loaded is no garbage, and stays shared
+        between = os.fork()
+        if between:
+            os.waitpid(between, 0)
+            continue
+        if os.fork():
+            os._exit(0)
+        _settle(request, supervisor)
+        line.sendall(str(os.getpid()).encode())
+        line.close()
+        return request
+
+
+def _settle(request: Mapping[str, Any], supervisor: int) -> None:
+    """Become a process of its own."""
+    os.setsid()
+    deadline = time.monotonic() + 5
+    while os.getppid() != supervisor:
+        if time.monotonic() > deadline:
+            os._exit(1)
+        time.sleep(0.001)
+    kernel = ctypes.CDLL(None, use_errno=True)
+    kernel.prctl(_PR_SET_PDEATHSIG, request["death_signal"], 0, 0, 0)
+    if os.getppid() != supervisor:  # it died before the kernel was told
+        os._exit(1)
+    kernel.prctl(_PR_SET_NAME, request["name"].encode()[:15], 0, 0, 0)
+    log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    os.chdir(request["folder"])
+    os.environ.update(request["environment"])
+
+
+def main(descriptor: int, supervisor: int) -> None:
+    """``python -m rehearsal.kernel.process_pool DESCRIPTOR PID``; started by the supervisor."""
+    kernel = ctypes.CDLL(None, use_errno=True)
+    kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    kernel.prctl(_PR_SET_NAME, b"process-pool", 0, 0, 0)
+    gc.disable()  # many objects are made while modules load, none of them garbage
+    request = _serve(socket.socket(fileno=descriptor), supervisor)
+    gc.enable()
+    module, *words = request["words"]
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

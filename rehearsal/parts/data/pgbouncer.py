@@ -1,0 +1,106 @@
+"""PgBouncer in front of the primary, in transaction mode."""
+
+from __future__ import annotations
+
+import signal
+
+import psycopg
+
+from rehearsal.kernel import binaries
+from rehearsal.kernel.world import (
+    APP_ROLE,
+    BURST_ROLE,
+    DATABASE,
+    OWNER_ROLE,
+    Rehearsal,
+    write_secret,
+)
+from rehearsal.parts import Part
+from rehearsal.parts.data.postgres import scram_verifier
+from rehearsal.parts.traffic.hosts import authority
+
+ADMIN = "pgbouncer_admin"
+STATS = "pgbouncer_stats"
+
+# Two pools (application and burst) of 20 + 5 stay well below PostgreSQL's 100 connections.
+SETTINGS: dict[str, str | int] = {
+    "listen_addr": "127.0.0.1",
+    "unix_socket_dir": "",
+    "auth_type": "scram-sha-256",
+    "admin_users": ADMIN,
+    "stats_users": STATS,
+    "pool_mode": "transaction",
+    "max_client_conn": 500,
+    "default_pool_size": 20,
+    "reserve_pool_size": 5,
+    "reserve_pool_timeout": 1,
+    "max_db_connections": 60,
+    "server_tls_sslmode": "verify-ca",
+    "client_tls_sslmode": "allow",
+    "server_login_retry": 1,
+    # Sent by libpq and psycopg; a pooler in transaction mode cannot keep it per session.
+    "ignore_startup_parameters": "extra_float_digits",
+    "log_connections": 0,
+    "log_disconnections": 0,
+}
+
+
+class PgBouncer(Part):
+    name = "pgbouncer"
+    title = "connection pooler"
+    needs = ("postgres-primary",)
+    binary = "pgbouncer"
+    unprivileged = True
+    stop_signal = signal.SIGTERM
+
+    def prepare(self, r: Rehearsal) -> None:
+        folder = r.path("data", self.name)
+        folder.mkdir(exist_ok=True)
+        roles = (APP_ROLE, OWNER_ROLE, BURST_ROLE, ADMIN, STATS)
+        users = folder / "users.txt"
+        write_secret(
+            users,
+            "\n".join(f'"{role}" "{scram_verifier(role, r.secret(role))}"' for role in roles),
+        )
+        certificate = authority(r).issue(self.name, ["localhost", "127.0.0.1"])
+        write_secret(folder / "server.key", certificate.key.read_text())
+        (folder / "server.pem").write_text(certificate.chain.read_text())
+        (folder / "root.pem").write_text(authority(r).root.read_text())
+        settings = {
+            **SETTINGS,
+            "listen_port": r.port(self.name),
+            "auth_file": users,
+            "server_tls_ca_file": folder / "root.pem",
+            "client_tls_key_file": folder / "server.key",
+            "client_tls_cert_file": folder / "server.pem",
+            **r.overrides(self.name),
+        }
+        lines = [f"{key} = {value}" for key, value in settings.items()]
+        host = f"host=127.0.0.1 port={r.port('postgres-primary')}"
+        write_secret(
+            folder / "pgbouncer.ini",
+            f"[databases]\n{DATABASE} = {host} dbname={DATABASE}\n\n[pgbouncer]\n"
+            + "\n".join(lines),
+        )
+        binaries.give_away(folder)
+
+    def command(self, r: Rehearsal) -> list[str]:
+        ini = r.path("data", self.name, "pgbouncer.ini")
+        return [str(binaries.find("pgbouncer").path), "-q", str(ini)]
+
+    def environment(self, r: Rehearsal) -> dict[str, str]:
+        return dict(binaries.find("pgbouncer").environment)
+
+    def ready(self, r: Rehearsal) -> bool:
+        with psycopg.connect(
+            f"host=127.0.0.1 port={r.port(self.name)} dbname={DATABASE} user={APP_ROLE}",
+            password=r.secret(APP_ROLE),
+            connect_timeout=2,
+            autocommit=True,
+            prepare_threshold=None,
+        ) as connection:
+            connection.execute("select 1")
+        return True
+
+
+PARTS = (PgBouncer(),)

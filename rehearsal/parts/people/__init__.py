@@ -1,0 +1,1 @@
+"""What reaches people: calendar, mail, text messages, pages."""

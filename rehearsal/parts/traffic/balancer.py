@@ -1,0 +1,96 @@
+"""The load balancer: haproxy in front of the two application instances.
+
+Settings a fault may override: `servers`, `health_path`, `health_interval_s`,
+`trust_forwarded_for`, `certificate_days`, `full_chain`.
+"""
+
+from __future__ import annotations
+
+import csv
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rehearsal.kernel import binaries
+from rehearsal.parts import Part
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST, certificate, render
+
+if TYPE_CHECKING:
+    from rehearsal.kernel.world import Rehearsal
+
+SERVERS = ("app-1", "app-2")
+BACKEND = "app"
+
+
+class Balancer(Part):
+    name = "balancer"
+    title = "load balancer, TLS to both instances"
+    needs = SERVERS
+    binary = "haproxy"
+    port_names = ("balancer", "balancer-http", "balancer-stats", "balancer-metrics")
+    reload_signal = signal.SIGUSR2
+    death_signal = signal.SIGTERM
+
+    def prepare(self, r: Rehearsal) -> None:
+        issued = certificate(r, self.name, (ORIGIN_HOST, *EDGE_HOSTS))
+        served = self.certificate_file(r)
+        content = issued.bundle.read_bytes()
+        if not r.setting(self.name, "full_chain", True):
+            content = issued.leaf.read_bytes() + issued.key.read_bytes()
+        served.touch(mode=0o600)
+        served.write_bytes(content)
+        settings = {
+            "trust_forwarded_for": r.setting(self.name, "trust_forwarded_for", False),
+            "health_path": r.setting(self.name, "health_path", "/health"),
+            "health_interval_s": r.setting(self.name, "health_interval_s", 1),
+        }
+        servers = r.setting(self.name, "servers", list(SERVERS))
+        self.config(r).write_text(
+            render(
+                "haproxy.cfg.j2",
+                https_port=r.port("balancer"),
+                http_port=r.port("balancer-http"),
+                stats_port=r.port("balancer-stats"),
+                metrics_port=r.port("balancer-metrics"),
+                certificate=served,
+                servers=[(server, r.port(server)) for server in servers],
+                **settings,
+            )
+        )
+
+    def command(self, r: Rehearsal) -> list[str]:
+        return [str(binaries.find("haproxy").path), "-W", "-f", str(self.config(r))]
+
+    def environment(self, r: Rehearsal) -> dict[str, str]:
+        return binaries.find("haproxy").environment
+
+    def ready(self, r: Rehearsal) -> bool:
+        return super().ready(r) and "UP" in self.servers(r).values()
+
+    def config(self, r: Rehearsal) -> Path:
+        return r.path("balancer", "haproxy.cfg")
+
+    def certificate_file(self, r: Rehearsal) -> Path:
+        """What is served: leaf, intermediate and key in one file."""
+        return r.path("balancer", "tls.pem")
+
+    def ask(self, r: Rehearsal, command: str) -> str:
+        """The answer of the stats socket. Raises OSError when it cannot be reached."""
+        with socket.create_connection(("127.0.0.1", r.port("balancer-stats")), 2) as connection:
+            connection.sendall(command.encode() + b"\n")
+            with connection.makefile() as answer:
+                return answer.read()
+
+    def servers(self, r: Rehearsal) -> dict[str, str]:
+        """State (`UP`, `DOWN`, ...) of every server of the backend, by name."""
+        rows = csv.DictReader(self.ask(r, "show stat").removeprefix("# ").splitlines())
+        return {
+            row["svname"]: row["status"].split()[0]  # "UP 1/2": up, one check short
+            for row in rows
+            if row["pxname"] == BACKEND and row["svname"] != "BACKEND"
+        }
+
+
+balancer = Balancer()
+PARTS = (balancer,)

@@ -1,0 +1,86 @@
+"""The caching edge: two nginx nodes that serve the public hosts in front of the balancer.
+
+Settings a fault may override, on `edge` for both nodes or on `edge-1` / `edge-2` for one:
+`cached_paths` (paths to cache whatever the origin says), `honour_session`, `full_chain`,
+`certificate_days`. Each node has its own installed copy of the certificate, taken when it is
+prepared: reloading only one node is how a fleet comes to serve two certificates.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.kernel import binaries
+from rehearsal.parts import Part
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST, authority, certificate, render
+
+if TYPE_CHECKING:
+    from rehearsal.kernel.world import Rehearsal
+
+
+class Edge(Part):
+    needs = ("balancer",)
+    binary = "nginx"
+    death_signal = signal.SIGTERM
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.title = "caching edge of the public hosts"
+        self.port_names = (name, f"{name}-http")
+
+    def prepare(self, r: Rehearsal) -> None:
+        issued = certificate(r, "edge", EDGE_HOSTS)
+        folder = self.config(r).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        full_chain = self._setting(r, "full_chain", True)
+        shutil.copy(issued.chain if full_chain else issued.leaf, self.certificate_file(r))
+        shutil.copy(issued.key, folder / "tls.key")
+        self.config(r).write_text(
+            render(
+                "nginx.conf.j2",
+                as_root=os.geteuid() == 0,
+                folder=folder,
+                name=self.name,
+                address="127.0.0.1",
+                https_port=r.port(self.name),
+                http_port=r.port(f"{self.name}-http"),
+                hosts=EDGE_HOSTS,
+                certificate=self.certificate_file(r),
+                key=folder / "tls.key",
+                origin_port=r.port("balancer"),
+                origin_host=ORIGIN_HOST,
+                trusted=authority(r).root,
+                cached_paths=self._setting(r, "cached_paths", []),
+                honour_session=self._setting(r, "honour_session", True),
+            )
+        )
+
+    def command(self, r: Rehearsal) -> list[str]:
+        folder = self.config(r).parent
+        nginx = str(binaries.find("nginx").path)
+        return [nginx, "-p", str(folder), "-e", "stderr", "-c", str(self.config(r))]
+
+    def environment(self, r: Rehearsal) -> dict[str, str]:
+        return binaries.find("nginx").environment
+
+    def config(self, r: Rehearsal) -> Path:
+        return r.path(self.name, "nginx.conf")
+
+    def certificate_file(self, r: Rehearsal) -> Path:
+        """What this node serves: leaf and intermediate."""
+        return r.path(self.name, "tls.chain.pem")
+
+    def purge(self, r: Rehearsal) -> None:
+        """Forget everything cached; a cache is not a place for yesterday's answers."""
+        shutil.rmtree(r.path(self.name, "cache"), ignore_errors=True)
+
+    def _setting(self, r: Rehearsal, key: str, default: Any) -> Any:
+        return r.setting(self.name, key, r.setting("edge", key, default))
+
+
+nodes = (Edge("edge-1"), Edge("edge-2"))
+PARTS = nodes

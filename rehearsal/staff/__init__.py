@@ -1,0 +1,1 @@
+"""The rehearsal's people: who they are, what they write, state and do."""

@@ -1,0 +1,61 @@
+"""Day -1 and launch day: everybody in person."""
+
+from __future__ import annotations
+
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.staff.scripted_statements import everybody
+from rehearsal.staff.scripts import Entry, entry, states
+
+PRIMARY_ROLES = (
+    "technical_lead",
+    "devops_lead",
+    "product_manager",
+    "security_lead",
+    "executive_team",
+)
+
+
+def five(**fields: object) -> list[Entry]:
+    """One entry for the holder of each primary role."""
+    return [entry(role, **fields) for role in PRIMARY_ROLES]
+
+
+@states("D-2.2.4")
+def gives_input(_: Rehearsal) -> list[Entry]:
+    return five(text="every measure holds", data={"input": "go", "conditions": []})
+
+
+@states("D-1.1.1")
+def was_present(_: Rehearsal) -> list[Entry]:
+    return five()
+
+
+@states("D-1.1.2")
+def presented(_: Rehearsal) -> list[Entry]:
+    return [entry("executive_team", documents=["final-status-report.html"])]
+
+
+@states("D-1.3.5")
+def available(_: Rehearsal) -> list[Entry]:
+    return everybody()
+
+
+@states("T0-0600.1.1")
+def checks_in(_: Rehearsal) -> list[Entry]:
+    return everybody()
+
+
+@states("T0-0800.3.2")
+def signs_role_card(_: Rehearsal) -> list[Entry]:
+    return everybody()
+
+
+@states("T0-0600.1.5")
+def confirms_the_timeline(_: Rehearsal) -> list[Entry]:
+    owners = ("technical_lead", "devops_lead", "integration_lead", "performance_lead")
+    return [entry(role) for role in (*owners, "product_manager")]
+
+
+@states("T0-0900.3.4")
+def votes(_: Rehearsal) -> list[Entry]:
+    return [entry(role, data={"vote": "go"}) for role in PRIMARY_ROLES[:4]]

@@ -1,0 +1,113 @@
+"""Dry runs of launch-day commands: what is a fact, and what could not be looked at."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from golive.environments import Environment
+from golive.probes.saas import launch_tools as probes
+from golive.verdicts import ProbeError
+
+SAYS = {"tool": "deploy", "steps": [{"name": "install", "artefact": "app", "version": "v2"}]}
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], list[str]]:
+    """An executable that does what is told, as a command."""
+
+    def make(text: str) -> list[str]:
+        path = tmp_path / "tool"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return [str(path)]
+
+    return make
+
+
+def with_tools(env_with: Callable[..., Environment], **tools: Any) -> Environment:
+    return env_with(tools=tools)
+
+
+def test_a_dry_run_tells_its_steps_and_gets_what_it_needs(
+    env_with: Callable[..., Environment], script: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    command = script(f"echo \"$@\" > {tmp_path}/said\necho '{json.dumps(SAYS)}'")
+    env = with_tools(env_with, commands={"deploy": command})
+    found = probes.dry_run(env, "deploy", operator="tess", authorisation=Path("token.json"))
+    assert (found.refused, found.changed, found.operator) == ("", False, "tess")
+    assert found.steps == (probes.Step("install", "app", "v2"),)
+    said = (tmp_path / "said").read_text().strip()
+    assert said == "--dry-run --as tess --authorisation token.json"
+
+
+def test_a_refusal_is_a_fact_with_its_reason(
+    env_with: Callable[..., Environment], script: Callable[[str], list[str]]
+) -> None:
+    env = with_tools(env_with, commands={"deploy": script("echo no token >&2; exit 3")})
+    assert probes.dry_run(env, "deploy").refused == "no token"
+    assert probes.launch_tools(env).dry_runs["deploy"].refused == "no token"
+
+
+def test_a_connection_that_fails_is_no_refusal(
+    env_with: Callable[..., Environment], script: Callable[[str], list[str]]
+) -> None:
+    env = with_tools(env_with, commands={"deploy": script("echo no route to host >&2; exit 255")})
+    with pytest.raises(ProbeError, match="exit status 255: no route"):
+        probes.dry_run(env, "deploy")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("echo hello", "is not the JSON document"), ("echo '{}'", "is not the JSON document")],
+)
+def test_an_answer_that_is_none_could_not_be_looked_at(
+    env_with: Callable[..., Environment],
+    script: Callable[[str], list[str]],
+    text: str,
+    message: str,
+) -> None:
+    env = with_tools(env_with, commands={"deploy": script(text)})
+    with pytest.raises(ProbeError, match=message):
+        probes.dry_run(env, "deploy")
+
+
+def test_what_is_not_declared_or_not_there_could_not_be_looked_at(
+    env_with: Callable[..., Environment], tmp_path: Path
+) -> None:
+    env = with_tools(
+        env_with, commands={"deploy": [str(tmp_path / "no")]}, manifest=str(tmp_path / "m")
+    )
+    with pytest.raises(ProbeError, match="cannot be started"):
+        probes.dry_run(env, "deploy")
+    with pytest.raises(ProbeError, match="declared are deploy"):
+        probes.dry_run(env, "rollback")
+    with pytest.raises(ProbeError, match=r"release manifest: .*No such file"):
+        probes.release_manifest(env)
+    with pytest.raises(ProbeError, match="no command is declared"):
+        probes.stored_artefacts(env)
+
+
+def test_manifest_store_and_audit_are_read_as_they_are(
+    env_with: Callable[..., Environment], script: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    artefact = {"name": "app", "version": "v2", "sha256": "ab"}
+    document = {"candidate": "v2", "previous": "v1", "commit": "c", "artefacts": [artefact]}
+    (tmp_path / "m.json").write_text(json.dumps(document))
+    event = {"at": "2026-11-25T10:00:00Z", "tool": "deploy", "operator": "tess", "dry_run": True}
+    (tmp_path / "stored.json").write_text(json.dumps([artefact]))
+    (tmp_path / "audit.json").write_text(json.dumps([event]))
+    env = with_tools(
+        env_with,
+        manifest=str(tmp_path / "m.json"),
+        artefacts_command=["cat", str(tmp_path / "stored.json")],
+        audit_command=["cat", str(tmp_path / "audit.json")],
+    )
+    assert probes.release_manifest(env).artefacts == [probes.Artefact("app", "v2", "ab")]
+    assert probes.stored_artefacts(env) == (probes.Artefact("app", "v2", "ab"),)
+    assert probes.launch_audit(env)[0].operator == "tess"

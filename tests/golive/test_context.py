@@ -1,0 +1,67 @@
+"""The context: where what people write and sign lies, without a secret."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from golive.context import Context
+from golive.verdicts import GoliveError, Pending
+from tests.conftest import SECRET_VARIABLE, Project
+
+
+def test_it_opens_without_any_secret(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET_VARIABLE)
+    context = project.context()
+    assert (context.environment.name, context.environment.kind) == ("staging", "staging")
+    assert context.statements.folder == project.path / "reports" / "statements"
+    assert context.papers == project.path / "papers"
+    assert context.documents == project.path / "reports" / "documents" / "staging"
+    assert context.keys is None
+
+
+def test_an_environment_names_its_own_places(project: Project) -> None:
+    places = {"statements": "signed", "documents": "/srv/documents"}
+    people = {"roster": "suites/people/roster.toml", "papers": "papers"} | places
+    project.folder.environment("staging", people=people)
+    context = project.context()
+    assert context.statements.folder == project.path / "signed"
+    assert context.documents == Path("/srv/documents")
+
+
+def test_elsewhere_than_beside_the_suites_it_says_so(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(GoliveError, match="expected to be called beside the suites"):
+        Context.open("staging", tmp_path)
+    with pytest.raises(GoliveError, match="moon"):
+        Context.open("moon", project.path)
+
+
+def test_a_missing_roster_is_told_by_name(project: Project) -> None:
+    (project.path / "suites/people/roster.toml").unlink()
+    with pytest.raises(GoliveError, match=r"roster\.toml"):
+        project.context().roster  # noqa: B018
+
+
+def test_what_was_signed_since_is_seen_anew(project: Project) -> None:
+    context = project.context()
+    assert context.statements.everything() == []
+    signed = project.sign()
+    assert context.statements.everything() == []
+    assert [s.id for s in context.anew().statements.everything()] == [signed.id]
+
+
+def test_papers_are_named_by_the_digest_of_their_bytes(project: Project) -> None:
+    project.folder.write("papers/runbook.md", "# Runbook\n")
+    digest = hashlib.sha256(b"# Runbook\n").hexdigest()
+    assert project.context().digests(("runbook.md",)) == {"runbook.md": digest}
+
+
+def test_a_paper_that_is_missing_or_a_link_is_still_to_be_written(project: Project) -> None:
+    with pytest.raises(Pending, match=r"runbook\.md is not there; `golive init"):
+        project.context().digests(("runbook.md",))
+    project.folder.write("papers/other.md", "x")
+    (project.path / "papers/runbook.md").symlink_to(project.path / "papers/other.md")
+    with pytest.raises(Pending, match=r"runbook\.md: is a symbolic link"):
+        project.context().digests(("runbook.md",))

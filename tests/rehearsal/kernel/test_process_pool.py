@@ -1,0 +1,75 @@
+"""The project's own processes, as the supervisor has them born."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from rehearsal import cli
+from rehearsal.kernel import control, process_pool
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts import Child, RehearsalError
+
+pytestmark = pytest.mark.skipif(not process_pool.SUPPORTED, reason="needs Linux's subreaper")
+
+
+@pytest.fixture(scope="module")
+def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    rehearsal = Rehearsal(tmp_path_factory.mktemp("process-pool"))
+    cli.up(rehearsal, only=["receiver"], say=lambda _: None)
+    yield rehearsal
+    cli.down(rehearsal, say=lambda _: None)
+
+
+def module(r: Rehearsal, name: str, *words: str, **environment: str) -> Child:
+    return Child(name, [sys.executable, "-m", *words], r.log(name), environment=environment)
+
+
+def ended(r: Rehearsal, name: str) -> str:
+    parts = control.ask(r, "status")["parts"]
+    return str(parts[name]["state"])
+
+
+def test_a_part_is_the_supervisors_own_child_with_a_name_and_a_session(r: Rehearsal) -> None:
+    record = control.supervisor(r)
+    assert record is not None
+    part = psutil.Process(r.running()["receiver"])
+    assert part.ppid() == record.pid
+    assert part.name() == "receiver"
+    assert os.getsid(part.pid) == part.pid
+
+
+def test_a_module_gets_its_words_its_environment_and_its_log(r: Rehearsal) -> None:
+    words = ["timeit", "-n1", "-r1", "import os; print(os.environ['WORD'], os.getcwd())"]
+    r.run(module(r, "told", *words, WORD="heard"))
+    r.wait("it has ended", lambda: ended(r, "told") == "died (exit status 0)")
+    assert f"heard {r.folder}\n" in r.log("told").read_text()
+
+
+def test_how_a_module_ended_is_known(r: Rehearsal) -> None:
+    r.run(module(r, "refused", "rehearsal", "no-such-verb"))
+    r.wait("it has ended", lambda: ended(r, "refused") == "died (exit status 2)")
+    assert "invalid choice: 'no-such-verb'" in r.log("refused").read_text()
+    r.run(module(r, "unknown", "rehearsal.nothing"))
+    r.wait("it has ended", lambda: ended(r, "unknown") == "died (exit status 1)")
+    assert "No module named rehearsal.nothing" in r.log("unknown").read_text()
+
+
+def test_a_module_is_stopped_like_any_other(r: Rehearsal) -> None:
+    pid = r.run(module(r, "server", "http.server", "--bind", "127.0.0.1", str(r.port("server"))))
+    r.stop("server")
+    assert not psutil.pid_exists(pid)
+
+
+def test_without_its_nursery_a_rehearsal_says_so(r: Rehearsal) -> None:
+    record = control.supervisor(r)
+    assert record is not None
+    [mother] = [p for p in psutil.Process(record.pid).children() if p.name() == "process-pool"]
+    mother.kill()
+    mother.wait(5)
+    with pytest.raises(RehearsalError, match="receiver cannot be started: the process that"):
+        r.restart("receiver")
