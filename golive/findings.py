@@ -1,7 +1,7 @@
 """What the issue tracker adds to documents: security findings, remediation, resolved bugs.
 
-An issue says in its fields (see golive/probes/saas/tracker.py) which item is looked at again once it
-is fixed (``Retest: ITEM``), and what is done about it (``Remediation: ...``).
+An issue says in its fields (see golive/probes/saas/tracker.py) which item is looked at again once
+it is fixed (``Retest: ITEM``), and what is done about it (``Remediation: ...``).
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def disturbing(probes: Mapping[str, Probe]) -> set[str]:
 
 
 def exclusive(probes: Mapping[str, Probe]) -> set[str]:
-    """Of a closure, the disturbing probes that nothing may run beside, and what needs one of them."""
+    """Of a closure, the probes that nothing may run beside, and what needs one of them."""
     found = {p.name for p in probes.values() if p.effect not in CONCURRENT and not p.isolated}
     return _with_dependents(probes, found)
 

@@ -72,7 +72,8 @@ def _first(
         may = ", ".join(context.launch.not_applicable) or "none"
         raise GoliveError(
             f"{item}: can never be not applicable; expected one of {may}"
-            f" (people.not_applicable in {context.launch.source}); to launch without it: golive waive"
+            f" (people.not_applicable in {context.launch.source});"
+            " to launch without it: golive waive"
         )
     allowed = list(dict.fromkeys([*_owners(context, item), *context.launch.second_signers]))
     role = one_of(context, signer, allowed, options.role)

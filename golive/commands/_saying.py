@@ -172,7 +172,8 @@ def attestation(
             files.append(context.papers / name)
         elif evidence_of(given).sha256 != digest:
             raise GoliveError(
-                f"--evidence: found {given}, but {item} rests on {context.papers / name}, which says"
+                f"--evidence: found {given}, but {item} rests on"
+                f" {context.papers / name}, which says"
                 " something else; expected that one, which is attached by itself"
             )
     for file in files:

@@ -88,7 +88,8 @@ def _mask(context: Context, elsewhere: bool) -> Mask:
     if missing and context.environment.kind != "rehearsal" and not elsewhere:
         are = "is" if len(missing) == 1 else "are"
         raise GoliveError(
-            f"{context.environment.name}: {', '.join(missing)} {are} not at hand to search the package"
+            f"{context.environment.name}: {', '.join(missing)} {are} not at hand"
+            " to search the package"
             " for; make it where they are, or, once somebody who has them has searched what goes"
             " into it, with --secrets-elsewhere"
         )

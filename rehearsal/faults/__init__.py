@@ -2,7 +2,7 @@
 
 A module below this package holds the faults of one area, about five lines each:
 
-    @fault("pause-wal-replay", expect_fail=["D-14.1.1"], title="WAL replay on the standby is paused")
+    @fault("pause-wal-replay", expect_fail=["D-14.1.1"], title="WAL replay is paused")
     def pause_wal_replay(r: Rehearsal) -> None:
         r.standby.sql("select pg_wal_replay_pause()")
 
@@ -36,8 +36,8 @@ class Fault:
     """One fault.
 
     ``expect_fail`` names exactly the items that go red; ``settled`` is waited for after breaking,
-    ``reverted`` after reverting, each at most ``within_s`` seconds. ``waits_for`` names items without
-    whose check those are red anyway, so that nothing but their message tells of the fault.
+    ``reverted`` after reverting, each at most ``within_s`` seconds. ``waits_for`` names items
+    without whose check those are red anyway, so that nothing but their message tells of the fault.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Where the project's own Python processes come from: one that has loaded what they share.
 
 Loading FastAPI, SQLAlchemy and the AWS SDK takes longer than all else that `up` does. The
-process pool loads them once; every ``python -m rehearsal...`` that the supervisor is to own is then a
-fork of it, with environment, log, session and name of its own. It is born twice removed, so that
+process pool loads them once; every ``python -m rehearsal...`` that the supervisor is to own is
+then a fork of it, with environment, log, session and name of its own. It is forked twice, so that
 the kernel hands it to the supervisor: its parent, which collects its exit status and whose death
 ends it. Linux only; elsewhere the supervisor starts such processes itself.
 """
@@ -134,7 +134,7 @@ class ProcessPool:
         return int(answer)
 
 
-# -- the process pool's side --------------------------------------------------------------------------
+# -- the process pool's side --------------------------------------------------------------------
 
 
 def _serve(line: socket.socket, supervisor: int) -> dict[str, Any]:

@@ -431,7 +431,7 @@ def listener_on(port: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``python -m rehearsal.kernel.supervisor FOLDER PROGRESS_FD [PART ...]``; started by ``up``."""
+    """``python -m rehearsal.kernel.supervisor FOLDER PROGRESS_FD [PART ...]``, as ``up`` does."""
     r = Rehearsal(Path(arguments[0]))
     progress: TextIO | None = os.fdopen(int(arguments[1]), "w", buffering=1)
     telling = threading.Lock()

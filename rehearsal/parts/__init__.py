@@ -9,7 +9,7 @@ exports ``PARTS``, a tuple of instances; ``rehearsal.kernel.inventory`` lists th
         title = "on-call inbox"
 
         def command(self, r: Rehearsal) -> list[str]:
-            return [sys.executable, "-m", "rehearsal.parts.observe.receiver", str(r.port("receiver"))]
+            return [sys.executable, "-m", __name__, str(r.port("receiver"))]
 
         def ready(self, r: Rehearsal) -> bool:
             return answers(r.port("receiver"))

@@ -1,6 +1,7 @@
 """Synthetic incidents for drills, and the clock that they are open by.
 
-    python -m rehearsal.staff.incidents open NAME --severity critical --impact TEXT [--resolve-after S]
+    python -m rehearsal.staff.incidents open NAME --severity critical --impact TEXT
+        [--resolve-after S]
     python -m rehearsal.staff.incidents acknowledge NAME
     python -m rehearsal.staff.incidents close NAME
 

@@ -1,8 +1,8 @@
 """The rehearsal's papers: what its people have written, true of the rehearsal itself.
 
-Each file of ``rehearsal/staff/templates/`` is a paper with Jinja in it; :func:`facts` is what they can
-name. ``feedback-EACH.md.j2`` is one for each role's holder; what lies in folders is no paper but
-goes with one, like slides. A paper is the same to the byte as long as what it tells is, so what
+Each file of ``rehearsal/staff/templates/`` is a paper with Jinja in it; :func:`facts` is what they
+can name. ``feedback-EACH.md.j2`` is one for each role's holder; what lies in folders is no paper
+but goes with one, like slides. A paper is the same to the byte as long as what it tells is, so what
 people have signed of it stays signed.
 
 A fault takes a paper's data and changes it: `change` as its author would, so that it is signed

@@ -1,4 +1,4 @@
-"""What the stubbed services say: issues, the status page, feature flags and pages, unless a fault says else.
+"""What the stubbed services say unless a fault says else: issues, status page, flags, pages.
 
 `defaults` is all of it as one nested dictionary. Every setting of the part `saas-stubs` is a patch
 that is laid over it: tables are merged, None takes a key out, anything else takes its place. A

@@ -590,7 +590,10 @@ CHECKS = "t_minus_1_week/test_others.py"
             "launch.toml",
             '"executive_team", "technical_lead"',
             '"technical_lead"',
-            'people.approvers: it has ["executive_team", "technical_lead"], yours ["technical_lead"]',
+            (
+                'people.approvers: it has ["executive_team", "technical_lead"],'
+                ' yours ["technical_lead"]'
+            ),
         ),
         (
             "launch.toml",

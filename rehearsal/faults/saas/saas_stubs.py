@@ -25,7 +25,7 @@ NEW = 901
 
 
 def patch(r: Rehearsal, name: str, **services: Any) -> None:
-    """Lay tables over what the stubbed services say: tracker, status_page, flags, pages, answers."""
+    """Lay tables over what the stubs say: tracker, status_page, flags, pages, answers."""
     r.override("saas-stubs", **{name: services})
 
 
@@ -35,7 +35,7 @@ def restore(r: Rehearsal, name: str) -> None:
 
 
 def with_issue(r: Rehearsal, name: str, *, number: int = NEW, **how: Any) -> None:
-    """File another issue; `how` as `rehearsal.staff.saas_stubs.issue` takes it. Opened an hour ago."""
+    """File another issue, opened an hour ago; `how` as `issue` of the staff's module takes it."""
     how = {"title": "Something else is wrong", "opened": _ago(hours=1), **how}
     patch(r, name, tracker={"issues": {str(number): saas_stubs.issue(how.pop("title"), **how)}})
 

@@ -7,9 +7,9 @@
     /api/client/features, /api/admin/projects/default/features      feature flags: Unleash
     anything else    pages: bridges, posts, press, vendors, notices, screens, /status
 
-What they say is `rehearsal.staff.saas_stubs.state`, taken anew whenever settings or the release change, so
-that a fault is one `r.override("saas-stubs", NAME={...})`. The table `answers` of a service makes all
-of it answer with that status.
+What they say is `rehearsal.staff.saas_stubs.state`, taken again whenever settings or the release
+change, so that a fault is one `r.override("saas-stubs", NAME={...})`. The table `answers` of a
+service makes all of it answer with that status.
 """
 
 from __future__ import annotations
@@ -200,11 +200,12 @@ class Tracker:
         closing = [e for e in record.get("events", []) if e["event"] == "closed"]
         by = record["merged_by"] if is_pull else closing[-1]["actor"] if closing else ""
         page = "pull" if is_pull else "issues"
+        site, repository = self._url.removesuffix("/api/v3"), saas_stubs.REPOSITORY
         answer = {
             "id": 9_000_000 + int(number),
             "number": int(number),
-            "url": f"{self._url}/repos/{saas_stubs.REPOSITORY}/issues/{number}",
-            "html_url": f"{self._url.removesuffix('/api/v3')}/{saas_stubs.REPOSITORY}/{page}/{number}",
+            "url": f"{self._url}/repos/{repository}/issues/{number}",
+            "html_url": f"{site}/{repository}/{page}/{number}",
             "title": record["title"],
             "body": record.get("body"),
             "user": _user(record["author"]),
