@@ -62,7 +62,7 @@ def _change(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 def _released(name: str, expect_fail: list[str], title: str, edit: Callable[[Path], None]) -> Fault:
-    @fault(name, expect_fail=expect_fail, title=title)
+    @fault(name, expect_fail=expect_fail, touches=["release"], title=title)
     def put_out(r: Rehearsal) -> None:
         release.retag(r, edit)
 
@@ -109,7 +109,12 @@ _released(
 )
 
 
-@fault("rollback-slow", expect_fail=["D-13.3.3"], title="the rollback takes 35 s longer")
+@fault(
+    "rollback-slow",
+    expect_fail=["D-13.3.3"],
+    touches=["drills/rollback_delay_s"],
+    title="the rollback takes 35 s longer",
+)
 def rollback_slow(r: Rehearsal) -> None:
     r.override("drills", rollback_delay_s=35)
 

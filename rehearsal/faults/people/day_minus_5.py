@@ -53,7 +53,12 @@ made.written(
 )
 
 
-@fault("slides-altered", expect_fail=["D-5.1.1"], title="the slides are others than those shown")
+@fault(
+    "slides-altered",
+    expect_fail=["D-5.1.1"],
+    touches=["papers/executive-presentation.md"],
+    title="the slides are others than those shown",
+)
 def slides_altered(r: Rehearsal) -> None:
     with (people.papers(r) / "slides" / "readiness.txt").open("a") as slides:
         slides.write("All is well.\n")

@@ -133,7 +133,12 @@ made.written(
 )
 
 
-@fault("question-open", expect_fail=["D-3.3.5"], title="a question of the briefings is open")
+@fault(
+    "question-open",
+    expect_fail=["D-3.3.5"],
+    touches=["saas-stubs/tracker"],
+    title="a question of the briefings is open",
+)
 def question_open(r: Rehearsal) -> None:
     verbs.reopened(r, "question-open", 341)
 
@@ -143,7 +148,12 @@ def answer_it(r: Rehearsal) -> None:
     verbs.restore(r, "question-open")
 
 
-@fault("war-room-ends-early", expect_fail=["D-3.1.1"], title="the war room is booked until 13:00")
+@fault(
+    "war-room-ends-early",
+    expect_fail=["D-3.1.1"],
+    touches=["messages/calendar"],
+    title="the war room is booked until 13:00",
+)
 def war_room_ends_early(r: Rehearsal) -> None:
     end = {"dateTime": f"{saas_stubs.LAUNCH}T13:00:00-05:00", "timeZone": calendar.ZONE}
     r.override("messages", **{"calendar-war-room": {"events": {"war-room": {"end": end}}}})
@@ -157,6 +167,7 @@ def book_the_afternoon(r: Rehearsal) -> None:
 @fault(
     "backup-bridge-gone",
     expect_fail=["D-3.1.1", "T0-0600.1.3"],
+    touches=["saas-stubs/pages/bridge-backup"],
     title="the backup bridge answers 404",
 )
 def backup_bridge_gone(r: Rehearsal) -> None:
@@ -309,6 +320,7 @@ made.written(
 @fault(
     "joined-after-the-briefings",
     expect_fail=["D-3.D.2"],
+    touches=["roster/greta"],
     title="there is another data protection officer since the briefings",
 )
 def joined_after_the_briefings(r: Rehearsal) -> None:
