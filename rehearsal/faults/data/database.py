@@ -103,7 +103,7 @@ DELAY_S = 0.1
 @fault(
     "lookup-index-dropped",
     # A copy of the database lacks it too, so the candidate's declared schema is not met.
-    expect_fail=["D-13.1.1", "D-13.1.2", "D-13.3.1"],
+    expect_fail=["D-13.1.1"],
     touches=["postgres/appointments", "query-times"],
     title="the appointments' index by barber and time is gone",
     settled=lambda r: _p95_s(r, "barbers.list") > DELAY_S / 2,
@@ -148,7 +148,7 @@ def quicken_the_statement(r: Rehearsal) -> None:
 
 @fault(
     "statements-not-counted",
-    expect_fail=["D-13.1.1", "D-13.1.2"],
+    expect_fail=["D-13.1.1"],
     touches=["postgres"],
     title="pg_stat_statements is not loaded",
     settled=lambda r: _preloaded(r) == "",
