@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from golive import launch, procedure, readiness, roster
+from golive import launch, procedure, readiness
 from golive.claims import Claim, none_of
 from golive.deliverables import NOBODY_WROTE
 from golive.items import read_cards
 from golive.papers import Papers
 from golive.papers.messages import Figure, personal_data, unsaid
+from golive.people import roster
 from golive.probes.people import announcements, mail
 from golive.probes.people.calendar import Event, LaunchCalendar
 from golive.probes.traffic import pages
