@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import pickle
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from rehearsal.faults import Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
 from tests.campaign import reach, recorded, rounds, rows, worker
 from tests.campaign.__main__ import concerned, in_papers, planned
+from tests.campaign.live import Tried, World
 from tests.campaign.rounds import Attempt, Planned
 from tests.campaign.rows import Row, resting_on_unwritten
 
@@ -161,6 +164,85 @@ def test_the_table_tells_what_is_wrong_how_often_it_was_tried_and_what_is_left()
     assert "| 2.0 | round 3 | 1 |" in text
     assert "- Z nobody wrote it" in text
     assert text.endswith("1 passed, 1 failed; 4 not tried for want of time.\n")
+
+
+# -- judging a round ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path: Path, known: dict[str, Fault]) -> World:
+    """One whose items A to D take the facts of these probes."""
+    made = World(tmp_path, say=lambda _: None)
+    taken = {"A": "redis_cluster", "B": "balancer_config", "C": "redis_cluster", "D": "stripe"}
+    made.probes = {item: frozenset({probe}) for item, probe in taken.items()}
+    return made
+
+
+CACHE, BALANCER = a_fault("cache", ["redis"], ["A"]), a_fault("balancer", ["balancer"], ["B"])
+
+
+def tried(found: Mapping[str, Claim | None], *together: Planned) -> Tried:
+    green = judged(dict.fromkeys(found))
+    return Tried(together or (CACHE, BALANCER), "round 1", judged(found), green, {}, 4.0)
+
+
+def test_a_round_whose_reds_are_what_its_faults_name_is_right(world: World) -> None:
+    made = world.judge(tried({"A": LAG, "B": LAG, "C": None}))
+    assert made.suspects == []
+    assert {n: r.red for n, r in made.rows.items()} == {"cache": ("A",), "balancer": ("B",)}
+    assert {r.duration_s for r in made.rows.values()} == {2.0}
+
+
+def test_what_is_missing_is_held_against_the_fault_that_names_it_alone(world: World) -> None:
+    made = world.judge(tried({"A": LAG, "B": None, "C": None}))
+    assert made.suspects == ["balancer"]
+    assert made.rows["balancer"].wrong == "not red: B"
+
+
+def test_what_is_red_beside_is_held_against_those_that_touch_what_it_looks_at(
+    world: World,
+) -> None:
+    assert world.judge(tried({"A": LAG, "B": LAG, "C": LAG})).suspects == ["cache"]
+
+
+def test_what_is_red_and_nobody_could_have_touched_is_held_against_all(world: World) -> None:
+    world.probes["D"] = frozenset({"stripe_account"})
+    assert world.judge(tried({"A": LAG, "B": LAG, "D": LAG})).suspects == ["cache", "balancer"]
+
+
+def test_a_follower_that_is_recorded_is_right_and_one_that_is_not_is_wrong(world: World) -> None:
+    found = {"A": LAG, "B": LAG, "E": resting("A")}
+    assert world.judge(tried(found)).rows["cache"].wrong.startswith("red beside what it names: E")
+    recorded_too = dataclasses.replace(CACHE, expected=frozenset("AE"))
+    made = world.judge(tried(found, recorded_too, BALANCER))
+    assert made.suspects == []
+    assert made.rows["cache"].red == ("A", "E")
+    assert made.rows["balancer"].red == ("B",)
+
+
+def test_a_follower_that_is_not_red_is_missed(world: World) -> None:
+    recorded_too = dataclasses.replace(CACHE, expected=frozenset("AE"))
+    made = world.judge(tried({"A": LAG, "B": LAG, "E": None}, recorded_too, BALANCER))
+    assert made.rows["cache"].wrong == "not red: E"
+
+
+def test_recording_takes_what_is_surely_a_faults_own(world: World) -> None:
+    world.recording = True
+    beside = {"A": LAG, "B": LAG, "C": LAG}
+    assert world.judge(tried(beside)).suspects == ["cache"]  # not alone: nobody knows whose
+    alone = world.judge(tried({"A": LAG, "C": LAG}, CACHE))
+    assert alone.suspects == []
+    assert alone.rows["cache"].expected_red == ("A", "C")
+
+
+def test_recording_does_not_take_a_fault_that_misses_what_it_was_written_for(world: World) -> None:
+    world.recording = True
+    assert world.judge(tried({"A": None, "C": LAG}, CACHE)).rows["cache"].wrong == "not red: A"
+
+
+def test_what_is_red_without_any_fault_is_nobodys(world: World) -> None:
+    world.excused = {"C": "nobody has written it"}
+    assert world.judge(tried({"A": LAG, "B": LAG, "C": LAG})).suspects == []
 
 
 # -- planning -----------------------------------------------------------------------------------
