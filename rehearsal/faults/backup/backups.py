@@ -133,7 +133,7 @@ def forget_the_empty_backup(r: Rehearsal) -> None:
 @fault(
     "wal-segment-missing",
     expect_fail=["D-13.2.2"],
-    touches=["archive"],
+    touches=["archive", "backups/known"],
     title="the WAL archive has a gap",
 )
 def wal_segment_missing(r: Rehearsal) -> None:
@@ -228,7 +228,7 @@ def _move_copy(r: Rehearsal, region: str) -> None:
 @fault(
     "copy-corrupted",
     expect_fail=["D-13.2.3"],
-    touches=["aws/copy"],
+    touches=["aws/copy", "backups/known"],
     title="one byte of a copied backup is another",
 )
 def copy_corrupted(r: Rehearsal) -> None:

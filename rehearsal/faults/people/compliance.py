@@ -56,7 +56,7 @@ def notice_names_them(r: Rehearsal) -> None:
 @fault(
     "card-number-logged",
     expect_fail=PCI,
-    touches=["logs/app-2"],
+    touches=["logs/app-2", "app/log"],
     title="the application has logged a card number",
 )
 def card_number_logged(r: Rehearsal) -> None:
