@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,15 @@ class Kept:
     lock: str
     """Mode of the object lock, as S3 names it; empty: anybody who may write can change it."""
     locked_until: datetime | None
+
+    def is_locked_until(self, day: date) -> bool:
+        """Whether nobody can change it before that day."""
+        return self.locked_until is not None and self.locked_until.date() >= day
+
+    @property
+    def lock_told(self) -> str:
+        """Its lock in words."""
+        return f"{self.lock or 'none'}, until {self.locked_until}"
 
 
 @dataclass

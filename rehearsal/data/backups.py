@@ -35,8 +35,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from rehearsal.data import backup_encryption
-from rehearsal.kernel.world import Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.data.postgres import REPLICATION_ROLE, archive_folder
 from rehearsal.parts.platform import aws
 

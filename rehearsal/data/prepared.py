@@ -34,9 +34,11 @@ from pathlib import Path
 import psycopg
 
 from rehearsal.data import backups
-from rehearsal.kernel import binaries, ports, supervisor
-from rehearsal.kernel.world import DATABASE, OWNER_ROLE, PROJECT, Rehearsal, write_secret
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.kernel import binaries, ports
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import disk_full, write_secret
+from rehearsal.kernel.world import DATABASE, OWNER_ROLE, PROJECT, Rehearsal
+from rehearsal.parts import Child
 from rehearsal.parts.data import postgres as pg
 
 APPOINTMENTS = 200_000
@@ -261,7 +263,7 @@ def _server(r: Rehearsal, words: Sequence[str]) -> Iterator[None]:
     )
     with child.log.open("ab") as log:
         process = subprocess.Popen(
-            [*supervisor.wrapper(child), *child.argv],
+            child.words(),
             env={**os.environ, **found.environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -307,5 +309,5 @@ def copy_tree(source: Path, target: Path, *, link: bool = False) -> None:
             return
     shutil.rmtree(unfinished, ignore_errors=True)
     if "No space left" in done.stderr:
-        raise RehearsalError(supervisor.disk_full(f"The copy to {target}", target.parent))
+        raise RehearsalError(disk_full(f"The copy to {target}", target.parent))
     raise RehearsalError(f"{source} could not be copied: {done.stderr.strip()[-400:]}")

@@ -24,8 +24,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 
 Step = Callable[[Rehearsal], None]
 Settled = Callable[[Rehearsal], bool]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.parts import Part
 
 MODULES = (
     "data.postgres",
@@ -56,4 +57,4 @@ def announce(r: Rehearsal, *, complete: bool) -> None:
     if complete:
         from rehearsal import endpoints
 
-        endpoints.write(r)
+        endpoints.write(r, parts())

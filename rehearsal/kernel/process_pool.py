@@ -27,7 +27,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.parts import Child
 
 SUPPORTED = sys.platform == "linux"
 _APP = ("uvicorn", "rehearsal.app.web", "rehearsal.app.workload")

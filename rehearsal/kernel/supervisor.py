@@ -13,7 +13,6 @@ import hmac
 import json
 import os
 import queue
-import shutil
 import signal
 import socket
 import subprocess
@@ -31,10 +30,11 @@ from typing import Any, TextIO
 import psutil
 
 from rehearsal.kernel import binaries, control, inventory, ports, process_pool
-from rehearsal.kernel.world import SCRATCH_NICENESS, Rehearsal, write_atomically
-from rehearsal.parts import Child, Job, Part, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import disk_full, tail, write_atomically
+from rehearsal.kernel.world import SCRATCH_NICENESS, Rehearsal
+from rehearsal.parts import Child, Job, Part
 
-TAIL_LINES = 12
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -94,7 +94,7 @@ class Supervisor:
     def _spawn(self, child: Child) -> Running:
         with child.log.open("ab") as log:
             process = subprocess.Popen(
-                [*wrapper(child), *child.argv],
+                child.words(),
                 env={**os.environ, **child.environment, control.MARK: str(self.r.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -388,35 +388,6 @@ def _end(running: Running) -> None:
 
 def _ending(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-
-
-def wrapper(child: Child) -> list[str]:
-    """Words before a command: an ordinary user where root is refused, and the death signal.
-
-    The namespace comes first, as changing the user clears the death signal.
-    """
-    words = binaries.unprivileged() if child.unprivileged else []
-    if sys.platform == "linux" and shutil.which("setpriv"):
-        words += ["setpriv", "--pdeathsig", child.death_signal.name.removeprefix("SIG"), "--"]
-    return words
-
-
-def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log, indented."""
-    try:
-        text = log.read_text(errors="replace")[-20_000:]
-    except FileNotFoundError:
-        return "    (it is empty)"
-    last = [line for line in text.splitlines() if line.strip()][-lines:]
-    return "\n".join(f"    {line}" for line in last) or "    (it is empty)"
-
-
-def disk_full(what: str, folder: Path) -> str:
-    free_mb = shutil.disk_usage(folder).free // 1_000_000
-    return (
-        f"{what} found the disk of {folder} full ({free_mb} MB free). Free some space there, or "
-        "set GOLIVE_REHEARSAL to a folder on another disk, and start again."
-    )
 
 
 def listener_on(port: int) -> str:

@@ -21,18 +21,22 @@ a fault can change one with ``r.override(...)`` and restart or reload the part.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.kernel import binaries
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 
-class RehearsalError(Exception):
-    """Something an owner has to know, as one paragraph: what failed, why, and what to do."""
+Endpoints = dict[str, dict[str, Any]]
+"""Tables of an environment file, as far as one part fills them in."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,15 @@ class Child:
     stop_within_s: float = 1.5
     death_signal: signal.Signals = signal.SIGKILL
     unprivileged: bool = False
+
+    def words(self) -> list[str]:
+        """The command to run: as an ordinary user where root is refused, and ended by the kernel
+        together with who started it. The namespace comes first, as changing the user clears the
+        death signal."""
+        words = binaries.unprivileged() if self.unprivileged else []
+        if sys.platform == "linux" and shutil.which("setpriv"):
+            words += ["setpriv", "--pdeathsig", self.death_signal.name.removeprefix("SIG"), "--"]
+        return [*words, *self.argv]
 
 
 class Part:
@@ -86,6 +99,10 @@ class Part:
 
     def after(self, r: Rehearsal) -> None:
         """Work to do once it is ready and before whatever needs it starts."""
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        """What it tells others of itself, see ``rehearsal.endpoints``."""
+        return {}
 
     @property
     def ports(self) -> tuple[str, ...]:

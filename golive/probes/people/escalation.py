@@ -157,6 +157,11 @@ class EscalationDrill:
             or not all(e.name and e.phone and f"{e.name}: {e.phone}" in t for t in texts)
         ]
 
+    def told(self, entries: Iterable[Person | Vendor]) -> list[str]:
+        """Messages about the incident, of any level, to one of these."""
+        reached = {a for e in entries for a in (e.phone, e.email) if a}
+        return [f"{p.how} to {p.to}" for p in self.pages if p.to in reached]
+
     def without(self, mark: str, number: int) -> list[str]:
         """Texts of a level that have nothing in the line that begins with a mark."""
         return [f"text to {p.to}" for p in self.at(number) if p.how == "text" and not p.after(mark)]

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from rehearsal.data import prepared, release
-from rehearsal.kernel.world import read_state
-from rehearsal.parts import Job, Part
+from rehearsal.kernel.files import read_state
+from rehearsal.parts import Endpoints, Job, Part
 from rehearsal.staff import launch_tools
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ class Data(Job):
 
     def run(self, r: Rehearsal) -> None:
         prepared.lay_out(r)
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {"monitoring": {"migration_log": str(r.migration_log)}}
 
 
 class BackupCopier(Part):

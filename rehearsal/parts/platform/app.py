@@ -10,16 +10,10 @@ import urllib.request
 
 import psutil
 
-from rehearsal.kernel.supervisor import tail
-from rehearsal.kernel.world import (
-    APP_ROLE,
-    DATABASE,
-    PROJECT,
-    Rehearsal,
-    read_state,
-    write_atomically,
-)
-from rehearsal.parts import Child, Job, Part, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import read_state, tail, write_atomically
+from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
+from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
 from rehearsal.parts.traffic.hosts import authority
@@ -29,6 +23,8 @@ BURST_WITHIN_S = 60.0
 CALLS, STATEMENTS = 1_100, 22
 """What Prometheus has to have counted before the rehearsal is up; judged are 1,000 and 20."""
 TRICKLE_RATE = 3
+CUSTOMERS = ("client00001@example.com", "client00002@example.com")
+"""Two of the seed's customers; the workload uses others."""
 FAULTS_FILE = "app-faults.json"
 
 
@@ -95,6 +91,17 @@ class Instance(Part):
         url = f"http://127.0.0.1:{r.port(self.name)}/health"
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        password = r.secret_reference("account")
+        return {
+            "application": {
+                "url": r.url("edge-1", scheme="https"),
+                "instances": [{"name": self.name, "url": r.url(self.name)}],
+                "logs": [{"path": str(r.log(self.name))}],
+                "accounts": [{"email": one, "password": password} for one in CUSTOMERS],
+            }
+        }
 
 
 class FirstWork(Job):

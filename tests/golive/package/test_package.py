@@ -22,6 +22,7 @@ from golive import ledger, package, provenance
 from golive.answer import GO, NO_GO
 from golive.cli import main
 from golive.masking import Mask
+from golive.package import signing
 from golive.people.signatures import DOCUMENTS, sign
 from golive.people.statements import canonical
 from golive.readiness import assess
@@ -541,7 +542,7 @@ def test_each_role_that_decides_needs_a_person_of_its_own(project: Project) -> N
         ([], ["executive_team", "technical_lead"]),
     ):
         people = [roster.people[p] for p in signers]
-        assert package._lacking(approvers, people, roster) == missing, signers
+        assert signing.lacking_roles(approvers, people, roster) == missing, signers
 
 
 def test_whose_signatures_a_no_go_lacks_is_told(

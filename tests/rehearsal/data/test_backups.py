@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal.data import backup_failures, backups
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.platform import aws
 from tests.rehearsal.lone_parts import running
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from rehearsal import cli
+from rehearsal import lifecycle
 from rehearsal.kernel import control, process_pool
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.parts import Child
 
 pytestmark = pytest.mark.skipif(not process_pool.SUPPORTED, reason="needs Linux's subreaper")
 
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.skipif(not process_pool.SUPPORTED, reason="needs Linux'
 @pytest.fixture(scope="module")
 def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal(tmp_path_factory.mktemp("process-pool"))
-    cli.up(rehearsal, only=["receiver"], say=lambda _: None)
+    lifecycle.up(rehearsal, only=["receiver"], say=lambda _: None)
     yield rehearsal
-    cli.down(rehearsal, say=lambda _: None)
+    lifecycle.down(rehearsal, say=lambda _: None)
 
 
 def module(r: Rehearsal, name: str, *words: str, **environment: str) -> Child:
@@ -30,12 +31,12 @@ def module(r: Rehearsal, name: str, *words: str, **environment: str) -> Child:
 
 
 def ended(r: Rehearsal, name: str) -> str:
-    parts = control.ask(r, "status")["parts"]
+    parts = r.ask("status")["parts"]
     return str(parts[name]["state"])
 
 
 def test_a_part_is_the_supervisors_own_child_with_a_name_and_a_session(r: Rehearsal) -> None:
-    record = control.supervisor(r)
+    record = control.supervisor(r.folder)
     assert record is not None
     part = psutil.Process(r.running()["receiver"])
     assert part.ppid() == record.pid
@@ -66,7 +67,7 @@ def test_a_module_is_stopped_like_any_other(r: Rehearsal) -> None:
 
 
 def test_without_its_nursery_a_rehearsal_says_so(r: Rehearsal) -> None:
-    record = control.supervisor(r)
+    record = control.supervisor(r.folder)
     assert record is not None
     [mother] = [p for p in psutil.Process(record.pid).children() if p.name() == "process-pool"]
     mother.kill()

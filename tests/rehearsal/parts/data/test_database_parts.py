@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rehearsal import cli
+from rehearsal import lifecycle
 from rehearsal.data import backups, prepared
 from rehearsal.data.prepared import APPOINTMENTS, RENEW_H, SEGMENT_MB
 from rehearsal.data.prepared import FOLDER as PREPARED
@@ -21,9 +21,9 @@ from rehearsal.parts.data.postgres import SLOT, archive_folder, next_segment, sc
 @pytest.fixture(scope="module")
 def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal(tmp_path_factory.mktemp("database") / "it's 100% a rehearsal")
-    cli.up(rehearsal, only=("postgres-standby", "pgbouncer"), say=lambda _: None)
+    lifecycle.up(rehearsal, only=("postgres-standby", "pgbouncer"), say=lambda _: None)
     yield rehearsal
-    cli.down(rehearsal, say=lambda _: None)
+    lifecycle.down(rehearsal, say=lambda _: None)
 
 
 def setting(r: Rehearsal, name: str) -> object:
