@@ -60,12 +60,12 @@ def test_the_war_room_hears_an_alert_and_sees_fresh_data(
     plan = papers.read(WarRoom).data
     assert holds("bridges", plan.bridge != plan.backup_bridge, plan.bridge, "two")
     late = {f"at {plan.receiver}": war_room_alert.after_s(plan.receiver)}
-    assert each_at_most("the test alert arrived", late, limits.page_s, "s later")
+    assert each_at_most("the test alert arrived", late, limits.escalation.page_s, "s later")
     screens = war_room.screens
     gone = [f"{s.url} (status {s.status})" for s in screens if s.status != 200]
     assert none_of("screens that do not load", gone, among=screens, of="screens")
     ages = {s.url: s.age_s for s in screens}
-    assert each_at_most("age of a screen's data", ages, limits.screen_age_s, "s")
+    assert each_at_most("age of a screen's data", ages, limits.war_room.screen_age_s, "s")
 
 
 @attested(

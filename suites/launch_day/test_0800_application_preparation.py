@@ -35,7 +35,7 @@ def test_everybody_knows_the_role_and_may_do_its_steps(
     roster; then everybody signs the own role card again.
     """
     accountable, roster = env.tools.accountable, context.roster
-    assert at_least("launch commands", len(accountable), limits.launch_commands)
+    assert at_least("launch commands", len(accountable), limits.launch_day.commands)
     assert same_set("commands with an accountable role", accountable, env.tools.commands)
     holders = {c: len(roster.holders(r)) for c, r in accountable.items()}
     unclear = [f"{c} ({accountable[c]} has {n} holders)" for c, n in holders.items() if n != 1]

@@ -168,7 +168,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     assert at_least("artefacts in the store", len(there), 1)
     other, names = a.differing(there), {*there, *a.artefacts}
     assert none_of("artefacts that are not those authorised", other, among=names, of="artefacts")
-    assert at_most("launch window", a.window_h, limits.launch_window_h, "h")
+    assert at_most("launch window", a.window_h, limits.launch_day.window_h, "h")
     assert equal("deploying with it", a.refusal_with or "possible", "possible")
     for case, refusal in a.refusals.items():
         assert holds(f"deploying {case}", refusal, refusal or "possible", "refused")
@@ -195,8 +195,8 @@ def test_every_operator_has_tried_the_launch_commands(
         for c, role in env.tools.accountable.items()
         for p in context.roster.entitled(role)
     }
-    assert at_least("operators and their commands", len(operators), limits.launch_commands)
-    since = datetime.now(UTC) - timedelta(hours=limits.operator_tried_h)
+    assert at_least("operators and their commands", len(operators), limits.launch_day.commands)
+    since = datetime.now(UTC) - timedelta(hours=limits.launch_day.operator_tried_h)
     tried = {(e.operator, e.tool) for e in launch_audit if e.at >= since and not e.refused}
     lacking = sorted(f"{who}: {command}" for who, command in operators - tried)
     subject, of = "commands not tried by who may have to run them", "operators' commands"
@@ -224,7 +224,11 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     alone = runbook.technical_lead_may_start
     assert equal("whether the Technical Lead may start a rollback", alone, True)
     assert equal("minutes to each level of escalation", runbook.escalation_minutes, levels)
-    wanted = [limits.escalation_2_min, limits.escalation_3_min, limits.escalation_4_min]
+    wanted = [
+        limits.escalation.level_2_minutes,
+        limits.escalation.level_3_minutes,
+        limits.escalation.level_4_minutes,
+    ]
     assert equal("minutes that the procedure gives", levels, wanted)
 
 
@@ -260,7 +264,7 @@ def test_the_criteria_are_met_on_todays_ledger(deliverables: Deliverables, limit
         "D-1.1.4", "decision-criteria-evaluation", ("D-2.1.1", "D-2.2.1", "D-2.2.5"), signers=()
     )
     rest = ("every criterion of the signed criteria file, evaluated by the framework",)
-    for claim in criteria.claims(max_age_h=limits.evaluation_age_h, not_judged=rest):
+    for claim in criteria.claims(max_age_h=limits.documents.evaluation_age_h, not_judged=rest):
         assert claim
 
 
@@ -282,9 +286,9 @@ def test_the_decision_document_says_what_was_decided(
     document = deliverables.of("D-1.D.1", kind, ("D-1.1",), write)
     context = document.basis.context
     votes = decision.votes_fit(record.data, document)
-    for claim in document.claims(max_age_h=limits.report_age_h, extra=votes):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=votes):
         assert claim
-    until = _launch_day(context) + timedelta(days=limits.decision_locked_days)
+    until = _launch_day(context) + timedelta(days=limits.launch_day.decision_locked_days)
     for claim in decision.locked(kept(document.path), until):
         assert claim
 
@@ -303,7 +307,7 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
     """
     a, zone = authorisation, ZoneInfo(env.calendar.time_zone)
     document = deliverables.of("D-1.D.2", "launch-authorization", ("D-1.2",))
-    hours = (limits.authorised_from_h, limits.authorised_until_h)
+    hours = (limits.launch_day.authorised_from_h, limits.launch_day.authorised_until_h)
     day = _launch_day(deliverables.context)
     opens, closes = (datetime.combine(day, time(int(h)), zone) for h in hours)
     valid, state = a.signature_cause or "valid", "taken back" if a.is_revoked else "in force"
@@ -315,7 +319,7 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
         holds(window, wide, a.window(zone), required),
         equal("deploying with it", a.refusal_with or "possible", "possible"),
     ]
-    for claim in document.claims(max_age_h=limits.report_age_h, extra=extra):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=extra):
         assert claim
 
 
@@ -335,5 +339,5 @@ def test_everybody_was_notified_and_said_so(deliverables: Deliverables, limits: 
     """
     document = deliverables.of("D-1.D.3", "team-notification-confirmation", ("D-1.2.3",))
     rest = ("message, delivery and acknowledgement of everybody, as the providers have them",)
-    for claim in document.claims(max_age_h=limits.report_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, not_judged=rest):
         assert claim

@@ -66,10 +66,10 @@ def test_every_risk_is_scored_anew_and_covers_what_is_open(
     """
     register = papers.read(RiskRegister).data
     risks = register.risks
-    assert at_least("risks", len(risks), limits.risks)
+    assert at_least("risks", len(risks), limits.risks.registered)
     assert same_set("areas with a risk", {r.area for r in risks}, context.areas)
     ages = {r.id: float((context.today - r.scored_on).days) for r in risks}
-    assert each_at_most("days since a risk was scored", ages, limits.risk_age_days, "days")
+    assert each_at_most("days since a risk was scored", ages, limits.risks.scored_days, "days")
     loose = register.unowned(context.roster.people)
     assert none_of("risks without an owner on the roster", loose, among=risks, of="risks")
     open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
@@ -123,7 +123,7 @@ def test_every_other_course_of_the_day_is_planned(
     nobody = paper.without_decider(context.roster.roles)
     assert none_of("scenarios that nobody can decide", nobody, among=planned, of="scenarios")
     aborts = paper.abort_minutes
-    assert each_at_most("minutes to abort a phase", aborts, limits.abort_minutes, "min")
+    assert each_at_most("minutes to abort a phase", aborts, limits.reviews.abort_minutes, "min")
     unknown = sorted(commands - set(launch_tools.dry_runs))
     assert none_of("commands that do not exist", unknown, among=commands, of="commands")
     missing = flags.missing(named)
@@ -175,7 +175,9 @@ def test_the_checklist_of_days_14_to_3_is_complete(
     """
     kind = "checklist-completion-review"
     review = deliverables.of("D-2.1.1", kind, CHECKLIST, tally_of, signers=())
-    assert equal("items it goes through", len(review.basis.rests_on), limits.checklist_items)
+    assert equal(
+        "items it goes through", len(review.basis.rests_on), limits.documents.checklist_items
+    )
     for claim in review.claims():
         assert claim
 
@@ -193,7 +195,7 @@ def test_the_package_has_every_document_as_it_lies_there(
     its item, then read and signed by its owner. Then read the list anew and sign it.
     """
     package = deliverables.of("D-2.D.1", "go-no-go-decision-package", PACKAGED, manifest_of)
-    assert equal("items it packs", len(package.basis.rests_on), limits.packaged_items)
+    assert equal("items it packs", len(package.basis.rests_on), limits.documents.packaged_items)
     for claim in package.claims(extra=package.packed()):
         assert claim
 
@@ -209,8 +211,8 @@ def test_the_status_report_counts_what_the_ledger_has(
     was altered after signing: find out by whom, and remove it with its signature first.
     """
     report = deliverables.of("D-2.D.2", "final-status-report", CHECKLIST, tally_of, whole=False)
-    assert equal("items it counts", len(report.basis.rests_on), limits.checklist_items)
-    for claim in report.status_claims(max_age_h=limits.report_age_h):
+    assert equal("items it counts", len(report.basis.rests_on), limits.documents.checklist_items)
+    for claim in report.status_claims(max_age_h=limits.documents.report_age_h):
         assert claim
 
 

@@ -33,7 +33,9 @@ LAUNCH_DAY = ("06:00", "17:00")
 def _attended(briefing: Briefing, context: Context, limits: Limits) -> Claim:
     """That everybody of a briefing's audience was there, or was briefed alone, in time."""
     expected = context.audience(briefing.audience)
-    missing = sorted(set(expected) - briefing.told_within(limits.briefing_age_days, context.today))
+    missing = sorted(
+        set(expected) - briefing.told_within(limits.reviews.briefing_days, context.today)
+    )
     subject = f"people of the {briefing.audience} audience not briefed in time"
     return none_of(subject, missing, among=expected, of="people")
 
@@ -120,7 +122,7 @@ def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
     paper, runs = papers.read(LaunchProcedure), launch_tools.dry_runs
     assert equal("version of the launch procedure", paper.data.version, context.launch.candidate)
     named = paper.commands
-    assert at_least("commands in the launch procedure", len(named), limits.launch_commands)
+    assert at_least("commands in the launch procedure", len(named), limits.launch_day.commands)
     unknown = sorted(named - set(runs))
     assert none_of("commands that do not exist", unknown, among=named, of="commands")
     refused = [f"{n}: {runs[n].refused}" for n in sorted(named) if runs[n].refused]
@@ -157,8 +159,8 @@ def test_every_rollback_trigger_can_be_decided_and_acted_on(
     }.items():
         assert none_of(subject, offenders, among=triggers, of="triggers")
     payments, errors = triggers["RT.3"].threshold, triggers["RT.2"].threshold
-    assert equal("failing payments that roll back", payments, limits.rollback_payment_percent)
-    assert equal("errors that roll back", errors, limits.rollback_error_percent)
+    assert equal("failing payments that roll back", payments, limits.rollback.payment_percent)
+    assert equal("errors that roll back", errors, limits.rollback.error_percent)
 
 
 @attested(
@@ -239,7 +241,7 @@ def test_support_knows_every_open_issue_and_whom_to_call(
     assert none_of("known issues without a workaround", bare, among=issues.all, of="issues")
     levels = context.roster.escalation_minutes
     assert equal("minutes to each level of escalation", briefing.escalation_minutes, levels)
-    hours, wanted = briefing.response_hours, limits.support_response_h
+    hours, wanted = briefing.response_hours, limits.support.response_h
     assert holds("hours to an answer", hours == wanted, hours, f"{wanted:g}")
 
 
@@ -309,7 +311,7 @@ def test_the_launch_day_setup_is_confirmed(deliverables: Deliverables, limits: L
     Remedy: run what is missing, too old or red; read the document anew and sign it.
     """
     document = deliverables.of("D-3.D.1", "launch-day-setup-confirmation", ("D-3.1",))
-    for claim in document.claims(max_age_h=limits.report_age_h):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h):
         assert claim
 
 
@@ -355,5 +357,5 @@ def test_the_documentation_is_that_which_was_reviewed(
     """
     document = deliverables.of("D-3.D.3", "final-documentation-validation", ("D-3.2",))
     rest = ("a manifest of the five documents with the digests of the release branch",)
-    for claim in document.claims(max_age_h=limits.report_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, not_judged=rest):
         assert claim

@@ -21,7 +21,7 @@ def test_the_production_environment_report_is_whole_true_and_signed(
     """
     document = deliverables.of("D-4.D.1", "production-environment-final-report", ("D-4.1",))
     rest = ("digests of the live configuration, now and in the report",)
-    for claim in document.claims(max_age_h=limits.environment_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.environment_age_h, not_judged=rest):
         assert claim
 
 
@@ -39,7 +39,7 @@ def test_the_deployment_is_confirmed_ready(deliverables: Deliverables, limits: L
         "deploy under 30 min and rollback under 15",
         "no commit to the release branch since the drills",
     )
-    for claim in document.claims(max_age_h=limits.alignment_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.alignment_age_h, not_judged=rest):
         assert claim
 
 
@@ -58,5 +58,5 @@ def test_backup_and_recovery_are_validated_end_to_end(
         "the backup of D-4.3.1 restored in D-4.3.2 and still in both regions",
         "recovery under 30 min, at most 5 min lost",
     )
-    for claim in document.claims(max_age_h=limits.alignment_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.alignment_age_h, not_judged=rest):
         assert claim

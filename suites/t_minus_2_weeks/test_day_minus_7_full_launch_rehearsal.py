@@ -127,9 +127,9 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
 def _numbers_of_triggers(limits: Limits) -> dict[str, tuple[float, float]]:
     """Threshold and minutes of the triggers for which the procedure has numbers."""
     return {
-        "RT.1": (0, limits.rollback_down_minutes),
-        "RT.2": (limits.rollback_error_percent, limits.rollback_error_minutes),
-        "RT.3": (limits.rollback_payment_percent, 0),
+        "RT.1": (0, limits.rollback.down_minutes),
+        "RT.2": (limits.rollback.error_percent, limits.rollback.error_minutes),
+        "RT.3": (limits.rollback.payment_percent, 0),
     }
 
 
@@ -179,7 +179,7 @@ def test_the_rehearsal_report_is_whole_and_every_deviation_is_somebodys(
         "D-7.D.1", "launch-rehearsal-report", ("D-7.1",), findings.deviations(issues)
     )
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         extra=findings.deviations_settled(issues),
         not_judged=(
             "one rehearsal run in all five",
@@ -200,7 +200,7 @@ def test_the_rollback_is_validated_with_the_script_that_ships(
     """
     document = deliverables.of("D-7.D.2", "rollback-procedures-validation", ("D-7.2",))
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         not_judged=(
             "one drill in all five, its step times adding up to under 30 min",
             "the rollback script's digest equal to the one that ships",
@@ -233,7 +233,7 @@ def test_the_team_is_confirmed_ready_until_launch_day(
         none_of("primaries who have not acknowledged", unaware, among=primaries, of="primaries"),
     ]
     replies = ("the same people in the replies to the drill",)
-    age_h = limits.certificate_age_h
+    age_h = limits.documents.certificate_age_h
     for claim in document.claims(max_age_h=age_h, extra=extra, not_judged=replies):
         assert claim
 
@@ -261,14 +261,14 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     document = deliverables.of("D-7.D.4", kind, ("D-7.1", "D-7.2", "D-7.4.5"), write)
     signed = document.basis.stated("D-7.4.5")
     events = launch_calendar.beginning(env.calendar.block)
-    quoted, least = procedure.data.timeline_sha256, limits.rollback_room_minutes
+    quoted, least = procedure.data.timeline_sha256, limits.reviews.rollback_room_minutes
     extra = [
         each_at_least("left of launch day after", left, least, "min"),
         equal(f"timeline that {procedure.name} quotes", quoted, timeline.sha256),
         *_quoted(timeline.sha256, signed, events),
     ]
     measured = ("measured time of every step plus 25 %",)
-    age_h = limits.certificate_age_h
+    age_h = limits.documents.certificate_age_h
     for claim in document.claims(max_age_h=age_h, extra=extra, not_judged=measured):
         assert claim
 

@@ -569,6 +569,26 @@ def loosened(suites: Path, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def test_thresholds_of_the_folder_are_rules_too(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project.path / "suites" / "thresholds" / "data.toml"
+    file.parent.mkdir()
+    file.write_text("[redis]\nmemory_percent = 80\n")
+    launched(project)
+    context = project.context()
+    answer = assess(context, today=datetime.now(UTC).date())
+    path = package.write(project.path / "p.zip", package.build(context, answer, Mask()))
+    for person in ("tess", "elena"):
+        package.sign(path, person, project.keys[person], context.roster)
+    own = Path(shutil.copytree(project.path / "suites", tmp_path / "own"))
+    rules = ("--suites", str(own), "--roster", context.environment.people.roster)
+    assert main(["verify", str(path), *rules]) == 0
+    loosened(own, "thresholds/data.toml", "80", "95")
+    assert main(["verify", str(path), *rules]) == 1
+    assert "thresholds.redis.memory_percent: it has 80, yours 95" in capsys.readouterr().err
+
+
 CHECKS = "t_minus_1_week/test_others.py"
 
 
