@@ -27,7 +27,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from golive import ledger, store
+from golive import ledger
 from golive.cli import main
 from golive.context import Context
 from golive.ledger import Ledger
@@ -45,6 +45,7 @@ from golive.store import (
     Store,
     compare,
     kept_document,
+    limits,
     pack,
     pull,
     push,
@@ -615,18 +616,18 @@ def test_bundles_that_are_too_large_are_refused_on_both_ways(
 ) -> None:
     ann, bob = clone("ann"), clone("bob")
     said = ann.state(evidence=b"x" * 20_000)
-    monkeypatch.setattr(store, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(limits, "MOST_BYTES", 20_000)
     assert "expected at most 0 MiB" in ann.push(folder).refused[f"statements/{said.name}"]
-    monkeypatch.setattr(store, "MOST_BYTES", 200_000)
-    monkeypatch.setattr(store, "MOST_FILES", 2)
+    monkeypatch.setattr(limits, "MOST_BYTES", 200_000)
+    monkeypatch.setattr(limits, "MOST_FILES", 2)
     assert "has 3 files; expected at most 2" in ann.push(folder).refused[f"statements/{said.name}"]
     assert Inside(folder).names() == []
-    monkeypatch.setattr(store, "MOST_FILES", 3)
+    monkeypatch.setattr(limits, "MOST_FILES", 3)
     ann.push(folder)
     (name,) = Inside(folder).names()
-    monkeypatch.setattr(store, "MOST_FILES", 2)
+    monkeypatch.setattr(limits, "MOST_FILES", 2)
     assert bob.pull(folder).refused == {name: "holds more than 2 files"}
-    monkeypatch.setattr(store, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(limits, "MOST_BYTES", 20_000)
     assert "bytes; expected a bundle of at most" in bob.pull(folder).refused[name]
     assert bob.everything() == {}
 
