@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from golive import procedure
+from golive import launch, procedure
 from golive.items import Card, read_cards_of
 from golive.toml import read_toml
 from golive.verdicts import GoliveError
@@ -30,7 +30,7 @@ def differences(theirs: Path, own: Path) -> list[str]:
 
 
 def _of_launch(theirs: Path, own: Path) -> Iterator[str]:
-    there, here = (_flat(read_toml(folder / LAUNCH)) for folder in (theirs, own))
+    there, here = (_flat(launch.read(folder / LAUNCH)) for folder in (theirs, own))
     for key in sorted({*there, *here}):
         if there.get(key) != here.get(key):
             said, ours = (v.get(key, "nothing") for v in (there, here))

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ class Kept:
     lock: str
     """Mode of the object lock, as S3 names it; empty: anybody who may write can change it."""
     locked_until: datetime | None
+
+    def is_locked_until(self, day: date) -> bool:
+        """Whether nobody can change it before that day."""
+        return self.locked_until is not None and self.locked_until.date() >= day
+
+    @property
+    def lock_told(self) -> str:
+        """Its lock in words."""
+        return f"{self.lock or 'none'}, until {self.locked_until}"
 
 
 class Store:

@@ -28,8 +28,10 @@ import psycopg
 import yaml
 
 from rehearsal.data import release
-from rehearsal.kernel.world import PROJECT, Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import PROJECT, Rehearsal
+from rehearsal.parts import Endpoints
 from rehearsal.parts.platform import aws
 from rehearsal.parts.saas.saas_stubs import address
 from rehearsal.parts.traffic.balancer import SERVERS
@@ -379,3 +381,8 @@ def _templates() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  Markdown, not pages
     )
+
+
+def endpoints(_: Rehearsal) -> Endpoints:
+    """Whose papers about the law these are."""
+    return {"compliance": {"entity": COMPANY, "issuers": [ISSUER]}}

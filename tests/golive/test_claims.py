@@ -13,11 +13,13 @@ from golive.claims import (
     at_least,
     at_most,
     below,
+    between,
     collect,
     each_at_least,
     each_at_most,
     equal,
     holds,
+    no_failure,
     none_of,
     same_set,
 )
@@ -75,6 +77,26 @@ def test_nothing_is_proved_about_an_empty_set() -> None:
         "invalid indexes: no user indexes to look at; required none among at least one of"
         " user indexes"
     )
+
+
+def test_what_was_looked_at_is_counted_and_may_be_nothing() -> None:
+    for among in (["a", "b"], {"a": 1, "b": 2}, 2):
+        assert none_of("torn", ["a"], among=among, of="files") == none_of(
+            "torn", ["a"], among=2, of="files"
+        )
+        assert none_of("torn", [], among=among, of="files").observed == "none among 2 files"
+    assert not none_of("torn", [], among=(), of="files")
+    assert none_of("torn", [], among=(), of="files", may_be_empty=True)
+
+
+def test_a_failure_is_told_in_place_of_what_is_required() -> None:
+    assert no_failure("migration", "", "exit status 0")
+    assert repr(no_failure("migration", "", "exit status 0")) == (
+        "migration: exit status 0; required exit status 0"
+    )
+    broken = no_failure("migration", "a lock timeout", "exit status 0", see="its log")
+    assert not broken
+    assert repr(broken) == "migration: a lock timeout; required exit status 0; see its log"
 
 
 def test_a_set_that_may_be_empty_says_so_and_is_judged_all_the_same() -> None:
@@ -143,3 +165,19 @@ def test_only_judged_claims_are_evidence_and_only_of_the_innermost_collector() -
     assert [c.subject for c in inner] == ["c"]
     assert bool(never_judged)
     assert len(outer) == 2
+
+
+@pytest.mark.parametrize(
+    ("observed", "text"),
+    [
+        (0, "0 d; required 0 to 7 d"),
+        (7, "7 d; required 0 to 7 d"),
+        (-1, "-1 d; required 0 to 7 d"),
+        (7.5, "7.5 d; required 0 to 7 d"),
+        (math.nan, "nan d; required 0 to 7 d"),
+    ],
+)
+def test_a_span_has_both_ends_in_it(observed: float, text: str) -> None:
+    claim = between("age", observed, 0, 7, "d")
+    assert bool(claim) is (observed in (0, 7))
+    assert repr(claim) == f"age: {text}"

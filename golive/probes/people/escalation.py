@@ -105,6 +105,10 @@ class EscalationDrill:
         """Pages that say they are of that level."""
         return [p for p in self.pages if p.level == number]
 
+    def texts(self, number: int) -> list[Page]:
+        """Texts that say they are of that level."""
+        return [p for p in self.at(number) if p.how == "text"]
+
     def missed(self, people: Iterable[Person], number: int) -> list[str]:
         """Whom a level did not reach: by what, and what became of it."""
         found = []
@@ -156,6 +160,11 @@ class EscalationDrill:
             if not texts
             or not all(e.name and e.phone and f"{e.name}: {e.phone}" in t for t in texts)
         ]
+
+    def told(self, entries: Iterable[Person | Vendor]) -> list[str]:
+        """Messages about the incident, of any level, to one of these."""
+        reached = {a for e in entries for a in (e.phone, e.email) if a}
+        return [f"{p.how} to {p.to}" for p in self.pages if p.to in reached]
 
     def without(self, mark: str, number: int) -> list[str]:
         """Texts of a level that have nothing in the line that begins with a mark."""

@@ -104,6 +104,14 @@ class LaunchTools:
 
     dry_runs: Mapping[str, DryRun]
 
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Which of these commands are not declared."""
+        return sorted(set(names) - set(self.dry_runs))
+
+    def refused(self, names: Iterable[str]) -> list[str]:
+        """Which of these commands could not be done, and why."""
+        return [f"{n}: {r.refused}" for n in sorted(names) if (r := self.dry_runs[n]).refused]
+
 
 def dry_run(
     env: Environment, tool: str, *, operator: str = "", authorisation: Path | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from rehearsal.kernel.world import HOST
 from rehearsal.parts.traffic.certificates import LEAF_DAYS, Authority, Certificate
 
 if TYPE_CHECKING:
@@ -44,3 +45,14 @@ def certificate(r: Rehearsal, server: str, sans: tuple[str, ...]) -> Certificate
     """The certificate of a server; its setting `certificate_days` is the life it has left."""
     days = float(r.setting(server, "certificate_days", LEAF_DAYS))
     return authority(r).issue(server, (*sans, *LOCAL), days=days)
+
+
+def tls(
+    r: Rehearsal, name: str, port: str, *, certificate_file: str, **more: str
+) -> dict[str, Any]:
+    """The table `tls` as far as one listener goes: the public name that it serves under."""
+    node = {"host": HOST, "port": r.port(port), "certificate_file": certificate_file}
+    return {
+        "ca_file": str(authority(r).root),
+        "endpoints": [{"name": name, **more, "nodes": [node]}],
+    }
