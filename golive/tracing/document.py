@@ -28,6 +28,7 @@ class Said:
     span: Span | None = None
 
     def take(self, key: str, value: str, line: int) -> None:
+        """Note what is said under a key: an owner, a clock time or how long it takes."""
         value = plain(value).rstrip(".")
         if key == "owner":
             self.owner, self.owner_line = ("" if _NOBODY.fullmatch(value) else value), line
