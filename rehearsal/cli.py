@@ -150,7 +150,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
                 "name": one.name,
                 "title": one.title,
                 "area": one.area,
-                "reddens": list(one.expect_fail),
+                "reddens": list(one.all_red),
                 "waits_for": list(one.waits_for),
                 "in_force": one.name in broken,
             }
@@ -164,7 +164,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
             area = one.area
             print(area)
         mark = "*" if one.name in broken else "-" if one.waits_for else " "
-        print(f" {mark} {one.name:<34} {', '.join(one.expect_fail):<22} {one.title}")
+        print(f" {mark} {one.name:<34} {', '.join(one.all_red):<22} {one.title}")
     print(
         f"{len(known)} faults; * is in force; - is of an item that is red anyway, since what it"
         " rests on has no check yet"
@@ -174,7 +174,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
 def _fault(r: Rehearsal, options: Any) -> None:
     faults.inject(r, options.name)
     one = faults.get(options.name)
-    speak(f"{one.title}. Now red: {', '.join(one.expect_fail)}.")
+    speak(f"{one.title}. Now red: {', '.join(one.all_red)}.")
 
 
 def _revert(r: Rehearsal, options: Any) -> None:

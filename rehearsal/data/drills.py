@@ -35,7 +35,7 @@ from rehearsal.kernel.world import APP_ROLE, DATABASE, OWNER_ROLE, SCRATCH_NICEN
 from rehearsal.parts import Child, Endpoints
 from rehearsal.parts.data.postgres import app_command, archive_folder, quoted, shell_quoted
 from rehearsal.parts.observe.prometheus import status
-from rehearsal.parts.platform.app import app_environment
+from rehearsal.parts.platform.app import LOADS, app_environment
 
 KNOWN_ROW = """
 select 'appointments ' || id as key from appointments
@@ -272,7 +272,8 @@ def serve(r: Rehearsal, name: str, version: str) -> dict[str, Any]:
         environment.pop(shared, None)
     words = ["--port", str(port), "--instance", copy.app, "--version", version]
     command = [sys.executable, "-m", "rehearsal.app", "serve", "--host", "127.0.0.1", *words]
-    pid = r.run(Child(name=copy.app, argv=command, log=log, environment=environment))
+    child = Child(name=copy.app, argv=command, log=log, environment=environment, loads=LOADS)
+    pid = r.run(child)
     address = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:

@@ -109,6 +109,25 @@ def lay_out(r: Rehearsal) -> None:
                 one.result()
 
 
+def pack(r: Rehearsal) -> None:
+    """Give a rehearsal its backups as one file each, for whoever uploads them; they are packed
+    once. Apart from `lay_out`, as the database need not wait for it."""
+    with (FOLDER / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = FOLDER / _digest()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda one: _pack(folder / "backups" / one.id, one), backups.known(r)))
+
+
+def _pack(prepared: Path, backup: backups.Backup) -> None:
+    # Midnight may have passed since, with other prepared data: it is packed when it is uploaded.
+    if prepared.is_dir():
+        file = backups.pack(prepared)
+        target = Path(backup.path).with_name(file.name)
+        target.unlink(missing_ok=True)
+        copy_tree(file, target, link=True)
+
+
 def _lay_out_standby(cluster: Path, data: Path) -> None:
     copy_tree(cluster, data)
     # The slot is the primary's; here it would keep WAL for nobody.
@@ -159,9 +178,10 @@ def _make(r: Rehearsal, folder: Path) -> None:
     try:
         if folder.exists():
             _take_over(Rehearsal(folder), unfinished)
+            _back_up(r, unfinished, "analyze")
         else:
             _seed(r, unfinished)
-        _back_up(r, unfinished)
+            _back_up(r, unfinished)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.folder.replace(folder)
     except BaseException:
@@ -222,6 +242,7 @@ def _fill(r: Rehearsal, made: Rehearsal, port: int) -> None:
         r,
         url,
         *("seed", "--appointments", str(APPOINTMENTS), "--today", today().isoformat()),
+        "--no-vacuum",
         environment={"SEED_PASSWORD": made.secret(ACCOUNT)},
     )
     run(DATABASE, EACH_TABLE.format("enable trigger all"))
@@ -230,23 +251,22 @@ def _fill(r: Rehearsal, made: Rehearsal, port: int) -> None:
     run(DATABASE, "checkpoint")
 
 
-def _back_up(r: Rehearsal, made: Rehearsal) -> None:
-    """Two full backups with WAL between them, on the server as a rehearsal runs it."""
+def _back_up(r: Rehearsal, made: Rehearsal, first: str = "") -> None:
+    """Two full backups with WAL between them, on the server as a rehearsal runs it, after a
+    first statement."""
     server, data = pg.Primary(), made.data(_PRIMARY)
     ports.tell(made.folder, {_PRIMARY: r.port("postgres-build")})
     server.prepare(made)
     with _server(r, [*server.command(made)[1:], "-c", "fsync=off"]):
         r.wait("the prepared server accepts connections", lambda: server.ready(made), within_s=20)
-        with ThreadPoolExecutor() as pool:
-            # An older slot would keep all WAL since.
-            made.primary.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
-            made.primary.sql("analyze")
-            packed = [pool.submit(backups.pack, backups.take(made))]
-            for _ in range(SEGMENTS):
-                pg.next_segment(made.primary)
-            packed.append(pool.submit(backups.pack, backups.take(made)))
-            for one in packed:
-                one.result()
+        # An older slot would keep all WAL since.
+        made.primary.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+        if first:
+            made.primary.sql(first)
+        backups.take(made)
+        for _ in range(SEGMENTS):
+            pg.next_segment(made.primary)
+        backups.take(made)
         made.primary.sql("select pg_create_physical_replication_slot(%s, true)", [pg.SLOT])
     _tidy(r, data)
 

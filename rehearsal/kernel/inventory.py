@@ -21,6 +21,7 @@ MODULES = (
     "observe.receiver",
     "saas.saas_stubs",
     "people.messages",
+    "people.staff",
     "observe.alertmanager",
     "observe.exporter",
     "observe.prometheus",

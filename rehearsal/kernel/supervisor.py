@@ -63,12 +63,15 @@ class Supervisor:
         self.done = threading.Event()
         self._spawns: queue.Queue[tuple[Child, Future[Running]]] = queue.Queue()
         self._ended: dict[int, int] = {}
-        self._process_pool = None
+        self._pools: dict[tuple[str, ...], process_pool.ProcessPool] = {}
         if process_pool.SUPPORTED:
-            self._process_pool = process_pool.ProcessPool(
-                r.log("process-pool"), {control.MARK: str(r.folder)}
-            )
+            # The empty one is for what needs little, and for what nobody has foreseen.
+            self._pools = {loads: self._pool(loads) for loads in {(), *(p.loads for p in parts)}}
         self._locks = {name: threading.RLock() for name in self.parts}
+
+    def _pool(self, loads: tuple[str, ...]) -> process_pool.ProcessPool:
+        mark = {control.MARK: str(self.r.folder)}
+        return process_pool.ProcessPool(loads, self.r.log("process-pool"), mark)
 
     # -- the main thread ---------------------------------------------------------------------
 
@@ -111,8 +114,8 @@ class Supervisor:
 
     def spawn(self, child: Child) -> Running:
         """Start a process, from any thread."""
-        if self._process_pool is not None and self._process_pool.bears(child):
-            pid = self._process_pool.bear(child, self.r.folder)
+        if process_pool.ProcessPool.bears(child):
+            pid = self._pools.get(child.loads, self._pools[()]).bear(child, self.r.folder)
             return self._own(child, process_pool.Born(pid, self._ended))
         promise: Future[Running] = Future()
         self._spawns.put((child, promise))
@@ -323,6 +326,7 @@ class Supervisor:
             return {}
         if verb == "run":
             request["log"] = Path(request["log"])
+            request["loads"] = tuple(request["loads"])
             for key in ("stop_signal", "death_signal"):
                 request[key] = signal.Signals(request[key])
             running = self.spawn(Child(**request))

@@ -188,6 +188,7 @@ class Rehearsal:
             argv=child.argv,
             log=str(child.log),
             environment=child.environment,
+            loads=child.loads,
             stop_signal=int(child.stop_signal),
             stop_within_s=child.stop_within_s,
             death_signal=int(child.death_signal),

@@ -47,6 +47,9 @@ class Child:
     argv: list[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    loads: tuple[str, ...] = ()
+    """Modules that a Python process of this project is forked with, see
+    ``rehearsal.kernel.process_pool``."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 1.5
     death_signal: signal.Signals = signal.SIGKILL
@@ -81,6 +84,8 @@ class Part:
     has to take its workers along (nginx, haproxy: SIGTERM)."""
     unprivileged: bool = False
     """Whether the program refuses to run as root."""
+    loads: tuple[str, ...] = ()
+    """Modules that take long to load. Parts with the same ones are forked from one process."""
 
     def prepare(self, r: Rehearsal) -> None:
         """Write configuration and data. Runs before every start, so it must be repeatable."""
@@ -114,6 +119,7 @@ class Part:
             argv=self.command(r),
             log=r.log(self.name),
             environment=self.environment(r),
+            loads=self.loads,
             stop_signal=self.stop_signal,
             stop_within_s=self.stop_within_s,
             death_signal=self.death_signal,

@@ -70,18 +70,17 @@ def test_level_1_pages_technical_and_devops_lead_and_their_backups_after_5_min(
     leads = [p for role in roles for p in roster.holders(role)]
     backups = [p for role in roles for p in roster.backups(role)]
     _paged(drill, 1, leads, limits)
-    strangers = drill.strangers(1, [*leads, *backups])
-    among = len(drill.at(1))
-    assert none_of("pages of level 1 to others", strangers, among=among, of="pages of level 1")
+    pages, strangers = drill.at(1), drill.strangers(1, [*leads, *backups])
+    assert none_of("pages of level 1 to others", strangers, among=pages, of="pages of level 1")
     others = [p for p in roster.people.values() if p not in leads and p not in backups]
     early = drill.told_before(others, limits.level_2_minutes)
-    assert none_of("others paged before level 2", early, among=len(others), of="other people")
+    assert none_of("others paged before level 2", early, among=others, of="other people")
     missed = drill.missed(backups, 1)
-    assert none_of("backups not paged without an answer", missed, among=len(backups), of="backups")
+    assert none_of("backups not paged without an answer", missed, among=backups, of="backups")
     asked = {p.name: m for p in backups if (m := drill.first_minute(p)) is not None}
     assert each_at_least("minute of a backup's page", asked, limits.backup_page_minutes)
     again = drill.after_the_answer(1)
-    assert none_of("pages of level 1 after the answer", again, among=among, of="pages of level 1")
+    assert none_of("pages of level 1 after the answer", again, among=pages, of="pages of level 1")
     ran_on = drill.closed_minute
     assert above("minutes the answered incident was open", ran_on, limits.level_4_minutes, "min")
 
@@ -102,12 +101,11 @@ def test_level_2_pages_product_manager_and_security_lead_in_minute_15(
     first = [p for role in ("technical_lead", "devops_lead") for p in roster.holders(role)]
     _paged(drill, 2, [*new, *first], limits)
     early = drill.told_before(new, limits.level_2_minutes)
-    assert none_of("people paged before minute 15", early, among=len(new), of="people of level 2")
-    among = len([p for p in drill.at(2) if p.how == "text"])
-    bare = drill.without(IMPACT, 2)
-    assert none_of("texts of level 2 without impact", bare, among=among, of="texts of level 2")
+    assert none_of("people paged before minute 15", early, among=new, of="people of level 2")
+    texts, bare = drill.texts(2), drill.without(IMPACT, 2)
+    assert none_of("texts of level 2 without impact", bare, among=texts, of="texts of level 2")
     timeless = drill.untimely(2)
-    assert none_of("pages without age", timeless, among=len(drill.at(2)), of="pages of level 2")
+    assert none_of("pages without age", timeless, among=drill.at(2), of="pages of level 2")
     assert at_most("minute that the other was solved in", drill.solved_minute, 14)
     later = [f"level {p.level} to {p.to}" for p in drill.solved_pages if p.level != 1]
     assert none_of("pages of level 2 or above", later, among=1, of="incidents solved in time")
@@ -129,11 +127,10 @@ def test_level_3_pages_every_executive_in_minute_30(
     told = [p for role in (*before, "security_lead") for p in roster.holders(role)]
     _paged(drill, 3, [*executives, *told], limits)
     early = drill.told_before(executives, limits.level_3_minutes)
-    assert none_of("executives paged before", early, among=len(executives), of="executives")
-    among = len([p for p in drill.at(3) if p.how == "text"])
+    assert none_of("executives paged before", early, among=executives, of="executives")
     for mark in (IMPACT, DECISION):
         bare = drill.without(mark, 3)
-        assert none_of(f"texts without '{mark}'", bare, among=among, of="texts of level 3")
+        assert none_of(f"texts without '{mark}'", bare, among=drill.texts(3), of="texts of level 3")
 
 
 @item("ES.4")

@@ -15,7 +15,8 @@ from golive.people.statements import Vouched
 from golive.probes.platform.flags import Flags
 from golive.probes.saas.launch_tools import LaunchTools
 from golive.probes.saas.tracker import Issues
-from golive.reports.documents import Figure, Table
+from golive.reports import paper_tables
+from golive.reports.documents import Figure
 from golive.verdicts import Pending
 
 SCENARIOS = (
@@ -229,8 +230,8 @@ def test_the_risk_update_drops_no_risk_in_silence(
     context, now = deliverables.context, papers.read(RiskRegister)
     first = next(reversed(context.signed_papers("D-5.1.4", RiskRegister)), None)
     digest = Figure(name="digest of the risk register", value=now.sha256)
-    table, inputs = _scores(first, now.data), {now.name: now.sha256}
-    write = with_tables(table, figures=[digest], inputs=inputs)
+    table = paper_tables.risk_scores(first.data if first else None, now.data)
+    write = with_tables(table, figures=[digest], inputs={now.name: now.sha256})
     owners = {o: context.roster.roles_of(o) for o in dict.fromkeys(r.owner for r in now.data.high)}
     roles = ["product_manager", *(known[0] for known in owners.values() if known)]
     kind, signers = "risk-assessment-update", tuple(dict.fromkeys(roles))
@@ -257,14 +258,3 @@ def _rescored(
     yield none_of("high risks whose owner cannot sign", nobodys, among=known, of="risks")
     digests, mine = sorted({r.sha256[:12] for r in signed}), now.sha256[:12]
     yield holds("registers signed for D-2.1.3", mine in digests, digests, f"also {mine}")
-
-
-def _scores(first: Paper[RiskRegister] | None, now: RiskRegister) -> Table:
-    """Every risk with its score in the first register and now, and why it is over."""
-    then, today = first.data.scores if first else {}, now.scores
-    rows: list[list[str | float]] = [
-        [i, then.get(i, "not there"), today.get(i, "over"), now.closed.get(i, "")]
-        for i in sorted({*then, *today})
-    ]
-    columns = ["risk", "on day -5", "now", "why it is over"]
-    return Table(title="Scores on day -5 and now", columns=columns, rows=rows)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from golive.claims import Claim, at_least, equal, holds, none_of, same_set
 from golive.context import Context
-from golive.deliverables import Deliverables, Write, with_tables
+from golive.deliverables import Deliverables, with_tables
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
@@ -26,7 +24,8 @@ from golive.probes.saas.launch_tools import LaunchTools, Manifest
 from golive.probes.saas.tracker import Issues
 from golive.probes.traffic.pages import Link
 from golive.probes.transport.answers import Answers
-from golive.reports.documents import Figure, Table
+from golive.reports import paper_tables
+from golive.reports.documents import Figure
 
 LAUNCH_DAY = ("06:00", "17:00")
 
@@ -331,7 +330,11 @@ def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers:
         deliverables.context.launch.audiences,
     )
     digests = {b.name: b.sha256 for b in briefings.values()} | {"roster": ", ".join(roster)}
-    write = _briefed(told, roster, digests)
+    figures = [
+        Figure(name="people on the roster", value=len(roster)),
+        Figure(name="people who were briefed", value=len(told)),
+    ]
+    write = with_tables(paper_tables.briefed(told), figures=figures, inputs=digests)
     document = deliverables.of("D-3.D.2", "team-briefing-completion", ("D-3.3",), write)
     extra = [
         same_set("briefings", briefings, audiences),
@@ -354,14 +357,3 @@ def test_the_documentation_is_that_which_was_reviewed(
     rest = ("a manifest of the five documents with the digests of the release branch",)
     for claim in document.claims(max_age_h=limits.report_age_h, not_judged=rest):
         assert claim
-
-
-def _briefed(told: Mapping[str, str], roster: list[str], digests: Mapping[str, str]) -> Write:
-    """Who was briefed when and with whom, in a table and in figures."""
-    rows: list[list[str | float]] = [[p, told[p]] for p in sorted(told)]
-    figures = [
-        Figure(name="people on the roster", value=len(roster)),
-        Figure(name="people who were briefed", value=len(told)),
-    ]
-    table = Table(title="Who was briefed", columns=["person", "when and with whom"], rows=rows)
-    return with_tables(table, figures=figures, inputs=digests)

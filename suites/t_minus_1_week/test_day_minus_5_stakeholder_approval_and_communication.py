@@ -19,11 +19,11 @@ from golive.claims import (
     same_set,
 )
 from golive.context import Context
-from golive.deliverables import Deliverables, Write, with_tables
+from golive.deliverables import Deliverables, with_tables
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
-from golive.papers import Paper, Papers
+from golive.papers import Papers
 from golive.papers.approval import (
     Architecture,
     BusinessCase,
@@ -48,7 +48,7 @@ from golive.probes.platform.aws import AwsGroups, AwsUser
 from golive.probes.saas.launch_tools import Manifest
 from golive.probes.saas.status_page import Member
 from golive.probes.transport.answers import Answers
-from golive.reports.documents import Table
+from golive.reports import paper_tables
 
 REVIEWS = ("D-5.1.1", "D-5.1.2", "D-5.1.3", "D-5.1.4")
 REVIEWED = ("architecture.md", "business-case.md", "executive-presentation.md")
@@ -336,7 +336,9 @@ def test_the_communication_plan_is_ready_to_go_either_way(
     read the document anew and sign it.
     """
     kind, plan = "communication-plan-execution", papers.read(CommunicationPlan)
-    document = deliverables.of("D-5.D.2", kind, ("D-5.2",), _planned(plan))
+    planned = paper_tables.planned_messages(plan.data.messages)
+    write = with_tables(planned, inputs={plan.name: plan.sha256})
+    document = deliverables.of("D-5.D.2", kind, ("D-5.2",), write)
     meetings = launch_calendar.titled(env.calendar.go_no_go)
     timeline = papers.read(LaunchTimeline).data
     blocks = [s.block for s in timeline.slots]
@@ -368,7 +370,8 @@ def test_the_team_is_aligned_role_by_role(
     """
     table, context = papers.read(RoleTable), deliverables.context
     kind, people = "internal-team-alignment", table.data.people
-    document = deliverables.of("D-5.D.3", kind, ("D-5.3",), _assigned(table))
+    write = with_tables(paper_tables.role_table(table.data), inputs={table.name: table.sha256})
+    document = deliverables.of("D-5.D.3", kind, ("D-5.3",), write)
     declared = {f"{r}: {p.id}" for r in context.owner_roles for p in context.roster.entitled(r)}
     known = [p for i, p in context.roster.people.items() if i in people]
     room = launch_calendar.titled(env.calendar.war_room)
@@ -384,16 +387,6 @@ def test_the_team_is_aligned_role_by_role(
     rest = ("that the criteria were delivered to the same people",)
     for claim in document.claims(max_age_h=limits.alignment_age_h, extra=extra, not_judged=rest):
         assert claim
-
-
-def _planned(plan: Paper[CommunicationPlan]) -> Write:
-    """Every message of the plan, in a table."""
-    rows: list[list[str | float]] = [
-        [m.id, m.owner, f"{m.send_at:%F %H:%M %z}", m.recipients] for m in plan.data.messages
-    ]
-    columns = ["message", "owner", "leaves", "to"]
-    table = Table(title="Planned messages", columns=columns, rows=rows)
-    return with_tables(table, inputs={plan.name: plan.sha256})
 
 
 def _either_way(
@@ -412,11 +405,3 @@ def _either_way(
         "messages without a text for a no-go": plan.without_no_go_text,
     }.items():
         yield none_of(subject, offenders, among=plan.messages, of="messages")
-
-
-def _assigned(table: Paper[RoleTable]) -> Write:
-    """Who holds which role and who backs it up, in a table."""
-    rows: list[list[str | float]] = [[s.role, s.primary, s.backup] for s in table.data.shifts]
-    columns = ["role", "primary", "backup"]
-    shown = Table(title="The role table", columns=columns, rows=rows)
-    return with_tables(shown, inputs={table.name: table.sha256})

@@ -48,12 +48,9 @@ def test_database_cluster_replicates_archives_and_has_room(
     assert same_set("standbys", db.standbys, [n.name for n in standbys])
     assert at_least("standbys", len(db.standbys), limits.database_standbys)
     assert equal("database systems among the nodes", len(db.systems), 1)
-    assert none_of(
-        "standbys that do not stream", db.not_streaming, among=len(standbys), of="standbys"
-    )
-    assert holds(
-        "standbys fed", len(db.feeds) == len(standbys), db.feeds, f"the {len(standbys)} declared"
-    )
+    assert none_of("standbys that do not stream", db.not_streaming, among=standbys, of="standbys")
+    fed, declared = len(db.feeds) == len(standbys), f"the {len(standbys)} declared"
+    assert holds("standbys fed", fed, db.feeds, declared)
     assert each_at_most("marker replayed", db.replayed_after_s, limits.wal_replay_s, "s")
     assert none_of("slots inactive or lost", db.unusable_slots, among=nodes, of="nodes")
     assert none_of("nodes without checksums", db.without_checksums, among=nodes, of="nodes")
@@ -119,9 +116,9 @@ def test_load_balancer_spreads_requests_over_checked_instances(
     assert same_set("instances behind it", [s.instance for s in running], instances)
     assert at_least("instances behind it", len(running), limits.balanced_instances)
     assert equal("path of its health check", written.check_path, env.application.paths.health)
-    assert none_of("servers unchecked", config.unchecked, among=len(running), of="servers")
+    assert none_of("servers unchecked", config.unchecked, among=running, of="servers")
     assert each_at_most("check interval", config.check_intervals_s, limits.health_interval_s, "s")
-    assert none_of("servers not up", config.down, among=len(running), of="servers")
+    assert none_of("servers not up", config.down, among=running, of="servers")
     assert same_set("instances that served", traffic.serving, instances)
     assert at_least("requests", traffic.requests, limits.balanced_requests)
     assert each_at_least("requests served", traffic.served_by, fair / len(instances))
@@ -152,7 +149,7 @@ def test_cdn_keeps_assets_and_never_what_belongs_to_a_user(
     assert none_of("hosts without redirect", edge.without_redirect, among=fronts, of="hosts")
     assert each_at_least("oldest TLS version", edge.oldest_tls, tls)
     assert each_at_least("assets sampled", edge.assets_sampled, limits.static_assets)
-    assert none_of("assets never a hit", edge.never_hit, among=len(edge.assets), of="assets")
+    assert none_of("assets never a hit", edge.never_hit, among=edge.assets, of="assets")
     assert none_of("another user's answers", edge.leaked, among=answers, of="private answers")
     assert none_of("private answers from the cache", edge.kept, among=answers, of="private answers")
 

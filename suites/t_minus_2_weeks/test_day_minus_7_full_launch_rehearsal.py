@@ -110,11 +110,7 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     triggers, steps = {t.id: t for t in runbook.triggers}, [s.id for s in runbook.steps]
     assert same_set("triggers in the runbook", triggers, context.ids_of("rollback_trigger"))
     assert same_set("steps in the runbook", steps, context.ids_of("rollback"))
-    for ident, threshold, minutes in (
-        ("RT.1", 0, limits.rollback_down_minutes),
-        ("RT.2", limits.rollback_error_percent, limits.rollback_error_minutes),
-        ("RT.3", limits.rollback_payment_percent, 0),
-    ):
+    for ident, (threshold, minutes) in _numbers_of_triggers(limits).items():
         assert equal(f"threshold of {ident}", triggers[ident].threshold, threshold)
         assert equal(f"minutes of {ident}", triggers[ident].minutes, minutes)
     roles, entries, named = runbook.roles, runbook.entries, runbook.commands
@@ -126,6 +122,15 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     assert none_of("commands that do not exist", unknown, among=named, of="commands")
     refused = launch_tools.refused(named)
     assert none_of("commands whose dry run is refused", refused, among=named, of="commands")
+
+
+def _numbers_of_triggers(limits: Limits) -> dict[str, tuple[float, float]]:
+    """Threshold and minutes of the triggers for which the procedure has numbers."""
+    return {
+        "RT.1": (0, limits.rollback_down_minutes),
+        "RT.2": (limits.rollback_error_percent, limits.rollback_error_minutes),
+        "RT.3": (limits.rollback_payment_percent, 0),
+    }
 
 
 @attested(
@@ -251,8 +256,8 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     D-7.4.5 over another one signs anew. Then read the document anew and sign it.
     """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
-    left, kind = timeline.data.minutes_left(PHASES), "final-launch-timeline"
-    write = _with_room(timeline, left)
+    left = timeline.data.minutes_left(PHASES)
+    kind, write = "final-launch-timeline", _with_room(timeline, left)
     document = deliverables.of("D-7.D.4", kind, ("D-7.1", "D-7.2", "D-7.4.5"), write)
     signed = document.basis.stated("D-7.4.5")
     events = launch_calendar.beginning(env.calendar.block)

@@ -83,6 +83,7 @@ after_health.written(
 @fault(
     "post-leads-to-staging",
     expect_fail=["T0-1230.3.3"],
+    touches=["saas-stubs/pages/social", "papers/message-social.md"],
     title="the link of a post leads to another host than production",
     waits_for=[HEALTH],
 )
@@ -109,7 +110,7 @@ made.stated(
 )
 made.stated(
     "no-press-work-by-the-wrong-role",
-    ["T0-1230.3.5", "T0-1600.3.5"],
+    "T0-1230.3.5",
     [entry("technical_lead", data={"press": "none"})],
     "only the Technical Lead has signed that there is no press work",
 )
@@ -205,6 +206,7 @@ after_review.written(
 @fault(
     "update-bounced",
     expect_fail=["T0-1600.3.2"],
+    touches=["messages/elena", "papers/message-stakeholders.md"],
     title="the update to a stakeholder bounced",
     waits_for=[REVIEWED],
 )
@@ -242,6 +244,7 @@ made.written(
 @fault(
     "review-not-in-the-calendar",
     expect_fail=["T0-1600.3.3"],
+    touches=["messages/calendar"],
     title="the calendar has no review on the day after the launch",
 )
 def review_not_in_the_calendar(r: Rehearsal) -> None:
@@ -283,6 +286,7 @@ made.reworded(
 @fault(
     "no-press-work-but-an-enquiry",
     expect_fail=["T0-1600.3.5"],
+    touches=["statements/T0-1230.3.5"],
     title="it was agreed that there is no press work, but an enquiry is on record",
 )
 def no_press_work_but_an_enquiry(r: Rehearsal) -> None:
@@ -303,7 +307,7 @@ made.written(
 )
 made.stated(
     "no-press-work-agreed-long-ago",
-    ["T0-1230.3.5", "T0-1600.3.5"],
+    "T0-1230.3.5",
     no_press(made_ago_s=8 * DAY_S),
     "the agreement that there is no press work has expired",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rehearsal.data import prepared, release
 from rehearsal.kernel.files import read_state
 from rehearsal.parts import Endpoints, Job, Part
+from rehearsal.parts.platform.aws import aws
 from rehearsal.staff import launch_tools
 
 if TYPE_CHECKING:
@@ -25,10 +26,20 @@ class Data(Job):
         return {"monitoring": {"migration_log": str(r.migration_log)}}
 
 
+class PackedBackups(Job):
+    name = "packed-backups"
+    title = "both backups as one file each"
+    needs = ("data",)
+
+    def run(self, r: Rehearsal) -> None:
+        prepared.pack(r)
+
+
 class BackupCopier(Part):
     name = "backup-copier"
     title = "copies backups and WAL to the second region"
-    needs = ("postgres-primary", "aws")
+    loads = aws.loads
+    needs = ("postgres-primary", "packed-backups", "aws")
     port_names = ()
     ready_within_s = 90.0
 
@@ -52,4 +63,4 @@ class Release(Job):
         launch_tools.install(r)
 
 
-PARTS = (Data(), BackupCopier(), Release())
+PARTS = (Data(), PackedBackups(), BackupCopier(), Release())

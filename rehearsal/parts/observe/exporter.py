@@ -30,6 +30,7 @@ from prometheus_client.registry import Collector
 from rehearsal.data import backup_failures, backups
 from rehearsal.kernel.world import MONITOR_ROLE, Database, Rehearsal
 from rehearsal.parts import Part
+from rehearsal.parts.platform.aws import aws
 from rehearsal.staff import incidents
 
 STANDBY = "postgres-standby"
@@ -38,6 +39,7 @@ STANDBY = "postgres-standby"
 class Exporter(Part):
     name = "exporter"
     title = "metrics of database, backups, migrations, host, incidents"
+    loads = aws.loads
     # Before everything is copied once, it would tell of a copy that is hours late.
     needs = ("postgres-primary", STANDBY, "backup-copier")
 

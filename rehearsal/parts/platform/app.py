@@ -25,6 +25,8 @@ CALLS, STATEMENTS = 1_100, 22
 TRICKLE_RATE = 3
 CUSTOMERS = ("client00001@example.com", "client00002@example.com")
 """Two of the seed's customers; the workload uses others."""
+LOADS = ("uvicorn", "rehearsal.app.web")
+_CLIENT_LOADS = ("rehearsal.app.workload",)
 FAULTS_FILE = "app-faults.json"
 
 
@@ -49,7 +51,7 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         ),
         "REDIS_MASTER_NAME": MASTER_NAME,
         "REDIS_SENTINEL_PASSWORD": r.secret(SENTINEL_PASSWORD),
-        "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas_stubs')}/v3/",
+        "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas-stubs')}/v3/",
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
         "BCRYPT_ROUNDS": "4",
     }
@@ -67,6 +69,7 @@ class Instance(Part):
     """An instance. Its setting ``through`` names what it connects to instead of pgbouncer."""
 
     title = "reference application"
+    loads = LOADS
     needs = ("pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3")
 
     def __init__(self, name: str) -> None:
@@ -119,6 +122,7 @@ class FirstWork(Job):
             argv=command,
             log=r.log(self.name),
             environment=workload.environment(r),
+            loads=_CLIENT_LOADS,
             stop_signal=signal.SIGINT,  # it cancels what it has booked
         )
         pid = r.run(burst)
@@ -153,6 +157,7 @@ class Workload(Part):
 
     name = "workload"
     title = "a trickle of bookings"
+    loads = _CLIENT_LOADS
     needs = ("first-work",)
     port_names = ()
 

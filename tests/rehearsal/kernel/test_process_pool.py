@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from rehearsal import lifecycle
-from rehearsal.kernel import control, process_pool
+from rehearsal.kernel import control, inventory, process_pool
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Child
@@ -49,6 +49,21 @@ def test_a_module_gets_its_words_its_environment_and_its_log(r: Rehearsal) -> No
     r.run(module(r, "told", *words, WORD="heard"))
     r.wait("it has ended", lambda: ended(r, "told") == "died (exit status 0)")
     assert f"heard {r.folder}\n" in r.log("told").read_text()
+
+
+def test_a_module_finds_loaded_what_it_asks_for(r: Rehearsal) -> None:
+    words = ["timeit", "-n1", "-r1", "import sys; print('colorsys' in sys.modules)"]
+    child = Child("eager", [sys.executable, "-m", *words], r.log("eager"), loads=("colorsys",))
+    r.run(child)
+    r.wait("it has ended", lambda: ended(r, "eager") == "died (exit status 0)")
+    assert "True\n" in r.log("eager").read_text()
+
+
+def test_parts_with_the_same_modules_are_forked_from_one_process() -> None:
+    loads = {part.name: part.loads for part in inventory.parts()}
+    assert loads["app-1"] == loads["app-2"] != ()
+    assert loads["aws"] == loads["backup-copier"] == loads["exporter"] != loads["app-1"]
+    assert loads["receiver"] == ()
 
 
 def test_how_a_module_ended_is_known(r: Rehearsal) -> None:

@@ -86,6 +86,18 @@ def test_old_prepared_data_gets_new_backups_and_keeps_its_rows(
         r.tool("pg_verifybackup", "--quiet", one.path)
 
 
+def test_backups_are_packed_once_for_all_rehearsals(r: Rehearsal, tmp_path: Path) -> None:
+    other = Rehearsal(tmp_path / "other")
+    packed = []
+    for one in (r, other):
+        if one is other:
+            prepared.lay_out(other)
+        prepared.pack(one)
+        packed.append({p.name: p.stat().st_mtime_ns for p in one.path("backups").glob("*.tar.gz")})
+    assert packed[0] == packed[1]
+    assert set(packed[0]) == {f"{one.id}.tar.gz" for one in backups.known(r)}
+
+
 def _is_of(folder: Path, r: Rehearsal) -> bool:
     return {one.id for one in backups.known(Rehearsal(folder))} == {
         one.id for one in backups.known(r)
