@@ -28,6 +28,7 @@ from golive.context import Context
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
 from golive.people.statements import Signed, Statement, fingerprint, keep, read_statement
+from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
@@ -625,7 +626,8 @@ def env_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., E
 
 @pytest.fixture
 def registry() -> Iterator[None]:
-    """Probes registered in a test are forgotten after it."""
+    """Probes registered in a test are forgotten after it; golive's own are imported but once."""
+    register_all()
     known = dict(REGISTRY)
     yield
     REGISTRY.clear()
