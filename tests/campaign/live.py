@@ -22,8 +22,8 @@ from typing import Any
 from golive import ledger
 from golive.probing import REGISTRY
 from rehearsal import faults
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from tests.campaign import rows
 from tests.campaign.reach import may_redden, touched
 from tests.campaign.rounds import Attempt, Planned, reds
