@@ -31,8 +31,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import psycopg
-
 from rehearsal.data import backups
 from rehearsal.kernel import binaries, ports
 from rehearsal.kernel.errors import RehearsalError
@@ -219,6 +217,8 @@ def _seed(r: Rehearsal, made: Rehearsal) -> None:
 def _fill(r: Rehearsal, made: Rehearsal, port: int) -> None:
     def run(database: str, sql: str) -> None:
         where = f"host=127.0.0.1 port={port} user=postgres dbname={database}"
+        import psycopg  # see Database.connect
+
         with psycopg.connect(where, autocommit=True) as connection:
             for statement in filter(str.strip, sql.split(";\n")):
                 connection.execute(statement.encode())

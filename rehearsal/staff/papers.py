@@ -24,7 +24,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
-import psycopg
 import yaml
 
 from rehearsal.data import release
@@ -300,6 +299,8 @@ def _baseline(r: Rehearsal) -> dict[str, Any]:
     with suppress(RehearsalError):
         if r.recall("baseline")["week"] == counted["week"]:
             return dict(r.recall("baseline"))
+    import psycopg  # not for those who only want a paper's name
+
     with suppress(psycopg.OperationalError, RehearsalError):
         [(bookings, cents)] = r.primary.sql(_BASELINE, {"starts": f"{week}T00:00:00Z"})
         counted |= {"bookings": bookings, "revenue_cents": int(cents)}

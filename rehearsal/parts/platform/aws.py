@@ -35,7 +35,7 @@ CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0
 class Aws(Part):
     name = "aws"
     title = "S3 in two regions, KMS, CloudFront, IAM"
-    loads = ("boto3", "rehearsal.data.backups", "rehearsal.parts.observe.exporter")
+    loads = ("boto3", "psycopg", "rehearsal.data.backups", "rehearsal.parts.observe.exporter")
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
