@@ -32,6 +32,10 @@ from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
 from tests import forking
+from tests.marking import (  # noqa: F401 - hooks
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+)
 
 # Tests start Python hundreds of times, and without compiled code each start takes twice as long.
 sys.dont_write_bytecode = False
@@ -607,6 +611,18 @@ def root(
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(pytester.path)
     return Root(pytester, server)
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    """Where moto answers as Amazon's services; whoever uses it empties it first."""
+    from moto.server import ThreadedMotoServer  # slow to import, for few
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class Server:
         """
         wish = {
             "arguments": list(arguments),
-            "folder": os.getcwd(),
+            "folder": str(Path.cwd()),
             "variables": dict(os.environ),
             "out": str(out),
             "err": str(err),

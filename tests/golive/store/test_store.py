@@ -25,7 +25,6 @@ import fsspec
 import msgspec
 import pytest
 import requests
-from moto.server import ThreadedMotoServer
 
 from golive import ledger, store
 from golive.cli import main
@@ -158,15 +157,6 @@ def clone(tmp_path: Path) -> Callable[[str], Clone]:
 # -- stores --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 def s3_client(endpoint: str) -> Any:
     return boto3.client(
         "s3",
@@ -178,14 +168,14 @@ def s3_client(endpoint: str) -> Any:
 
 
 @pytest.fixture
-def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty bucket on a server, as the environment of the process names it."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "kestrel-7f3a9c")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    requests.post(f"{endpoint}/moto-api/reset", timeout=10).raise_for_status()
-    s3_client(endpoint).create_bucket(
+    requests.post(f"{aws_url}/moto-api/reset", timeout=10).raise_for_status()
+    s3_client(aws_url).create_bucket(
         Bucket="launch", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
     return "s3://launch/our/store"
@@ -456,10 +446,10 @@ def test_a_pull_that_was_killed_leaves_no_half_run_or_statement(
 
 
 @pytest.mark.parametrize("size", [101 * 2**20])
-def test_a_large_object_is_still_one_request(s3: str, endpoint: str, size: int) -> None:
+def test_a_large_object_is_still_one_request(s3: str, aws_url: str, size: int) -> None:
     name = f"{RUN}.{'0' * 64}.tar"
     Store(s3).publish(RUNS, name, bytes(size))
-    found = s3_client(endpoint).head_object(Bucket="launch", Key=f"our/store/runs/{name}")
+    found = s3_client(aws_url).head_object(Bucket="launch", Key=f"our/store/runs/{name}")
     assert found["ContentLength"] == size
     assert "-" not in found["ETag"]  # which parts would have left in it
 
@@ -891,10 +881,10 @@ def test_a_place_that_is_no_store_is_told(tmp_path: Path, s3: str) -> None:
 
 
 def test_a_server_that_cannot_be_reached_or_denies_access_is_told(
-    s3: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+    s3: str, aws_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Store(s3).publish(RUNS, f"{RUN}.{'0' * 64}.tar", b"x")
-    requests.post(f"{endpoint}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
+    requests.post(f"{aws_url}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
     try:
         for act in (
             lambda: Store(s3).list(RUNS),
@@ -905,7 +895,7 @@ def test_a_server_that_cannot_be_reached_or_denies_access_is_told(
             assert str(caught.value).startswith(f"store {s3}: cannot be ")
             assert "next: ask its owner for the right to read, list and write" in str(caught.value)
     finally:
-        requests.post(f"{endpoint}/moto-api/reset-auth", data=b"inf", timeout=10)
+        requests.post(f"{aws_url}/moto-api/reset-auth", data=b"inf", timeout=10)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # and does not listen
         port = free.getsockname()[1]
@@ -1156,12 +1146,12 @@ def with_store(project: Project, place: str) -> Context:
 
 
 def test_a_signed_document_in_a_locked_bucket_is_kept_once_and_until_then(
-    project: Project, endpoint: str, s3: str
+    project: Project, aws_url: str, s3: str
 ) -> None:
     page, until = make(project), datetime.now(UTC) + timedelta(days=30)
     with pytest.raises(Pending, match="names no store"):
         kept_document(project.context(), page)
-    context, client = with_store(project, "s3://locked/launch"), s3_client(endpoint)
+    context, client = with_store(project, "s3://locked/launch"), s3_client(aws_url)
     client.create_bucket(
         Bucket="locked",
         ObjectLockEnabledForBucket=True,
