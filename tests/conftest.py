@@ -27,11 +27,12 @@ from golive import ledger, provenance
 from golive.context import Context
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
+from golive.people import signatures
 from golive.people.statements import Signed, Statement, fingerprint, keep, read_statement
 from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
-from tests import forking
+from tests import forking, signing
 from tests.marking import (  # noqa: F401 - hooks
     pytest_collection_modifyitems,
     pytest_runtest_protocol,
@@ -572,6 +573,22 @@ def _key_of(name: str, kind: str) -> tuple[str, str]:
             ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", name, "-f", str(path)], check=True
         )
         return path.read_text(), path.with_suffix(".pub").read_text()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signing_here() -> Iterator[signing.Keygen]:
+    """Signatures are made in this process, which starts none for each; gives ssh-keygen itself."""
+    itself = signatures._ssh_keygen
+    signatures._ssh_keygen = signing.instead_of(itself)
+    yield itself
+    signatures._ssh_keygen = itself
+
+
+@pytest.fixture
+def ssh_keygen(signing_here: signing.Keygen, monkeypatch: pytest.MonkeyPatch) -> signing.Keygen:
+    """For tests whose subject it is: ssh-keygen signs."""
+    monkeypatch.setattr(signatures, "_ssh_keygen", signing_here)
+    return signing_here
 
 
 @pytest.fixture
