@@ -26,7 +26,7 @@ from golive.verdicts import Verdict
 from rehearsal.faults import Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
 from tests.campaign import reach, recorded, rounds, rows, worker
-from tests.campaign.__main__ import concerned, in_papers, planned
+from tests.campaign.__main__ import concerned, in_turn, planned, untried
 from tests.campaign.live import Tried, World
 from tests.campaign.rounds import Attempt, Planned
 from tests.campaign.rows import Row, resting_on_unwritten
@@ -432,11 +432,19 @@ def test_faults_share_a_round_where_only_what_follows_is_the_same() -> None:
     assert not rounds.conflict(one, two)
 
 
-def test_faults_of_papers_alone_need_no_part() -> None:
-    faults = all_faults()
-    assert in_papers(faults["runbook-altered-on-launch-day"])
-    assert not in_papers(faults["card-number-logged"])
-    assert not in_papers(faults["backup-with-the-same-phone"])  # the pager knows the roster
+def test_a_fault_of_what_is_red_without_it_is_wrong_and_says_so() -> None:
+    row = untried(all_faults()["statement-slowed"], {"D-13.1.2": "D-13.1.2 FAIL: p95 70 ms"})
+    assert row.wrong == "without any fault: D-13.1.2 FAIL: p95 70 ms"
+
+
+def test_every_turn_has_all_faults_what_changed_first() -> None:
+    faults = list(all_faults().values())[:7]
+    first = {faults[3].name}
+    for turn in range(6):
+        ordered = in_turn(faults, first, turn)
+        assert {f.name for f in ordered} == {f.name for f in faults}
+        assert ordered[0] is faults[3]
+    assert in_turn(faults, first, 1)[1] is faults[1]
 
 
 def test_a_change_concerns_the_faults_of_its_file_of_its_probe_and_of_its_items(
