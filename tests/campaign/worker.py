@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -108,10 +108,19 @@ def _child(request: Mapping[str, Any], kept: Mapping[str, bytes], answer: int) -
 
 
 class Worker:
-    """Keeps facts between runs, and what they import."""
+    """Keeps facts between runs, and what they import.
 
-    def __init__(self) -> None:
-        self._facts: dict[str, bytes] = {}
+    :param facts: what was gathered before the first run.
+    :param prepare: called in each fork before pytest begins.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, bytes] | None = None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._facts: dict[str, bytes] = dict(facts or {})
+        self._prepare = prepare
         self._imported: set[str] = set()
 
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +133,7 @@ class Worker:
             status = 70
             try:
                 os.close(reading)
+                self._prepare()
                 status = _child(request, kept, writing)
             except BaseException as e:  # noqa: BLE001 - the log tells it, the status the worker
                 os.write(2, f"{type(e).__name__}: {e}\n".encode())
