@@ -19,7 +19,7 @@ rehearse: setup  ## bring the rehearsal up, run every written item, sign, decide
 test: setup  ## the project's own tests
 	@.venv/bin/pytest -c tests/pytest.ini -n auto tests $(ARGS)
 
-campaign: setup  ## every fault, and whether it reddens exactly what it names
+campaign: setup  ## every fault, and whether it turns exactly the items red that it names
 	@.venv/bin/python -m tests.campaign $(ARGS)
 
 bench: setup  ## a table of timings with ratios

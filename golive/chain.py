@@ -16,7 +16,7 @@ import msgspec
 
 from golive import ledger
 from golive.decoding import decode
-from golive.statements import BODY, read_statement
+from golive.people.statements import BODY, read_statement
 from golive.verdicts import GoliveError
 
 

@@ -9,7 +9,7 @@ nothing is ever proved about nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -92,6 +92,11 @@ def holds(
     return Claim(subject, _shown(observed), required, bool(condition), see)
 
 
+def no_failure(subject: str, failure: str, required: str, *, see: str = "") -> Claim:
+    """``failure`` is empty; ``required`` is what there is instead, and what is told then."""
+    return Claim(subject, failure or required, required, not failure, see)
+
+
 def each_at_most(
     subject: str, observed: Mapping[str, float], limit: float, unit: str = "", *, see: str = ""
 ) -> Claim:
@@ -112,26 +117,28 @@ def none_of(
     subject: str,
     offenders: Collection[object],
     *,
-    among: int,
+    among: int | Sized,
     of: str,
     may_be_empty: bool = False,
     ids: Collection[str] = (),
     see: str = "",
 ) -> Claim:
-    """No offender among the ``among`` things looked at, which must be at least one.
+    """No offender among the things looked at, of which there must be at least one.
 
-    ``none_of("invalid indexes", facts.invalid, among=len(facts.indexes), of="user indexes")``
+    ``none_of("invalid indexes", facts.invalid, among=facts.indexes, of="user indexes")``
 
+    :param among: what was looked at, or how many there were.
     :param may_be_empty: whether it is also right that there is nothing to look at.
     :param ids: the offenders' ids, for whoever goes on from there.
     """
     required = f"none among {'any' if may_be_empty else 'at least one of'} {of}"
-    if among < 1 and not may_be_empty:
+    count = among if isinstance(among, int) else len(among)
+    if count < 1 and not may_be_empty:
         return Claim(subject, f"no {of} to look at", required, holds=False, see=see)
     if offenders:
-        observed = f"{_listed(offenders)} ({among} {of})"
+        observed = f"{_listed(offenders)} ({count} {of})"
         return Claim(subject, observed, required, False, see, tuple(ids))
-    observed = f"none among {among} {of}" if among else f"there are no {of}"
+    observed = f"none among {count} {of}" if count else f"there are no {of}"
     return Claim(subject, observed, required, True, see)
 
 

@@ -10,13 +10,14 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from golive import chain, environments, launch, procedure, provenance, roster
+from golive import chain, environments, launch, procedure, provenance
 from golive.files import NotThere, sha256
 from golive.items import Card, read_cards
 from golive.ledger import Rules, Signatory
 from golive.masking import Mask
-from golive.roster import Person
-from golive.statements import MOST_EVIDENCE_BYTES, Statements, Vouched
+from golive.people import roster
+from golive.people.roster import Person
+from golive.people.statements import MOST_EVIDENCE_BYTES, Entitlement, Statements, Vouched
 from golive.verdicts import GoliveError, Pending
 
 
@@ -194,12 +195,14 @@ class Context:
         """What people have signed, as it lies there now."""
         return Statements(
             self._stated,
-            roster=self.roster,
-            launch=self.launch,
-            procedure=self.procedure,
-            environment=self.environment.name,
-            environment_kind=self.environment.kind,
-            cards=self.cards,
+            Entitlement(
+                roster=self.roster,
+                launch=self.launch,
+                procedure=self.procedure,
+                environment=self.environment.name,
+                environment_kind=self.environment.kind,
+                cards=self.cards,
+            ),
         )
 
     def vouched(self, item: str) -> Vouched:

@@ -1,4 +1,9 @@
-"""The launch: its date, its candidate, and every threshold that an item judges by."""
+"""The launch: its date, its candidate, and every threshold that an item judges by.
+
+Thresholds stand in TOML files of the folder ``thresholds`` beside launch.toml, one file for each
+folder of probes and one table for each kind of fact: ``limits.redis.memory_percent``. A small
+launch may have them in the table ``[thresholds]`` of launch.toml itself.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from golive.environments import read_toml
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 _TABLES = ("launch", "thresholds", "people", "validity", "freshness")
+THRESHOLDS = "thresholds"
+"""The folder of thresholds beside launch.toml."""
 _LISTS = ("roles", "second_signers", "approvers", "two_signatures", "not_applicable", "decision")
 _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
@@ -40,27 +47,33 @@ def asked() -> Iterator[dict[str, float]]:
 
 
 class Limits:
-    """The thresholds of launch.toml, by name. What is asked for is noted: :func:`asked`.
+    """Thresholds by table and name: ``limits.redis.memory_percent``.
 
-    :raises GoliveError: on a name that the file does not have.
+    What is asked for is noted: :func:`asked`.
+
+    :raises GoliveError: on a name that is not there.
     """
 
-    def __init__(self, values: dict[str, float], source: Path) -> None:
+    def __init__(self, values: Mapping[str, float], source: Path, above: str = "") -> None:
         self._values = values
         self._source = source
+        self._above = above
 
-    def __getattr__(self, name: str) -> float:
+    def __getattr__(self, name: str) -> Any:
+        """A number, or a table of them."""
         if name.startswith("__"):
             raise AttributeError(name)
-        try:
-            value = self._values[name]
-        except KeyError:
+        full = f"{self._above}{name}"
+        value = self._values.get(full)
+        if value is None:
+            if any(key.startswith(f"{full}.") for key in self._values):
+                return Limits(self._values, self._source, f"{full}.")
             raise GoliveError(
-                f"{self._source}: thresholds.{name}: the key is missing; expected a number"
-            ) from None
+                f"{self._source}: thresholds.{full}: the key is missing; expected a number"
+            )
         noted = _asked.get()
         if noted is not None:
-            noted[name] = value
+            noted[full] = value
         return value
 
     def get(self, name: str) -> float | None:
@@ -176,11 +189,11 @@ def parse_length(text: object, where: str) -> dt.timedelta:
 
 
 def load(path: Path) -> Launch:
-    """Read launch.toml.
+    """Read launch.toml and the thresholds beside it.
 
     :raises GoliveError: a missing, unknown or wrong key; names file, key, found, expected.
     """
-    raw = read_toml(path)
+    raw = read(path)
     _refuse_unknown(raw, _TABLES, path, "")
     launch: dict[str, Any] = _table(raw, "launch", path)
     _refuse_unknown(launch, ("date", "candidate", "previous", "store", "plugins"), path, "launch.")
@@ -189,12 +202,7 @@ def load(path: Path) -> Launch:
         day = parse_date(day, f"{path}: launch.date")
     if type(day) is not dt.date:
         raise GoliveError(f"{path}: launch.date: found {day!r}; expected a date such as 2026-12-07")
-    limits: dict[str, float] = {}
-    for key, value in _table(raw, "thresholds", path).items():
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):  # every look would pass an infinite limit
-            raise GoliveError(f"{path}: thresholds.{key}: found {value!r}; expected a number")
-        limits[key] = value
+    limits = dict(_numbers(_table(raw, "thresholds", path), path))
     texts = [_value(launch, key, path, "launch.") for key in ("candidate", "previous")]
     for key, text in zip(("candidate", "previous"), texts, strict=True):
         if not isinstance(text, str) or not text:
@@ -222,6 +230,39 @@ def load(path: Path) -> Launch:
         plugins=_plugins(launch, path),
         **{key: _texts(people, key, path) for key in _LISTS},
     )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What launch.toml says, with the tables of the files in ``thresholds/`` beside it.
+
+    :raises GoliveError: a file is not TOML, or a table stands in two of them.
+    """
+    raw = read_toml(path)
+    tables = raw.get("thresholds", {})
+    said = dict.fromkeys(tables, path) if isinstance(tables, dict) else {}
+    for file in sorted((path.parent / THRESHOLDS).glob("*.toml")):
+        for name, table in read_toml(file).items():
+            if name in said:
+                raise GoliveError(
+                    f"{file}: {name}: stands in {said[name]} as well; expected it in one of them"
+                )
+            said[name] = file
+            raw["thresholds"] = tables = {**tables, name: _table({name: table}, name, file)}
+    return raw
+
+
+def _numbers(table: dict[str, Any], path: Path, above: str = "") -> Iterator[tuple[str, float]]:
+    """Every number below a table, by its dotted name."""
+    for key, value in table.items():
+        if isinstance(value, dict) and not above:
+            yield from _numbers(value, path, f"{key}.")
+            continue
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):  # every look would pass an infinite limit
+            raise GoliveError(
+                f"{path}: thresholds.{above}{key}: found {value!r}; expected a number"
+            )
+        yield f"{above}{key}", value
 
 
 def _lengths(raw: dict[str, Any], name: str, path: Path) -> tuple[tuple[str, dt.timedelta], ...]:

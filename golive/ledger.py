@@ -29,10 +29,11 @@ from typing import Any
 
 import msgspec
 
-from golive import files, signatures
+from golive import files
 from golive.decoding import convert, decode, decode_lines
 from golive.masking import Mask
-from golive.roster import Roster
+from golive.people import signatures
+from golive.people.roster import Roster
 from golive.verdicts import GoliveError, ProbeError, Verdict
 
 SCHEMA = 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from golive.decoding import convert
-from golive.environments import read_toml
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 SCHEMA = 1

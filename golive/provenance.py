@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from golive.environments import read_toml
+from golive import launch
 from golive.files import read
 from golive.items import MOST_SOURCE_BYTES, read_cards_of
 from golive.ledger import Suite
@@ -100,8 +100,8 @@ def suite_digest(suites: Path) -> str:
 
 
 def launch_rules(suites: Path) -> dict[str, Any]:
-    """What launch.toml says, without what changes no judgement."""
-    raw = read_toml(suites / "launch.toml")
+    """What launch.toml and the thresholds say, without what changes no judgement."""
+    raw = launch.read(suites / "launch.toml")
     return {
         name: {k: v for k, v in table.items() if k not in _FREE.get(name, ())}
         if isinstance(table, dict)

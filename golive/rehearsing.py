@@ -17,7 +17,7 @@ import msgspec
 from golive.context import Context
 from golive.decoding import decode
 from golive.files import NotThere, read
-from golive.statements import (
+from golive.people.statements import (
     Evidence,
     Signed,
     Statement,

@@ -30,7 +30,6 @@ from golive import (
     marks,
     procedure,
     rehearsing,
-    signers,
     streams,
     verdicts,
 )
@@ -40,6 +39,7 @@ from golive.deliverables import Deliverables
 from golive.items import Card, card_of, described
 from golive.loading import Loaded, Sources
 from golive.masking import Mask, clean
+from golive.people.statements import Vouched
 from golive.probes import register_all
 from golive.probing import (
     EFFECTS,
@@ -52,8 +52,9 @@ from golive.probing import (
     exclusive,
 )
 from golive.readiness import as_line
-from golive.statements import Vouched
+from golive.signing import signers
 from golive.store import Kept, kept_document
+from golive.toml import read_toml
 from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, Verdict
 
 _PACKAGES = ("golive", "pytest", "pytest-html", "psycopg", "redis", "requests", "boto3", "sslyze")
@@ -139,7 +140,7 @@ class Session:
         option = config.option
         self.reports = self.root / "reports" if option.reports is None else Path(option.reports)
         self.env_file = environments.find(option.env, suites)
-        raw = environments.read_toml(self.env_file)
+        raw = read_toml(self.env_file)
         self.is_rehearsal = raw.get("kind") == "rehearsal"
         self.today = (
             date.today()  # noqa: DTZ011 - the owner's own calendar
@@ -430,7 +431,7 @@ class Session:
             self._write(f"drilling meanwhile, on copies: {', '.join(drills)}")
 
     def _start_environment(self) -> None:
-        started = environments.read_toml(self.env_file).get("started")
+        started = read_toml(self.env_file).get("started")
         if not isinstance(started, dict) or not isinstance(started.get("command"), list):
             return
         command = [str(a).format(python=sys.executable) for a in started["command"]]

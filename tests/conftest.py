@@ -27,9 +27,9 @@ from golive import ledger, provenance
 from golive.context import Context
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
+from golive.people.statements import Signed, Statement, fingerprint, keep, read_statement
 from golive.probing import REGISTRY
 from golive.readiness import as_line
-from golive.statements import Signed, Statement, fingerprint, keep, read_statement
 from golive.verdicts import Verdict
 
 settings.register_profile("busy", deadline=None)  # machines that run this are often busy

@@ -161,10 +161,10 @@ IMPORTED = {
     "golive.items",
     "golive.launch",
     "golive.papers",
+    "golive.people.roster",
+    "golive.people.statements",
     "golive.reports",
     "golive.reports.documents",
-    "golive.roster",
-    "golive.statements",
     "golive.store",
     "golive.verdicts",
 }
@@ -292,3 +292,40 @@ def test_no_set_is_made_to_look_non_empty_by_hand() -> None:
                 if given.arg == "among" and padded(given.value, names)
             ]
     assert found == []
+
+
+# -- items stay short ----------------------------------------------------------------------------
+
+SHORT = ("suites/t_minus_2_weeks", "suites/emergency")
+"""Folders whose items are held to it."""
+MOST_LINES = 20
+"""Of an item's body without its docstring, as formatted: about ten is usual."""
+
+
+def body_lines(function: ast.FunctionDef) -> int:
+    """Lines from the first statement after the docstring to the last one."""
+    body = function.body[ast.get_docstring(function) is not None :]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_lines_of_a_body_are_counted_without_its_docstring() -> None:
+    for text, lines in (
+        ("def f():\n    x = 1\n\n    return x", 3),
+        ('def f():\n    """One.\n\n    Two.\n    """\n    return g(\n        1,\n    )', 3),
+        ('def f():\n    """One."""', 0),
+    ):
+        function = ast.parse(text).body[0]
+        assert isinstance(function, ast.FunctionDef)
+        assert body_lines(function) == lines
+
+
+def test_no_item_is_longer_than_twenty_lines() -> None:
+    """What needs more lacks a noun: a predicate of the facts, or of the paper, that it judges."""
+    lengths = {
+        f"{path}: {node.name}": body_lines(node)
+        for path, module in sources(*SHORT)
+        for node in module.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert lengths
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}

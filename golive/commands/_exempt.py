@@ -9,7 +9,7 @@ from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.commands._signer import Signer
 from golive.context import Context
-from golive.statements import Kind, Statement
+from golive.people.statements import Kind, Statement
 from golive.verdicts import GoliveError
 
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, kind: Kind, *, risk: str = "", until: str =
     seconds = [
         f"{r} ({', '.join(p.name for p in context.roster.entitled(r)) or 'nobody'})"
         for r in dict.fromkeys([*_owners(context, options.item), *context.launch.second_signers])
-        if not context.statements.not_both(options.item, signed.statement.role, r)
+        if not context.statements.entitlement.not_both(options.item, signed.statement.role, r)
     ]
     tell(
         f"  missing   a second person, as {' or '.join(seconds)}:"
@@ -78,7 +78,9 @@ def _first(
     allowed = list(dict.fromkeys([*_owners(context, item), *context.launch.second_signers]))
     role = one_of(context, signer, allowed, options.role)
     now = datetime.now(UTC).replace(microsecond=0)
-    ends = _saying.until(until, now, context.statements.latest(kind, item, now), "--until")
+    ends = _saying.until(
+        until, now, context.statements.entitlement.latest(kind, item, now), "--until"
+    )
     return _saying.draft(
         context,
         kind,
@@ -105,7 +107,7 @@ def _second(context: Context, signer: Signer, kind: Kind, options: argparse.Name
             f"--second: {said.by} signed {first.id} first; expected another person to sign second"
         )
     own = context.roster.roles_of(signer.person.id)
-    causes = {r: context.statements.not_both(said.item, said.role, r) for r in own}
+    causes = {r: context.statements.entitlement.not_both(said.item, said.role, r) for r in own}
     role = one_of(context, signer, [r for r in own if not causes[r]], options.role, causes)
     tell(*(line.replace("signed:", "first:", 1) for line in _saying.shown(context, first)), "")
     return _saying.draft(

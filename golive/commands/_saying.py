@@ -20,8 +20,7 @@ from golive.context import Context
 from golive.files import read_text, write
 from golive.launch import parse_date, parse_length
 from golive.masking import MASKED, clean, given_away
-from golive.procedure import Item
-from golive.statements import (
+from golive.people.statements import (
     Evidence,
     Kind,
     Signed,
@@ -34,6 +33,7 @@ from golive.statements import (
     keep,
     sayable,
 )
+from golive.procedure import Item
 from golive.verdicts import GoliveError, Pending
 
 _MOST_FETCHED_BYTES = 16 * 2**20
@@ -108,7 +108,7 @@ def draft(
         readiness=readiness,
         before=context.tips(),
         made_at=at,
-        expires_at=expires_at or context.statements.latest(kind, item, at),
+        expires_at=expires_at or context.statements.entitlement.latest(kind, item, at),
     )
     sayable(statement)
     return statement
@@ -179,7 +179,9 @@ def attestation(
     for file in files:
         evidence_of(file)
     now = datetime.now(UTC).replace(microsecond=0)
-    ends = until(expires, now, context.statements.latest("attest", item, now), "--expires")
+    ends = until(
+        expires, now, context.statements.entitlement.latest("attest", item, now), "--expires"
+    )
     statement = draft(
         context,
         "attest",
@@ -201,15 +203,15 @@ def role_for(context: Context, person: str, item: str, wanted: str = "") -> str:
     :raises GoliveError: the person has none, or not the wanted one.
     """
     own = context.roster.roles_of(person)
-    if context.statements.is_asked_of_each(item):
+    if context.statements.entitlement.is_asked_of_each(item):
         may = own
     else:
-        allowed = context.statements.may_attest(item)
+        allowed = context.statements.entitlement.may_attest(item)
         may = [r for r in allowed if r in own]
     if wanted and wanted in may:
         return wanted
     if wanted or not may:
-        asked = context.statements.may_attest(item)
+        asked = context.statements.entitlement.may_attest(item)
         who = "; ".join(f"{r} ({entitled(context, r)})" for r in asked)
         what = f"--role: found {wanted}" if wanted else f"--as: found {person}"
         raise GoliveError(
@@ -355,7 +357,7 @@ def shown(context: Context, signed: Signed) -> list[str]:
         now = f"SHA-256 {s.data['sha256'][:12]}..." if s.data["sha256"] else "missing"
         lines.append(f"  holds     as long as that record is as it is now ({now})")
     elif s.kind != "revoke" and not is_no_go(s):
-        ends = f"{context.statements.ends(s):%Y-%m-%d %H:%M} UTC"
+        ends = f"{context.statements.entitlement.ends(s):%Y-%m-%d %H:%M} UTC"
         changes = ", or until the item, its check or a paper of it changes" if s.item else ""
         lines.append(f"  holds     until {ends}{changes}")
     return lines
@@ -379,7 +381,7 @@ def told_after(context: Context, signer: Signer, signed: Signed) -> list[str]:
     lines = [*shown(anew, signed), f"  key       {signer.told}", *unsearched(anew)]
     if signed.statement.kind == "attest":
         item = signed.statement.item
-        if anew.statements.is_asked_of_each(item):
+        if anew.statements.entitlement.is_asked_of_each(item):
             lines.append("  next      everybody else of those who have to state it in person")
         else:
             missing = still_missing(anew, item)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from golive import signers
 from golive.context import Context
-from golive.roster import Person
+from golive.people.roster import Person
+from golive.signing import signers
 
 Signer = signers.Signer[Person]
 

@@ -12,8 +12,8 @@ from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.context import Context
 from golive.files import NotThere, sha256
-from golive.signatures import MOST_BYTES
-from golive.statements import DECISIONS
+from golive.people.signatures import MOST_BYTES
+from golive.people.statements import DECISIONS
 from golive.verdicts import GoliveError
 
 

@@ -15,9 +15,9 @@ from golive.commands._saying import tell
 from golive.commands._signer import Signer
 from golive.context import Context
 from golive.decoding import convert
-from golive.environments import read_toml
+from golive.people.statements import Signed
 from golive.procedure import Item
-from golive.statements import Signed
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 
@@ -226,7 +226,9 @@ def _is_mine(context: Context, signer: Signer, line: Item) -> bool:
         return True
     if not _saying.still_missing(context, line.id):
         return False
-    missing = _saying.lacking(context, line.id) or context.statements.may_attest(line.id)
+    missing = _saying.lacking(context, line.id) or context.statements.entitlement.may_attest(
+        line.id
+    )
     return any(role in own for role in missing)
 
 

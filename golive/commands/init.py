@@ -14,14 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from golive import roster
 from golive.context import Context
 from golive.decoding import convert
-from golive.environments import read_toml
 from golive.masking import clean
 from golive.papers import Kind, template
 from golive.papers.kinds import all_kinds
+from golive.people import roster
 from golive.procedure import Item
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 SCHEMA = 1

@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from golive import signed
 from golive.commands._saying import tell as say
 from golive.commands.push import arguments, folders, progress, store, tell
 from golive.context import Context
 from golive.masking import clean
+from golive.signing import signed
 from golive.store import DOCUMENTS, pull
 from golive.verdicts import GoliveError
 

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 from golive import launch
-from golive.environments import read_toml, secrets_at_hand
+from golive.environments import secrets_at_hand
 from golive.masking import Mask
 from golive.reports.pages import counted
 from golive.store import DOCUMENTS, KINDS, RUNS, STATEMENTS, Outcome, Store, push
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 

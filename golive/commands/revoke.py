@@ -10,7 +10,7 @@ import msgspec
 from golive.commands import _saying, _signer
 from golive.commands._saying import Draft, tell
 from golive.context import Context
-from golive.statements import FOR_GOOD, is_no_go
+from golive.people.statements import FOR_GOOD, is_no_go
 from golive.verdicts import GoliveError
 
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
                 made = msgspec.structs.replace(
                     made, item=said.item, title=said.title, fingerprint=said.fingerprint
                 )
-                may += [made] if context.statements.may_revoke(made, target) else []
+                may += [made] if context.statements.entitlement.may_revoke(made, target) else []
         if not may:
             if is_no_go(said):
                 raise GoliveError(

@@ -14,7 +14,7 @@ from golive.commands._exempt import one_of
 from golive.commands._saying import Draft, tell
 from golive.commands._signer import Signer
 from golive.context import Context
-from golive.statements import UNREADABLE, Statement, digest_of
+from golive.people.statements import UNREADABLE, Statement, digest_of
 from golive.verdicts import GoliveError
 
 
@@ -63,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     roles = [
         r
-        for r in context.statements.may_set_aside
-        if not context.statements.not_both_aside(made.role, r)
+        for r in context.statements.entitlement.may_set_aside
+        if not context.statements.entitlement.not_both_aside(made.role, r)
     ]
     seconds = (f"{r} ({_saying.entitled(context, r)})" for r in roles)
     tell(
@@ -85,7 +85,7 @@ def _first(context: Context, signer: Signer, options: argparse.Namespace) -> Sta
     sha256 = "" if place is None else digest_of(place)
     if sha256 == UNREADABLE:
         raise GoliveError(f"{place}: cannot be read whole; make it readable, then set it aside")
-    role = one_of(context, signer, context.statements.may_set_aside, options.role)
+    role = one_of(context, signer, context.statements.entitlement.may_set_aside, options.role)
     tell(f"{record}: {wrong}", "")
     return _saying.draft(
         context,
@@ -119,7 +119,7 @@ def _second(context: Context, signer: Signer, options: argparse.Namespace) -> St
             " a first part about what lies there now"
         )
     own = context.roster.roles_of(signer.person.id)
-    causes = {r: context.statements.not_both_aside(said.role, r) for r in own}
+    causes = {r: context.statements.entitlement.not_both_aside(said.role, r) for r in own}
     role = one_of(context, signer, [r for r in own if not causes[r]], options.role, causes)
     tell(*(line.replace("signed:", "first:", 1) for line in _saying.shown(context, first)), "")
     return _saying.draft(

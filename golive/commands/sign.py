@@ -10,8 +10,8 @@ from pathlib import Path
 from golive.commands import _signer
 from golive.commands._saying import tell
 from golive.context import Context
-from golive.signatures import DOCUMENTS, sign, signature_of, verify
-from golive.signed import keep
+from golive.people.signatures import DOCUMENTS, sign, signature_of, verify
+from golive.signing.signed import keep
 from golive.verdicts import GoliveError
 
 

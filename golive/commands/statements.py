@@ -10,7 +10,7 @@ from typing import Any
 from golive.commands import _saying
 from golive.commands._saying import tell
 from golive.context import Context
-from golive.statements import Signed, Statement, is_no_go
+from golive.people.statements import Signed, Statement, is_no_go
 
 SCHEMA = 1
 
@@ -70,7 +70,7 @@ def _lines(context: Context, signed: Signed) -> list[str]:
     elif is_no_go(s):
         state = f"holds until {s.by} lifts it"
     else:
-        state = f"holds until {context.statements.ends(s):%Y-%m-%d %H:%M} UTC"
+        state = f"holds until {context.statements.entitlement.ends(s):%Y-%m-%d %H:%M} UTC"
     what = f"{s.kind} {s.item or s.data.get('decision') or s.data.get('record', '')}".strip()
     lines = [
         f"{what}  by {s.by} as {s.role}  {s.made_at:%Y-%m-%d %H:%M} UTC  {state}",
@@ -130,4 +130,4 @@ def _told(
 def _ends_at(context: Context, s: Statement) -> str | None:
     if s.kind in ("revoke", "set-aside") or is_no_go(s):
         return None
-    return context.statements.ends(s).isoformat()
+    return context.statements.entitlement.ends(s).isoformat()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from golive import environments, package
 from golive.commands._saying import tell
-from golive.drift import LAUNCH
 from golive.launch import parse_date, parse_length
 from golive.package import Trust, Verified
+from golive.package.drift import LAUNCH
 from golive.reports.pages import counted
+from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
 
@@ -102,7 +103,7 @@ def _trust(options: argparse.Namespace, environment: str) -> Trust:
     fingerprint = kind = ""
     if described.is_file():
         suites = own
-        kind = str(environments.read_toml(described).get("kind", ""))
+        kind = str(read_toml(described).get("kind", ""))
         outline = _outline(described, own, kind)
         if outline is not None:
             fingerprint = outline.fingerprint

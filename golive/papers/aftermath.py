@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -26,6 +27,15 @@ class TrainingScores(Kind, frozen=True, kw_only=True):
     version: Annotated[str, Meta(description="the candidate")]
     scores: list[Score]
 
+    @property
+    def percent(self) -> dict[str, float]:
+        """Score by agent."""
+        return {s.agent: s.percent for s in self.scores}
+
+    def days_ago(self, today: date) -> dict[str, int]:
+        """How long ago each agent has finished."""
+        return {s.agent: (today - s.finished_on).days for s in self.scores}
+
 
 class SupportShift(Part, frozen=True, kw_only=True):
     """Who answers customers from when until when."""
@@ -40,6 +50,31 @@ class SupportShifts(Kind, frozen=True, kw_only=True):
 
     file = "support-shifts.md"
     shifts: list[SupportShift]
+
+    @property
+    def days(self) -> set[str]:
+        """Those on which a shift begins."""
+        return {f"{s.starts.date()}" for s in self.shifts}
+
+    def without(self, agents: Collection[str]) -> list[str]:
+        """When the shifts begin on which none of these agents is."""
+        return [f"{s.starts:%F %H:%M}" for s in self.shifts if not set(agents) & set(s.agents)]
+
+    def during(self, opens: datetime, closes: datetime) -> list[SupportShift]:
+        """Shifts of which some part is in a span."""
+        return [s for s in self.shifts if s.starts < closes and s.ends > opens]
+
+    def uncovered(self, opens: datetime, closes: datetime) -> list[str]:
+        """The times of a span in which nobody is on."""
+        found, at = [], opens
+        for s in sorted((s for s in self.shifts if s.agents), key=lambda s: s.starts):
+            if s.starts > at:
+                until = min(s.starts, closes).astimezone(at.tzinfo)
+                found.append(f"{at:%H:%M} to {until:%H:%M}")
+            at = max(at, s.ends.astimezone(at.tzinfo))
+            if at >= closes:
+                return found
+        return [*found, f"{at:%H:%M} to {closes:%H:%M}"]
 
 
 class OnCallShift(Part, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Annotated, Literal
 
@@ -32,6 +33,14 @@ class ProcessingRegister(Kind, frozen=True, kw_only=True):
     processors: list[Processor]
     notices: Annotated[list[str], Meta(description="addresses of privacy and cookie notice")]
 
+    def unknown(self, hosts: Iterable[str]) -> list[str]:
+        """Hosts that are no processor's."""
+        return sorted(set(hosts) - {h for p in self.processors for h in p.hosts})
+
+    def without_contract(self, day: date) -> list[str]:
+        """Processors whose contract begins after a day, and when."""
+        return [f"{p.name}: {p.contract_on}" for p in self.processors if p.contract_on > day]
+
 
 class CardCompliance(Kind, frozen=True, kw_only=True):
     """How the card industry's standard (PCI DSS) is kept."""
@@ -51,6 +60,14 @@ class CardCompliance(Kind, frozen=True, kw_only=True):
             " of others, 'inline' and the SHA-256 of the text of those in the page itself"
         ),
     ]
+
+    @property
+    def ends(self) -> dict[str, date]:
+        """Until when each attestation is valid."""
+        return {
+            f"self-assessment ({self.questionnaire})": self.valid_until,
+            "payment provider's own attestation": self.processor_valid_until,
+        }
 
 
 class Control(Part, frozen=True, kw_only=True):
@@ -73,6 +90,20 @@ class ControlMatrix(Kind, frozen=True, kw_only=True):
     assessed_on: date
     access_reviewed_on: date
     controls: list[Control]
+
+    def without_owner(self, people: Collection[str]) -> list[str]:
+        """Criteria whose owner is none of these people."""
+        return [
+            f"{c.criterion}: {c.owner or 'nobody'}" for c in self.controls if c.owner not in people
+        ]
+
+    def without_plan(self, people: Collection[str]) -> list[str]:
+        """Unmet criteria without a plan that one of these people has accepted."""
+        return [
+            c.criterion
+            for c in self.controls
+            if not c.is_met and not (c.plan.strip() and c.plan_accepted_by in people)
+        ]
 
 
 class Certificate(Part, frozen=True, kw_only=True):
@@ -98,3 +129,35 @@ class Certificates(Kind, frozen=True, kw_only=True):
     not_applicable: Annotated[
         dict[str, str], Meta(description="framework to the item that says so, approved")
     ] = field(default_factory=dict)
+
+    def of_other_issuer(self, issuers: Collection[str]) -> list[str]:
+        """Certificates that none of these issuers has issued, and who has."""
+        return [f"{c.framework}: {c.issuer}" for c in self.certificates if c.issuer not in issuers]
+
+    def for_another(self, entity: str, system: str) -> list[str]:
+        """Certificates of another legal entity or system, and of which."""
+        return [
+            f"{c.framework}: {c.system} of {c.legal_entity}"
+            for c in self.certificates
+            if (c.legal_entity, c.system) != (entity, system)
+        ]
+
+    def days_past(self, day: date) -> dict[str, float]:
+        """For how long each is valid after a day."""
+        return {str(c.framework): (c.valid_until - day).days for c in self.certificates}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """File names of the certificates."""
+        return tuple(c.certificate for c in self.certificates)
+
+    def altered(self, digests: Mapping[str, str]) -> list[str]:
+        """Files that are not those registered.
+
+        :param digests: SHA-256 of each file as it lies there.
+        """
+        return [
+            c.certificate
+            for c in self.certificates
+            if digests[c.certificate] != c.certificate_sha256
+        ]

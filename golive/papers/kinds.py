@@ -3,9 +3,9 @@ day as HH:MM in the launch's own time zone, digests as SHA-256 in hexadecimal.""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -60,6 +60,26 @@ class EmergencyRunbook(Kind, frozen=True, kw_only=True):
     ]
     questions: list[CheckQuestion]
 
+    @property
+    def entries(self) -> list[RollbackStep | Trigger]:
+        """Everything that somebody does within a time limit."""
+        return [*self.steps, *self.triggers]
+
+    @property
+    def endless(self) -> list[str]:
+        """Entries without a time limit."""
+        return [x.id for x in self.entries if x.limit_minutes <= 0]
+
+    @property
+    def roles(self) -> set[str]:
+        """Who does something, or decides it."""
+        return {s.owner for s in self.steps} | {t.decider for t in self.triggers}
+
+    @property
+    def commands(self) -> set[str]:
+        """The launch commands that entries name."""
+        return {x.command for x in self.entries if x.command}
+
 
 class Slot(Part, frozen=True, kw_only=True):
     """A time slot of launch day."""
@@ -78,6 +98,34 @@ class LaunchTimeline(Kind, frozen=True, kw_only=True):
     date: date
     utc_offset: Annotated[str, Meta(description="e.g. +00:00", pattern=r"^[+-]\d\d:\d\d$")]
     slots: list[Slot]
+
+    @property
+    def blocks(self) -> list[str]:
+        """In the order in which they stand there."""
+        return [s.block for s in self.slots]
+
+    @property
+    def overlaps(self) -> list[str]:
+        """Slots that begin before the one above has ended, or end before it."""
+        return [
+            f"{b.block} begins at {b.starts}, {a.block} ends at {a.ends}"
+            for a, b in pairwise(self.slots)
+            if b.starts < a.ends or a.ends <= a.starts
+        ]
+
+    @property
+    def phases(self) -> list[Slot]:
+        """The slots of the deployment."""
+        return [s for s in self.slots if s.block.startswith("phase_")]
+
+    @property
+    def without_gate(self) -> list[str]:
+        """Phases that do not end with a go/no-go."""
+        return [s.block for s in self.phases if not s.gate]
+
+    def of_other_owner(self, owners: Mapping[str, str]) -> list[str]:
+        """Slots that another role owns than the one named for their block, with theirs."""
+        return [f"{s.block}: {s.owner}" for s in self.slots if s.owner != owners[s.block]]
 
     def span(self, block: str) -> tuple[datetime, datetime]:
         """From the beginning of a block to the end of the day's last one.
@@ -131,6 +179,16 @@ class RoleTable(Kind, frozen=True, kw_only=True):
         return {p for s in self.shifts for p in (s.primary, s.backup)}
 
     @property
+    def primaries(self) -> set[str]:
+        """Everybody who holds a role."""
+        return {s.primary for s in self.shifts}
+
+    @property
+    def own_backups(self) -> list[str]:
+        """Shifts whose backup is their primary."""
+        return [f"{s.role}: {s.primary}" for s in self.shifts if s.primary == s.backup]
+
+    @property
     def double_booked(self) -> list[str]:
         """Who is primary in two roles at once."""
         return sorted(
@@ -138,6 +196,26 @@ class RoleTable(Kind, frozen=True, kw_only=True):
             for a, b in combinations(self.shifts, 2)
             if a.primary == b.primary and a.role != b.role and _overlap(a, b)
         )
+
+    def in_another_role(self, roles_of: Callable[[str], Collection[str]]) -> list[str]:
+        """Who is on in a role that is none of that person's.
+
+        :param roles_of: a person's own roles.
+        """
+        return [
+            f"{who} ({s.role})"
+            for s in self.shifts
+            for who in (s.primary, s.backup)
+            if s.role not in roles_of(who)
+        ]
+
+    def unheld(self, slots: Iterable[Slot]) -> list[str]:
+        """The times at which nobody is primary in the role that owns a slot."""
+        return [
+            f"{slot.block}, {slot.owner}: {gap}"
+            for slot in slots
+            for gap in self.gaps(slot.owner, slot.starts, slot.ends)
+        ]
 
     def gaps(self, role: str, starts: str, ends: str) -> list[str]:
         """The times from ``starts`` to ``ends`` at which nobody is primary in a role."""
@@ -220,6 +298,16 @@ class CommunicationProtocol(Kind, frozen=True, kw_only=True):
     ]
     spokesperson: Annotated[str, Meta(description="a person's id")]
     decision_path: Annotated[list[str], Meta(description="roles, who decides first first")]
+
+    @property
+    def channels(self) -> dict[str, str]:
+        """Their names, by what they are."""
+        return {"primary channel": self.primary_channel, "fallback channel": self.fallback_channel}
+
+    @property
+    def never_told(self) -> list[str]:
+        """Severities of which the team is not told."""
+        return [s for s, minutes in self.update_minutes.items() if minutes < 1]
 
 
 class LegalNotice(Kind, frozen=True, kw_only=True):

@@ -126,7 +126,7 @@ def roster(r: Rehearsal) -> Path:
         fields |= r.setting("people", person.id, {})
         text.append(_table("person", fields))
     for vendor in VENDORS:
-        portal = {"portal": f"http://127.0.0.1:{r.port('saas_stubs')}/vendor/{vendor['id']}"}
+        portal = {"portal": f"http://127.0.0.1:{r.port('saas-stubs')}/vendor/{vendor['id']}"}
         changed = r.setting("people", f"vendor-{vendor['id']}", {})
         fields = {k: v for k, v in {**vendor, **portal, **changed}.items() if v is not None}
         text.append(_table("vendor", fields))

@@ -11,6 +11,8 @@ from golive.launch import Launch, Limits
 from golive.papers import Papers
 from golive.papers.approval import Delegation
 from golive.papers.kinds import VendorSupport
+from golive.people.roster import Roster, Vendor
+from golive.people.statements import Vouched
 from golive.probes.money.stripe import StripeAccount
 from golive.probes.people.calendar import LaunchCalendar
 from golive.probes.people.contacts import ContactTest
@@ -19,8 +21,6 @@ from golive.probes.people.vendors import Portals, left_open
 from golive.probes.platform.aws import AwsGroups
 from golive.probes.saas.launch_tools import Manifest
 from golive.probes.saas.status_page import Member
-from golive.roster import Roster, Vendor
-from golive.statements import Vouched
 
 # --- Primary Contacts -----------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from golive.items import attested
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import LaunchTimeline, WarRoom
+from golive.people.statements import Vouched
 from golive.probes.people.war_room import Room, TestAlert
-from golive.statements import Vouched
 
 
 @attested(

@@ -8,8 +8,8 @@ from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import attested
 from golive.launch import Limits
+from golive.people.statements import Vouched
 from golive.probes.saas.launch_tools import Artefact, DryRun, OperatorRuns
-from golive.statements import Vouched
 
 MORNING = ("launch_0600", "launch_0700", "launch_0800")
 

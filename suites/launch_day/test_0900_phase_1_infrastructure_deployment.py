@@ -6,7 +6,7 @@ from golive.claims import none_of
 from golive.deliverables import Deliverables
 from golive.items import attested
 from golive.launch import Limits
-from golive.statements import Vouched
+from golive.people.statements import Vouched
 
 
 @attested(

@@ -25,10 +25,10 @@ from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import WarRoom
 from golive.papers.messages import Announcement, CommunicationPlan, Message, plain, unsaid
+from golive.people.statements import Vouched
 from golive.probes.people.mail import Delivery
 from golive.probes.traffic.pages import Link
 from golive.probes.transport.answers import Answers
-from golive.statements import Vouched
 from golive.verdicts import Verdict
 
 HEALTH = "T0-1230.2.5"

@@ -25,13 +25,13 @@ from golive.papers.aftermath import (
 from golive.papers.approval import BusinessCase
 from golive.papers.kinds import RiskRegister, Stakeholders
 from golive.papers.messages import Figure, MediaLog, Message, personal_data, unsaid
+from golive.people.statements import Vouched
 from golive.probes.people.announcements import Arrival, Arrivals
 from golive.probes.people.calendar import LaunchCalendar
 from golive.probes.people.mail import Delivery
 from golive.probes.saas.tracker import Issues
 from golive.probes.traffic.pages import Link
 from golive.probes.transport.answers import Answers
-from golive.statements import Vouched
 from golive.verdicts import Verdict
 
 PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")

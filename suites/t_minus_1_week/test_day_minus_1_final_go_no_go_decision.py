@@ -16,11 +16,11 @@ from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import EmergencyRunbook, GoNoGo, RiskRegister
+from golive.people.statements import Statement, Vouched
 from golive.probes.people.authorisation import Authorisation
 from golive.probes.saas.launch_tools import Artefact, AuditEvent, Manifest
 from golive.reports import pages
 from golive.reports.documents import Content, Table
-from golive.statements import Statement, Vouched
 from golive.store import Kept
 
 PRIMARY_ROLES = (

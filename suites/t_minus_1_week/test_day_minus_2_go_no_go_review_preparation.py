@@ -11,11 +11,11 @@ from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import RiskBenefit, RiskRegister, Scenarios, Stakeholders
+from golive.people.statements import Vouched
 from golive.probes.platform.flags import Flags
 from golive.probes.saas.launch_tools import LaunchTools
 from golive.probes.saas.tracker import Issues
 from golive.reports.documents import Figure, Table
-from golive.statements import Vouched
 from golive.verdicts import Pending
 
 SCENARIOS = (

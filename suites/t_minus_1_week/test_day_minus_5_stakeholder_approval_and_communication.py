@@ -37,6 +37,7 @@ from golive.papers.kinds import (
     RoleTable,
 )
 from golive.papers.messages import CommunicationPlan
+from golive.people.statements import Vouched
 from golive.probes.money.sales import Sales
 from golive.probes.observe.components import Component
 from golive.probes.people.calendar import LaunchCalendar
@@ -45,7 +46,6 @@ from golive.probes.saas.launch_tools import Manifest
 from golive.probes.saas.status_page import Member
 from golive.probes.transport.answers import Answers
 from golive.reports.documents import Table
-from golive.statements import Vouched
 
 REVIEWS = ("D-5.1.1", "D-5.1.2", "D-5.1.3", "D-5.1.4")
 REVIEWED = ("architecture.md", "business-case.md", "executive-presentation.md")

@@ -74,25 +74,23 @@ def test_redis_cluster_replicates_and_is_guarded(
     a changed setting goes back with CONFIG SET and into redis.conf; without a quorum, sentinels
     are down or do not know each other.
     """
-    cache, servers = redis_cluster, len(redis_cluster.servers)
-    replicas, sentinels = len(cache.replicas), len(cache.sentinels)
-    policy = env.redis.eviction_policy
-    others = cache.of_other_policy(policy)
+    cache, policy = redis_cluster, env.redis.eviction_policy
+    servers, replicas, sentinels = cache.servers, cache.replicas, cache.sentinels
     assert none_of("servers that do not answer", cache.no_response, among=servers, of="servers")
     assert holds("masters", len(cache.masters) == 1, cache.masters, "exactly one")
-    assert at_least("replicas", replicas, limits.redis_replicas)
+    assert at_least("replicas", len(replicas), limits.redis_replicas)
     assert same_set("master and replicas", cache.found, [n.name for n in env.redis.nodes])
     assert none_of("replicas cut off", cache.cut_off, among=replicas, of="replicas")
-    assert same_set("master by sentinels", [s.master for s in cache.sentinels], cache.masters)
-    assert none_of(
-        "sentinels that miss one", cache.blind_sentinels, among=sentinels, of="sentinels"
-    )
-    assert none_of("sentinels unsure", cache.without_quorum, among=sentinels, of="sentinels")
+    assert same_set("master by sentinels", [s.master for s in sentinels], cache.masters)
+    blind, unsure = cache.blind_sentinels, cache.without_quorum
+    assert none_of("sentinels that miss one", blind, among=sentinels, of="sentinels")
+    assert none_of("sentinels unsure", unsure, among=sentinels, of="sentinels")
     assert each_at_most("key copied", cache.copied_after_s, limits.redis_replication_s, "s")
     assert none_of("keys that stay for ever", cache.lasting_copies, among=replicas, of="replicas")
     assert none_of("servers without maxmemory", cache.unbounded, among=servers, of="servers")
     used, limit = cache.fullest.memory_used_percent, limits.redis_memory_percent
     assert below(f"memory used on {cache.fullest.name}, the fullest", used, limit, "%")
+    others = cache.of_other_policy(policy)
     assert none_of(f"servers that do not evict {policy}", others, among=servers, of="servers")
     assert none_of("last saves that failed", cache.failed_saves, among=servers, of="servers")
     assert none_of("servers open to anyone", cache.open_to_anyone, among=servers, of="servers")
@@ -196,23 +194,21 @@ def test_backups_can_be_read_with_the_key_and_not_without(
     the backups: treat it as a breach if others could reach the bucket; encrypt anew under a new
     key before the upload, and delete every older version.
     """
-    e, buckets, objects = backup_encryption, len(backup_encryption.buckets), "objects read"
-    read, among = len(e.contents), len(e.objects)
+    e, buckets = backup_encryption, backup_encryption.buckets
+    read, objects = e.contents, "objects read"
     assert none_of("declared keys not enabled", e.unusable_keys, among=buckets, of="keys")
     assert none_of("buckets not under their key", e.open_buckets, among=buckets, of="buckets")
-    for b in e.buckets:
-        wanted = max(1, min(b.wal_known, limits.encrypted_wal_segments))
+    for b in buckets:
+        wanted = b.wal_wanted(int(limits.encrypted_wal_segments))
         assert at_least(f"newest WAL segments in {b.name}", len(b.wal), wanted)
-    late_min = e.waiting_s / 60
+    late_min, foreign = e.waiting_s / 60, "objects not under their bucket's key"
     assert at_most("newest full backup not uploaded", late_min, limits.copy_lag_minutes, "min")
-    assert none_of(
-        "objects not under their bucket's key", e.open_objects, among=among, of="objects"
-    )
+    assert none_of(foreign, e.open_objects, among=e.objects, of="objects")
     assert none_of("objects anybody can read", e.readable, among=read, of=objects)
     assert at_least("texts of the database searched for", e.texts, 1)
     assert none_of("objects with such texts in raw bytes", e.telling, among=read, of=objects)
-    entropy = {name: content.entropy_bits for name, content in e.contents.items()}
-    assert each_at_least("entropy per byte", entropy, limits.encrypted_entropy_bits, "bits")
+    bits = limits.encrypted_entropy_bits
+    assert each_at_least("entropy per byte", e.entropy_bits, bits, "bits")
     assert none_of("objects decrypted without the key", e.open_to_anyone, among=read, of=objects)
     assert none_of("objects not decrypted with the key", e.lost, among=read, of=objects)
     assert none_of("keys beside the backups", e.keys_inside, among=e.versions, of="versions")

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, time
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from golive import findings
-from golive.claims import at_least, each_at_least, equal, holds, none_of, same_set
+from golive.claims import Claim, at_least, each_at_least, equal, holds, none_of, same_set
 from golive.context import Context
-from golive.deliverables import Deliverables, with_tables
+from golive.deliverables import Deliverables, Write, with_tables
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
-from golive.papers import Papers
+from golive.papers import Paper, Papers
 from golive.papers.kinds import (
     CommunicationProtocol,
     EmergencyRunbook,
     LaunchProcedure,
     LaunchTimeline,
     RoleTable,
-    RollbackStep,
-    Trigger,
 )
-from golive.probes.people.calendar import LaunchCalendar
+from golive.people.statements import Signed, Vouched
+from golive.probes.people.calendar import Event, LaunchCalendar
 from golive.probes.saas.launch_tools import LaunchTools
 from golive.probes.saas.tracker import Issues
-from golive.reports.documents import Figure, Table
-from golive.statements import Vouched
+from golive.reports import paper_tables
+from golive.reports.documents import Figure
 
 PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
 """Of the deployment: after each of them there has to be room for a rollback."""
+
+
+LEVELS = ("low", "medium", "high", "critical")
+"""Severities of which the team is told."""
 
 
 @attested(
@@ -44,39 +47,20 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, context
 
     Remedy: name who is missing in the role table, and have it signed again.
     """
-    table = papers.read(RoleTable).data
-    assert same_set("roles in the role table", {s.role for s in table.shifts}, context.owner_roles)
-    strangers = sorted(table.people - set(context.roster.people))
-    assert none_of(
-        "people who are not on the roster", strangers, among=len(table.people), of="people"
-    )
-    own = [f"{s.role}: {s.primary}" for s in table.shifts if s.primary == s.backup]
-    assert none_of(
-        "shifts whose backup is their primary", own, among=len(table.shifts), of="shifts"
-    )
-    misrouted = [
-        f"{who} ({s.role})"
-        for s in table.shifts
-        for who in (s.primary, s.backup)
-        if s.role not in context.roster.roles_of(who)
-    ]
-    assert none_of(
-        "people in a role that the roster does not give them",
-        misrouted,
-        among=len(table.people),
-        of="people",
-    )
-    assert none_of(
-        "people in two roles at once", table.double_booked, among=len(table.shifts), of="shifts"
-    )
-    slots = papers.read(LaunchTimeline).data.slots
-    assert same_set("blocks of launch day", [s.block for s in slots], context.launch_day_blocks)
-    gaps = [
-        f"{slot.block}, {slot.owner}: {gap}"
-        for slot in slots
-        for gap in table.gaps(slot.owner, slot.starts, slot.ends)
-    ]
-    assert none_of("times without the owner of a block", gaps, among=len(slots), of="blocks")
+    table, roster = papers.read(RoleTable).data, context.roster
+    shifts, people = table.shifts, table.people
+    assert same_set("roles in the role table", {s.role for s in shifts}, context.owner_roles)
+    strangers = sorted(people - set(roster.people))
+    assert none_of("people who are not on the roster", strangers, among=people, of="people")
+    own, double = table.own_backups, table.double_booked
+    assert none_of("shifts whose backup is their primary", own, among=shifts, of="shifts")
+    foreign = "people in a role that the roster does not give them"
+    assert none_of(foreign, table.in_another_role(roster.roles_of), among=people, of="people")
+    assert none_of("people in two roles at once", double, among=shifts, of="shifts")
+    timeline = papers.read(LaunchTimeline).data
+    assert same_set("blocks of launch day", timeline.blocks, context.launch_day_blocks)
+    slots, gaps = timeline.slots, table.unheld(timeline.slots)
+    assert none_of("times without the owner of a block", gaps, among=slots, of="blocks")
 
 
 @attested(
@@ -93,25 +77,18 @@ def test_the_communication_protocol_is_whole_and_known(
 
     Remedy: complete the protocol, tell the team, and have it signed again.
     """
-    said = papers.read(CommunicationProtocol).data
-    for channel, name in (
-        ("primary channel", said.primary_channel),
-        ("fallback channel", said.fallback_channel),
-    ):
+    said, roster = papers.read(CommunicationProtocol).data, context.roster
+    for channel, name in said.channels.items():
         assert holds(channel, name.strip(), name, "named")
     both = f"{said.primary_channel} and {said.fallback_channel}"
     assert holds("channels", said.primary_channel != said.fallback_channel, both, "different")
-    levels = ("low", "medium", "high", "critical")
-    assert same_set("severities with a time of update", list(said.update_minutes), levels)
-    never = [s for s, minutes in said.update_minutes.items() if minutes < 1]
-    assert none_of("severities without updates", never, among=len(levels), of="severities")
-    known = context.roster.people
-    assert holds("spokesperson", said.spokesperson in known, said.spokesperson, "on the roster")
-    unfilled = [r for r in said.decision_path if not context.roster.holders(r)]
-    assert none_of(
-        "roles that decide but nobody holds", unfilled, among=len(said.decision_path), of="roles"
-    )
-    holders = [p.id for role in context.owner_roles for p in context.roster.holders(role)]
+    assert same_set("severities with a time of update", list(said.update_minutes), LEVELS)
+    assert none_of("severities without updates", said.never_told, among=LEVELS, of="severities")
+    speaks, path = said.spokesperson, said.decision_path
+    assert holds("spokesperson", speaks in roster.people, speaks, "on the roster")
+    unfilled = [r for r in path if not roster.holders(r)]
+    assert none_of("roles that decide but nobody holds", unfilled, among=path, of="roles")
+    holders = [p.id for role in context.owner_roles for p in roster.holders(role)]
     assert vouched.by_everyone(holders, "role holders who know it")
 
 
@@ -130,8 +107,7 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     Remedy: complete the runbook, or mend the command that refuses; then have it signed again.
     """
     runbook = papers.read(EmergencyRunbook).data
-    triggers = {t.id: t for t in runbook.triggers}
-    steps = {s.id: s for s in runbook.steps}
+    triggers, steps = {t.id: t for t in runbook.triggers}, [s.id for s in runbook.steps]
     assert same_set("triggers in the runbook", triggers, context.ids_of("rollback_trigger"))
     assert same_set("steps in the runbook", steps, context.ids_of("rollback"))
     for ident, threshold, minutes in (
@@ -141,20 +117,15 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     ):
         assert equal(f"threshold of {ident}", triggers[ident].threshold, threshold)
         assert equal(f"minutes of {ident}", triggers[ident].minutes, minutes)
-    owners = {s.owner for s in runbook.steps} | {t.decider for t in runbook.triggers}
-    nobody = sorted(r for r in owners if not context.roster.holders(r))
-    assert none_of("roles in the runbook that nobody holds", nobody, among=len(owners), of="roles")
-    entries: list[RollbackStep | Trigger] = [*steps.values(), *triggers.values()]
-    endless = [x.id for x in entries if x.limit_minutes <= 0]
-    assert none_of("entries without a time limit", endless, among=len(entries), of="entries")
-    named = {x.command for x in entries if x.command}
+    roles, entries, named = runbook.roles, runbook.entries, runbook.commands
+    nobody = sorted(r for r in roles if not context.roster.holders(r))
+    assert none_of("roles in the runbook that nobody holds", nobody, among=roles, of="roles")
+    assert none_of("entries without a time limit", runbook.endless, among=entries, of="entries")
     assert at_least("commands in the runbook", len(named), 1)
-    unknown = sorted(named - set(launch_tools.dry_runs))
-    assert none_of("commands that do not exist", unknown, among=len(named), of="commands")
-    refused = [
-        f"{n}: {r.refused}" for n in sorted(named) if (r := launch_tools.dry_runs[n]).refused
-    ]
-    assert none_of("commands whose dry run is refused", refused, among=len(named), of="commands")
+    unknown = launch_tools.unknown(named)
+    assert none_of("commands that do not exist", unknown, among=named, of="commands")
+    refused = launch_tools.refused(named)
+    assert none_of("commands whose dry run is refused", refused, among=named, of="commands")
 
 
 @attested(
@@ -171,29 +142,19 @@ def test_the_launch_timeline_has_every_block_in_order(
 
     Remedy: correct the timeline, and have it signed again.
     """
-    timeline = papers.read(LaunchTimeline).data
+    timeline, blocks = papers.read(LaunchTimeline).data, context.launch_day_blocks
+    slots = timeline.slots
     assert equal("date of the timeline", timeline.date, context.launch.date)
     noon = datetime.combine(timeline.date, time(12), ZoneInfo(env.calendar.time_zone))
     assert equal("time zone of the timeline", timeline.utc_offset, noon.isoformat()[-6:])
-    assert equal(
-        "blocks in the timeline's order",
-        [s.block for s in timeline.slots],
-        context.launch_day_blocks,
-    )
-    owners = {b: context.owner_of_block(b) for b in context.launch_day_blocks}
-    other = [f"{s.block}: {s.owner}" for s in timeline.slots if s.owner != owners[s.block]]
-    assert none_of("blocks with another owner", other, among=len(timeline.slots), of="blocks")
-    overlaps = [
-        f"{b.block} begins at {b.starts}, {a.block} ends at {a.ends}"
-        for a, b in pairwise(timeline.slots)
-        if b.starts < a.ends or a.ends <= a.starts
-    ]
-    assert none_of("blocks that overlap", overlaps, among=len(timeline.slots), of="blocks")
-    phases = [s for s in timeline.slots if s.block.startswith("phase_")]
-    ungated = [s.block for s in phases if not s.gate]
-    assert none_of("phases without a go/no-go", ungated, among=len(phases), of="phases")
+    assert equal("blocks in the timeline's order", timeline.blocks, blocks)
+    other = timeline.of_other_owner({b: context.owner_of_block(b) for b in blocks})
+    assert none_of("blocks with another owner", other, among=slots, of="blocks")
+    assert none_of("blocks that overlap", timeline.overlaps, among=slots, of="blocks")
+    ungated, phases = timeline.without_gate, timeline.phases
+    assert none_of("phases without a go/no-go", ungated, among=phases, of="phases")
     booked = papers.read(RoleTable).data.double_booked
-    assert none_of("people booked twice", booked, among=len(timeline.slots), of="blocks")
+    assert none_of("people booked twice", booked, among=slots, of="blocks")
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -256,32 +217,19 @@ def test_the_team_is_confirmed_ready_until_launch_day(
     D-7.4.2`. Then read the document anew and sign it.
     """
     table = papers.read(RoleTable)
-    write = with_tables(
-        Table(
-            title="The role table",
-            columns=["role", "primary", "backup"],
-            rows=[[s.role, s.primary, s.backup] for s in table.data.shifts],
-        ),
-        inputs={table.name: table.sha256},
-    )
+    write = with_tables(paper_tables.role_table(table.data), inputs={table.name: table.sha256})
     document = deliverables.of("D-7.D.3", "team-readiness-confirmation", ("D-7.3", "D-7.4"), write)
-    team = [p.id for p in deliverables.context.team]
-    primaries = {s.primary for s in table.data.shifts}
+    team, primaries = [p.id for p in deliverables.context.team], table.data.primaries
     known = {s.statement.by for s in document.basis.stated("D-7.4.2")}
-    for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
-        extra=[
-            document.lasting(),
-            same_set("people in the role table", table.data.people, team),
-            none_of(
-                "primaries who have not acknowledged",
-                sorted(primaries - known) if known else [],
-                among=len(primaries),
-                of="primaries",
-            ),
-        ],
-        not_judged=("the same people in the replies to the drill",),
-    ):
+    unaware = sorted(primaries - known) if known else []
+    extra = [
+        document.lasting(),
+        same_set("people in the role table", table.data.people, team),
+        none_of("primaries who have not acknowledged", unaware, among=primaries, of="primaries"),
+    ]
+    replies = ("the same people in the replies to the drill",)
+    age_h = limits.certificate_age_h
+    for claim in document.claims(max_age_h=age_h, extra=extra, not_judged=replies):
         assert claim
 
 
@@ -303,50 +251,39 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     D-7.4.5 over another one signs anew. Then read the document anew and sign it.
     """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
-    left = timeline.data.minutes_left(PHASES)
+    left, kind = timeline.data.minutes_left(PHASES), "final-launch-timeline"
+    write = _with_room(timeline, left)
+    document = deliverables.of("D-7.D.4", kind, ("D-7.1", "D-7.2", "D-7.4.5"), write)
+    signed = document.basis.stated("D-7.4.5")
     events = launch_calendar.beginning(env.calendar.block)
-    other = [str(e) for e in events if timeline.sha256 not in e.text]
-    write = with_tables(
-        Table(
-            title="Room for a rollback",
-            columns=["phase", "minutes left"],
-            rows=[[phase, minutes] for phase, minutes in left.items()],
-        ),
+    quoted, least = procedure.data.timeline_sha256, limits.rollback_room_minutes
+    extra = [
+        each_at_least("left of launch day after", left, least, "min"),
+        equal(f"timeline that {procedure.name} quotes", quoted, timeline.sha256),
+        *_quoted(timeline.sha256, signed, events),
+    ]
+    measured = ("measured time of every step plus 25 %",)
+    age_h = limits.certificate_age_h
+    for claim in document.claims(max_age_h=age_h, extra=extra, not_judged=measured):
+        assert claim
+
+
+def _with_room(timeline: Paper[LaunchTimeline], left: Mapping[str, float]) -> Write:
+    """What the document says beyond its items: what each phase leaves of the day."""
+    return with_tables(
+        paper_tables.rollback_room(left),
         figures=[Figure(name="digest of the timeline", value=timeline.sha256)],
         inputs={timeline.name: timeline.sha256},
     )
-    document = deliverables.of(
-        "D-7.D.4", "final-launch-timeline", ("D-7.1", "D-7.2", "D-7.4.5"), write
-    )
-    signed = document.basis.stated("D-7.4.5")
-    over_another = [
-        s.statement.by
-        for s in signed
-        if timeline.sha256 not in {e.sha256 for e in s.statement.evidence}
+
+
+def _quoted(digest: str, signed: list[Signed], events: list[Event]) -> list[Claim]:
+    """That whoever has stated D-7.4.5 has seen this timeline, and the calendar quotes it."""
+    seen = "statements on D-7.4.5 over another timeline"
+    by = [s.statement.by for s in signed if digest not in {e.sha256 for e in s.statement.evidence}]
+    told = "events with another digest of the timeline"
+    other = [str(e) for e in events if digest not in e.text]
+    return [
+        none_of(seen, by, among=signed, of="statements", may_be_empty=True),
+        none_of(told, other, among=events, of="events of launch day"),
     ]
-    for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
-        extra=[
-            each_at_least("left of launch day after", left, limits.rollback_room_minutes, "min"),
-            equal(
-                f"timeline that {procedure.name} quotes",
-                procedure.data.timeline_sha256,
-                timeline.sha256,
-            ),
-            none_of(
-                "statements on D-7.4.5 over another timeline",
-                over_another,
-                among=len(signed),
-                of="statements",
-                may_be_empty=True,
-            ),
-            none_of(
-                "events with another digest of the timeline",
-                other,
-                among=len(events),
-                of="events of launch day",
-            ),
-        ],
-        not_judged=("measured time of every step plus 25 %",),
-    ):
-        assert claim

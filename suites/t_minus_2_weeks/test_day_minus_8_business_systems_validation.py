@@ -7,13 +7,15 @@ from zoneinfo import ZoneInfo
 
 from golive.claims import at_least, each_at_least, equal, none_of, same_set
 from golive.context import Context
-from golive.deliverables import Deliverables, with_tables
+from golive.deliverables import Deliverables, Write, with_tables
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
-from golive.papers import Papers
-from golive.papers.aftermath import SupportShifts, TrainingScores
-from golive.reports.documents import Figure, Table
+from golive.papers import Paper, Papers
+from golive.papers.aftermath import SupportShift, SupportShifts, TrainingScores
+from golive.people.roster import Person
+from golive.reports import paper_tables
+from golive.reports.documents import Figure
 
 HOUR = timedelta(hours=1)
 
@@ -34,29 +36,19 @@ def test_every_support_agent_is_trained_and_every_shift_has_one(
     Remedy: train whoever is missing or failed the test; put somebody trained on the shift that is
     named. Then sign the sheet again.
     """
-    agents = context.audience("support")
-    sheet, shifts = papers.read(TrainingScores).data, papers.read(SupportShifts).data.shifts
-    trained = {s.agent: s for s in sheet.scores}
+    agents, first = context.audience("support"), context.launch.date
+    sheet, shifts = papers.read(TrainingScores).data, papers.read(SupportShifts).data
+    trained, ages, most = sheet.percent, sheet.days_ago(context.today), limits.support_training_days
     assert equal("the version trained on", sheet.version, context.launch.candidate)
     assert at_least("support agents on the roster", len(agents), limits.support_agents)
     assert same_set("people who finished the training", trained, agents)
-    ages = {p: (context.today - t.finished_on).days for p, t in trained.items()}
-    old = [
-        f"{p}: {d} days ago" for p, d in ages.items() if not 0 <= d <= limits.support_training_days
-    ]
-    assert none_of(
-        f"trained over {limits.support_training_days:g} days ago, or not yet",
-        old,
-        among=len(ages),
-        of="people",
-    )
-    scores = {p: t.percent for p, t in trained.items()}
-    assert each_at_least("score in the test", scores, limits.support_training_percent, "%")
-    days = [context.launch.date + timedelta(n) for n in range(int(limits.support_week_days) + 1)]
-    begun = {f"{s.starts.date()}" for s in shifts}
-    assert same_set("days with a shift", begun, [f"{d}" for d in days])
-    bare = [f"{s.starts:%F %H:%M}" for s in shifts if not trained.keys() & set(s.agents)]
-    assert none_of("shifts without a trained agent", bare, among=len(shifts), of="shifts")
+    old = [f"{p}: {d} days ago" for p, d in ages.items() if not 0 <= d <= most]
+    assert none_of(f"trained over {most:g} days ago, or not yet", old, among=ages, of="people")
+    assert each_at_least("score in the test", trained, limits.support_training_percent, "%")
+    days = [f"{first + timedelta(n)}" for n in range(int(limits.support_week_days) + 1)]
+    assert same_set("days with a shift", shifts.days, days)
+    bare = shifts.without(trained)
+    assert none_of("shifts without a trained agent", bare, among=shifts.shifts, of="shifts")
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -112,50 +104,29 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
     owners, zone = context.roster.holders("support_lead"), ZoneInfo(env.calendar.time_zone)
     hours = (limits.launch_from_h, limits.launch_until_h)
     opens, closes = (datetime.combine(context.launch.date, time(int(h)), zone) for h in hours)
-    gaps = _uncovered(shifts.data, opens, closes)
-    day = [s for s in shifts.data.shifts if s.starts < closes and s.ends > opens]
-    write = with_tables(
-        Table(
-            title="Support on launch day",
-            columns=["from", "until", "who"],
-            rows=[
-                [f"{s.starts:%F %H:%M %z}", f"{s.ends:%F %H:%M %z}", ", ".join(s.agents)]
-                for s in day
-            ],
-        ),
-        figures=[
-            Figure(name="owner of support", value=", ".join(p.name for p in owners)),
-            Figure(name="time to an answer, at most", value=limits.support_response_h, unit="h"),
-        ],
-        inputs={shifts.name: shifts.sha256},
-    )
-    document = deliverables.of(
-        "D-8.D.3", "customer-support-readiness-confirmation", ("D-8.3",), write
-    )
-    for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
-        extra=[
-            document.lasting(7),
-            equal("people who own support", len(owners), 1),
-            none_of(
-                f"hours of {opens:%F} without support",
-                gaps,
-                among=(closes - opens) // HOUR,
-                of="hours",
-            ),
-        ],
-    ):
+    gaps, among = shifts.data.uncovered(opens, closes), (closes - opens) // HOUR
+    shown, response_h = shifts.data.during(opens, closes), limits.support_response_h
+    write = _with_shifts(shifts, shown, owners, response_h)
+    kind = "customer-support-readiness-confirmation"
+    document = deliverables.of("D-8.D.3", kind, ("D-8.3",), write)
+    extra = [
+        document.lasting(7),
+        equal("people who own support", len(owners), 1),
+        none_of(f"hours of {opens:%F} without support", gaps, among=among, of="hours"),
+    ]
+    for claim in document.claims(max_age_h=limits.certificate_age_h, extra=extra):
         assert claim
 
 
-def _uncovered(said: SupportShifts, opens: datetime, closes: datetime) -> list[str]:
-    """The times of a span in which nobody of support is on."""
-    found, at = [], opens
-    for s in sorted((s for s in said.shifts if s.agents), key=lambda s: s.starts):
-        if s.starts > at:
-            until = min(s.starts, closes).astimezone(at.tzinfo)
-            found.append(f"{at:%H:%M} to {until:%H:%M}")
-        at = max(at, s.ends.astimezone(at.tzinfo))
-        if at >= closes:
-            return found
-    return [*found, f"{at:%H:%M} to {closes:%H:%M}"]
+def _with_shifts(
+    paper: Paper[SupportShifts], shown: list[SupportShift], owners: list[Person], response_h: float
+) -> Write:
+    """What the document says beyond its items: who answers on launch day, and how soon."""
+    return with_tables(
+        paper_tables.support_shifts(shown),
+        figures=[
+            Figure(name="owner of support", value=", ".join(p.name for p in owners)),
+            Figure(name="time to an answer, at most", value=response_h, unit="h"),
+        ],
+        inputs={paper.name: paper.sha256},
+    )

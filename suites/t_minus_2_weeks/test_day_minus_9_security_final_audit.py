@@ -27,7 +27,7 @@ from golive.papers.compliance import (
     ProcessingRegister,
 )
 from golive.probes.data.card_numbers import CardNumbers
-from golive.probes.saas.tracker import Issues, PullRequest
+from golive.probes.saas.tracker import Issues, PullRequest, approvals_of_last
 from golive.probes.traffic.browser import PaymentPage
 from golive.probes.traffic.edge import EdgeBehaviour
 from golive.probes.traffic.outbound import EvidenceLinks, Notice, Outbound
@@ -44,6 +44,19 @@ def _seen(deliverables: Deliverables, item: str, wanted: tuple[str, ...]) -> Non
     )
     for claim in deliverables.resting(item, written) if written else ():
         assert claim
+
+
+def _pays_as_approved(pages: tuple[PaymentPage, ...], paper: CardCompliance, declared: str) -> None:
+    """That card fields come from the one approved origin, and all scripts beside them are
+    approved."""
+    fields = [origin for page in pages for origin in page.card_fields]
+    assert equal("origin that card-compliance.md approves", paper.card_origin, declared)
+    assert at_least("card fields on the payment pages", len(fields), 1)
+    elsewhere = sorted({origin for origin in fields if origin != paper.card_origin})
+    approved = "origins of card fields but the approved one"
+    assert none_of(approved, elsewhere, among=fields, of="card fields")
+    run = {script for page in pages for script in page.scripts}
+    assert same_set("scripts of the payment pages", run, paper.scripts)
 
 
 @attested(
@@ -71,37 +84,23 @@ def test_every_host_that_gets_data_is_a_processor_under_contract_and_in_the_noti
     of the release; name it in both notices. Then the data protection officer and the Security
     Lead sign `golive attest D-9.2.1`.
     """
-    said = papers.read(ProcessingRegister).data
-    age = (today - said.reviewed_on).days
+    said, hosts, notices = papers.read(ProcessingRegister).data, outbound.hosts, privacy_notices
+    age, assessed = (today - said.reviewed_on).days, said.impact_assessment_on
     assert at_most("processing record reviewed", age, limits.register_days, "d ago")
-    assert holds(
-        "impact assessment", said.impact_assessment_on <= today, said.impact_assessment_on, "made"
-    )
-    assert at_most(
-        "authority told of a breach", said.breach_notice_hours, limits.notice_within_h, "h"
-    )
+    assert holds("impact assessment", assessed <= today, assessed, "made")
+    told_h, most_h = said.breach_notice_hours, limits.notice_within_h
+    assert at_most("authority told of a breach", told_h, most_h, "h")
     assert at_least("purposes with a legal basis", len(said.legal_bases), 1)
     assert each_at_least("days of retention", said.retention_days, 1)
-    register = said.processors
-    hosts = outbound.hosts
     assert at_least("hosts outside that the product contacts", len(hosts), 1)
-    known = {h for p in register for h in p.hosts}
-    assert none_of(
-        "hosts without a processor in the register",
-        sorted(set(hosts) - known),
-        among=len(hosts),
-        of="hosts",
-    )
-    coming = [f"{p.name}: {p.contract_on}" for p in register if p.contract_on > today]
-    assert none_of(
-        "processors without a contract yet", coming, among=len(register), of="processors"
-    )
-    gone = [f"{n.url} (status {n.status})" for n in privacy_notices if n.status != 200]
-    assert none_of("notices that do not answer", gone, among=len(privacy_notices), of="notices")
-    silent = [f"{n.url}: {', '.join(n.lacks)}" for n in privacy_notices if n.lacks]
-    assert none_of(
-        "notices that leave out a processor", silent, among=len(privacy_notices), of="notices"
-    )
+    unknown, coming = said.unknown(hosts), said.without_contract(today)
+    assert none_of("hosts without a processor in the register", unknown, among=hosts, of="hosts")
+    register, of = said.processors, "processors"
+    assert none_of("processors without a contract yet", coming, among=register, of=of)
+    gone = [n.answer for n in notices if n.status != 200]
+    assert none_of("notices that do not answer", gone, among=notices, of="notices")
+    lacking = [n.omission for n in notices if n.lacks]
+    assert none_of("notices that leave out a processor", lacking, among=notices, of="notices")
     _seen(deliverables, "D-9.2.1", ("D-9.2.4",))
 
 
@@ -133,41 +132,22 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
     approved in card-compliance.md. Renew what has expired. Then the Security Lead and an executive
     sign `golive attest D-9.2.2`.
     """
-    kept = papers.read(CardCompliance).data
-    for what, until in (
-        (f"self-assessment ({kept.questionnaire})", kept.valid_until),
-        ("payment provider's own attestation", kept.processor_valid_until),
-    ):
-        after = f"after launch day, {context.launch.date}"
-        assert holds(f"end of the {what}", until > max(today, context.launch.date), until, after)
+    kept, found, first = papers.read(CardCompliance).data, card_numbers, context.launch.date
+    for what, until in kept.ends.items():
+        after = f"after launch day, {first}"
+        assert holds(f"end of the {what}", until > max(today, first), until, after)
     assert holds("self-assessment", kept.assessed_on <= today, kept.assessed_on, "made")
     age = (today - kept.scanned_on).days
     assert holds("external scan", age >= 0, kept.scanned_on, "not in the future")
     assert at_most(f"external scan by {kept.scanned_by}", age, limits.external_scan_days, "d ago")
-    found = card_numbers
-    assert none_of(
-        "places in which the test number was not found", found.unseen, among=3, of="kinds of places"
-    )
+    unseen = "places in which the test number was not found"
+    assert none_of(unseen, found.unseen, among=3, of="kinds of places")
     assert at_least("log files of the last 7 days", found.log_files, 1)
     assert at_least("keys of Redis", found.keys, 1)
-    looked = found.columns + found.log_files + found.keys
+    looked = found.looked_at
     assert none_of("card numbers", found.shown, among=looked, of="columns, logs and keys")
-    fields = [origin for page in payment_pages for origin in page.card_fields]
-    assert equal(
-        "origin that card-compliance.md approves", kept.card_origin, env.stripe.card_origin
-    )
-    assert at_least("card fields on the payment pages", len(fields), 1)
-    elsewhere = sorted({origin for origin in fields if origin != kept.card_origin})
-    assert none_of(
-        "origins of card fields but the approved one",
-        elsewhere,
-        among=len(fields),
-        of="card fields",
-    )
-    run = {script for page in payment_pages for script in page.scripts}
-    assert same_set("scripts of the payment pages", run, kept.scripts)
-    oldest = edge_behaviour.oldest_tls
-    assert each_at_least("oldest TLS version", oldest, limits.tls_version)
+    _pays_as_approved(payment_pages, kept, env.stripe.card_origin)
+    assert each_at_least("oldest TLS version", edge_behaviour.oldest_tls, limits.tls_version)
 
 
 @attested(
@@ -194,26 +174,21 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     Remedy: name an owner on the roster, mend the link, or have the plan accepted; have the change
     reviewed by others. Then the Security Lead and the Technical Lead sign `golive attest D-9.2.3`.
     """
-    said = papers.read(ControlMatrix).data
+    said, known = papers.read(ControlMatrix).data, context.roster.people
     age, review = (today - said.assessed_on).days, (today - said.access_reviewed_on).days
     assert at_most("gap assessment made", age, limits.gap_assessment_days, "d ago")
     assert at_most("access reviewed", review, limits.access_review_days, "d ago")
     assert at_least("days since both", min(age, review), 0)
-    controls, n = said.controls, len(said.controls)
+    controls, nobodys = said.controls, said.without_owner(known)
     assert same_set("criteria", [c.criterion for c in controls], env.compliance.criteria)
-    known = context.roster.people
-    ownerless = [f"{c.criterion}: {c.owner or 'nobody'}" for c in controls if c.owner not in known]
-    assert none_of("criteria without an owner on the roster", ownerless, among=n, of="criteria")
+    assert none_of(
+        "criteria without an owner on the roster", nobodys, among=controls, of="criteria"
+    )
     broken = control_evidence.broken(c.evidence for c in controls)
-    assert none_of("evidence that is not there", broken, among=n, of="links")
-    bare = [
-        c.criterion
-        for c in controls
-        if not c.is_met and not (c.plan.strip() and c.plan_accepted_by in known)
-    ]
-    assert none_of("unmet criteria without an accepted plan", bare, among=n, of="criteria")
-    merged = sorted((p for p in pull_requests if p.merged_at), key=lambda p: p.number)
-    approvals = {f"#{p.number}": len(p.approvals) for p in merged[-int(limits.merges) :]}
+    assert none_of("evidence that is not there", broken, among=controls, of="links")
+    bare = said.without_plan(known)
+    assert none_of("unmet criteria without an accepted plan", bare, among=controls, of="criteria")
+    approvals = approvals_of_last(int(limits.merges), pull_requests)
     assert each_at_least("approvals of the last merges", approvals, limits.pull_request_approvals)
     _seen(deliverables, "D-9.2.3", ("D-13.2",))
 
@@ -236,29 +211,20 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     Remedy: renew the certificate, or have its file put back; run or mend what is red. Then the
     Security Lead and an executive sign `golive attest D-9.D.2`.
     """
-    declared = env.compliance
+    declared, said = env.compliance, papers.read(Certificates).data
+    entity, system, there = declared.entity, declared.system, said.certificates
     exempt, _ = context.statements.exemption("D-9.2.3")
     excluded = {"SOC 2"} if exempt and exempt.kind == "not-applicable" else set()
-    there = papers.read(Certificates).data.certificates
     scope = set(declared.frameworks) - excluded
     assert same_set("frameworks with a certificate", {c.framework for c in there}, scope)
-    n = len(there)
-    strange = [f"{c.framework}: {c.issuer}" for c in there if c.issuer not in declared.issuers]
-    assert none_of("issuers who may not certify", strange, among=n, of="certificates")
-    named = (declared.entity, declared.system)
-    other = [
-        f"{c.framework}: {c.system} of {c.legal_entity}"
-        for c in there
-        if (c.legal_entity, c.system) != named
-    ]
-    assert none_of(
-        f"certificates not for {named[1]} of {named[0]}", other, among=n, of="certificates"
-    )
-    lasting = {str(c.framework): (c.valid_until - context.launch.date).days for c in there}
-    assert each_at_least("valid past launch day", lasting, limits.certificate_past_launch_days, "d")
-    digests = context.digests(tuple(c.certificate for c in there))
-    altered = [c.certificate for c in there if digests[c.certificate] != c.certificate_sha256]
-    assert none_of("files that are not those registered", altered, among=n, of="certificates")
+    strange = said.of_other_issuer(declared.issuers)
+    assert none_of("issuers who may not certify", strange, among=there, of="certificates")
+    wrong, other = f"certificates not for {system} of {entity}", said.for_another(entity, system)
+    assert none_of(wrong, other, among=there, of="certificates")
+    past = said.days_past(context.launch.date)
+    assert each_at_least("valid past launch day", past, limits.certificate_past_launch_days, "d")
+    altered = said.altered(context.digests(said.files))
+    assert none_of("files that are not those registered", altered, among=there, of="certificates")
     _seen(deliverables, "D-9.D.2", RESTS_ON)
 
 

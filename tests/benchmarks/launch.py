@@ -15,8 +15,8 @@ from golive import ledger
 from golive.context import Context
 from golive.ledger import Claim, EnvironmentRef, Gathered, Head, ItemVerdict
 from golive.masking import Mask
+from golive.people.statements import Statement, fingerprint, keep
 from golive.readiness import as_line, assess
-from golive.statements import Statement, fingerprint, keep
 from golive.verdicts import Verdict
 from tests.conftest import RUNNER, make_key
 

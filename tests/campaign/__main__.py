@@ -1,195 +1,66 @@
-"""The fault campaign: every fault reddens exactly the items it names, and reverting mends them.
+"""The fault campaign: every fault turns exactly the items red that it names, reverting them green.
 
     python -m tests.campaign                     all faults
     python -m tests.campaign --fault NAME        one of them (may be repeated)
     python -m tests.campaign --since REF --minutes 20
-                                                 what changed since REF touches, then others in
-                                                 turn by the day, until the time is used up
+                                                 rounds with what changed since REF touches, then
+                                                 others in turn by the day, until the time is up
 
-For each fault: inject it, run the items that look at anything the named ones look at, compare,
-revert, run the named ones again. What went wrong is tried up to twice more, the last time after a
-calm minute, since items measure times and the machine has other work; the table tells how many
-tries it took. Rehearsals of its own work side by side. The table goes to ``reports/campaign.md``
-and, line by line as it grows, to ``reports/campaign.jsonl``.
+Faults that touch nothing in common and turn no item in common red are injected together; all items
+are run once, and what is red is compared with what the faults of the round name, and with what is
+recorded of them in ``rehearsal/faults/recorded.toml``. A mismatch is narrowed down to its fault,
+which is tried alone and, since items measure times and the machine has other work, once more after
+a calm moment; the table tells how many tries it took. Faults of nothing but papers are tried beside
+that in folders of their own. Within a round, a fault that turns an item red which another one of
+the round names goes unseen; which faults share a round changes with the faults.
+
+The table goes to ``reports/campaign.md`` and, line by line as it grows, to
+``reports/campaign.jsonl``. A rehearsal that was up is left up.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
-import os
-import queue
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from golive import ledger, procedure
+from golive import procedure
 from golive.probes import register_all
 from golive.probing import REGISTRY
-from golive.verdicts import Verdict
-from rehearsal.faults import Fault, all_faults
-from tests.campaign.rows import Row, resting_on_unwritten, table, unclear
+from rehearsal.faults import RECORDED, Fault, all_faults
+from tests.campaign import rounds, rows
+from tests.campaign.live import ROOT, CampaignError, Tried, World
+from tests.campaign.reach import touched
+from tests.campaign.recorded import text as recorded_text
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--env", "rehearsal"]
-_CALM_S = (60.0, 90.0, 150.0, 300.0)
-"""Time for measurements taken while the rehearsal came up to lose their weight: query times are
-taken over five minutes."""
-_BEFORE_TRYING_AGAIN_S = (0.0, 60.0)
-_HARMLESS = {Verdict.PASS, Verdict.NOT_DUE}
-
-
-class CampaignError(Exception):
-    """The campaign itself could not go on."""
+PAPERS = frozenset({"papers", "documents", "statements", "keys", "roster"})
+"""What only people write: faults of nothing else need no part that runs."""
+_SLOW = frozenset(
+    {"migration_drill", "rollback_drill", "restore_drill", "point_in_time_drill"}
+    | {"backup_encryption", "escalation_drill", "lock_wait_alert", "contact_test"}
+)
+"""Probes that take half a minute: faults that they have to look at again share rounds."""
 
 
-class World:
-    """One rehearsal with a reports folder of its own."""
+def chosen(faults: Mapping[str, Fault], names: Sequence[str]) -> list[Fault]:
+    """The named faults, else all.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.reports = folder / "reports"
-        self.environment = {**os.environ, "GOLIVE_REHEARSAL": str(folder / "rehearsal")}
-        self.probes: dict[str, frozenset[str]] = {}
-        self.derived: set[str] = set()
-        self.unwritten: dict[str, str] = {}
-        """Items that are red without any fault, since what they rest on is not written."""
-
-    def rehearsal(self, *arguments: str) -> None:
-        """Run one of the rehearsal's commands.
-
-        :raises CampaignError: it failed; with what it said.
-        """
-        done = subprocess.run(
-            [sys.executable, "-m", "rehearsal", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip()[-1500:]
-            raise CampaignError(f"rehearsal {' '.join(arguments)} failed: {said}")
-
-    def verdicts(self, items: Iterable[str]) -> dict[str, ledger.ItemVerdict]:
-        """The verdicts of these items, looked at now."""
-        chosen = [a for ident in sorted(items) for a in ("--item", ident)]
-        return self._run(*chosen).verdicts
-
-    def _run(self, *selection: str) -> ledger.Run:
-        done = subprocess.run(
-            [*PYTEST, f"--reports={self.reports}", *selection],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode not in (0, 1):
-            said = f"{done.stdout}{done.stderr}"[-1500:]
-            raise CampaignError(f"pytest ended with {done.returncode}: {said}")
-        return ledger.read_run(ledger.runs(self.reports)[-1])
-
-    def baseline(self) -> None:
-        """Bring the rehearsal up and see every item green, but those that rest on items or checks
-        that nobody has written yet.
-
-        :raises CampaignError: one is not; nothing could be learned from a fault then.
-        """
-        self.rehearsal("up")
-        found = self._run()
-        verdicts = dict(found.verdicts)
-        for calm_s in (*_CALM_S, 0.0):
-            self.unwritten = resting_on_unwritten(verdicts)
-            red = {
-                v.id: f"{v.id} {v.verdict.value}: {v.message}"
-                for v in verdicts.values()
-                if v.verdict not in _HARMLESS and v.id not in self.unwritten
-            }
-            if not red or not calm_s:
-                break
-            # Bringing a rehearsal up is itself a load that query times remember.
-            print(f"baseline: {', '.join(red)} red, once more", flush=True)
-            threading.Event().wait(calm_s)
-            verdicts |= self.verdicts(red)
-        if red or not verdicts:
-            told = "\n  ".join(red.values())
-            raise CampaignError(f"without any fault these are not green:\n  {told}")
-        self.probes = {v.id: frozenset(v.facts) for v in verdicts.values()}
-        self.derived = {line.id for line in found.head.selected if line.way == "derived"}
-
-    def reach(self, fault: Fault) -> set[str]:
-        """The items that a fault may touch: those it names, and those sharing a probe with
-        them. Items that follow from others are red whenever those are, so only named ones."""
-        named = set(fault.expect_fail)
-        if named <= self.derived:  # new verdicts would have a spoilt document made anew
-            return named
-        looked = frozenset().union(*(self.probes.get(i, frozenset()) for i in named))
-        return named | {
-            i for i, probes in self.probes.items() if probes & looked and i not in self.derived
-        }
-
-    def try_fault(self, fault: Fault) -> Row:
-        """Inject, look, revert, look again."""
-        started = time.monotonic()
-        red: dict[str, ledger.ItemVerdict] = {}
-        wrong: list[str] = []
-        try:
-            unknown = set(fault.expect_fail) - set(self.probes)
-            if unknown:
-                raise CampaignError(f"it names {', '.join(sorted(unknown))}, which nobody wrote")
-            if self.derived.intersection(fault.expect_fail):
-                self.verdicts(fault.expect_fail)  # documents of what the faults before this left
-            self.rehearsal("fault", fault.name)
-            try:
-                found = self.verdicts(self.reach(fault))
-            finally:
-                self.rehearsal("revert", fault.name)
-            red = {
-                i: v
-                for i, v in found.items()
-                if v.verdict not in _HARMLESS and i not in self.unwritten
-            }
-            if set(red) != set(fault.expect_fail):
-                wrong.append(f"red are {', '.join(sorted(red)) or 'none'}")
-            wrong += [f"{i}: {why}" for i, v in red.items() if (why := unclear(v))]
-            # Later faults rest on the newest verdicts, so whatever went red is looked at again.
-            reverted = self.verdicts({*fault.expect_fail, *red})
-            still = [i for i, v in reverted.items() if v.verdict not in _HARMLESS]
-            wrong += [f"{i} is not green after reverting: {reverted[i].message}" for i in still]
-        except CampaignError as e:
-            wrong.append(str(e))
-        return Row(
-            fault=fault.name,
-            expected_red=tuple(sorted(fault.expect_fail)),
-            red=tuple(sorted(red)),
-            messages=tuple(f"{i} {v.verdict.value}: {v.message}" for i, v in sorted(red.items())),
-            wrong="; ".join(wrong),
-            duration_s=round(time.monotonic() - started, 1),
-        )
-
-
-def chosen(faults: dict[str, Fault], names: list[str]) -> list[Fault]:
-    """The named faults, else all, from another one on each day."""
-    if names:
-        missing = [n for n in names if n not in faults]
-        if missing:
-            raise CampaignError(f"there is no fault {', '.join(missing)}")
-        return [faults[n] for n in names]
-    ordered = list(faults.values())
-    # Starting at another place each day, a share that fits the time covers all within days.
-    turn = datetime.now(UTC).toordinal() * 17 % max(len(ordered), 1)
-    return ordered[turn:] + ordered[:turn]
+    :raises CampaignError: there is none of such a name.
+    """
+    if missing := [n for n in names if n not in faults]:
+        raise CampaignError(f"there is no fault {', '.join(missing)}")
+    return [faults[n] for n in names] if names else list(faults.values())
 
 
 def changed_since(ref: str) -> set[str]:
-    """Files that differ from that commit, as paths from the root."""
+    """Files that differ from that commit, as paths from the root.
+
+    :raises CampaignError: git knows no such commit.
+    """
     told = subprocess.run(
         ["git", "diff", "--name-only", ref], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -198,99 +69,167 @@ def changed_since(ref: str) -> set[str]:
     return set(told.stdout.split())
 
 
-def touches(changed: set[str], fault: Fault, probes: dict[str, frozenset[str]]) -> bool:
-    """Whether a change concerns a fault: its own file, an item's that it names, or a probe's."""
-    blocks = procedure.load(ROOT / "suites" / "procedure.toml").items
-    looked = frozenset().union(*(probes.get(i, frozenset()) for i in fault.expect_fail))
-    known = [REGISTRY[n] for n in looked if n in REGISTRY]  # items may ask for more by themselves
-    sources = {f"{p.look.__module__.replace('.', '/')}.py" for p in known}
-    sources.add(f"rehearsal/faults/{fault.area}.py")
-    files = tuple(f"test_{blocks[i].block}_" for i in fault.expect_fail if i in blocks)
-    return bool(sources & changed) or any(Path(f).name.startswith(files) for f in changed)
+def concerned(changed: Iterable[str], faults: Iterable[Fault]) -> set[str]:
+    """The faults that changed files concern: their own file, that of an item that they turn red,
+    or that of a probe that looks at what they touch."""
+    files = set(changed)
+    checks = [ROOT / f for f in files if f.startswith("suites/") and f.endswith(".py")]
+    said = "".join(path.read_text(encoding="utf-8") for path in checks if path.exists())
+    found: set[str] = set()
+    for fault in faults:
+        looked = touched(fault.touches)
+        sources = {f"{REGISTRY[n].look.__module__.replace('.', '/')}.py" for n in looked}
+        sources.add(f"{fault.breaks.__module__.replace('.', '/')}.py")
+        if sources & files or any(f'"{item}"' in said for item in fault.all_red):
+            found.add(fault.name)
+    return found
 
 
-def work(world: World, faults: queue.SimpleQueue[Fault], rows: list[Row], until: float) -> None:
-    """Try faults from the queue until it is empty or the time is used up."""
-    while time.monotonic() < until:
-        try:
-            fault = faults.get_nowait()
-        except queue.Empty:
-            return
-        row = world.try_fault(fault)
-        for tries, calm_s in enumerate(_BEFORE_TRYING_AGAIN_S, 2):
-            if not row.wrong:
-                break
-            print(f"again {row.fault}: {row.wrong}", flush=True)
-            threading.Event().wait(calm_s)
-            row = dataclasses.replace(world.try_fault(fault), tries=tries)
-        rows.append(row)
+def planned(fault: Fault, derived: frozenset[str]) -> rounds.Planned:
+    """A fault as rounds are planned: what only follows from its other items is told apart by
+    what it says, so that it may share a round with what has the same follow."""
+    red = frozenset(fault.all_red)
+    own = red - derived or red
+    named = frozenset(fault.expect_fail)
+    return rounds.Planned(fault.name, frozenset(fault.touches), own, red, named)
+
+
+def in_papers(fault: Fault) -> bool:
+    """Whether it changes nothing but what people write."""
+    return all(place.partition("/")[0] in PAPERS for place in fault.touches)
+
+
+class Campaign:
+    """One pass over some faults: rows as they come, and the table at the end."""
+
+    def __init__(self, reports: Path, total: int) -> None:
+        self.rows: list[rows.Row] = []
+        self.total = total
+        self._table = reports / "campaign.md"
+        self._lines = reports / "campaign.jsonl"
+        self._started = time.monotonic()
+        reports.mkdir(exist_ok=True)
+        self._lines.unlink(missing_ok=True)
+
+    def say(self, text: str) -> None:
+        """A line of progress, with the seconds since it began."""
+        print(f"[{time.monotonic() - self._started:6.0f} s] {text}", flush=True)
+
+    def add(self, row: rows.Row) -> None:
+        """Keep a settled row, and tell it."""
+        self.rows.append(row)
+        rows.append(self._lines, row)
         mark = "WRONG" if row.wrong else "ok"
-        print(f"{mark:5} {row.fault:44} {row.duration_s:6.1f} s  {', '.join(row.red)}", flush=True)
+        count = f"{len(self.rows)}/{self.total}"
+        self.say(f"{count:>8} {mark:5} {row.fault:40} {', '.join(row.red)} ({row.how})")
         if row.wrong:
-            print(f"      {row.wrong}", flush=True)
-        with (ROOT / "reports" / "campaign.jsonl").open("a") as file:
-            file.write(json.dumps(dataclasses.asdict(row)) + "\n")
+            print(f"             {row.wrong}", flush=True)
+
+    def finish(self, excused: Mapping[str, str]) -> None:
+        """Write the table and tell how it went."""
+        text = rows.table(self.rows, self.total - len(self.rows), excused)
+        self._table.write_text(text, encoding="utf-8")
+        print(text.splitlines()[-1])
+        print(f"table: {self._table}")
+
+
+def live_rounds(
+    world: World,
+    made: Sequence[rounds.Round],
+    campaign: Campaign,
+    until: float,
+) -> None:
+    """Try the rounds one after another until the time is up. What a round has turned red and the
+    next one does not is seen green in the next one."""
+    before: Tried | None = None
+    for number, together in enumerate(made, 1):
+        if time.monotonic() > until:
+            break
+        names = ", ".join(f.name for f in together)
+        campaign.say(f"round {number} of {len(made)}: {names}")
+        coming = made[number] if number < len(made) else ()
+        later = set(world.probes) - rounds.reds(coming) if coming else set()
+        tried = world.try_together(together, f"round {number}", later)
+        if before is not None:
+            seen = tried.found | tried.reverted
+            before.reverted |= {i: seen[i] for i in before.owed if i in seen}
+            before.owed = frozenset()
+            _settle(world, before, tried, campaign)
+        before = tried
+    if before is not None:
+        world.settle_owed(before)
+        _settle(world, before, None, campaign)
+
+
+def _settle(world: World, tried: Tried, after: Tried | None, campaign: Campaign) -> None:
+    judged = world.judge(tried)
+    if judged.suspects and after is not None:
+        world.settle_owed(after)  # else what comes now would have to show it
+    for row in rounds.settle(tried.faults, world.attempt, made=judged):
+        campaign.add(row)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME")
-    parser.add_argument("--since", metavar="REF", help="faults that changes since REF touch first")
-    parser.add_argument("--minutes", type=float, default=24 * 60.0)
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=max(1, (os.cpu_count() or 2) // 2),
-        help="rehearsals side by side; each needs about two cores (default: half of them)",
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaign",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--folder", type=Path, default=ROOT / ".parts" / "campaign")
+    add = parser.add_argument
+    add("--fault", action="append", default=[], metavar="NAME")
+    add("--since", metavar="REF", help="rounds with faults that changes since REF concern first")
+    add("--minutes", type=float, default=24 * 60.0, help="begin no round after so long")
+    add("--workers", type=int, default=2, help="processes for faults of papers (default: 2)")
+    add("--at-most", type=int, default=0, metavar="N", help="faults in a round; 1: each alone")
+    add("--no-baseline", action="store_true", help="believe that all is green without a fault")
+    add("--record", action="store_true", help=f"rewrite {RECORDED.relative_to(ROOT)}")
+    add("--keep", action="store_true", help="leave the rehearsal up, for the next --fault")
+    add("--folder", type=Path, default=ROOT / ".parts" / "campaign")
     options = parser.parse_args(arguments)
     register_all()
-    until = time.monotonic() + options.minutes * 60
+    started = time.monotonic()
+    until = started + options.minutes * 60
     try:
         faults = chosen(all_faults(), options.fault)
-        changed = changed_since(options.since) if options.since else set()
+        first = concerned(changed_since(options.since), faults) if options.since else set()
     except CampaignError as e:
         print(f"campaign: {e}", file=sys.stderr)
         return 2
-    (ROOT / "reports").mkdir(exist_ok=True)
-    (ROOT / "reports" / "campaign.jsonl").unlink(missing_ok=True)
-    worlds = [
-        World(options.folder / str(n)) for n in range(max(1, min(options.workers, len(faults))))
-    ]
-    rows: list[Row] = []
-    broken: list[str] = []
-    waiting: queue.SimpleQueue[Fault] = queue.SimpleQueue()
-
-    def side_by_side(do: Callable[[World], None]) -> None:
-        def guarded(world: World) -> None:
-            try:
-                do(world)
-            except CampaignError as e:
-                broken.append(str(e))
-
-        threads = [threading.Thread(target=guarded, args=(world,)) for world in worlds]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
+    campaign = Campaign(ROOT / "reports", len(faults))
+    world = World(options.folder, campaign.say, recording=options.record)
+    items = procedure.load(ROOT / "suites" / "procedure.toml").items
+    derived = frozenset(i for i, line in items.items() if line.way == "derived")
+    broken = ""
     try:
-        side_by_side(World.baseline)
-        if not broken:
-            probes = worlds[0].probes
-            for fault in sorted(faults, key=lambda f: not touches(changed, f, probes)):
-                waiting.put(fault)
-            side_by_side(lambda world: work(world, waiting, rows, until))
+        world.up()
+        remembered = bool(options.fault or options.no_baseline) and world.remember()
+        if not (remembered or options.no_baseline):
+            world.baseline()
+        live = [planned(f, derived) for f in faults]
+        made = rounds.plan(
+            live,
+            first=first,
+            cost=lambda f: float(len(touched(f.touches) & _SLOW)),
+            at_most=options.at_most,
+        )
+        turn = datetime.now(UTC).toordinal() * 17
+        ordered = rounds.in_order(made, first=first, turn=turn)
+        live_rounds(world, ordered, campaign, until)
+        broken = world.last_look()
+    except CampaignError as e:
+        broken = str(e)
     finally:
-        side_by_side(lambda world: world.rehearsal("down"))
-    text = table(rows, len(faults) - len(rows), worlds[0].unwritten)
-    (ROOT / "reports" / "campaign.md").write_text(text)
-    print(text.splitlines()[-1])
-    print(f"table: {ROOT / 'reports' / 'campaign.md'}")
-    for problem in broken:
-        print(f"campaign: {problem}", file=sys.stderr)
-    return 1 if broken or any(r.wrong for r in rows) or not rows else 0
+        world.down(keep=options.keep)
+    campaign.finish(world.excused)
+    if options.record:
+        RECORDED.write_text(recorded_text(faults, campaign.rows), encoding="utf-8")
+    for what, seconds in sorted(world.spent_s.items(), key=lambda pair: -pair[1]):
+        print(f"{seconds:7.1f} s  {what}")
+    print(f"{time.monotonic() - started:7.1f} s  in all")
+    if broken:
+        print(f"campaign: {broken}", file=sys.stderr)
+    wrong = any(r.wrong for r in campaign.rows)
+    return 1 if broken or wrong or not campaign.rows else 0
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ def row(
     duration_s: float,
     how: str,
     excused: Collection[str] = (),
+    follows: Collection[str] = (),
     error: str = "",
 ) -> Row:
     """Judge one fault.
@@ -53,6 +54,7 @@ def row(
     :param found: every item's verdict while it was in force.
     :param reverted: after reverting, the verdicts at least of what was red.
     :param excused: items that are red without any fault.
+    :param follows: items that are red because others are: they are green again with those.
     :param error: why it could not be tried, when it could not.
     """
     red = {i: v for i, v in sorted(found.items()) if is_red(v) and i not in excused}
@@ -64,7 +66,7 @@ def row(
             told = "; ".join(f"{i} ({red[i].message})" for i in beside)
             wrong.append(f"red beside what it names: {told}")
         wrong += [f"{i}: {why}" for i, v in red.items() if (why := unclear(v))]
-        for ident in sorted({*expected, *red} - set(excused)):
+        for ident in sorted({*expected, *red} - {*excused, *follows}):
             if (after := reverted.get(ident)) is None:
                 wrong.append(f"{ident} was not looked at after reverting")
             elif is_red(after):
@@ -95,14 +97,41 @@ def resting_on_unwritten(verdicts: Verdicts) -> dict[str, str]:
             broken = [c for c in v.claims if not c.holds]
             if v.verdict is not Verdict.FAIL or not broken or v.id in found:
                 continue
-            last = broken[-1]
-            rests = last.subject in (NOBODY_WROTE, NOT_JUDGED)
-            if last.subject == NOT_GREEN:
-                rests = bool(last.ids) and set(last.ids) <= set(found)
-            if rests:
+            causes = not_green(v)
+            unwritten = broken[-1].subject in (NOBODY_WROTE, NOT_JUDGED)
+            if unwritten or (causes and causes <= set(found)):
                 found[v.id] = v.message
                 more = True
     return found
+
+
+def not_green(v: ledger.ItemVerdict) -> frozenset[str]:
+    """The items for whose being red an item is red, where that is why it is."""
+    broken = [c for c in v.claims if not c.holds]
+    if v.verdict is not Verdict.FAIL or not broken or broken[-1].subject != NOT_GREEN:
+        return frozenset()
+    return frozenset(broken[-1].ids)
+
+
+def followers(found: Verdicts, red: Collection[str]) -> frozenset[str]:
+    """Those of ``red``, and of what follows from them in turn, that are red for nothing but others
+    of them."""
+    causes = {i: not_green(v) for i, v in found.items() if is_red(v)}
+    following = frozenset(i for i, ids in causes.items() if ids)
+    known = set(red)
+    while True:
+        more = {i for i in following - known if causes[i] <= known}
+        if not more:
+            return frozenset(i for i in following & known if causes[i] <= known)
+        known |= more
+
+
+def due_to(found: Verdicts, items: Collection[str]) -> frozenset[str]:
+    """What is red for one of these being red, directly or by way of others."""
+    known = set(items)
+    while more := {i for i, v in found.items() if i not in known and not_green(v) & known}:
+        known |= more
+    return frozenset(known - set(items))
 
 
 def unclear(v: ledger.ItemVerdict) -> str:

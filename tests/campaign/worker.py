@@ -5,6 +5,9 @@ It reads one JSON line for each run from its input and answers with one on its o
     {"arguments": ["--env", "rehearsal"], "keep": ["tls_estate"], "log": "/somewhere/run.log"}
     {"status": 0, "seconds": 4.2, "looked": {"redis_cluster": 1.3}, "kept": ["tls_estate"]}
 
+    {"save": "/somewhere/facts.pickle", "names": ["tls_estate"]}
+    {"load": "/somewhere/facts.pickle"}
+
 What a run has imported, the worker imports, so that the next fork has it already. Facts that a
 run has gathered stay in the worker's memory; the probes in ``keep`` are not looked at again but
 have the facts of their last look. The engine knows nothing of this: the fork changes its own copy
@@ -28,9 +31,9 @@ from typing import Any
 
 import pytest
 
-import golive.reports.run_report
 from golive.probes import register_all
 from golive.probing import REGISTRY, Facts, FactStore
+from golive.reports import run_report
 
 _OWN = ("suites", "tests", "test_", "conftest", "golive_")
 """Modules that a run imports by itself, and anew: pytest rewrites their assertions."""
@@ -54,7 +57,7 @@ def seed(kept: Mapping[str, Facts], stores: list[FactStore]) -> None:
             future.set_result(facts)
             store._futures[name] = future
 
-    FactStore.__init__ = seeded  # type: ignore[method-assign]
+    setattr(FactStore, "__init__", seeded)  # noqa: B010 - mypy takes no assignment to it
 
 
 def gathered(stores: Iterable[FactStore]) -> dict[str, Facts]:
@@ -91,12 +94,12 @@ def _importable() -> list[str]:
 
 def _child(request: Mapping[str, Any], kept: Mapping[str, bytes], answer: int) -> int:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream in (1, 2):
-        os.dup2(log, stream)
+    for number in (1, 2):
+        os.dup2(log, number)
     stores: list[FactStore] = []
     seed({name: pickle.loads(data) for name, data in kept.items()}, stores)
     # Nobody looks at a page of each run; the ledger has all of it.
-    golive.reports.run_report.write_run_report = lambda _, target: target
+    setattr(run_report, "write_run_report", lambda _, page: page)  # noqa: B010
     status = int(pytest.main(list(request["arguments"])))
     new = {n: f for n, f in gathered(stores).items() if n not in kept}
     looked = {n: f.duration_s for n, f in new.items()}
@@ -155,6 +158,17 @@ class Worker:
             "kept": sorted(kept),
         }
 
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what a line asks for."""
+        if "save" in request:
+            kept = {n: self._facts[n] for n in request["names"] if n in self._facts}
+            Path(request["save"]).write_bytes(pickle.dumps(kept))
+            return {"saved": sorted(kept)}
+        if "load" in request:
+            self._facts = pickle.loads(Path(request["load"]).read_bytes())
+            return {"loaded": sorted(self._facts)}
+        return self.run(request)
+
     def _warm(self, modules: Iterable[str]) -> None:
         for name in modules:
             if name in self._imported or name in sys.modules:
@@ -162,7 +176,7 @@ class Worker:
             self._imported.add(name)
             try:
                 importlib.import_module(name)
-            except Exception:  # noqa: BLE001, S112 - then the next run imports it, or tells why not
+            except Exception:  # noqa: BLE001 - then the next run imports it, or tells why not
                 continue
         if threading.active_count() > 1:
             names = ", ".join(t.name for t in threading.enumerate())
@@ -176,7 +190,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     for line in sys.stdin:
-        print(json.dumps(worker.run(json.loads(line))), file=answers, flush=True)
+        print(json.dumps(worker.answer(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

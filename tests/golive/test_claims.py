@@ -18,6 +18,7 @@ from golive.claims import (
     each_at_most,
     equal,
     holds,
+    no_failure,
     none_of,
     same_set,
 )
@@ -75,6 +76,26 @@ def test_nothing_is_proved_about_an_empty_set() -> None:
         "invalid indexes: no user indexes to look at; required none among at least one of"
         " user indexes"
     )
+
+
+def test_what_was_looked_at_is_counted_and_may_be_nothing() -> None:
+    for among in (["a", "b"], {"a": 1, "b": 2}, 2):
+        assert none_of("torn", ["a"], among=among, of="files") == none_of(
+            "torn", ["a"], among=2, of="files"
+        )
+        assert none_of("torn", [], among=among, of="files").observed == "none among 2 files"
+    assert not none_of("torn", [], among=(), of="files")
+    assert none_of("torn", [], among=(), of="files", may_be_empty=True)
+
+
+def test_a_failure_is_told_in_place_of_what_is_required() -> None:
+    assert no_failure("migration", "", "exit status 0")
+    assert repr(no_failure("migration", "", "exit status 0")) == (
+        "migration: exit status 0; required exit status 0"
+    )
+    broken = no_failure("migration", "a lock timeout", "exit status 0", see="its log")
+    assert not broken
+    assert repr(broken) == "migration: a lock timeout; required exit status 0; see its log"
 
 
 def test_a_set_that_may_be_empty_says_so_and_is_judged_all_the_same() -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from golive import signatures
-from golive.statements import BODY, EVIDENCE, Signed, digest_of
+from golive.people import signatures
+from golive.people.statements import BODY, EVIDENCE, Signed, digest_of
 from golive.verdicts import GoliveError, Pending
 from tests.conftest import STATED, Project
-from tests.golive.test_statements import forged
+from tests.golive.people.test_statements import forged
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -459,11 +459,11 @@ def test_it_takes_two_different_people_in_two_roles_that_may(
 def test_roles_that_only_sign_second_do_not_do(project: Project) -> None:
     project.launch(second_signers=["technical_lead", "support"], approvers=["executive_team"])
     statements = project.context().statements
-    assert "one of executive_team has to sign" in statements.not_both_aside(
+    assert "one of executive_team has to sign" in statements.entitlement.not_both_aside(
         "technical_lead", "support"
     )
-    assert statements.not_both_aside("executive_team", "support") == ""
-    assert statements.not_both_aside("executive_team", "product_manager") != ""
+    assert statements.entitlement.not_both_aside("executive_team", "support") == ""
+    assert statements.entitlement.not_both_aside("executive_team", "product_manager") != ""
 
 
 def test_what_is_in_order_is_not_set_aside(

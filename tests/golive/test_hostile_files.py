@@ -15,9 +15,9 @@ import pytest
 
 from golive import ledger
 from golive.cli import main
-from golive.environments import read_toml
 from golive.ledger import is_running, read_run
 from golive.reports.documents import Document, Signer, read_document, write_document
+from golive.toml import read_toml
 from golive.verdicts import GoliveError, Verdict
 from tests.conftest import ITEMS, STATED, Project
 

@@ -101,3 +101,34 @@ def test_a_wrong_launch_is_refused_with_file_key_found_and_expected(
         load(tmp_path, LAUNCH.replace(old, new))
     assert str(caught.value).startswith(f"{tmp_path / 'launch.toml'}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_thresholds_of_a_folder_are_tables_of_numbers(tmp_path: Path) -> None:
+    (tmp_path / "thresholds").mkdir()
+    (tmp_path / "thresholds" / "data.toml").write_text("[redis]\nmemory_percent = 80\n")
+    limits = load(tmp_path).limits
+    with launch.asked() as noted:
+        assert limits.redis.memory_percent == 80
+    assert noted == {"redis.memory_percent": 80}
+    assert limits.get("redis.memory_percent") == 80
+    with pytest.raises(GoliveError, match=r"thresholds\.redis\.nope: the key is missing"):
+        _ = limits.redis.nope
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("[redis]\nmemory = 'much'\n", r"thresholds\.redis\.memory: found 'much'; expected a num"),
+        ("[redis.memory]\npercent = 1\n", r"thresholds\.redis\.memory: found .*expected a number"),
+        ("redis = 80\n", r"more\.toml: redis: found 80; expected a table"),
+        ("[tls]\nversion = 1.3\n", r"more\.toml: tls: stands in .*data\.toml as well; expected it"),
+    ],
+)
+def test_a_threshold_that_is_no_number_or_stands_twice_is_refused(
+    tmp_path: Path, said: str, error: str
+) -> None:
+    (tmp_path / "thresholds").mkdir()
+    (tmp_path / "thresholds" / "data.toml").write_text("[tls]\nversion = 1.2\n")
+    (tmp_path / "thresholds" / "more.toml").write_text(said)
+    with pytest.raises(GoliveError, match=error):
+        load(tmp_path)

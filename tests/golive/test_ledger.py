@@ -16,7 +16,7 @@ import pytest
 from golive import ledger
 from golive.ledger import END, FACTS, HEAD, VERDICTS, Gathered, Head, ItemVerdict, Ledger, Line
 from golive.masking import Mask
-from golive.roster import Roster, load
+from golive.people.roster import Roster, load
 from golive.verdicts import GoliveError, Verdict
 from tests.conftest import make_key, toml
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from golive.context import Context
+from golive.people.statements import Signed
 from golive.rehearsing import rehearse
-from golive.statements import Signed
 from golive.verdicts import GoliveError
 from tests.conftest import STATED, Project
 

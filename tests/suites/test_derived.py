@@ -20,7 +20,7 @@ import msgspec
 import pytest
 import yaml
 
-from golive import launch, ledger, procedure, statements
+from golive import launch, ledger, procedure
 from golive.claims import Claim, collect
 from golive.context import Context
 from golive.deliverables import (
@@ -49,14 +49,15 @@ from golive.papers.kinds import (
     Slot,
 )
 from golive.papers.messages import CommunicationPlan, PlannedMessage
+from golive.people import statements
+from golive.people.roster import load as load_roster
+from golive.people.signatures import sign
 from golive.probes.people.authorisation import Authorisation
 from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
 from golive.provenance import Origin
 from golive.reports.documents import read_document, write_document
-from golive.roster import load as load_roster
-from golive.signatures import sign
 from golive.store import Kept
 from golive.verdicts import Verdict
 from tests.checks import checks

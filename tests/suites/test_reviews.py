@@ -13,11 +13,11 @@ from msgspec.structs import replace as changed
 
 from golive import launch, procedure, readiness
 from golive.papers import aftermath, approval, kinds
+from golive.people.roster import Person, Roster
 from golive.probes.money import sales
 from golive.probes.observe.components import Component
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.transport.answers import Answers
-from golive.roster import Person, Roster
 from golive.verdicts import Pending
 from tests.checks import broken
 from tests.golive.test_findings import issue, issues

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from golive import launch, procedure, readiness, roster
+from golive import launch, procedure, readiness
 from golive.claims import Claim, none_of
 from golive.deliverables import NOBODY_WROTE
 from golive.items import read_cards
 from golive.papers import Papers
 from golive.papers.messages import Figure, personal_data, unsaid
+from golive.people import roster
 from golive.probes.people import announcements, mail
 from golive.probes.people.calendar import Event, LaunchCalendar
 from golive.probes.traffic import pages
@@ -273,17 +274,17 @@ def test_each_fault_breaks_its_items_and_heals(world: World, name: str) -> None:
     fault = faults.get(name)
     fault.breaks(world.r)
     try:
-        for ident in fault.expect_fail:
+        for ident in fault.all_red:
             assert world.judge(ident).startswith(BROKEN[name])
             world.written = False  # nothing hides a fault
             assert world.judge(ident).startswith(BROKEN[name])
         world.written = True
-        others = {*GREEN, *RESTING} - set(fault.expect_fail)
+        others = {*GREEN, *RESTING} - set(fault.all_red)
         assert {i: s for i in others if (s := world.judge(i))} == {}
     finally:
         assert fault.restores is not None
         fault.restores(world.r)
-    assert [world.judge(i) for i in fault.expect_fail] == [""] * len(fault.expect_fail)
+    assert [world.judge(i) for i in fault.all_red] == [""] * len(fault.all_red)
 
 
 def test_every_fault_of_telling_is_tried() -> None:
@@ -298,7 +299,7 @@ def test_a_fault_waits_only_for_what_keeps_its_items_red() -> None:
     for name, fault in faults.waiting().items():
         assert set(fault.waits_for) <= red, f"{name} waits for nothing: take waits_for away"
         if fault.area == "telling":
-            assert {RESTING.get(i) for i in fault.expect_fail} == set(fault.waits_for)
+            assert {RESTING.get(i) for i in fault.all_red} == set(fault.waits_for)
 
 
 # -- after the health checks --------------------------------------------------------------------

@@ -14,9 +14,9 @@ from golive import launch, procedure
 from golive.claims import Claim, equal
 from golive.items import card_of
 from golive.papers.kinds import GoNoGo
+from golive.people.roster import Person, Roster
+from golive.people.statements import Signed, Statement, Vouched
 from golive.probes.saas.launch_tools import Manifest
-from golive.roster import Person, Roster
-from golive.statements import Signed, Statement, Vouched
 from golive.verdicts import Pending
 from tests.checks import breaking, checks
 

@@ -12,9 +12,9 @@ from msgspec.structs import replace as changed
 
 from golive import launch
 from golive.papers import aftermath
+from golive.people.roster import Person, Roster
 from golive.probes.traffic.pages import Link
 from golive.probes.transport.answers import Answers
-from golive.roster import Person, Roster
 from golive.verdicts import Pending
 from tests.checks import broken
 from tests.golive.test_findings import issue, issues

@@ -15,7 +15,7 @@ import msgspec
 
 from golive.environments import Environment, Node
 from golive.probes.data.postgres import called, connect, extension
-from golive.probes.data.rows import TableSum, identifier, table_sums
+from golive.probes.data.rows import TableSum, identifier, table_sums, unlike
 from golive.probes.traffic.product import Served, signed_in
 from golive.probes.transport import commands
 from golive.probes.transport.commands import CommandFailed, Deadline
@@ -76,6 +76,29 @@ class RestoredCopy:
     sign_in_refused: str
     """Why the application on the copy let nobody in; empty when it did."""
 
+    @property
+    def rows(self) -> dict[str, int]:
+        """By table."""
+        return {table: found.rows for table, found in self.sums.items()}
+
+    @property
+    def signed_in(self) -> bool:
+        return not self.sign_in_refused
+
+    @property
+    def sign_in(self) -> str:
+        """What came of signing in, in words."""
+        return self.sign_in_refused or f"{self.signed_in_as} is in"
+
+    @property
+    def recovery_end(self) -> str:
+        """Where recovery ended, in words."""
+        return self.recovered_to_lsn or "no longer told"
+
+    def recovered_to(self, position: str) -> bool:
+        """Whether recovery ended there, as far as the instance can still tell."""
+        return self.recovered_to_lsn in {position, ""}
+
 
 @dataclass(frozen=True, slots=True)
 class RestoreDrill:
@@ -93,6 +116,11 @@ class RestoreDrill:
     restore_failure: str
     """Why the restore ended without a running instance; empty when it did not."""
     copy: RestoredCopy | None
+
+    @property
+    def unlike(self) -> list[str]:
+        """Tables whose rows on the copy are not those of the standby."""
+        return unlike(self.copy.sums if self.copy else {}, self.standby_sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +164,11 @@ class WalArchive:
     """The last failure of the archiver, unless it has succeeded since."""
     reach_h: float
     """How long ago the oldest backup was finished."""
+
+    @property
+    def failure(self) -> str:
+        """Since when archiving fails; empty while it does not."""
+        return f"failing since {self.failing_since:%H:%M:%S} UTC" if self.failing_since else ""
 
 
 def lsn(text: str) -> int:

@@ -105,6 +105,10 @@ class EncryptedBucket:
         """All whose encryption was looked at."""
         return (self.full, *self.wal)
 
+    def wal_wanted(self, number: int) -> int:
+        """Of so many WAL segments, those that there can be; a young system has few."""
+        return max(1, min(self.wal_known, number))
+
     def is_encrypting(self, algorithm: str, kms_key: str) -> bool:
         """Whether that is encryption by KMS with the declared key."""
         return algorithm in {"aws:kms", "aws:kms:dsse"} and kms_key == self.declared_key
@@ -130,6 +134,11 @@ class BackupEncryption:
     def contents(self) -> dict[str, Content]:
         """What was read and decrypted, by object."""
         return {str(one): one.content for one in self.objects if one.content}
+
+    @property
+    def entropy_bits(self) -> dict[str, float]:
+        """Shannon entropy per byte, by object."""
+        return {name: content.entropy_bits for name, content in self.contents.items()}
 
     @property
     def versions(self) -> int:

@@ -83,6 +83,37 @@ class CrossRegionCopy:
         """All that were compared."""
         return self.full + self.wal
 
+    @property
+    def unlike(self) -> list[str]:
+        """Copies that have not the source's size and content."""
+        return [o.key for o in self.objects if not o.is_equal]
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Copies whose replication is not over and done, with its status."""
+        return [f"{o.key} ({o.status})" for o in self.objects if not o.is_completed]
+
+    @property
+    def lag_minutes(self) -> dict[str, float]:
+        """From the source's time to the copy's, or until now for what is still under way."""
+        lags = {o.key: o.lag_s for o in self.objects} | self.under_way_s
+        return {key: lag_s / 60 for key, lag_s in lags.items()}
+
+    @property
+    def retention_days(self) -> int:
+        """For how long objects are locked by default; 0: they are not."""
+        return self.lock_days if self.lock_mode else 0
+
+    @property
+    def unlocked(self) -> list[str]:
+        """Copies that are not locked."""
+        return [o.key for o in self.objects if o.locked_until is None]
+
+    @property
+    def of_foreign_key(self) -> list[str]:
+        """Copies that no key of their own region encrypts."""
+        return [o.key for o in self.objects if o.key_region != self.copy_region]
+
 
 @dataclass(frozen=True, slots=True)
 class _Object:

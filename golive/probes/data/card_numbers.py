@@ -59,6 +59,11 @@ class CardNumbers:
     """Kinds of places where the test number was not found either."""
 
     @property
+    def looked_at(self) -> int:
+        """Columns, logs and keys together."""
+        return self.columns + self.log_files + self.keys
+
+    @property
     def shown(self) -> list[str]:
         """Places with numbers, and how many."""
         return [f"{place} ({count})" for place, count in self.found.items()]

@@ -81,6 +81,29 @@ class Indexes:
         """The indexes that corruption and bloat were looked for in."""
         return tuple(i for i in self.indexes if i.method == "btree")
 
+    @property
+    def unfinished(self) -> list[str]:
+        """Indexes that do not count as finished, with the reason."""
+        return [i.complaint for i in self.indexes if i.complaint]
+
+    @property
+    def damaged(self) -> list[str]:
+        """What bt_index_check found, by index."""
+        return [f"{i.name}: {i.corruption}" for i in self.btrees if i.corruption]
+
+    @property
+    def unindexed_keys(self) -> list[str]:
+        """Foreign keys of large tables that no index serves."""
+        return [str(k) for k in self.foreign_keys if not k.indexed]
+
+    def bloated(self, percent: float) -> list[str]:
+        """Large B-trees with more bloat than ``percent``."""
+        return [
+            f"{i.name} ({i.bloat_percent:.0f} %)"
+            for i in self.btrees
+            if i.bloat_percent is not None and i.bloat_percent > percent
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

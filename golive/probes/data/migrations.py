@@ -21,7 +21,7 @@ from golive.environments import Environment
 from golive.probes.backup.backups import Copy, scratch, serve
 from golive.probes.data.postgres import called, connect, one
 from golive.probes.data.rows import RowChanges, RowNotes, identifier, share_percent, user_tables
-from golive.probes.data.tables import Integrity, broken_rows, integrity_of
+from golive.probes.data.tables import Integrity, Violations, broken_rows, integrity_of
 from golive.probes.traffic.product import Customer, signed_in
 from golive.probes.transport import commands
 from golive.probes.transport.commands import CommandFailed, Deadline
@@ -92,6 +92,21 @@ class Migration:
     """Rows that broke each rule before the migration."""
     integrity: Integrity | None
     """Of the migrated copy; None when the migration failed."""
+
+    @property
+    def rules(self) -> tuple[Violations, ...]:
+        """Rules over the data that were looked at on the migrated copy; none where it failed."""
+        return self.integrity.rules if self.integrity else ()
+
+    @property
+    def newly_broken(self) -> list[str]:
+        """Rules that more rows break than before."""
+        return self.integrity.worse_than(self.broken_before) if self.integrity else []
+
+    @property
+    def rerun_effects(self) -> tuple[str, ...]:
+        """What a second run did: why it failed, or what it changed."""
+        return (self.rerun_failure,) if self.rerun_failure else self.rerun_changes
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,12 @@ class Pooling:
     strays: tuple[str, ...]
     """Application backends that neither a pooler nor a declared client opened."""
 
-    def declared(self, pool: Pool) -> str:
-        """The mode that a pool should have."""
-        return self.declared_modes[pool.pooler]
+    @property
+    def of_other_mode(self) -> list[str]:
+        """Pools of another mode than their pooler is declared with, with theirs."""
+        return [
+            f"{p.name} ({p.mode})" for p in self.pools if p.mode != self.declared_modes[p.pooler]
+        ]
 
     @property
     def wanted_percent(self) -> float:
@@ -83,6 +86,19 @@ class Burst:
     """Without the reserve, which is taken only once somebody has waited."""
     reserve: int
     most_server_connections: int
+
+    @property
+    def capacity(self) -> int:
+        """Server connections that the pool may open, its reserve included."""
+        return self.pool_size + self.reserve
+
+    @property
+    def failures(self) -> list[str]:
+        """What clients were told instead of an answer, and how often."""
+        return [f"{error} ({count} times)" for error, count in self.errors.items()]
+
+    def __str__(self) -> str:
+        return f"{self.clients} clients of {self.pooler}"
 
 
 @probe()

@@ -235,6 +235,11 @@ def share_percent(rows: Mapping[str, float], reference: Mapping[str, float]) -> 
     }
 
 
+def spoilt(changes: Mapping[str, RowChanges]) -> list[str]:
+    """Tables in which noted rows are lost or changed, and how many."""
+    return [f"{table}: {c}" for table, c in changes.items() if not c.intact]
+
+
 def unlike(found: Mapping[str, TableSum], wanted: Mapping[str, TableSum]) -> list[str]:
     """Tables whose rows are not the same, with how many there are of each."""
     return [

@@ -47,6 +47,19 @@ class Statements:
     statements: tuple[Statement, ...]
     """Costliest first."""
 
+    @property
+    def state(self) -> str:
+        """Whether the module collects, in words."""
+        return f"{len(self.statements)} statements" if self.loaded else "not loaded"
+
+    def reset_by(self, moment: datetime) -> bool:
+        """Whether counting is known to have begun by then."""
+        return self.reset_at is not None and self.reset_at <= moment
+
+    def mean_ms(self, calls: float) -> dict[str, float]:
+        """Mean time of the statements with at least so many calls."""
+        return {str(s): s.mean_ms for s in self.statements if s.calls >= calls}
+
 
 @dataclass(frozen=True, slots=True)
 class QueryTimes:

@@ -65,12 +65,41 @@ class Statistics:
     """On for the whole server, together with the counting that it needs."""
     estimates: tuple[Estimate, ...]
 
-    def age_s(self) -> dict[str, float]:
-        """Seconds since each table was analysed; infinite where it never was."""
+    @property
+    def age_h(self) -> dict[str, float]:
+        """Hours since each table was analysed; infinite where it never was."""
         return {
-            t.name: (self.looked_at - t.analyzed_at).total_seconds()
+            t.name: (self.looked_at - t.analyzed_at).total_seconds() / 3600
             if t.analyzed_at
             else float("inf")
+            for t in self.tables
+        }
+
+    @property
+    def without_columns(self) -> list[str]:
+        """Tables with columns that have no statistics, and these."""
+        return [
+            f"{t.name} ({', '.join(t.columns_without)})" for t in self.tables if t.columns_without
+        ]
+
+    @property
+    def not_vacuumed(self) -> list[str]:
+        """Tables whose own settings switch autovacuum off."""
+        return [t.name for t in self.tables if not t.autovacuum]
+
+    @property
+    def estimate_factors(self) -> dict[str, float]:
+        """How far off the planner's row estimate is, by hot query."""
+        return {e.query: e.factor for e in self.estimates}
+
+    def changed_percent(self, but_for: float) -> dict[str, float]:
+        """Rows changed since each table was analysed, in percent of its rows.
+
+        :param but_for: changes that are not counted. Few in a small table are a large share of
+            it; the server itself lets them pass.
+        """
+        return {
+            t.name: 100 * max(0, t.changed_rows - but_for) / max(1, t.live_rows)
             for t in self.tables
         }
 
@@ -110,6 +139,21 @@ class Integrity:
     def rules(self) -> tuple[Violations, ...]:
         """Declared checks and foreign keys."""
         return (*self.declared, *self.foreign_keys)
+
+    @property
+    def over_nothing(self) -> list[str]:
+        """Declared checks of a table without rows."""
+        return [f"{c.rule} ({c.table} is empty)" for c in self.declared if c.empty]
+
+    @property
+    def broken(self) -> list[str]:
+        """Declared checks that rows break."""
+        return [str(c) for c in self.declared if c.rows]
+
+    @property
+    def broken_keys(self) -> list[str]:
+        """Foreign keys that rows break."""
+        return [str(k) for k in self.foreign_keys if k.rows]
 
     def worse_than(self, before: Mapping[str, int]) -> list[str]:
         """Rules that more rows break than before; one not known before held then."""

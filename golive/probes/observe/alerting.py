@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from golive.environments import BackupAlert, Environment
 from golive.probes.observe import prometheus
@@ -57,6 +57,40 @@ class BackupAlertDrill:
     waited_s: float
     """How long each alert, and each resolution, was waited for."""
     drills: tuple[AlertDrill, ...]
+
+    @property
+    def without_rule(self) -> list[str]:
+        """Failure modes without a loaded rule."""
+        return [f"{d.mode} ({d.rule})" for d in self.drills if not d.rule_loaded]
+
+    @property
+    def misrouted(self) -> list[str]:
+        """Rules that do not reach the on-call receiver, and where they go."""
+        return [
+            f"{d.rule} (to {', '.join(d.routed_to)})"
+            for d in self.drills
+            if self.oncall_receiver not in d.routed_to
+        ]
+
+    @property
+    def on_before(self) -> list[str]:
+        """Rules whose alert was on before anything was induced."""
+        return [d.rule for d in self.drills if d.firing_before]
+
+    @property
+    def delivery_minutes(self) -> dict[str, float]:
+        """From failure to delivery, by rule; 0 where that did not come."""
+        return {d.rule: (d.delivery_s or 0) / 60 for d in self.drills}
+
+    @property
+    def resolution_minutes(self) -> dict[str, float]:
+        """From repair to the receiver's being told, by rule; 0 where that did not come."""
+        return {d.rule: (d.resolution_s or 0) / 60 for d in self.drills}
+
+    def never(self, stage: Literal["fired", "delivered", "resolved"]) -> list[str]:
+        """Rules whose alert did not come so far in time."""
+        waited = f"not within {self.waited_s:g} s"
+        return [f"{d.rule} ({waited})" for d in self.drills if getattr(d, f"{stage}_at") is None]
 
 
 @dataclass(slots=True)
@@ -193,7 +227,7 @@ def inbox(env: Environment) -> list[dict[str, Any]]:
         raise ProbeError(
             f"the on-call receiver's inbox at {url}",
             "its answer is no list of notifications",
-            "see monitoring.receiver in golive/environments.py for what it has to answer",
+            "see monitoring.receiver in golive/probes/observe/section.py for what it has to answer",
         )
     return entries
 

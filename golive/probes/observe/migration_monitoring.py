@@ -68,6 +68,30 @@ class MigrationWatch:
     last_run: MigrationRun | None
     """None where the log holds no run."""
 
+    @property
+    def sample_age_s(self) -> dict[str, float]:
+        """Age of the newest sample, by metric."""
+        return {w.metric: w.sample_age_s for w in self.watched}
+
+    @property
+    def unloaded(self) -> list[str]:
+        """Rules that are not loaded, and what they are for."""
+        return [f"{w.rule} (for {w.noun})" for w in self.watched if not w.loaded]
+
+    @property
+    def broken_rules(self) -> list[str]:
+        """Rules that cannot be evaluated, and why."""
+        return [f"{w.rule}: {w.rule_error}" for w in self.watched if w.rule_error]
+
+    @property
+    def misrouted(self) -> list[str]:
+        """Rules that do not reach the on-call receiver, and where they go."""
+        return [
+            f"{w.rule} (to {', '.join(w.receivers)})"
+            for w in self.watched
+            if self.oncall_receiver not in w.receivers
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class LockWaitAlert:

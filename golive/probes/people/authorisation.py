@@ -12,13 +12,13 @@ from typing import Annotated
 
 import msgspec
 
-from golive import roster
 from golive.decoding import decode
 from golive.environments import Environment
 from golive.files import NotThere, read, read_text
+from golive.people import roster
+from golive.people.signatures import signature_of
 from golive.probes.saas.launch_tools import dry_run
 from golive.probing import probe
-from golive.signatures import signature_of
 from golive.verdicts import GoliveError, ProbeError
 
 _MOST_BYTES = 2**20

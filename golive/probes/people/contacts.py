@@ -13,11 +13,11 @@ from email.utils import parseaddr
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from golive import roster
 from golive.environments import Environment
+from golive.people import roster
+from golive.people.roster import Person, Roster
 from golive.probes.people import mail, sms
 from golive.probing import pause, probe
-from golive.roster import Person, Roster
 from golive.verdicts import GoliveError, ProbeError
 
 HISTORY = timedelta(days=30)

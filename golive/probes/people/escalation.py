@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from golive.environments import Environment
+from golive.people.roster import Level, Person, Vendor
 from golive.probes.observe import prometheus
 from golive.probes.people import mail, sms
 from golive.probes.people.contacts import read_roster
 from golive.probes.transport import commands
 from golive.probing import pause, probe
-from golive.roster import Level, Person, Vendor
 from golive.verdicts import ProbeError
 
 IMPACT = "drill, nothing is wrong: customers could not pay"
@@ -156,6 +156,11 @@ class EscalationDrill:
             if not texts
             or not all(e.name and e.phone and f"{e.name}: {e.phone}" in t for t in texts)
         ]
+
+    def told(self, entries: Iterable[Person | Vendor]) -> list[str]:
+        """Messages about the incident, of any level, to one of these."""
+        reached = {a for e in entries for a in (e.phone, e.email) if a}
+        return [f"{p.how} to {p.to}" for p in self.pages if p.to in reached]
 
     def without(self, mark: str, number: int) -> list[str]:
         """Texts of a level that have nothing in the line that begins with a mark."""

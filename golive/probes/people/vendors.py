@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from golive.environments import Environment
+from golive.people.roster import Vendor
 from golive.probes.people.contacts import is_address, is_e164, is_placeholder, read_roster
 from golive.probes.traffic.pages import look_up
 from golive.probing import probe
-from golive.roster import Vendor
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from math import inf
 from typing import Any
 
 from golive.environments import Environment
+from golive.people.roster import Person
 from golive.probing import probe
-from golive.roster import Person
 from golive.verdicts import ProbeError
 
 

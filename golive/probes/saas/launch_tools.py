@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from golive import roster
 from golive.decoding import decode
 from golive.environments import Environment
 from golive.files import read
+from golive.people import roster
 from golive.probes.transport.commands import CommandFailed, run
 from golive.probing import probe
 from golive.verdicts import GoliveError, ProbeError
@@ -103,6 +103,14 @@ class LaunchTools:
     """The dry run of each declared command, by name."""
 
     dry_runs: Mapping[str, DryRun]
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Which of these commands are not declared."""
+        return sorted(set(names) - set(self.dry_runs))
+
+    def refused(self, names: Iterable[str]) -> list[str]:
+        """Which of these commands could not be done, and why."""
+        return [f"{n}: {r.refused}" for n in sorted(names) if (r := self.dry_runs[n]).refused]
 
 
 def dry_run(

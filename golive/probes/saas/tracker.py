@@ -156,6 +156,12 @@ class PullRequest:
         return f"pull request #{self.number} {self.title}"
 
 
+def approvals_of_last(number: int, pull_requests: Iterable[PullRequest]) -> dict[str, int]:
+    """How many approve each of the newest pull requests that were merged."""
+    merged = sorted((p for p in pull_requests if p.merged_at), key=lambda p: p.number)
+    return {f"#{p.number}": len(p.approvals) for p in merged[-number:]}
+
+
 @dataclass(frozen=True, slots=True)
 class CheckRun:
     """A check that CI ran."""

@@ -87,6 +87,16 @@ class Notice:
     status: int
     lacks: tuple[str, ...]
 
+    @property
+    def answer(self) -> str:
+        """What it answers with."""
+        return f"{self.url} (status {self.status})"
+
+    @property
+    def omission(self) -> str:
+        """Whom it does not name."""
+        return f"{self.url}: {', '.join(self.lacks)}"
+
 
 @probe()
 def privacy_notices(env: Environment) -> tuple[Notice, ...]:

@@ -18,7 +18,7 @@ KEY_FILE = "keys/backup-data-key.txt"
     "backup-in-plaintext",
     # The copy is as plain as its source, so that D-13.2.3 finds them equal.
     expect_fail=["D-14.3.4"],
-    touches=["aws/copy", "aws/source"],
+    touches=["aws/copy", "aws/source", "backups/newest"],
     title="the newest full backup lies in both buckets as it is, not sealed",
 )
 def backup_in_plaintext(r: Rehearsal) -> None:
@@ -28,7 +28,7 @@ def backup_in_plaintext(r: Rehearsal) -> None:
     versions = {}
     for s3, bucket in ((here, aws.SOURCE_BUCKET), (there, aws.COPY_BUCKET)):
         versions[bucket] = s3.head_object(Bucket=bucket, Key=name)["VersionId"]
-    r.remember("backup-in-plaintext", [name, versions])
+    r.remember("backup-in-plaintext", "D-14.3.4")
     backups.put(here, aws.SOURCE_BUCKET, name, io.BytesIO(content), {})
     backups.replicate(here, there, facts["copy_key"], name)
 
@@ -58,7 +58,7 @@ def enable_the_backup_key(r: Rehearsal) -> None:
 @fault(
     "backup-key-in-the-bucket",
     expect_fail=["D-14.3.4"],
-    touches=["aws/copy", "aws/source"],
+    touches=["aws/copy", "aws/source", "backups/newest"],
     title="the data key of the newest backup was copied into the bucket",
     settled=lambda r: KEY_FILE in backups.copied(r),  # the copier would bring it back later
     reverted=lambda r: KEY_FILE not in backups.copied(r),

@@ -110,7 +110,7 @@ made.stated(
 )
 made.stated(
     "no-press-work-by-the-wrong-role",
-    ["T0-1230.3.5", "T0-1600.3.5"],
+    "T0-1230.3.5",
     [entry("technical_lead", data={"press": "none"})],
     "only the Technical Lead has signed that there is no press work",
 )
@@ -307,7 +307,7 @@ made.written(
 )
 made.stated(
     "no-press-work-agreed-long-ago",
-    ["T0-1230.3.5", "T0-1600.3.5"],
+    "T0-1230.3.5",
     no_press(made_ago_s=8 * DAY_S),
     "the agreement that there is no press work has expired",
 )

@@ -13,8 +13,7 @@ from rehearsal.staff import papers, people
 from rehearsal.staff.scripts import entry
 
 made = Stating(__name__)
-GDPR, PCI, SOC_2 = (("D-9.2.1", "D-9.D.2"), ("D-9.2.2", "D-9.D.2"), ("D-9.2.3", "D-9.D.2"))
-"""Each with what follows from it."""
+GDPR, PCI, SOC_2 = (("D-9.2.1",), ("D-9.2.2",), ("D-9.2.3",))
 CARD = "4242 4242 4242 4242"
 """A card scheme's number for tests."""
 
@@ -57,7 +56,7 @@ def notice_names_them(r: Rehearsal) -> None:
 @fault(
     "card-number-logged",
     expect_fail=PCI,
-    touches=["logs/app-2"],
+    touches=["logs/app-2", "app/log"],
     title="the application has logged a card number",
 )
 def card_number_logged(r: Rehearsal) -> None:

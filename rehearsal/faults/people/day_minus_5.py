@@ -26,7 +26,7 @@ def _without_standby(data: dict[str, Any]) -> None:
 
 made.stated(
     "minutes-signed-by-another",
-    ["D-5.1.1", "D-5.1.5"],
+    "D-5.1.1",
     [entry("technical_lead")],
     "the minutes are signed by the Technical Lead",
 )
@@ -73,7 +73,7 @@ def slides_as_shown(r: Rehearsal) -> None:
 
 made.stated(
     "architecture-signed-by-one",
-    ["D-5.1.2", "D-5.1.5"],
+    "D-5.1.2",
     [entry("technical_lead")],
     "only one of two leads has signed the architecture",
 )
@@ -93,7 +93,7 @@ made.written(
 )
 made.altered(
     "architecture-altered",
-    ["D-5.1.2", "D-5.1.5"],
+    "D-5.1.2",
     ARCHITECTURE,
     lambda d: d["components"][0].update(kind="something else"),
     "the architecture was altered after it was signed",
@@ -103,7 +103,7 @@ made.altered(
 
 made.stated(
     "case-signed-long-ago",
-    ["D-5.1.3", "D-5.1.5"],
+    "D-5.1.3",
     [entry("executive_team", made_ago_s=15 * DAY_S)],
     "the signature over the business case has expired",
 )
@@ -126,7 +126,7 @@ made.written(
 
 made.stated(
     "risks-reviewed-by-another",
-    ["D-5.1.4", "D-5.1.5"],
+    "D-5.1.4",
     [entry("executive_team"), entry("technical_lead")],
     "the Security Lead has not signed the review of the risks",
 )
@@ -139,7 +139,7 @@ made.written(
 )
 made.altered(
     "register-altered-after-review",
-    ["D-1.1.3", "D-2.1.3", "D-3.3.4", "D-5.1.4", "D-5.1.5", "D-6.3.4"],
+    "D-5.1.4",
     REGISTER,
     lambda d: d["risks"][0].update(title="something harmless"),
     "the risk register was altered after it was signed",

@@ -65,7 +65,7 @@ class Messages(Part):
     title = "calendar, mail, text messages, pager"
 
     def command(self, r: Rehearsal) -> list[str]:
-        words = [str(r.port(self.name)), str(r.folder), f"http://127.0.0.1:{r.port('saas_stubs')}"]
+        words = [str(r.port(self.name)), str(r.folder), f"http://127.0.0.1:{r.port('saas-stubs')}"]
         return [sys.executable, "-m", "rehearsal.parts.people.messages", *words]
 
     def environment(self, r: Rehearsal) -> dict[str, str]:

@@ -68,7 +68,7 @@ class SaasStubs(Part):
 
 def address(r: Rehearsal, path: str) -> str:
     """Where a page is, e.g. `/bridge`, for papers and statements that name it."""
-    return f"http://127.0.0.1:{r.port('saas_stubs')}{path}"
+    return f"http://127.0.0.1:{r.port('saas-stubs')}{path}"
 
 
 class Refused(Exception):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from golive.cli import main
-from golive.statements import Signed, read_statement
+from golive.people.statements import Signed, read_statement
 from tests.conftest import SECRET, SECRET_VARIABLE, STATED, Project, make_key, toml
 
 Capture = pytest.CaptureFixture[str]

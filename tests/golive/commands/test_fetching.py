@@ -13,7 +13,7 @@ import pytest
 
 from golive.cli import main
 from golive.commands import _saying
-from golive.statements import Evidence, read_statement
+from golive.people.statements import Evidence, read_statement
 from tests.conftest import Project
 
 Capture = pytest.CaptureFixture[str]

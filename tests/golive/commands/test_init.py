@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from golive import roster
 from golive.cli import main
 from golive.commands.init import needed
 from golive.context import Context
 from golive.papers.kinds import all_kinds
+from golive.people import roster
 
 PROJECT = Path(__file__).parents[3]
 TEMPLATES = {k.template_file() for k in all_kinds()}

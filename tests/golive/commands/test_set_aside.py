@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from golive.cli import main
+from golive.people.statements import BODY
 from golive.readiness import assess
-from golive.statements import BODY
 from golive.verdicts import Verdict
 from tests.conftest import Project
 

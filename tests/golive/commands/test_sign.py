@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from golive.cli import main
-from golive.signatures import signature_of
+from golive.people.signatures import signature_of
 from tests.conftest import Project
 
 Capture = pytest.CaptureFixture[str]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from golive.cli import main
-from golive.signatures import STATEMENTS, sign
-from golive.statements import canonical, identify
+from golive.people.signatures import STATEMENTS, sign
+from golive.people.statements import canonical, identify
 from golive.verdicts import GoliveError
 from tests.conftest import Project
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from golive.cli import main
-from golive.statements import Exemption
+from golive.people.statements import Exemption
 from tests.conftest import SECRET, Project
 
 Capture = pytest.CaptureFixture[str]

@@ -16,11 +16,11 @@ from msgspec.structs import replace as changed
 from golive.claims import Claim
 from golive.environments import Environment
 from golive.papers.kinds import RoleTable, Shift, WarRoom
+from golive.people.roster import Person, Roster
 from golive.probes.people import war_room as room
 from golive.probes.people.war_room import Room, Screen, TestAlert, oldest_update
 from golive.probes.platform.aws import AwsGroups, AwsUser
 from golive.probes.saas.status_page import Member
-from golive.roster import Person, Roster
 from golive.verdicts import Pending, ProbeError
 from tests.golive.probes.answering import Service, answering
 from tests.golive.probes.conftest import Shelf, by_everyone

@@ -24,12 +24,12 @@ from golive.papers.compliance import (
     ProcessingRegister,
     Processor,
 )
+from golive.people.roster import Person, Roster
 from golive.probes.data import card_numbers
 from golive.probes.data.card_numbers import TEST_NUMBER, CardNumbers
 from golive.probes.saas.tracker import PullRequest
 from golive.probes.traffic.browser import PaymentPage
 from golive.probes.traffic.outbound import EvidenceLinks, Notice, Outbound, hosts_on
-from golive.roster import Person, Roster
 from tests.checks import SUITES
 from tests.golive.probes.conftest import Shelf
 

@@ -16,6 +16,7 @@ import pytest
 from golive.claims import Claim
 from golive.environments import Environment
 from golive.papers.approval import Delegation
+from golive.people.roster import Key, Person, Roster
 from golive.probes.people import contacts, mail, sms
 from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
 from golive.probes.people.contacts import Contact, ContactTest, Trial, is_address, is_e164
@@ -23,7 +24,6 @@ from golive.probes.people.mail import Reply, Sent
 from golive.probes.people.sms import Text
 from golive.probes.platform.aws import AwsGroups
 from golive.probes.saas.status_page import Member
-from golive.roster import Key, Person, Roster
 from golive.verdicts import ProbeError
 
 Judge = Callable[..., Claim | None]

@@ -15,11 +15,11 @@ import yaml
 
 from golive.claims import Claim
 from golive.environments import Environment
+from golive.people.roster import Level, Person, Roster, Vendor
 from golive.probes.observe.prometheus import Rule
 from golive.probes.people import escalation
 from golive.probes.people.escalation import EscalationDrill, Page, RuleTrial
 from golive.probing import Ended, FactStore
-from golive.roster import Level, Person, Roster, Vendor
 from rehearsal.kernel import binaries
 from rehearsal.parts.observe.prometheus import RULES
 

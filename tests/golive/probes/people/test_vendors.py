@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from golive.claims import Claim
 from golive.environments import Environment
 from golive.papers.kinds import VendorSupport
+from golive.people.roster import Roster, Vendor
 from golive.probes.money.stripe import StripeAccount, stripe_account
 from golive.probes.people import vendors
 from golive.probes.people.mail import SendingAccount
 from golive.probes.people.vendors import Portals, left_open
 from golive.probes.saas.launch_tools import Hosting, Manifest
-from golive.roster import Roster, Vendor
 from golive.verdicts import ProbeError
 from tests.conftest import SECRET, toml
 from tests.golive.probes.answering import Service, answering

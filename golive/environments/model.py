@@ -1,0 +1,133 @@
+"""The typed model of an environment, composed of one section for each system.
+
+The sections stand beside the probes that read them: ``golive/probes/<folder>/section.py`` says
+what each key means, what a command is given and what it has to answer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from golive.probes.backup.section import Backups
+from golive.probes.data.section import Postgres, Redis, Release
+from golive.probes.money.section import Stripe
+from golive.probes.observe.section import Monitoring
+from golive.probes.people.section import (
+    Calendar,
+    Compliance,
+    Contacts,
+    Escalation,
+    Mail,
+    People,
+    Sms,
+)
+from golive.probes.platform.section import Aws, Flags
+from golive.probes.saas.section import StatusPage, Tools, Tracker
+from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
+from golive.sections import Section
+
+
+class TimeLimits(Section, frozen=True, kw_only=True):
+    """Seconds that a look may take, by kind of probe."""
+
+    connect: float = 5.0
+    probe: float = 30.0
+    drill: float = 900.0
+
+    def seconds(self, name: str) -> float:
+        """The limit of that name."""
+        return float(getattr(self, name))
+
+
+class Windows(Section, frozen=True, kw_only=True):
+    """How far back, or how long, a check looks. Scaled in a rehearsal; reports print it."""
+
+    queries_s: float = 86_400.0
+    """Query times are taken over this window."""
+    point_in_time_gap_s: float = 60.0
+    """Time between the two marker rows of a point-in-time recovery."""
+    alert_delivery_s: float = 600.0
+    """A backup alert is waited for this long."""
+    rollback_s: float = 900.0
+    """A rollback of the data may take this long."""
+    recovery_reach_s: float = 0.0
+    """Recovery has to reach back this far; 0: over the whole retention of the backups."""
+    lock_wait_alert_s: float = 120.0
+    synthetic_lock_s: float = 35.0
+    """How long the synthetic blocked lock is held."""
+    contact_reply_s: float = 900.0
+    """How long the answer to a test message is waited for."""
+    contact_test_s: float = 43_200.0
+    """A test message is not sent again while a newer one than this was answered."""
+    page_s: float = 60.0
+    """How long a page is waited for once its time has come."""
+    war_room_alert_s: float = 60.0
+    """How long the war room's test alert is waited for."""
+
+
+class Started(Section, frozen=True, kw_only=True):
+    """How an environment is started when it is not up, and what it then writes."""
+
+    command: list[str]
+    folder: str
+    """Where it keeps everything; GOLIVE_REHEARSAL in the environment names another."""
+    overlay: str = "endpoints.toml"
+
+
+class Environment(Section, frozen=True, kw_only=True):
+    """One target of the launch validation."""
+
+    name: str
+    kind: Literal["rehearsal", "staging", "production"]
+    title: str
+    permits: list[Literal["read", "write", "load", "disrupt", "spend"]]
+    source: str = ""
+    """The file it was loaded from."""
+    fingerprint: str = ""
+    """SHA-256 over everything it says, without secrets."""
+    started: Started | None = None
+    time_limits: TimeLimits = TimeLimits()
+    windows: Windows = Windows()
+    postgres: Postgres
+    redis: Redis
+    application: Application
+    balancer: Balancer
+    edge: Edge
+    tls: Tls
+    monitoring: Monitoring
+    aws: Aws
+    backups: Backups
+    release: Release
+    tracker: Tracker
+    status_page: StatusPage
+    flags: Flags
+    calendar: Calendar
+    mail: Mail
+    sms: Sms
+    stripe: Stripe
+    browser: Browser = Browser()
+    compliance: Compliance
+    contacts: Contacts
+    escalation: Escalation
+    people: People
+    tools: Tools = Tools()
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether nothing that it says may enter a real decision."""
+        return self.kind == "rehearsal"
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person's command has to know of an environment: nothing that needs a secret."""
+
+    name: str
+    kind: Literal["rehearsal", "staging", "production"]
+    title: str
+    source: str = ""
+    """The file it was read from."""
+    people: People
+    fingerprint: str = ""
+    """As an environment's."""

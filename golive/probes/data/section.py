@@ -1,0 +1,141 @@
+"""The databases, the cache, and the release that moves their data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from golive.sections import Secret, Section
+
+
+class Node(Section, frozen=True, kw_only=True):
+    """One PostgreSQL server."""
+
+    name: str
+    role: Literal["primary", "standby"]
+    host: str
+    port: int = 5432
+    address: str = "local://"
+    """Where testinfra finds the machine, e.g. ``ssh://db-1``."""
+
+
+class Pooler(Section, frozen=True, kw_only=True):
+    """One pgbouncer."""
+
+    name: str
+    host: str
+    port: int = 6432
+    admin_user: str
+    admin_password: Secret
+    pool_mode: Literal["session", "transaction", "statement"] = "transaction"
+
+
+class HotQuery(Section, frozen=True, kw_only=True):
+    """A read-only query whose plan the planner must estimate well."""
+
+    name: str
+    sql: str
+
+
+class IntegrityCheck(Section, frozen=True, kw_only=True):
+    """SQL that returns the rows violating a rule, over a table that must not be empty."""
+
+    name: str
+    table: str
+    sql: str
+
+
+class Postgres(Section, frozen=True, kw_only=True):
+    """The database cluster. ``user`` reads the catalogues (pg_monitor and the tables)."""
+
+    database: str
+    user: str
+    password: Secret
+    app_role: str
+    migration_role: str = ""
+    app_clients: list[str] = []
+    """Addresses that application backends may come from besides the poolers'."""
+    sslmode: str = "prefer"
+    sslrootcert: str = ""
+    """File of the authority that signed the servers' certificates, for sslmode verify-*."""
+    nodes: list[Node]
+    poolers: list[Pooler] = []
+    operator_role: str = ""
+    """The role whose members are the people who may change data by hand."""
+    burst_user: str = ""
+    burst_password: Secret | None = None
+    burst_clients: int = 200
+    core_tables: list[str]
+    large_table_rows: int = 10_000
+    hot_queries: list[HotQuery] = []
+    integrity_checks: list[IntegrityCheck] = []
+    marker_table: str = "golive_marker"
+    """A table of the suite's own for synthetic rows; made and dropped by the probes."""
+    production_rows: dict[str, int] = {}
+    """Row counts of production by table, for checks on a copy of its size."""
+    sales_query: str
+    """One row of bookings and revenue_cents for the time from %(start)s until before %(end)s."""
+
+    @property
+    def primary(self) -> Node:
+        """The declared primary."""
+        return next(n for n in self.nodes if n.role == "primary")
+
+    @property
+    def standbys(self) -> list[Node]:
+        """The declared standbys."""
+        return [n for n in self.nodes if n.role == "standby"]
+
+
+class RedisNode(Section, frozen=True, kw_only=True):
+    """One Redis server."""
+
+    name: str
+    host: str
+    port: int = 6379
+
+
+class Redis(Section, frozen=True, kw_only=True):
+    """The cache cluster. Which node is the master is the sentinels' to say."""
+
+    nodes: list[RedisNode]
+    sentinels: list[RedisNode] = []
+    tls: bool = False
+    master_name: str
+    password: Secret
+    sentinel_password: Secret | None = None
+    eviction_policy: str
+
+
+class Release(Section, frozen=True, kw_only=True):
+    """The candidate, the version before it, and how the data moves between them."""
+
+    repository: str
+    """The git repository that holds the release tags."""
+    tag: str
+    previous_tag: str
+    migrations: str
+    """The migrations' folder inside the repository."""
+    declared_schema: str
+    """File in the repository: the candidate's schema as the schema command prints it."""
+    loss_list: str
+    """File in the repository (TOML, tables ``lost`` of table, column, reason): what a rollback
+    may lose; the column ``*`` stands for the whole table."""
+    copy_command: list[str]
+    """Restores the newest backup to a scratch instance {name} in {tag}'s schema. Prints host
+    and port."""
+    heads_command: list[str]
+    """Prints the migrations' heads, and releases: the head of each release tag."""
+    digest_command: list[str]
+    """Prints files: SHA-256 by path of the migrations that the migrate command would run."""
+    migrate_command: list[str]
+    """Migrates the scratch instance {name} to {tag}. Prints revisions: those it applied."""
+    rollback_command: list[str]
+    """Takes the scratch instance {name} back to {tag}. Prints revisions: those it took back."""
+    schema_command: list[str]
+    """Prints the schema of the scratch instance {name}, by kind and name."""
+    version_table: str = "alembic_version"
+    """Its one row tells the migration that a database stands at."""
+    changed_columns: list[str] = []
+    """Columns, as table.column, whose values in older rows a migration changes on purpose."""
+    booking_service: str
+    """The service that drills book."""

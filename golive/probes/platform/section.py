@@ -1,0 +1,27 @@
+"""The cloud and the feature flags."""
+
+from __future__ import annotations
+
+from golive.sections import Secret, Section
+
+
+class Aws(Section, frozen=True, kw_only=True):
+    """AWS as the SDK reaches it."""
+
+    endpoint_url: str = ""
+    """Empty: AWS itself."""
+    access_key_id: Secret
+    secret_access_key: Secret
+    groups: dict[str, str] = {}
+    """Names of IAM groups by what their members may do: hosting, dns, deploy, secrets."""
+
+
+class Flags(Section, frozen=True, kw_only=True):
+    """The feature flags, as Unleash tells its clients."""
+
+    url: str
+    """Up to and with ``/api``."""
+    token: Secret
+    """A client's token, which decides on project and environment."""
+    admin_token: Secret | None = None
+    """A token that may read who has an account there."""

@@ -1,0 +1,89 @@
+"""Services of others that people work with, and the commands of the launch day."""
+
+from __future__ import annotations
+
+import msgspec
+
+from golive.sections import Secret, Section
+
+
+class TrackerLabels(Section, frozen=True, kw_only=True):
+    """What the tracker's labels are called."""
+
+    critical: str
+    high: str
+    medium: str
+    low: str
+    known_issue: str
+    blocker: str
+    launch: str
+    """Came up on the launch day, or in a rehearsal of it."""
+    question: str
+    condition: str
+    post_launch: str
+    finding: str
+    """Found by an audit, a scan or a penetration test."""
+    verified: str
+    """Put on by whoever saw that it is fixed."""
+
+
+class Tracker(Section, frozen=True, kw_only=True):
+    """The issue tracker: one repository, as GitHub's REST API tells of it."""
+
+    url: str = "https://api.github.com"
+    repository: str
+    """``owner/name``"""
+    token: Secret
+    """May read issues, pull requests, contents and checks."""
+    milestone: str
+    """Title of the milestone that holds the candidate's issues."""
+    labels: TrackerLabels
+    required_checks: list[str] = []
+    """Names of the check runs that the candidate's commit has to have."""
+    canary: int = 0
+    """Number of a closed issue of the milestone that every look has to find."""
+
+
+class StatusPage(Section, frozen=True, kw_only=True):
+    """The public status page, as Atlassian Statuspage's REST API tells of it."""
+
+    url: str = "https://api.statuspage.io/v1"
+    page: str
+    """Its id."""
+    key: Secret
+    organization: str = ""
+    """Id of the organisation whose members may publish."""
+    public_url: str
+    """Where customers read it."""
+
+
+class Tools(Section, frozen=True, kw_only=True):
+    """The commands of the launch day. Each prints one JSON document, or refuses with a status of
+    its own and the reason on stderr; any other status than 0 means that it could not look."""
+
+    commands: dict[str, list[str]] = {}
+    """By name; with ``dry_run`` appended they change nothing and print
+    ``{"tool": ..., "steps": [{"name", "artefact", "version", "sha256"}], "changed": false}``."""
+    dry_run: list[str] = msgspec.field(default_factory=lambda: ["--dry-run"])
+    as_operator: list[str] = msgspec.field(default_factory=lambda: ["--as", "{operator}"])
+    with_authorisation: list[str] = msgspec.field(
+        default_factory=lambda: ["--authorisation", "{authorisation}"]
+    )
+    accountable: dict[str, str] = {}
+    """Command to the role that answers for it."""
+    deploy: str = ""
+    """The command that installs the candidate, by its name in ``commands``."""
+    emergency_rollback: str = ""
+    authorised_by: str = ""
+    """The role that signs the launch authorisation."""
+    refused_status: int = 3
+    manifest: str = ""
+    """The release manifest: JSON with candidate, previous, commit and artefacts; hosting (workspace
+    and services as the host calls them) and outbound (the hosts outside that the product is
+    configured to contact)."""
+    authorisation: str = ""
+    """Where the deploy command looks for the signed launch authorisation."""
+    artefacts_command: list[str] = []
+    """Prints ``[{"name", "version", "sha256"}]``: what the artefact store holds now."""
+    audit_command: list[str] = []
+    """Prints ``[{"at", "tool", "operator", "dry_run", "refused"}]``, oldest first."""
