@@ -127,7 +127,7 @@ class PaperWorld:
         """
         log = self.place / "pytest.log"
         log.unlink(missing_ok=True)
-        arguments = ["-q", "-p", "no:cacheprovider", "--env", str(self._environment())]
+        arguments = ["-q", "-p", "no:cacheprovider", f"--env={self._environment()}"]
         arguments += [f"--reports={self.reports}"]
         arguments += [f"--item={i}" for i in sorted(items)]
         keep = sorted(set(self._facts) - set(looked_at))
