@@ -28,6 +28,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from golive import procedure
 from golive.probes import register_all
@@ -137,6 +138,7 @@ class Campaign:
         """Keep a settled row, and tell it."""
         self.rows.append(row)
         rows.append(self._lines, row)
+        self._write()  # whenever it is killed, the table has what is settled
         mark = "WRONG" if row.wrong else "ok"
         count = f"{len(self.rows)}/{self.total}"
         self.say(f"{count:>8} {mark:5} {row.fault:40} {', '.join(row.red)} ({row.how})")
@@ -145,10 +147,13 @@ class Campaign:
 
     def finish(self, excused: Mapping[str, str]) -> None:
         """Write the table and tell how it went."""
+        print(self._write(excused).splitlines()[-1])
+        print(f"table: {self._table}")
+
+    def _write(self, excused: Mapping[str, str] = MappingProxyType({})) -> str:
         text = rows.table(self.rows, self.total - len(self.rows), excused)
         self._table.write_text(text, encoding="utf-8")
-        print(text.splitlines()[-1])
-        print(f"table: {self._table}")
+        return text
 
 
 def paper_faults(
