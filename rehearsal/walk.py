@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from rehearsal import cli
+from rehearsal import lifecycle
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.staff import people
 
 ATTESTED = "D-8.3.5"
@@ -42,7 +42,7 @@ def walk(r: Rehearsal, words: Sequence[str], reports: Path) -> int:
     :returns: pytest's exit status, where that is not 0 the way ends there.
     :raises RehearsalError: a command did not do what it should, or did what it must not.
     """
-    cli.up(r)
+    lifecycle.up(r)
     people.roster(r)
     here: tuple[str, ...] = ("--env", "rehearsal")
     if reports != PROJECT / "reports":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from golive.procedure import Item, Procedure
-from golive.tracing.reading import Block, Document, Line
+from golive.tracing.document import Block, Document, Line
 from golive.tracing.words import fold, mark_of, plain, span_of
 from golive.verdicts import GoliveError
 

@@ -16,7 +16,7 @@ from golive import procedure
 from golive.files import read_text
 from golive.procedure import Item
 from golive.tracing.comparing import Trace, trace
-from golive.tracing.reading import Block, Document, Line
+from golive.tracing.document import Block, Document, Line
 from golive.tracing.words import fold
 from golive.verdicts import GoliveError
 

@@ -35,8 +35,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from rehearsal.data import backup_encryption
-from rehearsal.kernel.world import Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.data.postgres import REPLICATION_ROLE, archive_folder
 from rehearsal.parts.platform import aws
 
@@ -272,10 +273,15 @@ def packed(path: Path) -> bytes:
     return ahead.read_bytes() if ahead.exists() else _pack(path)
 
 
-def pack(backup: Backup) -> None:
-    """Pack a backup ahead of its upload, for those who upload it again and again."""
-    folder = Path(backup.path)
-    _ahead(folder).write_bytes(_pack(folder))
+def pack(folder: Path) -> Path:
+    """Pack a backup's folder ahead of its upload, once, for those who upload it again and again;
+    the file."""
+    file = _ahead(folder)
+    if not file.exists():
+        unfinished = file.with_name(f".{file.name}.new")
+        unfinished.write_bytes(_pack(folder))
+        unfinished.replace(file)
+    return file
 
 
 def _ahead(folder: Path) -> Path:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTS = Path(os.environ.get("GOLIVE_PARTS") or PROJECT / ".parts").resolve()

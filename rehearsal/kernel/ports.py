@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
 
 FIRST = 20_000
 BLOCK = 100

@@ -118,3 +118,20 @@ class Pager:
 
     def _setting(self, key: str, default: Any) -> Any:
         return self._r.setting("messages", key, default)
+
+
+def escalation(r: Rehearsal) -> dict[str, Any]:
+    """How others open incidents, and by which clock those are open."""
+
+    def command(*words: str) -> list[str]:
+        return r.command(*words, module="rehearsal.staff.incidents")
+
+    return {
+        "clock": incidents.CLOCK,
+        "open_command": command(
+            *("open", "{name}", "--severity", "{severity}", "--impact", "{impact}"),
+            *("--resolve-after", "{resolve_after_s}"),
+        ),
+        "acknowledge_command": command("acknowledge", "{name}"),
+        "close_command": command("close", "{name}"),
+    }

@@ -37,7 +37,7 @@ def test_the_artefacts_are_those_of_the_release_manifest(
         ("D-12.1.1", "D-12.1.2", "D-12.1.3", "D-12.1.4", "D-12.2"),
     )
     for claim in document.claims(
-        max_age_h=limits.report_age_h,
+        max_age_h=limits.documents.report_age_h,
         extra=[same_set("artefacts in the store", stored, listed), tagged],
         not_judged=(
             "a signature over the release manifest",
@@ -61,8 +61,8 @@ def test_the_configuration_report_is_whole_true_tells_no_secret_and_is_signed(
         "D-12.D.2", "configuration-validation-report", ("D-12.1.3", "D-12.3")
     )
     for claim in document.claims(
-        max_age_h=limits.report_age_h,
-        older={"D-12.3.5": limits.drill_age_h},
+        max_age_h=limits.documents.report_age_h,
+        older={"D-12.3.5": limits.documents.drill_age_h},
         not_judged=("results by key, instances covered, drift count and rollback time",),
     ):
         assert claim

@@ -23,8 +23,8 @@ from typing import Any
 from golive import ledger
 from golive.probing import REGISTRY
 from rehearsal import faults
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from tests.campaign import rows
 from tests.campaign.papers import Snapshot, take_snapshot
 from tests.campaign.reach import may_redden, touched

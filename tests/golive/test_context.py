@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from golive.context import Context
+from golive.papers.kinds import RiskRegister
 from golive.verdicts import GoliveError, Pending
 from tests.conftest import SECRET_VARIABLE, Project
 
@@ -65,3 +67,21 @@ def test_a_paper_that_is_missing_or_a_link_is_still_to_be_written(project: Proje
     (project.path / "papers/runbook.md").symlink_to(project.path / "papers/other.md")
     with pytest.raises(Pending, match=r"runbook\.md: is a symbolic link"):
         project.context().digests(("runbook.md",))
+
+
+def test_papers_are_read_as_they_were_signed_newest_first(project: Project) -> None:
+    place = project.path / "papers" / RiskRegister.file
+
+    def write(day: int) -> Path:
+        front = f"changed_on: 2026-12-{day:02}\nrisks: []"
+        project.folder.write(f"papers/{RiskRegister.file}", f"---\n{front}\n---\n\n# Risks\n")
+        return place
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    project.sign(files=[write(1)], made_at=now - timedelta(minutes=2))
+    project.sign(files=[write(2)], made_at=now - timedelta(minutes=1))
+    project.sign(files=[write(3)], kind="waive", risk="r")
+    project.sign("D-2.2.3", files=[place])
+    signed = project.context().signed_papers("D-2.2.1", RiskRegister)
+    assert [paper.data.changed_on.day for paper in signed] == [2, 1]
+    assert project.context().signed_papers("D-2.2.2", RiskRegister) == []

@@ -267,3 +267,13 @@ def test_the_summary_counts_what_was_opened_resolved_and_reopened() -> None:
         "quinn",
     ]
     assert [row[0] for row in still.rows] == ["#8 Bug 8"]
+
+
+def test_issues_are_told_apart_by_what_the_launch_asks_of_them() -> None:
+    launch = {"labels": ("launch",), "milestone": ""}
+    severe = issue(17, severity="critical", **launch)
+    drill = issue(18, severity="high", fields={"Drill": "yes"}, **launch)
+    found = issues(severe, drill, issue(19, severity="medium", **launch), issue(20, state="closed"))
+    assert found.severe_of_launch == [severe]
+    assert [one.number for one in found.open_known] == [8]
+    assert found.numbers == {*range(100, 120), 8, 17, 18, 19, 20}

@@ -391,7 +391,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Root], object], tuple[str, ...], str]] = {
         r"--env stagng: .*/environments has no .* expected one of rehearsal, staging, or a path",
     ),
     "an environment that is no TOML": (
-        _file("suites/environments/rehearsal.kernel.toml", "[postgres"),
+        _file("suites/environments/rehearsal.toml", "[postgres"),
         (),
         r"rehearsal\.toml: is not valid TOML: Expected ']' at the end of a table declaration",
     ),
@@ -401,7 +401,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Root], object], tuple[str, ...], str]] = {
         r"rehearsal\.toml: postgres\.pasword: unknown key; expected a key of golive's",
     ),
     "a missing key": (
-        _written("suites/environments/rehearsal.kernel.toml", '"master_name" = "x", ', ""),
+        _written("suites/environments/rehearsal.toml", '"master_name" = "x", ', ""),
         (),
         r"rehearsal\.toml: redis\.master_name: the key is missing; expected a value for it",
     ),

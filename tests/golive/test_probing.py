@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -8,6 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from golive.environments import Environment
+from golive.probes import register_all
+from golive.probes.declared import declared
 from golive.probing import REGISTRY, Ended, Facts, FactStore, closure, disturbing, pause, probe
 from golive.verdicts import NotPermitted, ProbeError
 
@@ -69,6 +73,31 @@ def test_a_probe_is_registered_by_name_and_stays_callable(env: Environment) -> N
     test_burst.__module__ = "elsewhere"
     with pytest.raises(ValueError, match="two probes are named 'test_burst'"):
         register("test_burst", lambda _: None)
+
+
+def test_what_the_source_declares_is_what_its_modules_register() -> None:
+    register_all()
+    own = [p for p in REGISTRY.values() if p.look.__module__.startswith("golive.probes.")]
+    assert len(own) > 50
+    assert [(p.name, p.summary, p.look.__module__) for p in own] == [
+        (d.name, d.summary, d.module) for d in map(declared().get, [p.name for p in own]) if d
+    ]
+    assert {p.name for p in own} == set(declared())
+
+
+def test_asking_for_a_probe_registers_it_with_what_it_needs_and_nothing_else() -> None:
+    program = """
+import sys
+from golive.probes.declared import declared, register
+from golive.probing import REGISTRY
+names = set(declared())
+assert not REGISTRY
+register(["no_probe", "stripe_account"])
+print(sorted(REGISTRY), sorted(m for m in sys.modules if m.startswith("golive.probes.data.")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "stripe_account" in done.stdout, done.stderr
+    assert "golive.probes.data.postgres" not in done.stdout
 
 
 def test_every_probe_looks_once_and_all_that_share_it_get_the_same_facts(env: Environment) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import walk
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.staff import people
 
 

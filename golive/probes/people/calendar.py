@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from golive.environments import Environment
+from golive.people.roster import Person
 from golive.probing import probe
 from golive.verdicts import ProbeError
 
@@ -47,6 +48,10 @@ class Event:
         """What somebody answered; empty: not invited."""
         return next((a.answer for a in self.attendees if a.email == email.lower()), "")
 
+    def invited(self, people: Iterable[Person]) -> set[str]:
+        """The ids of those of these people who are invited."""
+        return {p.id for p in people if self.answer_of(p.email)}
+
     def __str__(self) -> str:
         return f"{self.title} ({self.start:%Y-%m-%d %H:%M}-{self.end:%H:%M} {self.zone})"
 
@@ -62,9 +67,13 @@ class LaunchCalendar:
         """Events of exactly that title."""
         return [e for e in self.events if e.title == title]
 
-    def beginning(self, words: str) -> list[Event]:
-        """Events whose title begins so."""
-        return [e for e in self.events if e.title.startswith(words)]
+    def beginning(self, words: str, on: date | None = None) -> list[Event]:
+        """Events whose title begins so.
+
+        :param on: those alone that start on that day.
+        """
+        found = [e for e in self.events if e.title.startswith(words)]
+        return found if on is None else [e for e in found if e.start.date() == on]
 
     def uncovered_hours(self, email: str, since: datetime, until: datetime) -> list[str]:
         """Hours of a span in which somebody has accepted no event."""

@@ -105,6 +105,10 @@ class EscalationDrill:
         """Pages that say they are of that level."""
         return [p for p in self.pages if p.level == number]
 
+    def texts(self, number: int) -> list[Page]:
+        """Texts that say they are of that level."""
+        return [p for p in self.at(number) if p.how == "text"]
+
     def missed(self, people: Iterable[Person], number: int) -> list[str]:
         """Whom a level did not reach: by what, and what became of it."""
         found = []

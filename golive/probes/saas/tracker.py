@@ -29,6 +29,9 @@ from golive.verdicts import ProbeError
 Row = TypeVar("Row")
 SEVERITIES = ("critical", "high", "medium", "low")
 """The gravest first."""
+_SEVERE = frozenset({"critical", "high"})
+DRILL = "Drill"
+"""The field of an issue that was no more than a drill."""
 _PER_PAGE = 100
 _AUTHOR = re.compile(r"^\s*(.*?)\s*<([^<>]+)>")
 _SHORT = re.compile(r"[0-9a-f]{7,39}")
@@ -122,6 +125,11 @@ class Issues:
         """The issue of that number, where the launch has it."""
         return next((one for one in self.all if one.number == number), None)
 
+    @property
+    def numbers(self) -> set[int]:
+        """The number of each."""
+        return {one.number for one in self.all}
+
     def of_milestone(self) -> list[Issue]:
         """The issues of the candidate's milestone."""
         return [one for one in self.all if one.milestone == self.milestone]
@@ -129,6 +137,17 @@ class Issues:
     def labelled(self, label: str) -> list[Issue]:
         """The issues that carry a label."""
         return [one for one in self.all if one.has(label)]
+
+    @property
+    def open_known(self) -> list[Issue]:
+        """Known issues that are still open."""
+        return [one for one in self.labelled(self.names.known_issue) if one.is_open]
+
+    @property
+    def severe_of_launch(self) -> list[Issue]:
+        """What came up at the launch that is of high severity or above and no drill."""
+        severe = (one for one in self.labelled(self.names.launch) if one.severity in _SEVERE)
+        return [one for one in severe if DRILL not in one.fields]
 
     def open(self) -> list[Issue]:
         """The issues that still wait."""

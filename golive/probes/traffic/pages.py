@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from golive.environments import Environment
 from golive.probes.transport.answers import Answers, answers
@@ -111,6 +111,10 @@ class Link:
     def is_at(self, hosts: Iterable[str]) -> bool:
         """Whether it answers with 200, and its redirects end on one of these hosts."""
         return self.is_there and urlsplit(self.final_url).hostname in set(hosts)
+
+    def has_parameter(self, name: str) -> bool:
+        """Whether the address where its redirects end has a value of that query parameter."""
+        return bool(parse_qs(urlsplit(self.final_url).query).get(name))
 
     def __str__(self) -> str:
         moved = f", sent on to {shown(self.final_url)}" if self.final_url != self.url else ""

@@ -246,7 +246,7 @@ def copy_corrupted(r: Rehearsal) -> None:
         ServerSideEncryption="aws:kms",
         SSEKMSKeyId=facts["copy_key"],
     )
-    r.remember("copy-corrupted", "D-13.2.3")
+    r.remember("copy-corrupted", [name, made["VersionId"]])
 
 
 @copy_corrupted.revert

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 
 from rehearsal.faults import fault
-from rehearsal.kernel.world import DATABASE, MONITOR_ROLE, Rehearsal, write_atomically
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import DATABASE, MONITOR_ROLE, Rehearsal
 from rehearsal.parts.platform.app import set_app_faults, work
 
 MARK = "golive fault"

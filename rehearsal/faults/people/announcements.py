@@ -10,8 +10,8 @@ from rehearsal.faults.saas import saas_stubs as verbs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.saas.saas_stubs import address
 from rehearsal.staff import papers, people, saas_stubs, scripts
+from rehearsal.staff.scripted_statements import entry
 from rehearsal.staff.scripted_statements.announcements import no_press
-from rehearsal.staff.scripts import entry
 
 made = Stating(__name__)
 HEALTH, CRITERIA, ASSESSED, REVIEWED = "T0-1230.2.5", "T0-1600.1.1", "T0-1600.1.2", "T0-1600.1.4"

@@ -9,8 +9,8 @@ from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.faults.saas import saas_stubs as verbs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import calendar, people, saas_stubs
+from rehearsal.staff.scripted_statements import entry
 from rehearsal.staff.scripted_statements.launch_day import five
-from rehearsal.staff.scripts import entry
 
 made = Stating(__name__)
 ROLES, PROCEDURE, RUNBOOK = "role-table.md", "launch-procedure.md", "emergency-runbook.md"

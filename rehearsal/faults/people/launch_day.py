@@ -10,13 +10,12 @@ from rehearsal.faults.people.stating import Stating
 from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import calendar, launch_tools, papers, scripts
-from rehearsal.staff.scripted_statements import everybody, without
-from rehearsal.staff.scripts import entry
+from rehearsal.staff.scripted_statements import Entry, entry, everybody, without
 
 DAY = 86_400.0
 
 
-def _as_of_yesterday(entries: list[scripts.Entry], person: str) -> list[scripts.Entry]:
+def _as_of_yesterday(entries: list[Entry], person: str) -> list[Entry]:
     late = [{**e, "made_ago_s": DAY} for e in entries if e["by"] == person]
     return [*without(entries, person), *late]
 
@@ -80,7 +79,7 @@ def own_keys(r: Rehearsal) -> None:
     title="the Technical Lead said 40 minutes ago that the war room works",
 )
 def war_room_seen_40_minutes_ago(r: Rehearsal) -> None:
-    scripts.spoil(r, "T0-0600.1.3", [scripts.entry("technical_lead", made_ago_s=2_400.0)])
+    scripts.spoil(r, "T0-0600.1.3", [entry("technical_lead", made_ago_s=2_400.0)])
 
 
 @war_room_seen_40_minutes_ago.revert

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from rehearsal.faults import Step, fault
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import papers, scripts
-from rehearsal.staff.scripts import Entry
+from rehearsal.staff.scripted_statements import Entry
 
 DAY_S = 86_400.0
 Items = str | Sequence[str]

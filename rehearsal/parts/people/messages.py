@@ -37,10 +37,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 from rehearsal.staff import calendar as launch_calendar
 from rehearsal.staff import people
-from rehearsal.staff.pager import Pager
+from rehearsal.staff.pager import Pager, escalation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,31 @@ class Messages(Part):
             "MESSAGES_MAIL_KEY": r.secret(MAIL_KEY),
             "MESSAGES_SMS_TOKEN": r.secret(SMS_TOKEN),
             "MESSAGES_INBOX_KEY": r.secret(INBOX_KEY),
+        }
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {
+            "calendar": {
+                "url": r.url(self.name, "/calendar/v3/"),
+                "calendar": launch_calendar.CALENDAR,
+                "credentials": r.secret_reference(CALENDAR_TOKEN),
+                "time_zone": launch_calendar.ZONE,
+            },
+            "mail": {
+                "url": r.url(self.name),
+                "key": r.secret_reference(MAIL_KEY),
+                "sender": SENDER,
+                "reply_to": REPLY_TO,
+                "inbox": r.url(self.name, "/inbound/mail"),
+                "inbox_key": r.secret_reference(INBOX_KEY),
+            },
+            "sms": {
+                "url": r.url(self.name),
+                "account": ACCOUNT,
+                "token": r.secret_reference(SMS_TOKEN),
+                "sender": NUMBER,
+            },
+            "escalation": escalation(r),
         }
 
 

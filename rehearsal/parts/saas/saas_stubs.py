@@ -29,7 +29,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 from rehearsal.staff import saas_stubs
 
 if TYPE_CHECKING:
@@ -63,6 +63,33 @@ class SaasStubs(Part):
             "SAAS_STRIPE_KEY": r.secret(STRIPE_KEY),
             "SAAS_FLAGS_TOKEN": r.secret(FLAGS_TOKEN),
             "SAAS_FLAGS_ADMIN_TOKEN": r.secret(FLAGS_ADMIN_TOKEN),
+        }
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {
+            "tracker": {
+                "url": r.url(self.name, "/api/v3"),
+                "repository": saas_stubs.REPOSITORY,
+                "token": r.secret_reference(TRACKER_TOKEN),
+                "canary": saas_stubs.CANARY,
+            },
+            "status_page": {
+                "url": r.url(self.name, "/v1"),
+                "page": saas_stubs.PAGE,
+                "key": r.secret_reference(STATUS_KEY),
+                "organization": saas_stubs.ORGANIZATION,
+                "public_url": r.url(self.name, "/status"),
+            },
+            "flags": {
+                "url": r.url(self.name, "/api"),
+                "token": r.secret_reference(FLAGS_TOKEN),
+                "admin_token": r.secret_reference(FLAGS_ADMIN_TOKEN),
+            },
+            "stripe": {
+                "url": r.url(self.name),
+                "key": r.secret_reference(STRIPE_KEY),
+                "card_origin": r.url(self.name),
+            },
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff.scripts import Entry, entry, states
+from rehearsal.staff.scripted_statements import Entry, entry, states
 
 ROLES = ("product_manager", "executive_team")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.kernel import binaries
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from rehearsal.faults.saas import saas_stubs as faults
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.saas.saas_stubs import (
     FLAGS_TOKEN,
     PARTS,
