@@ -28,8 +28,10 @@ from golive.probes import register_all
 from golive.procedure import Procedure
 from rehearsal import endpoints, faults
 from rehearsal.faults import Fault
-from rehearsal.kernel.world import Rehearsal, write_atomically
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.kernel import inventory
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts import Part
 from rehearsal.parts.people.messages import Messages
 from rehearsal.parts.saas.saas_stubs import SaasStubs
 from rehearsal.staff import papers
@@ -95,8 +97,7 @@ class PaperWorld:
         os.environ["GOLIVE_REHEARSAL"] = str(self.r.folder)
         self._hold.enter_context(running(self.r))
         papers.write(self.r)  # with the addresses of these stubs
-        text = endpoints.toml(endpoints.describe(self.r))
-        write_atomically(self.r.folder / "endpoints.toml", text, 0o600)
+        endpoints.write(self.r, inventory.parts())
         self.look(())  # signs what has changed by moving here, and makes the documents
         every = frozenset().union(*frozen.LOOKED_AT.values())
         green = self.look((), looked_at=every)
