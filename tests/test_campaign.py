@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import pickle
 import re
 import tomllib
@@ -26,7 +27,7 @@ from golive.verdicts import Verdict
 from rehearsal.faults import Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
 from tests.campaign import reach, recorded, rounds, rows, worker
-from tests.campaign.__main__ import concerned, in_papers, planned
+from tests.campaign.__main__ import Campaign, concerned, in_turn, planned, untried
 from tests.campaign.live import Tried, World
 from tests.campaign.rounds import Attempt, Planned
 from tests.campaign.rows import Row, resting_on_unwritten
@@ -432,11 +433,19 @@ def test_faults_share_a_round_where_only_what_follows_is_the_same() -> None:
     assert not rounds.conflict(one, two)
 
 
-def test_faults_of_papers_alone_need_no_part() -> None:
-    faults = all_faults()
-    assert in_papers(faults["runbook-altered-on-launch-day"])
-    assert not in_papers(faults["card-number-logged"])
-    assert not in_papers(faults["backup-with-the-same-phone"])  # the pager knows the roster
+def test_a_fault_of_what_is_red_without_it_is_wrong_and_says_so() -> None:
+    row = untried(all_faults()["statement-slowed"], {"D-13.1.2": "D-13.1.2 FAIL: p95 70 ms"})
+    assert row.wrong == "without any fault: D-13.1.2 FAIL: p95 70 ms"
+
+
+def test_every_turn_has_all_faults_what_changed_first() -> None:
+    faults = list(all_faults().values())[:7]
+    first = {faults[3].name}
+    for turn in range(6):
+        ordered = in_turn(faults, first, turn)
+        assert {f.name for f in ordered} == {f.name for f in faults}
+        assert ordered[0] is faults[3]
+    assert in_turn(faults, first, 1)[1] is faults[1]
 
 
 def test_a_change_concerns_the_faults_of_its_file_of_its_probe_and_of_its_items(
@@ -451,6 +460,20 @@ def test_a_change_concerns_the_faults_of_its_file_of_its_probe_and_of_its_items(
     item = concerned({"suites/emergency/test_contacts.py"}, faults)
     assert {"answer-of-20-days-ago", "delegation-expired"} <= item
     assert concerned({"README.md"}, faults) == set()
+
+
+def test_rows_and_table_stand_there_before_the_campaign_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign = Campaign(tmp_path, total=2)
+    campaign.add(dataclasses.replace(row_of("right"), red=("D-1.1.1",), how="round 1"))
+    campaign.add(row_of("other", "it hangs"))
+    lines = (tmp_path / "campaign.jsonl").read_text().splitlines()
+    assert [json.loads(line)["fault"] for line in lines] == ["right", "other"]
+    assert "1 passed, 1 failed; 0 not tried" in (tmp_path / "campaign.md").read_text()
+    told = capsys.readouterr().out
+    assert re.search(r"1/2 ok +right +D-1\.1\.1 \(round 1\)", told)
+    assert re.search(r"2/2 WRONG other .*\n +it hangs", told)
 
 
 # -- what is recorded ---------------------------------------------------------------------------

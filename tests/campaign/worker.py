@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def _child(request: Mapping[str, Any], kept: Mapping[str, bytes], answer: int) -
     stores: list[FactStore] = []
     seed({name: pickle.loads(data) for name, data in kept.items()}, stores)
     # Nobody looks at a page of each run; the ledger has all of it.
-    setattr(run_report, "write_run_report", lambda _, page: page)  # noqa: B010
+    setattr(run_report, "write_run_report", lambda _, *pages: pages[-1])  # noqa: B010
     status = int(pytest.main(list(request["arguments"])))
     new = {n: f for n, f in gathered(stores).items() if n not in kept}
     looked = {n: f.duration_s for n, f in new.items()}
@@ -111,10 +111,19 @@ def _child(request: Mapping[str, Any], kept: Mapping[str, bytes], answer: int) -
 
 
 class Worker:
-    """Keeps facts between runs, and what they import."""
+    """Keeps facts between runs, and what they import.
 
-    def __init__(self) -> None:
-        self._facts: dict[str, bytes] = {}
+    :param facts: what was gathered before the first run.
+    :param prepare: called in each fork before pytest begins.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, bytes] | None = None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._facts: dict[str, bytes] = dict(facts or {})
+        self._prepare = prepare
         self._imported: set[str] = set()
 
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +136,7 @@ class Worker:
             status = 70
             try:
                 os.close(reading)
+                self._prepare()
                 status = _child(request, kept, writing)
             except BaseException as e:  # noqa: BLE001 - the log tells it, the status the worker
                 os.write(2, f"{type(e).__name__}: {e}\n".encode())
