@@ -204,7 +204,7 @@ def remediation_plan(
     verdicts: Mapping[str, Verdict], issues: Issues, launch: date, today: date
 ) -> Iterator[Claim]:
     """As :func:`remediated`, and each open finding has its entry: critical or high ones due by the
-    launch,     medium ones 30 days after they were found, low ones 90."""
+    launch, medium ones 30 days after they were found, low ones 90."""
     yield from remediated(verdicts, issues, launch, today)
     for one in findings(issues):
         if one.is_open:
@@ -221,7 +221,7 @@ def retests(issue: Issue) -> set[str]:
 
 def resolved(issues: Issues) -> tuple[list[Figure], list[Table]]:
     """Bugs of the milestone in figures: opened, resolved, reopened, still open; critical or high
-    ones     listed     with their fix, their test and who verified them."""
+    ones listed with their fix, their test and who verified them."""
     own = issues.of_milestone()
     rows: list[list[str | float]] = [
         [

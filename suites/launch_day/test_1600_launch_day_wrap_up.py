@@ -107,9 +107,9 @@ def test_every_objective_was_judged_by_its_measured_figure(
 def test_every_phase_and_grave_issue_has_taught_something(
     papers: Papers, issues: Issues, context: Context
 ) -> None:
-    """The lessons against the four phases and the tracker's critical or high issues of the
-    launch that are no drills; their owners against the roster, the issues that they are followed up in against
-    the tracker.
+    """The lessons against the four phases and the tracker's critical or high issues of the launch,
+    drills left out; their owners against the roster, the issues that they are followed up in
+    against the tracker.
 
     Remedy: write the lesson that is missing, or file the issue that it names; then sign the
     lessons again.
