@@ -27,12 +27,17 @@ from golive import ledger, provenance
 from golive.context import Context
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
+from golive.people import signatures
 from golive.people.statements import Signed, Statement, fingerprint, keep, read_statement
 from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
-from tests import forking
+from tests import forking, signing
+from tests.marking import (  # noqa: F401 - hooks
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+)
 
 # Tests start Python hundreds of times, and without compiled code each start takes twice as long.
 sys.dont_write_bytecode = False
@@ -571,6 +576,22 @@ def _key_of(name: str, kind: str) -> tuple[str, str]:
         return path.read_text(), path.with_suffix(".pub").read_text()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def signing_here() -> Iterator[signing.Keygen]:
+    """Signatures are made in this process, which starts none for each; gives ssh-keygen itself."""
+    itself = signatures._ssh_keygen
+    signatures._ssh_keygen = signing.instead_of(itself)
+    yield itself
+    signatures._ssh_keygen = itself
+
+
+@pytest.fixture
+def ssh_keygen(signing_here: signing.Keygen, monkeypatch: pytest.MonkeyPatch) -> signing.Keygen:
+    """For tests whose subject it is: ssh-keygen signs."""
+    monkeypatch.setattr(signatures, "_ssh_keygen", signing_here)
+    return signing_here
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A launch folder with people who can sign, and the working directory in it."""
@@ -608,6 +629,18 @@ def root(
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(pytester.path)
     return Root(pytester, server)
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    """Where moto answers as Amazon's services; whoever uses it empties it first."""
+    from moto.server import ThreadedMotoServer  # slow to import, for few
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture

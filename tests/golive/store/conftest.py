@@ -8,7 +8,6 @@ from pathlib import Path
 import fsspec
 import pytest
 import requests
-from moto.server import ThreadedMotoServer
 
 from golive.store import (
     RUNS,
@@ -41,24 +40,15 @@ def clone(tmp_path: Path) -> Callable[[str], Clone]:
     return lambda name: Clone(tmp_path / name)
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty bucket on a server, as the environment of the process names it."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "kestrel-7f3a9c")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    requests.post(f"{endpoint}/moto-api/reset", timeout=10).raise_for_status()
-    s3_client(endpoint).create_bucket(
+    requests.post(f"{aws_url}/moto-api/reset", timeout=10).raise_for_status()
+    s3_client(aws_url).create_bucket(
         Bucket="launch", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
     return "s3://launch/our/store"

@@ -120,10 +120,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def s3_client(endpoint: str) -> Any:
+def s3_client(aws_url: str) -> Any:
     return boto3.client(
         "s3",
-        endpoint_url=endpoint,
+        endpoint_url=aws_url,
         region_name="eu-central-1",
         aws_access_key_id="testing",
         aws_secret_access_key="kestrel-7f3a9c",

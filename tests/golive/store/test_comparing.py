@@ -73,12 +73,12 @@ def test_a_store_that_cannot_be_asked_is_no_comparison(project: Project, folder:
 
 
 def test_a_signed_document_in_a_locked_bucket_is_kept_once_and_until_then(
-    project: Project, endpoint: str, s3: str
+    project: Project, aws_url: str, s3: str
 ) -> None:
     page, until = make(project), datetime.now(UTC) + timedelta(days=30)
     with pytest.raises(Pending, match="names no store"):
         kept_document(project.context(), page)
-    context, client = with_store(project, "s3://locked/launch"), s3_client(endpoint)
+    context, client = with_store(project, "s3://locked/launch"), s3_client(aws_url)
     client.create_bucket(
         Bucket="locked",
         ObjectLockEnabledForBucket=True,

@@ -45,10 +45,10 @@ def test_an_object_is_named_by_its_own_digest_and_can_be_opened_without_golive(
 
 
 @pytest.mark.parametrize("size", [101 * 2**20])
-def test_a_large_object_is_still_one_request(s3: str, endpoint: str, size: int) -> None:
+def test_a_large_object_is_still_one_request(s3: str, aws_url: str, size: int) -> None:
     name = f"{RUN}.{'0' * 64}.tar"
     Store(s3).publish(RUNS, name, bytes(size))
-    found = s3_client(endpoint).head_object(Bucket="launch", Key=f"our/store/runs/{name}")
+    found = s3_client(aws_url).head_object(Bucket="launch", Key=f"our/store/runs/{name}")
     assert found["ContentLength"] == size
     assert "-" not in found["ETag"]  # which parts would have left in it
 
@@ -143,10 +143,10 @@ def test_a_place_that_is_no_store_is_told(tmp_path: Path, s3: str) -> None:
 
 
 def test_a_server_that_cannot_be_reached_or_denies_access_is_told(
-    s3: str, endpoint: str, monkeypatch: pytest.MonkeyPatch
+    s3: str, aws_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Store(s3).publish(RUNS, f"{RUN}.{'0' * 64}.tar", b"x")
-    requests.post(f"{endpoint}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
+    requests.post(f"{aws_url}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
     try:
         for act in (
             lambda: Store(s3).list(RUNS),
@@ -157,7 +157,7 @@ def test_a_server_that_cannot_be_reached_or_denies_access_is_told(
             assert str(caught.value).startswith(f"store {s3}: cannot be ")
             assert "next: ask its owner for the right to read, list and write" in str(caught.value)
     finally:
-        requests.post(f"{endpoint}/moto-api/reset-auth", data=b"inf", timeout=10)
+        requests.post(f"{aws_url}/moto-api/reset-auth", data=b"inf", timeout=10)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # and does not listen
         port = free.getsockname()[1]
