@@ -75,7 +75,7 @@ def attested(
     not valid the item is PENDING. Arguments are literals, since they are read without running
     the file.
 
-    :param asks: what those who sign state, as a clause: "everybody was told".
+    :param asks: what those who sign state, as a clause: "everybody was notified".
     :param by: roles that have to state it; default: the owner of the item.
     :param each: everybody of a set states it; the function asks ``vouched.by_everyone(...)``.
     :param papers: file names of the papers that a statement has to name as its evidence.

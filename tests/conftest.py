@@ -351,7 +351,7 @@ class Root(Folder):
 
 
 STATED = """
-@attested("D-2.2.1", "everybody was told", by=("product_manager",))
+@attested("D-2.2.1", "everybody was notified", by=("product_manager",))
 def test_everybody_was_told(vouched):
     '''Signed.
 
@@ -451,14 +451,14 @@ class Project:
         }
         book = ledger.Ledger(context.reports, ledger.Head(**(known | head)), Mask())
         for ident, verdict in verdicts.items():
-            told = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
+            reported = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
             book.add_verdict(
                 ledger.ItemVerdict(
                     id=ident,
                     verdict=verdict,
                     started_at=at,
                     duration_s=0.1,
-                    message=told,
+                    message=reported,
                     claims=list(claims) if verdict is Verdict.PASS else [],
                     check=context.origin.checks.get(ident, ""),
                     limits=dict(limits or {}),
@@ -526,7 +526,7 @@ class Project:
             "candidate": context.launch.candidate,
             "by": by,
             "role": (context.roster.roles_of(by) or ["nobody"])[0],
-            "text": "everybody was told",
+            "text": "everybody was notified",
             "before": context.tips() if chained else {},
             "made_at": now,
             "expires_at": now + timedelta(days=7),

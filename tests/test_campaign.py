@@ -58,8 +58,8 @@ LAG = holds("lag", False, "31 s", "at most 10 s")
 
 
 def resting(*ids: str) -> Claim:
-    told = [f"{i} FAIL" for i in ids]
-    return none_of(NOT_GREEN, told, among=9, of="verdicts", ids=ids)
+    reported = [f"{i} FAIL" for i in ids]
+    return none_of(NOT_GREEN, reported, among=9, of="verdicts", ids=ids)
 
 
 def a_fault(name: str, touches: Collection[str], red: Collection[str]) -> Planned:
@@ -84,8 +84,8 @@ def test_a_seventh_item_that_fails_by_itself_is_never_excused() -> None:
 
 
 def test_a_claim_that_names_nobody_excuses_nothing() -> None:
-    told = holds(NOT_GREEN, False, "D-2.1.1 FAIL", "none")
-    verdicts = judged({"D-2.1.1": holds(NOBODY_WROTE, False, "x", "y"), "D-2.D.1": told})
+    reported = holds(NOT_GREEN, False, "D-2.1.1 FAIL", "none")
+    verdicts = judged({"D-2.1.1": holds(NOBODY_WROTE, False, "x", "y"), "D-2.D.1": reported})
     assert set(resting_on_unwritten(verdicts)) == {"D-2.1.1"}
 
 
@@ -553,9 +553,9 @@ def test_rows_and_table_stand_there_before_the_campaign_ends(
     lines = (tmp_path / "campaign.jsonl").read_text().splitlines()
     assert [json.loads(line)["fault"] for line in lines] == ["right", "other"]
     assert "1 passed, 1 failed; 0 not tried" in (tmp_path / "campaign.md").read_text()
-    told = capsys.readouterr().out
-    assert re.search(r"1/2 ok +right +D-1\.1\.1 \(round 1\)", told)
-    assert re.search(r"2/2 WRONG other .*\n +it hangs", told)
+    reported = capsys.readouterr().out
+    assert re.search(r"1/2 ok +right +D-1\.1\.1 \(round 1\)", reported)
+    assert re.search(r"2/2 WRONG other .*\n +it hangs", reported)
 
 
 # -- what is recorded ---------------------------------------------------------------------------

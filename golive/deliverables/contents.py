@@ -60,10 +60,10 @@ def tally_of(basis: Basis) -> Content:
     more items than one reads."""
     content = overview.tally(basis.standings)
     suites = sorted({f.run.head.suite.commit[:12] or "unknown" for f in basis.findings.values()})
-    told = Figure(name="suite", value=", ".join(suites) or "none")
+    reported = Figure(name="suite", value=", ".join(suites) or "none")
     return replace(
         content,
-        figures=[*content.figures, told],
+        figures=[*content.figures, reported],
         tables=[*content.tables, *_waived(basis)],
     )
 

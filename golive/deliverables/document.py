@@ -40,7 +40,7 @@ class Deliverable:
     path: Path
     basis: Basis
     document: Document
-    anew: Document
+    reloaded: Document
     signatures: tuple[Signature, ...]
     """One for each role that signs, in the document's order."""
     mask: Mask
@@ -237,7 +237,7 @@ class Deliverable:
         """The document says what the ledger says, and the page what the document says."""
         yield none_of(
             "figures that differ from the ledger",
-            differences(self.document, self.anew),
+            differences(self.document, self.reloaded),
             among=figures_in(self.document),
             of="figures",
             see=str(self.path),
@@ -259,11 +259,11 @@ class Deliverable:
                 f"{', '.join(unknown)} could not be looked at",
                 "make that reachable, run those again, then this",
             )
-        told = [f"{i} is {verdict.value}" for i, verdict in open_.items()]
-        told += [f"{i}: {why}" for i in self.basis.findings if (why := self.basis.lapsed(i))]
-        if told:
+        reported = [f"{i} is {verdict.value}" for i, verdict in open_.items()]
+        reported += [f"{i}: {why}" for i in self.basis.findings if (why := self.basis.lapsed(i))]
+        if reported:
             raise Pending(
-                f"the {self.document.title} rests on what is still to come: {'; '.join(told)}"
+                f"the {self.document.title} rests on what is still to come: {'; '.join(reported)}"
             )
 
     def _signed(self) -> Iterator[Claim]:

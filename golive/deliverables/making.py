@@ -78,7 +78,7 @@ class Deliverables:
         content = write(basis)
         who = self._signers((line.owner_mark,) if signers is None else signers)
         issues = overview.open_issues(basis.standings, self._due, _why, _plan)
-        anew = settled(
+        reloaded = settled(
             Document(
                 kind=kind,
                 item=item,
@@ -104,15 +104,15 @@ class Deliverables:
         signatures = self._signatures(path, who)
         altered = any(s.exists and not s.valid for s in signatures)
         signed = any(s.exists for s in signatures)
-        if not altered and not (signed and _same_basis(path, anew)):
+        if not altered and not (signed and _same_basis(path, reloaded)):
             for n, signer in enumerate(who):
                 signature_place(path, n, signer).unlink(missing_ok=True)
-            latest = anew.history[-_RUNS_SHOWN:]
-            write_document(msgspec.structs.replace(anew, history=latest), path)
+            latest = reloaded.history[-_RUNS_SHOWN:]
+            write_document(msgspec.structs.replace(reloaded, history=latest), path)
         if not altered and (basis.is_whole or not whole):
             self._rehearse_signing(path, who)
             signatures = self._signatures(path, who)
-        return Deliverable(path, basis, read_document(path), anew, signatures, self.mask)
+        return Deliverable(path, basis, read_document(path), reloaded, signatures, self.mask)
 
     def digest(self, name: str) -> str:
         """SHA-256 of a document as it lies there.
@@ -244,10 +244,10 @@ def _plan(standing: Standing) -> str:
     return standing.verdict.remedy
 
 
-def _same_basis(path: Path, anew: Document) -> bool:
+def _same_basis(path: Path, reloaded: Document) -> bool:
     """Whether the signed document is about the newest runs and statements: else it is out of
     date, not wrong."""
     try:
-        return read_document(path).inputs == anew.inputs
+        return read_document(path).inputs == reloaded.inputs
     except GoliveError:
         return True  # signed, but no document of ours: to be judged, not to be replaced

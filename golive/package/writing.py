@@ -232,6 +232,6 @@ def _without_secrets(files: Files, mask: Mask) -> None:
     for name in sorted(files, key=lambda n: (n in follows, n)):
         if cause := given_away(files[name], mask):
             raise GoliveError(
-                f"{name}: {cause}; take it out (of a statement: revoke it and make it anew"
+                f"{name}: {cause}; take it out (of a statement: revoke it and make it again"
                 " without), then package"
             )

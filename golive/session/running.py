@@ -86,7 +86,7 @@ class Session:
         :raises GoliveError: the environment is wrong, or the reports' folder not writable.
         """
         setup = self.setup
-        if setup.config.option.tbstyle == "auto":  # causes are told once, in the summary
+        if setup.config.option.tbstyle == "auto":  # causes are reported once, in the summary
             setup.config.option.tbstyle = "no"
         if not setup.is_rehearsal:
             setup.sources.unchanged()

@@ -214,7 +214,7 @@ def search(data: bytes, mask: Mask) -> None:
                 name = member.name.partition("/")[2]
                 raise Refused(
                     f"{mask(name)}: {cause}; it stays here. Whoever could read it here may know it,"
-                    " so change it; then make this anew without"
+                    " so change it; then make this again without"
                 )
 
 

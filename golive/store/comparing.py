@@ -34,7 +34,7 @@ def compare(context: Context) -> list[str]:
         mine = [i for i in there if kind == STATEMENTS or environment_of(i) == env]
         asked = [partial(_elsewhere, store, kind, there[i], folder / i, env) for i in mine]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            found += [told for told in pool.map(lambda ask: ask(), asked) if told]
+            found += [reported for reported in pool.map(lambda ask: ask(), asked) if reported]
     return found
 
 
@@ -59,7 +59,7 @@ def _may_be_of(store: Store, stored: Stored, env: str) -> bool:
             unpack(store.read(stored), draft, STATEMENTS)
             said = statements.read_statement(draft).statement
         except (Refused, GoliveError, OSError):
-            return True  # it cannot be told, so somebody has to look
+            return True  # it cannot be reported, so somebody has to look
     return said.environment == env or said.kind == "revoke"
 
 

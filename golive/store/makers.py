@@ -27,7 +27,7 @@ class Makers:
     def refuse(self, run: ledger.Run) -> None:
         """Refuse a run that nobody stands for.
 
-        :raises Refused: nobody has signed its end who may, or that cannot be told here.
+        :raises Refused: nobody has signed its end who may, or that cannot be reported here.
         """
         environment = run.head.environment
         context = self._context(environment.name)

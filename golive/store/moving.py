@@ -32,7 +32,7 @@ from golive.verdicts import GoliveError
 
 AT_ONCE = 4
 Progress = Callable[[str, int, int], None]
-"""Is told the kind, how many bundles have been looked at, and of how many."""
+"""Is reported the kind, how many bundles have been looked at, and of how many."""
 
 
 @dataclass

@@ -195,8 +195,8 @@ class Store:
         bucket, _, key = stored.path.partition("/")
         with self._telling("cannot be asked how it keeps objects"):
             head = self._fs.call_s3("head_object", Bucket=bucket, Key=key)
-            told = self._fs.call_s3("list_object_versions", Bucket=bucket, Prefix=key)
-        versions = [*told.get("Versions", []), *told.get("DeleteMarkers", [])]
+            reported = self._fs.call_s3("list_object_versions", Bucket=bucket, Prefix=key)
+        versions = [*reported.get("Versions", []), *reported.get("DeleteMarkers", [])]
         return Kept(
             f"s3://{stored.path}",
             sum(v["Key"] == key for v in versions),
@@ -232,7 +232,7 @@ class Store:
         except (GoliveError, Refused):
             raise
         except Exception as e:  # noqa: BLE001 - each kind of store has errors of its own
-            step = _NEXT_STEPS.get(type(e).__name__, "mend it and try again")
+            step = _NEXT_STEPS.get(type(e).__name__, "fix it and try again")
             if isinstance(e, PermissionError):
                 step = "ask its owner for the right to read, list and write there"
             elif isinstance(e, OSError) and e.errno == errno.EROFS:

@@ -231,7 +231,7 @@ def _quoted(text: str) -> str:
 def _head(path: Path) -> str:
     """The comment at the beginning of a procedure.
 
-    :raises GoliveError: there are comments further on, which writing it anew would lose.
+    :raises GoliveError: there are comments further on, which writing it again would lose.
     """
     lines = read_text(path, _MOST_BYTES, "a procedure.toml", links=True).splitlines()
     head = list(itertools.takewhile(lambda ln: ln.startswith("#") or not ln.strip(), lines))

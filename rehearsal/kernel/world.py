@@ -94,7 +94,7 @@ class Rehearsal:
     def secret(self, name: str) -> str:
         return self.secret_file(name).read_text().strip()
 
-    # -- what others are told ----------------------------------------------------------------
+    # -- what others learn ----------------------------------------------------------------
 
     def secret_reference(self, name: str) -> dict[str, str]:
         """Where others find a secret."""

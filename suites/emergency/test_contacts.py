@@ -159,16 +159,18 @@ def test_the_executive_is_reachable_and_has_named_who_decides_instead(
     The delegation: an executive writes delegation.md and signs it with `golive attest CO.5`.
     """
     _reachable("executive_team", contact_test, limits)
-    told = papers.read(Delegation).data
+    reported = papers.read(Delegation).data
     for claim in vouched.claims():
         assert claim
     signer = vouched.counted[0].statement.by
-    assert equal("who delegates, by the paper", told.delegated_by, signer)
-    fit = told.to in roster.people and told.to != signer
-    assert holds("who decides instead", fit, told.to, f"somebody on the roster other than {signer}")
-    assert same_set("what is delegated", told.covers, ["launch decision", "public statements"])
+    assert equal("who delegates, by the paper", reported.delegated_by, signer)
+    fit = reported.to in roster.people and reported.to != signer
+    assert holds(
+        "who decides instead", fit, reported.to, f"somebody on the roster other than {signer}"
+    )
+    assert same_set("what is delegated", reported.covers, ["launch decision", "public statements"])
     ends = f"{launch.date} or later"
-    assert holds("end of the delegation", told.until >= launch.date, told.until, ends)
+    assert holds("end of the delegation", reported.until >= launch.date, reported.until, ends)
 
 
 # --- External Contacts ----------------------------------------------------------------------------
@@ -214,7 +216,7 @@ def test_render_answers_within_its_hour_and_is_told_what_hosts_us(
     services that the release manifest deploys to.
 
     Remedy: correct the roster's entry named above; open a test ticket or read the contract page
-    anew, and write into vendor-render.md what it shows. Then the DevOps Lead signs
+    again, and write into vendor-render.md what it shows. Then the DevOps Lead signs
     `golive attest CO.6`.
     """
     support = papers.read(VendorSupport, "vendor-render.md").data
@@ -247,7 +249,7 @@ def test_stripe_answers_within_two_hours_about_the_live_account(
     Stripe says the live key belongs to. Who its users are Stripe tells nobody but them.
 
     Remedy: correct the roster's entry named above; open a test ticket or read the contract page
-    anew, and write into vendor-stripe.md what it shows. Then the DevOps Lead signs
+    again, and write into vendor-stripe.md what it shows. Then the DevOps Lead signs
     `golive attest CO.7`.
     """
     support = papers.read(VendorSupport, "vendor-stripe.md").data
@@ -278,7 +280,7 @@ def test_sendgrid_answers_within_four_hours_about_the_account_and_domain_in_use(
     of the account in use: its name and the domains that it may send from.
 
     Remedy: correct the roster's entry named above; open a test ticket or read the contract page
-    anew, and write into vendor-sendgrid.md what it shows. Then the DevOps Lead signs
+    again, and write into vendor-sendgrid.md what it shows. Then the DevOps Lead signs
     `golive attest CO.8`.
     """
     support = papers.read(VendorSupport, "vendor-sendgrid.md").data

@@ -126,8 +126,8 @@ def test_level_3_pages_every_executive_in_minute_30(
     _declared(drill, 3, ["executive_team"], limits.escalation.level_3_minutes)
     executives = roster.entitled("executive_team")
     assert at_least("executives on the roster", len(roster.holders("executive_team")), 1)
-    told = [p for role in (*before, "security_lead") for p in roster.holders(role)]
-    _paged(drill, 3, [*executives, *told], limits)
+    reported = [p for role in (*before, "security_lead") for p in roster.holders(role)]
+    _paged(drill, 3, [*executives, *reported], limits)
     early = drill.told_before(executives, limits.escalation.level_3_minutes)
     assert none_of("executives paged before", early, among=executives, of="executives")
     for mark in (IMPACT, DECISION):
@@ -162,7 +162,7 @@ def test_level_4_asks_whether_counsel_and_vendors_are_told_and_tells_none_by_its
     assert none_of("questions before minute 60", early, among=asked, of="questions")
     counsel = roster.entitled("legal_counsel")
     outside: list[Person | Vendor] = [*counsel, *(roster.vendors[v] for v in vendors)]
-    unnamed, told = drill.unnamed(outside, 4), drill.told(outside)
+    unnamed, reported = drill.unnamed(outside, 4), drill.reported(outside)
     assert none_of("outsiders not in the list with phone", unnamed, among=outside, of="outsiders")
-    assert none_of("messages to outsiders", told, among=drill.pages, of="messages")
+    assert none_of("messages to outsiders", reported, among=drill.pages, of="messages")
     _read_by(counsel, papers.read(LegalNotice), limits)

@@ -52,7 +52,7 @@ def test_the_war_room_hears_an_alert_and_sees_fresh_data(
     """Bridge, backup bridge and every planned screen of the paper about the war room, asked now;
     a synthetic alert, followed through Alertmanager to the room's receiver.
 
-    Remedy: mend the link or the screen's source; give the room's receiver its route back in
+    Remedy: fix the link or the screen's source; give the room's receiver its route back in
     Alertmanager. Then the Technical Lead signs `golive attest T0-0600.1.3`, for 15 minutes.
     """
     closed = [f"{name} (status {s})" for name, s in war_room.bridges.items() if s != 200]

@@ -24,7 +24,7 @@ def test_four_leads_voted_go_after_phase_1_was_looked_at(
     deliverables: Deliverables, vouched: Vouched, limits: Limits
 ) -> None:
     """The verdicts of phase 1's deployment and validation; each vote's time and content, and that
-    nobody who may vote says no-go and has not voted anew.
+    nobody who may vote says no-go and has not voted again.
 
     Remedy: run what is missing, too old or red; then each lead votes again with `golive attest
     T0-0900.3.4 --data vote=go`.

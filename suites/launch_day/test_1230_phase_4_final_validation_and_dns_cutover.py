@@ -33,7 +33,7 @@ def _after_health(
     most_minutes: float | None = None,
 ) -> Iterator[Claim]:
     """That everything was told after the health checks first passed after the cutover that the
-    team was told of, and soon enough."""
+    team was notified of, and soon enough."""
     passed_at = announcements.first_passed(
         context, HEALTH, papers.read(Message, TEAM).data.cutover_at
     )
@@ -60,7 +60,7 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     the roster, its links asked now, its delivery where it was sent by mail; the verdict of
     T0-1230.2.5, and when that first passed. The time of the cutover is the message's own word.
 
-    Remedy: send the approved text to whoever is named, or mend the link; write message-team.md as
+    Remedy: send the approved text to whoever is named, or fix the link; write message-team.md as
     it was sent. Sent too early: send again once T0-1230.2.5 has passed. Then sign `golive attest
     T0-1230.3.1`.
     """

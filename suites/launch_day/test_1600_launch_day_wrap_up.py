@@ -107,8 +107,8 @@ def test_every_objective_was_judged_by_its_measured_figure(
 def test_every_phase_and_grave_issue_has_taught_something(
     papers: Papers, issues: Issues, context: Context
 ) -> None:
-    """The lessons against the four phases and the tracker's grave issues of the launch that are
-    no drills; their owners against the roster, the issues that they are followed up in against
+    """The lessons against the four phases and the tracker's critical or high issues of the launch that
+    are     no drills; their owners against the roster, the issues that they are followed up in against
     the tracker.
 
     Remedy: write the lesson that is missing, or file the issue that it names; then sign the
@@ -121,7 +121,7 @@ def test_every_phase_and_grave_issue_has_taught_something(
         assert claim
     wanted = [*PHASES, *(f"#{i.number}" for i in issues.severe_of_launch)]
     bare, of = paper.without_lesson(wanted), "phases and issues"
-    assert none_of("phases and grave issues without a lesson", bare, among=wanted, of=of)
+    assert none_of("phases and critical or high issues without a lesson", bare, among=wanted, of=of)
     for subject, offenders in {
         "lessons without cause or action": paper.vague,
         "lessons without an owner on the roster": paper.unowned(people),
@@ -310,7 +310,7 @@ def test_customer_figures_are_the_measured_ones_and_name_no_customer(
     judge.
 
     Remedy: correct the figure that is named, or add its window and sample; take personal data out
-    and call the file back. Share it anew; then the Product Manager signs `golive attest
+    and call the file back. Share it again; then the Product Manager signs `golive attest
     T0-1600.3.4`.
     """
     paper = papers.read(Message, CUSTOMERS)
@@ -323,8 +323,8 @@ def test_customer_figures_are_the_measured_ones_and_name_no_customer(
     assert none_of("customer figures not shared", lacking, among=CUSTOMER_METRICS, of="figures")
     for claim in announcements.quoted(sent, papers.read(KpiAssessment).data.values):
         assert claim
-    told = personal_data(paper.text, {p.name for p in context.roster.people.values()})
-    assert none_of("personal data", told, among=paper.text.splitlines(), of="lines")
+    reported = personal_data(paper.text, {p.name for p in context.roster.people.values()})
+    assert none_of("personal data", reported, among=paper.text.splitlines(), of="lines")
     assert _tonight(sent, limits)
 
 

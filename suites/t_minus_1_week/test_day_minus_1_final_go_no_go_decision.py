@@ -122,7 +122,7 @@ def test_one_decision_is_recorded_for_this_candidate(
     no contrary decision, nor one on another package, among the approvals that were signed.
 
     Remedy: record the decision for this very candidate and package, and have all five sign the
-    record. Whoever decided otherwise before signs `golive approve` anew or revokes it.
+    record. Whoever decided otherwise before signs `golive approve` again or revokes it.
     """
     record = papers.read(GoNoGo).data
     assert holds("reasons of the decision", record.reasons.strip(), record.reasons, "stated")
@@ -157,7 +157,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     run dry with it, without it, with it altered, and after its window.
 
     Remedy: an executive signs the authorisation for this very release. A deploy command that
-    goes ahead without a valid one is mended before anything else.
+    goes ahead without a valid one is fixed before anything else.
     """
     a = authorisation
     assert equal("the signature of the launch authorisation", a.signature_cause or "valid", "valid")
@@ -188,7 +188,7 @@ def test_every_operator_has_tried_the_launch_commands(
     one has run dry in the last hours, and with what outcome.
 
     Remedy: the operator named runs the command with --dry-run on the workstation of the day
-    (`golive` does not do it for anybody); what is refused there is mended first.
+    (`golive` does not do it for anybody); what is refused there is fixed first.
     """
     operators = {
         (p.id, c)
@@ -217,7 +217,7 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     """The emergency procedures as they lie there: who may start a rollback, and the times of
     escalation against the roster's.
 
-    Remedy: put the text back to what was signed on Day -3, or have it reviewed and signed anew,
+    Remedy: put the text back to what was signed on Day -3, or have it reviewed and signed again,
     there and here.
     """
     runbook, levels = papers.read(EmergencyRunbook).data, context.roster.escalation_minutes
@@ -277,8 +277,8 @@ def test_the_decision_document_says_what_was_decided(
     later than all of them; the signature; the copy in the store, and how long nobody can change
     it there.
 
-    Remedy: run what is missing, too old or red; read the document anew, sign it and push it.
-    Whoever voted on another package votes anew. A store that anybody may write to does not do:
+    Remedy: run what is missing, too old or red; read the document again, sign it and push it.
+    Whoever voted on another package votes again. A store that anybody may write to does not do:
     name a bucket with object lock in launch.store.
     """
     record, kind = papers.read(GoNoGo), "go-no-go-decision-documentation"
@@ -301,8 +301,8 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
     compared with it; the authorisation as the deploy command reads it now, whether it was taken
     back, and its window; the signature.
 
-    Remedy: run what is missing, too old or red. An executive authorises the launch anew where
-    that was taken back or is not for the hours of the four phases. Then read the document anew
+    Remedy: run what is missing, too old or red. An executive authorises the launch again where
+    that was taken back or is not for the hours of the four phases. Then read the document again
     and sign it.
     """
     a, zone = authorisation, ZoneInfo(env.calendar.time_zone)
@@ -335,7 +335,7 @@ def test_everybody_was_notified_and_said_so(deliverables: Deliverables, limits: 
     """The newest verdict of D-1.2.3, made into the confirmation and compared with it; the
     signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-1.D.3", "team-notification-confirmation", ("D-1.2.3",))
     rest = ("message, delivery and acknowledgement of everybody, as the providers have them",)

@@ -191,8 +191,8 @@ def test_the_package_has_every_document_as_it_lies_there(
     on was looked at since, its signatures; the newest verdicts of what they belong to, and what
     stakeholders have said; the Product Manager's signature over the list.
 
-    Remedy: run what is missing, too old or red. A document that is named is made anew by running
-    its item, then read and signed by its owner. Then read the list anew and sign it.
+    Remedy: run what is missing, too old or red. A document that is named is made again by running
+    its item, then read and signed by its owner. Then read the list again and sign it.
     """
     package = deliverables.of("D-2.D.1", "go-no-go-decision-package", PACKAGED, manifest_of)
     assert equal("items it packs", len(package.basis.rests_on), limits.documents.packaged_items)
@@ -205,7 +205,7 @@ def test_the_status_report_counts_what_the_ledger_has(
     deliverables: Deliverables, limits: Limits
 ) -> None:
     """Every item of days -14 to -3 as it stands, counted by day and area, and each that is not
-    green with owner and plan, made anew from the ledger and compared; the signature.
+    green with owner and plan, made again from the ledger and compared; the signature.
 
     Remedy: read the report as it is made now and sign it. One that differs from the ledger, or
     was altered after signing: find out by whom, and remove it with its signature first.
@@ -226,7 +226,7 @@ def test_the_risk_update_drops_no_risk_in_silence(
     whoever owns a risk that is still high.
 
     Remedy: run what is missing, too old or red. A risk that is over goes among the closed ones
-    with the reason, and the register is signed anew. Then all who are named read the update anew
+    with the reason, and the register is signed again. Then all who are named read the update again
     and sign it.
     """
     context, now = deliverables.context, papers.read(RiskRegister)

@@ -52,9 +52,9 @@ from golive.reports import paper_tables
 
 REVIEWS = ("D-5.1.1", "D-5.1.2", "D-5.1.3", "D-5.1.4")
 REVIEWED = ("architecture.md", "business-case.md", "executive-presentation.md")
-"""What those who approve have read at least. Not the risk register, which is scored anew later."""
+"""What those who approve have read at least. Not the risk register, which is scored again later."""
 ANNOUNCED_FROM = "phase_4"
-"""The block of launch day from which on anything may be told."""
+"""The block of launch day from which on anything may be reported."""
 COUNTED = ("PASS", "FAIL", "UNKNOWN", "PENDING")
 """The states that executives have to be shown."""
 
@@ -214,7 +214,7 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
     assert none_of("papers that have changed since", changed, among=REVIEWED, of="papers")
     open_ = approval.open_conditions
     assert none_of("open conditions", open_, among=conditions, of="conditions", may_be_empty=True)
-    as_it_is = context.anew()
+    as_it_is = context.reloaded()
     reviews = [as_it_is.vouched(i) for i in REVIEWS]
     for review in reviews:
         review.claims()  # one that is not whole yet is waited for
@@ -310,7 +310,7 @@ def test_every_stakeholder_approved_in_order_and_until_launch(
     long they hold, and that the final approval is later than the reviews; the signature.
 
     Remedy: run what is missing, too old or red; have statements renewed that end before launch
-    day; approve finally once the four reviews are stated. Then read the document anew and sign
+    day; approve finally once the four reviews are stated. Then read the document again and sign
     it.
     """
     document = deliverables.of("D-5.D.1", "stakeholder-approval-documentation", ("D-5.1",))
@@ -337,7 +337,7 @@ def test_the_communication_plan_is_ready_to_go_either_way(
 
     Remedy: run what is missing, too old or red. Name an owner on the roster, a time from the last
     phase on, the size of the audience and the text for a no-go of the message that is named. Then
-    read the document anew and sign it.
+    read the document again and sign it.
     """
     kind, plan = "communication-plan-execution", papers.read(CommunicationPlan)
     planned = paper_tables.planned_messages(plan.data.messages)
@@ -372,7 +372,7 @@ def test_the_team_is_aligned_role_by_role(
 
     Remedy: run what is missing, too old or red. Correct the role table, the roster or the event
     in which somebody else stands; whoever is named signs `golive attest D-5.3.4`. Then read the
-    document anew and sign it.
+    document again and sign it.
     """
     table, context = papers.read(RoleTable), deliverables.context
     kind, people = "internal-team-alignment", table.data.people

@@ -47,7 +47,7 @@ def test_every_issue_that_stays_open_is_known_and_accepted(
     entries = {f"#{e.number}" for e in register.issues}
     assert same_set("issues in the register", entries, open_)
     worse, vague = register.above_medium(open_), register.vague(context.roster.people)
-    assert none_of("issues graver than medium", worse, among=entries, of="issues")
+    assert none_of("issues above medium", worse, among=entries, of="issues")
     subject = "entries without impact, or an owner on the roster"
     assert none_of(subject, vague, among=entries, of="entries")
 
@@ -114,7 +114,7 @@ def test_the_test_report_adds_up(deliverables: Deliverables, limits: Limits) -> 
     """The newest verdicts of D-6.1, all on this candidate, made into the report and compared with
     it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-6.D.1", "final-test-execution-report", ("D-6.1",))
     rest = (
@@ -133,7 +133,7 @@ def test_bugs_are_resolved_verified_and_those_left_are_known(
     D-6.3.2, made into the summary and compared with it; the signature.
 
     Remedy: close critical and high bugs with a fix that the candidate contains, a test, and
-    somebody else's verification; label what stays open as known. Then read the document anew
+    somebody else's verification; label what stays open as known. Then read the document again
     and sign it.
     """
     kind, write = "bug-resolution-summary", findings.resolution(issues)
@@ -153,9 +153,9 @@ def test_the_qa_lead_signs_off_on_everything_that_was_validated(
 ) -> None:
     """The newest verdicts of D-6.D.1, D-6.D.2, D-6.3.5 and D-6.2, made into the sign-off and
     compared with it; the commit that the release's tag names, so that a tag that moves makes the
-    sign-off anew; the QA Lead's signature, by nobody who wrote a commit of the release.
+    sign-off again; the QA Lead's signature, by nobody who wrote a commit of the release.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it. Where the
+    Remedy: run what is missing, too old or red; read the document again and sign it. Where the
     signer is an author, whoever else holds or backs up the role reads and signs it.
     """
     kind = "quality-assurance-sign-off"

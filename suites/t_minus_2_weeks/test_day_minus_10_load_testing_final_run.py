@@ -76,7 +76,7 @@ def test_the_load_test_report_is_whole_true_and_signed(
     """The newest verdicts of D-10.1, all on this candidate, made into the report and compared with
     it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-10.D.1", "load-testing-report", ("D-10.1",))
     for claim in document.claims(
@@ -97,7 +97,7 @@ def test_every_limit_has_a_recommendation_that_is_decided(
     """The newest verdicts of D-10.2, made into the recommendations and compared with them; the
     signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-10.D.2", "performance-optimization-recommendations", ("D-10.2",))
     for claim in document.claims(
@@ -117,7 +117,7 @@ def test_every_tier_has_room_for_the_launch_peak(
     """The newest verdicts of D-10.1.1 and D-10.1.2, made into the document and compared with it;
     the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-10.D.3", "capacity-planning-validation", ("D-10.1.1", "D-10.1.2"))
     for claim in document.claims(

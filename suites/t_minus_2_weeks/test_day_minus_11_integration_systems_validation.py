@@ -16,7 +16,7 @@ def test_the_integrations_report_is_whole_true_and_signed(
     """The newest verdicts of D-11.1 to D-11.3, made into the report and compared with it; the
     signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of(
         "D-11.D.1", "integration-systems-readiness-report", ("D-11.1", "D-11.2", "D-11.3")
@@ -61,7 +61,7 @@ def test_the_api_results_are_whole_true_and_signed(
     """The newest verdicts of D-11.3, all on this candidate, made into the results and compared
     with them; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-11.D.3", "api-testing-results", ("D-11.3",))
     for claim in document.claims(

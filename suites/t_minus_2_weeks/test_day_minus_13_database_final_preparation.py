@@ -57,7 +57,7 @@ def test_every_index_is_sound_needed_and_used(
     """The catalogue's indexes and foreign keys, pgstattuple and amcheck over every B-tree, and
     EXPLAIN of the costliest statements in pg_stat_statements.
 
-    Remedy: an invalid or left-over index: drop index concurrently, build it anew. A duplicate:
+    Remedy: an invalid or left-over index: drop index concurrently, build it again. A duplicate:
     drop one. Bloat or damage: reindex index concurrently. A foreign key or a statement without
     its index: create index concurrently, analyze, then run again.
     """
@@ -219,7 +219,7 @@ def test_another_region_holds_the_same_backups(
     """Both buckets listed; every full backup needed and the newest WAL segments read from the
     second region and compared with what the first recorded.
 
-    Remedy: mend replication (rule, role, key of the second region), replicate what is named
+    Remedy: fix replication (rule, role, key of the second region), replicate what is named
     above again, and compare. Never expire a source object whose copy is not proved.
     """
     copy, objects, ours = cross_region_copy, cross_region_copy.objects, env.backups.source.region
@@ -249,7 +249,7 @@ def test_every_backup_failure_reaches_the_person_on_call(
     """Each declared failure induced and repaired; its rule in Prometheus, its route in
     Alertmanager and the on-call receiver's inbox followed to the end.
 
-    Remedy: load the missing rule, mend its route, or restart the exporter it reads, as named
+    Remedy: load the missing rule, fix its route, or restart the exporter it reads, as named
     above; a failure nobody hears of is found on the day the backup is needed.
     """
     alerts, drills, most = (
@@ -281,7 +281,7 @@ def test_the_migration_brings_a_full_copy_to_the_declared_schema(
     the previous release, with locks sampled five times a second; then run again. The declared
     checks before and after.
 
-    Remedy: mend the migration named above on a copy of your own, tag the candidate anew, and run
+    Remedy: fix the migration named above on a copy of your own, tag the candidate again, and run
     again. On the launch day there is no time for it.
     """
     m, most = migration_drill.migration, limits.migrations
@@ -312,7 +312,7 @@ def test_the_data_breaks_no_rule(integrity: Integrity, limits: Limits) -> None:
     behind their columns, in one snapshot of the standby. That a migration keeps rows and sums is
     judged with the migration itself.
 
-    Remedy: look the rows named above up by their identifiers, mend them with the product's owner,
+    Remedy: look the rows named above up by their identifiers, fix them with the product's owner,
     and find what let them in: a constraint would have kept them out. A sequence: setval it.
     """
     data, checks, keys = integrity, integrity.declared, integrity.foreign_keys
@@ -333,8 +333,8 @@ def test_the_rollback_keeps_every_row_in_time(
     """The migrated copy, booked on through the candidate, taken back to the previous release;
     every row compared with what was noted of it, and the previous release tried on the result.
 
-    Remedy: mend the downgrade named above, or declare what it loses and have the loss accepted,
-    tag the candidate anew, and run again. A rollback that is not proved must not be planned on.
+    Remedy: fix the downgrade named above, or declare what it loses and have the loss accepted,
+    tag the candidate again, and run again. A rollback that is not proved must not be planned on.
     """
     r, kept = rollback_drill, sum(c.noted for c in rollback_drill.newer.values())
     assert at_least(
@@ -404,8 +404,8 @@ def test_the_performance_report_is_whole_true_and_signed(
         lambda basis: database.performance(basis.facts, basis.baseline("query_times"), limits),
     )
     named = [t for t in report.document.tables if t.title == database.MOST_CALLED]
-    told = sum(len(t.rows) for t in named)
-    assert at_least("statements whose p95 it tells", told, limits.statements.most_called)
+    reported = sum(len(t.rows) for t in named)
+    assert at_least("statements whose p95 it tells", reported, limits.statements.most_called)
     for claim in report.claims(
         max_age_h=limits.documents.report_age_h, live=table_sizes.system_identifier
     ):

@@ -83,7 +83,7 @@ def test_redis_cluster_replicates_and_is_guarded(
     assert none_of("sentinels that miss one", blind, among=sentinels, of="sentinels")
     assert none_of("sentinels unsure", unsure, among=sentinels, of="sentinels")
     assert each_at_most("key copied", cache.copied_after_s, limits.redis.replication_s, "s")
-    assert none_of("keys that stay for ever", cache.lasting_copies, among=replicas, of="replicas")
+    assert none_of("keys without expiry", cache.lasting_copies, among=replicas, of="replicas")
     assert none_of("servers without maxmemory", cache.unbounded, among=servers, of="servers")
     used, limit = cache.fullest.memory_used_percent, limits.redis.memory_percent
     assert below(f"memory used on {cache.fullest.name}, the fullest", used, limit, "%")
@@ -187,8 +187,8 @@ def test_backups_can_be_read_with_the_key_and_not_without(
     with and without access to the key; small objects looked through for keys.
 
     Remedy: a disabled key: enable it before anything else, for nothing can be restored. Another
-    key: mend the bucket's default, write its objects anew. What anybody can read, or a key beside
-    the backups: treat it as a breach if others could reach the bucket; encrypt anew under a new
+    key: fix the bucket's default, write its objects again. What anybody can read, or a key beside
+    the backups: treat it as a breach if others could reach the bucket; encrypt again under a new
     key before the upload, and delete every older version.
     """
     e, buckets = backup_encryption, backup_encryption.buckets
@@ -221,7 +221,7 @@ def test_the_infrastructure_report_is_whole_true_and_signed(
     """The newest verdicts of D-14.1 and D-14.2, made into the report and compared with it; the
     signature by ssh-keygen.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it. A report
+    Remedy: run what is missing, too old or red; read the document again and sign it. A report
     altered after signing: find out by whom and remove it with its signature first.
     """
     document = deliverables.of("D-14.D.1", "infrastructure-readiness-report", ("D-14.1", "D-14.2"))
@@ -260,7 +260,7 @@ def test_the_performance_baseline_is_whole_and_agrees_with_what_was_measured(
     """The newest verdicts of D-14.2.4 and D-14.2.5, made into the document and compared with it;
     the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-14.D.3", "performance-baseline-metrics", ("D-14.2.4", "D-14.2.5"))
     for claim in document.claims(
@@ -283,7 +283,7 @@ def test_every_red_item_of_the_day_has_one_issue_with_a_plan(
 
     Remedy: open one issue for each red or waived item, with severity, owner, remediation, a day
     before the launch and `Retest: ITEM`; close it only once the item is green. Then read the
-    document anew and sign it.
+    document again and sign it.
     """
     document = deliverables.of(
         "D-14.D.4", "identified-issues-log", ("D-14.1", "D-14.2", "D-14.3"), findings.log(issues)

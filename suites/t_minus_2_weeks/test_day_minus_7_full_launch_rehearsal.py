@@ -33,7 +33,7 @@ PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
 
 
 LEVELS = ("low", "medium", "high", "critical")
-"""Severities of which the team is told."""
+"""Severities of which the team is notified."""
 
 
 @attested(
@@ -65,7 +65,7 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, context
 
 @attested(
     "D-7.4.2",
-    "the communication protocol states primary and fallback channel, how often the team is told "
+    "the communication protocol states primary and fallback channel, how often the team is informed "
     "by severity, who speaks for it and who decides, and all 9 role holders know it",
     each=True,
     papers=("communication-protocol.md",),
@@ -104,7 +104,7 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     """The runbook against the procedure's triggers and steps and their numbers, the roster, and
     the dry run of each command that it names.
 
-    Remedy: complete the runbook, or mend the command that refuses; then have it signed again.
+    Remedy: complete the runbook, or fix the command that refuses; then have it signed again.
     """
     runbook = papers.read(EmergencyRunbook).data
     triggers, steps = {t.id: t for t in runbook.triggers}, [s.id for s in runbook.steps]
@@ -173,7 +173,7 @@ def test_the_rehearsal_report_is_whole_and_every_deviation_is_somebodys(
     into the report and compared with it; the signature.
 
     Remedy: run what is missing, too old or red. Give each deviation an owner; close critical
-    ones. Then read the document anew and sign it.
+    ones. Then read the document again and sign it.
     """
     document = deliverables.of(
         "D-7.D.1", "launch-rehearsal-report", ("D-7.1",), findings.deviations(issues)
@@ -196,7 +196,7 @@ def test_the_rollback_is_validated_with_the_script_that_ships(
     """The newest verdicts of D-7.2, all on this candidate, made into the validation and compared
     with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-7.D.2", "rollback-procedures-validation", ("D-7.2",))
     for claim in document.claims(
@@ -219,7 +219,7 @@ def test_the_team_is_confirmed_ready_until_launch_day(
 
     Remedy: run what is missing, too old or red; renew statements that end before launch day.
     Whoever is named is put into the role table and the roster alike, and signs `golive attest
-    D-7.4.2`. Then read the document anew and sign it.
+    D-7.4.2`. Then read the document again and sign it.
     """
     table = papers.read(RoleTable)
     write = with_tables(paper_tables.role_table(table.data), inputs={table.name: table.sha256})
@@ -253,7 +253,7 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
 
     Remedy: run what is missing, too old or red. Move a phase that ends too late; put the SHA-256
     of the timeline as it is into the calendar's events and the launch procedure; whoever signed
-    D-7.4.5 over another one signs anew. Then read the document anew and sign it.
+    D-7.4.5 over another one signs again. Then read the document again and sign it.
     """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
     left = timeline.data.minutes_left(PHASES)
@@ -286,9 +286,9 @@ def _quoted(digest: str, signed: list[Signed], events: list[Event]) -> list[Clai
     """That whoever has stated D-7.4.5 has seen this timeline, and the calendar quotes it."""
     seen = "statements on D-7.4.5 over another timeline"
     by = [s.statement.by for s in signed if digest not in {e.sha256 for e in s.statement.evidence}]
-    told = "events with another digest of the timeline"
+    reported = "events with another digest of the timeline"
     other = [str(e) for e in events if digest not in e.text]
     return [
         none_of(seen, by, among=signed, of="statements", may_be_empty=True),
-        none_of(told, other, among=events, of="events of launch day"),
+        none_of(reported, other, among=events, of="events of launch day"),
     ]

@@ -61,7 +61,7 @@ def test_acceptance_tests_are_certified_for_the_candidate(
     """The newest verdicts of D-8.1, all on this candidate, made into the certificate and compared
     with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-8.D.1", "uat-sign-off-certificate", ("D-8.1",))
     for claim in document.claims(
@@ -78,7 +78,7 @@ def test_the_business_report_is_whole_true_and_signed(
     """The newest verdicts of D-8.1.2 and D-8.2, all on this candidate, made into the report and
     compared with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-8.D.2", "business-systems-readiness-report", ("D-8.1.2", "D-8.2"))
     for claim in document.claims(
@@ -98,7 +98,7 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
 
     Remedy: run what is missing, too old or red; renew statements that end before a week after
     the launch. Name who leads support on the roster; put agents on the hours that are named. Then
-    read the document anew and sign it.
+    read the document again and sign it.
     """
     context, shifts = deliverables.context, papers.read(SupportShifts)
     owners, zone = context.roster.holders("support_lead"), ZoneInfo(env.calendar.time_zone)

@@ -173,7 +173,7 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     """The assessment against the declared criteria and the roster; its links, asked now; who
     approved the newest merges; the newest verdicts of backups, recovery and their alerts.
 
-    Remedy: name an owner on the roster, mend the link, or have the plan accepted; have the change
+    Remedy: name an owner on the roster, fix the link, or have the plan accepted; have the change
     reviewed by others. Then the Security Lead and the Technical Lead sign `golive attest D-9.2.3`.
     """
     said, known = papers.read(ControlMatrix).data, context.roster.people
@@ -212,7 +212,7 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     file's digest; the newest verdicts of those of D-9.2 that there is a check of. SOC 2 is out of
     scope while D-9.2.3 is not applicable by signature.
 
-    Remedy: renew the certificate, or have its file put back; run or mend what is red. Then the
+    Remedy: renew the certificate, or have its file put back; run or fix what is red. Then the
     Security Lead and an executive sign `golive attest D-9.D.2`.
     """
     declared, said = env.compliance, papers.read(Certificates).data
@@ -244,7 +244,7 @@ def test_the_security_report_is_whole_and_no_grave_finding_is_open(
     for every known secret; the signature.
 
     Remedy: run what is missing, too old or red. Fix and retest open critical and high findings.
-    Then read the document anew and sign it.
+    Then read the document again and sign it.
     """
     document = deliverables.of(
         "D-9.D.1",
@@ -268,7 +268,7 @@ def test_every_open_finding_and_red_item_has_a_plan_in_time(
 
     Remedy: give each entry severity, owner, remediation, a day in time (critical and high
     before the launch, medium within 30 days, low within 90) and the item to look at again. Then
-    read the document anew and sign it.
+    read the document again and sign it.
     """
     document = deliverables.of(
         "D-9.D.3", "security-remediation-plan", ("D-9.1", "D-9.2", "D-9.3"), findings.log(issues)

@@ -103,7 +103,7 @@ def two_roots(folder: Path) -> tuple[Path, Path]:
             head
             + "".join(
                 f'\n@item("{ident}")\ndef test_{n}():\n    """It looks.\n\n'
-                f'    Remedy: mend it.\n    """\n    assert at_most("x", {n}, 99)\n'
+                f'    Remedy: fix it.\n    """\n    assert at_most("x", {n}, 99)\n'
                 for n, ident in enumerate(ids)
             )
         )
@@ -151,7 +151,7 @@ def side_by_side(probes: int, each_s: float) -> tuple[float, float]:
 
 def own_cost(items: Path, plain: Path, tell: Callable[..., None]) -> None:
     """What golive adds to pytest: in a rehearsal, where compiled checks are kept as pytest keeps
-    them, and in a run that may count, which compiles every check anew."""
+    them, and in a run that may count, which compiles every check again."""
     secrets = secrets_of_dead(items)
     html = ["--html=report.html", "--self-contained-html"]
     bare = command([*PYTEST, *WITHOUT, *html], plain)

@@ -63,12 +63,12 @@ def changed_since(ref: str) -> set[str]:
 
     :raises CampaignError: git knows no such commit.
     """
-    told = subprocess.run(
+    reported = subprocess.run(
         ["git", "diff", "--name-only", ref], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    if told.returncode:
-        raise CampaignError(f"--since {ref}: {told.stderr.strip()}")
-    return set(told.stdout.split())
+    if reported.returncode:
+        raise CampaignError(f"--since {ref}: {reported.stderr.strip()}")
+    return set(reported.stdout.split())
 
 
 def concerned(changed: Iterable[str], faults: Iterable[Fault]) -> set[str]:
@@ -106,7 +106,7 @@ def in_turn(faults: Sequence[Fault], first: Collection[str], turn: int) -> list[
 
 def untried(fault: Fault, red: Mapping[str, str]) -> rows.Row:
     """The row of a fault that names what is red without it."""
-    told = "; ".join(red[i] for i in fault.all_red if i in red)
+    reported = "; ".join(red[i] for i in fault.all_red if i in red)
     return rows.row(
         fault.name,
         fault.all_red,
@@ -114,7 +114,7 @@ def untried(fault: Fault, red: Mapping[str, str]) -> rows.Row:
         reverted={},
         duration_s=0.0,
         how="not tried",
-        error=f"without any fault: {told}",
+        error=f"without any fault: {reported}",
     )
 
 

@@ -170,8 +170,8 @@ class World:
             log=str(log),
         )
         if answer["status"] not in _DONE:
-            told = log.read_text(errors="replace")[-1500:]
-            raise CampaignError(f"pytest ended with {answer['status']}: {told}")
+            reported = log.read_text(errors="replace")[-1500:]
+            raise CampaignError(f"pytest ended with {answer['status']}: {reported}")
         looked = set(answer["looked"])
         self._stale = (self._stale - looked) | (looked & unsafe) | (unsafe - set(answer["kept"]))
         run = ledger.read_run(ledger.runs(self.folder / "reports")[-1], facts=False)
@@ -202,7 +202,7 @@ class World:
     def baseline(self) -> None:
         """See every item green, but those that rest on items or checks that nobody has written.
 
-        A few that stay red are told and left out, with the faults that name them.
+        A few that stay red are reported and left out, with the faults that name them.
 
         :raises CampaignError: more are red, so that nothing could be learned from any fault.
         """
@@ -222,8 +222,8 @@ class World:
                 self._stale |= self._probes_of(red)
                 verdicts |= self.look(red)
         if red or not verdicts:
-            told = "\n  ".join(red.values())
-            raise CampaignError(f"without any fault these are not green:\n  {told}")
+            reported = "\n  ".join(red.values())
+            raise CampaignError(f"without any fault these are not green:\n  {reported}")
 
         self._seen_green_at = time.time()
         self._save()
@@ -411,8 +411,10 @@ class World:
             return ""
 
         with ThreadPoolExecutor(8) as threads:
-            told = dict(zip([f.name for f in together], threads.map(one, together), strict=True))
-        return {name: why for name, why in told.items() if why}
+            reported = dict(
+                zip([f.name for f in together], threads.map(one, together), strict=True)
+            )
+        return {name: why for name, why in reported.items() if why}
 
     def timed(self, what: str) -> _Timed:
         """A ``with`` whose seconds count as spent on this."""

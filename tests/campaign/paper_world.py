@@ -105,8 +105,8 @@ class PaperWorld:
         self._derived = {i.id for i in self._procedure if i.way == "derived"}
         red = {i: v for i, v in green.items() if is_red(v) and i not in self._excused}
         if red:
-            told = "\n  ".join(f"{i} {v.verdict.value}: {v.message}" for i, v in red.items())
-            raise PaperWorldError(f"without any fault these are not green:\n  {told}")
+            reported = "\n  ".join(f"{i} {v.verdict.value}: {v.message}" for i, v in red.items())
+            raise PaperWorldError(f"without any fault these are not green:\n  {reported}")
         self._inputs = frozen.inputs(self.r.folder / "people")
         self._pristine = {
             name: keep(self.place / name, self.place / "pristine" / name)
@@ -174,7 +174,7 @@ class PaperWorld:
         if not set(fault.all_red) <= self._derived:
             found = self._in_force(fault, (), looked_at)
             return found, self.look(self._red(fault, found), looked_at)
-        # New verdicts would have the documents made anew, the spoilt one as well: first the named
+        # New verdicts would have the documents made again, the spoilt one as well: first the named
         # ones look at it as it is, then all others have new verdicts.
         found = self._in_force(fault, fault.all_red, looked_at)
         after = self.look(self._red(fault, found), looked_at)

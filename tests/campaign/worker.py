@@ -36,7 +36,7 @@ from golive.probing import REGISTRY, Facts, FactStore
 from golive.reports import run_report
 
 _OWN = ("suites", "tests", "test_", "conftest", "golive_")
-"""Modules that a run imports by itself, and anew: pytest rewrites their assertions."""
+"""Modules that a run imports by itself, and again: pytest rewrites their assertions."""
 
 
 def seed(kept: Mapping[str, Facts], stores: list[FactStore]) -> None:

@@ -231,7 +231,7 @@ def delegation_expired(r: Rehearsal) -> None:
 
 @delegation_expired.revert
 def delegate_again(r: Rehearsal) -> None:
-    scripts.mend(r, "CO.5")
+    scripts.fix(r, "CO.5")
 
 
 @fault(
@@ -302,7 +302,7 @@ def page_at_once(r: Rehearsal) -> None:
 
 @fault(
     "everybody-paged-at-once",
-    # Whoever is told at once is told before the own level begins.
+    # Whoever is notified at once is paged before the own level begins.
     expect_fail=["ES.1"],
     touches=["messages/levels"],
     title="level 1 pages everybody of the matrix",

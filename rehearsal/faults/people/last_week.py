@@ -88,7 +88,7 @@ made.written(
     "D-3.3.2",
     BUSINESS,
     lambda d: d["metrics"].update({"KB.3": 95}),
-    "the business team was told another limit of payment success",
+    "the business team was given another limit of payment success",
 )
 made.written(
     "business-not-briefed",
@@ -278,7 +278,7 @@ made.written(
     REGISTER,
     _add_high_risk,
     "a high risk was added after the meeting",
-    told=False,
+    reported=False,
 )
 made.written(
     "decided-on-another-commit",

@@ -35,7 +35,7 @@ def primary_not_checked_in(r: Rehearsal) -> None:
 
 @primary_not_checked_in.revert
 def checks_in(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.1")
+    scripts.fix(r, "T0-0600.1.1")
 
 
 @fault(
@@ -50,7 +50,7 @@ def check_in_of_yesterday(r: Rehearsal) -> None:
 
 @check_in_of_yesterday.revert
 def checks_in_today(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.1")
+    scripts.fix(r, "T0-0600.1.1")
 
 
 @fault(
@@ -66,7 +66,7 @@ def one_key_checks_in_two(r: Rehearsal) -> None:
 
 @one_key_checks_in_two.revert
 def own_keys(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.1")
+    scripts.fix(r, "T0-0600.1.1")
 
 
 # -- T0-0600.1.3 --------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def war_room_seen_40_minutes_ago(r: Rehearsal) -> None:
 
 @war_room_seen_40_minutes_ago.revert
 def war_room_seen_now(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.3")
+    scripts.fix(r, "T0-0600.1.3")
 
 
 @fault(
@@ -136,7 +136,7 @@ def role_card_not_signed(r: Rehearsal) -> None:
 
 @role_card_not_signed.revert
 def signs_role_card(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0800.3.2")
+    scripts.fix(r, "T0-0800.3.2")
 
 
 @fault(
@@ -331,7 +331,7 @@ def logistics_not_confirmed(r: Rehearsal) -> None:
 
 @logistics_not_confirmed.revert
 def confirm_logistics(r: Rehearsal) -> None:
-    scripts.mend(r, "D-1.3.1")
+    scripts.fix(r, "D-1.3.1")
 
 
 @fault(
@@ -346,7 +346,7 @@ def backup_not_available(r: Rehearsal) -> None:
 
 @backup_not_available.revert
 def backup_available(r: Rehearsal) -> None:
-    scripts.mend(r, "D-1.3.5")
+    scripts.fix(r, "D-1.3.5")
 
 
 @fault(
@@ -362,7 +362,7 @@ def lead_signed_for_another(r: Rehearsal) -> None:
 
 @lead_signed_for_another.revert
 def signs_in_person(r: Rehearsal) -> None:
-    scripts.mend(r, "D-1.3.5")
+    scripts.fix(r, "D-1.3.5")
 
 
 made = Stating(__name__)

@@ -1,4 +1,4 @@
-"""Faults of what the vendors' support is told, and of what it has promised."""
+"""Faults of what the vendors' support is informed of, and of what it has promised."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def overwrite_client_addresses(r: Rehearsal) -> None:
 
 
 def _restart_balancer(r: Rehearsal) -> None:
-    """Start it anew and wait until its own health checks have spoken."""
+    """Start it again and wait until its own health checks have spoken."""
     r.restart("balancer")
     servers = set(r.setting("balancer", "servers", SERVERS))
     r.wait("the balancer has checked its servers", lambda: _checked(r) == servers)
@@ -244,7 +244,7 @@ def honour_the_session_cookie(r: Rehearsal) -> None:
 
 
 def _restart_edge(r: Rehearsal) -> None:
-    """Start both nodes anew, with an empty cache."""
+    """Start both nodes again, with an empty cache."""
     for node in edge_nodes:
         r.stop(node.name)
         node.purge(r)

@@ -62,7 +62,7 @@ class Link:
         self._open: psycopg.Connection[Any] | None = None
 
     def row(self, query: str) -> tuple[Any, ...]:
-        """The query's one row. Raises CannotLook, and connects anew next time."""
+        """The query's one row. Raises CannotLook, and connects again next time."""
         import psycopg  # see Database.connect
 
         try:

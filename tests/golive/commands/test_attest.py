@@ -75,7 +75,7 @@ def refused(project: Project, capsys: Capture, *words: str, by: str = "paul") ->
 
 def test_what_is_attested_holds_and_is_shown(context_of: Project, capsys: Capture) -> None:
     note = context_of.folder.write("minutes of the day.txt", "all agreed")
-    words = ("D-2.2.1", "--statement", "everybody was told", "--evidence", str(note))
+    words = ("D-2.2.1", "--statement", "everybody was notified", "--evidence", str(note))
     assert attest(context_of, *words, "https://example.com/wiki?page=1") == 0
     (signed,) = kept(context_of)
     assert context_of.cause(signed) == ""
@@ -530,10 +530,10 @@ def test_the_data_that_a_command_leaves_is_what_statements_lists(
     attest(context_of, "D-2.2.1", "--statement", "told")
     capsys.readouterr()
     assert main(["statements", "D-2.2", "--env", "staging", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    reported = json.loads(capsys.readouterr().out)
     (signed,) = kept(context_of)
-    assert [s["id"] for s in told["statements"]] == [signed.id]
-    assert told["statements"][0]["holds"] is True
+    assert [s["id"] for s in reported["statements"]] == [signed.id]
+    assert reported["statements"][0]["holds"] is True
 
 
 # -- secrets -----------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ def rebuilt(
     signers: Sequence[str] = DECIDE,
     key: str = "",
 ) -> Path:
-    """The package with other content, listed and signed anew as forgers with keys would.
+    """The package with other content, listed and signed again as forgers with keys would.
 
     :param key: whose key the first of them signs with; default: the own.
     """
@@ -182,15 +182,15 @@ def end_of(files: dict[str, bytes]) -> str:
 
 
 def fabricated(files: dict[str, bytes]) -> str:
-    """A run that was edited, its digest made anew; its name."""
+    """A run that was edited, its digest made again; its name."""
     end = end_of(files)
     run = end.removesuffix("/end.json")
     files[f"{run}/run.json"] = files[f"{run}/run.json"].replace(b"nightly", b"somebody")
     files[f"{run}/verdicts.jsonl"] = files[f"{run}/verdicts.jsonl"].replace(b"FAIL", b"PASS")
     parts = (files[f"{run}/{n}"] for n in ("run.json", "facts.jsonl", "verdicts.jsonl"))
-    told = msgspec.json.decode(files[end])
-    told["digest"] = hashlib.sha256(b"".join(parts)).hexdigest()
-    files[end] = msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n"
+    reported = msgspec.json.decode(files[end])
+    reported["digest"] = hashlib.sha256(b"".join(parts)).hexdigest()
+    files[end] = msgspec.json.format(msgspec.json.encode(reported), indent=1) + b"\n"
     return run
 
 

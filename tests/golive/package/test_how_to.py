@@ -97,9 +97,9 @@ def test_by_hand_too_a_listed_name_that_hides_is_seen(
     ],
 )
 def test_by_hand_too_a_statement_is_its_own_authors(
-    made: Any, zipped: Path, tmp_path: Path, alter: Callable[[bytes], bytes], told: str
+    made: Any, zipped: Path, tmp_path: Path, alter: Callable[[bytes], bytes], reported: str
 ) -> None:
-    """Signed by elena, said by joel, and whoever packs it lists and signs anew."""
+    """Signed by elena, said by joel, and whoever packs it lists and signs again."""
     project = made[0]
     body = alter(canonical(project.draft(by="joel", environment="staging")))
     folder = tmp_path / "draft"
@@ -111,7 +111,7 @@ def test_by_hand_too_a_statement_is_its_own_authors(
     said = {f"statements/{ident}/{p.name}": p.read_bytes() for p in folder.iterdir()}
     rebuilt(zipped, made, lambda files: files.update(said))
     done = followed(zipped, tmp_path / "place")
-    assert f"statements/{ident}: {told}" in done.stdout
+    assert f"statements/{ident}: {reported}" in done.stdout
     assert done.stdout.count('Good "golive-statement"') == 3
 
 
@@ -130,9 +130,9 @@ def test_by_hand_too_a_run_is_its_own_makers(
 
     def forge(files: dict[str, bytes]) -> None:
         name = end_of(files)
-        told = msgspec.json.decode(files[name])
+        reported = msgspec.json.decode(files[name])
         rest = (
-            b"".join(f' "{k}": "{told[k]}",\n'.encode() for k in ("ended_at", "digest"))
+            b"".join(f' "{k}": "{reported[k]}",\n'.encode() for k in ("ended_at", "digest"))
             + b'"exit_status": 0'
         )
         place = tmp_path / "end.json"

@@ -61,10 +61,10 @@ def test_one_flipped_byte_anywhere_is_noticed(made: Any, tmp_path: Path) -> None
         (raw({"index.html": b"\0" * 2**26}), "would unpack to 64 MiB"),
     ],
 )
-def test_what_is_no_package_is_refused(tmp_path: Path, data: bytes, told: str) -> None:
+def test_what_is_no_package_is_refused(tmp_path: Path, data: bytes, reported: str) -> None:
     path = tmp_path / "p.zip"
     path.write_bytes(data)
-    assert told in refused(path)
+    assert reported in refused(path)
     assert [p.name for p in tmp_path.iterdir()] == ["p.zip"]
 
 

@@ -50,7 +50,7 @@ from tests.golive.package.packing import (
     ],
 )
 def test_what_a_signer_of_the_package_forged_is_told(
-    made: Any, zipped: Path, name: str, told: str
+    made: Any, zipped: Path, name: str, reported: str
 ) -> None:
     def forge(files: dict[str, bytes]) -> None:
         data = files[name]
@@ -62,7 +62,7 @@ def test_what_a_signer_of_the_package_forged_is_told(
         }.get(name, lambda: data + b"\n")()
         assert files[name] != data
 
-    assert told in refused(rebuilt(zipped, made, forge))
+    assert reported in refused(rebuilt(zipped, made, forge))
 
 
 def test_an_altered_run_or_statement_is_told_by_name(made: Any, zipped: Path) -> None:
@@ -200,12 +200,12 @@ def test_whose_signatures_a_no_go_lacks_is_told(
     ],
 )
 def test_other_rules_than_ones_own_are_refused_by_name(
-    made: Any, zipped: Path, tmp_path: Path, file: str, old: str, new: str, told: str
+    made: Any, zipped: Path, tmp_path: Path, file: str, old: str, new: str, reported: str
 ) -> None:
     own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "suites"))
     assert check(zipped, suites=own).answer.answer == GO
     loosened(own, file, old, new)
-    assert told in refused(zipped, suites=own)
+    assert reported in refused(zipped, suites=own)
 
 
 def test_a_check_more_or_less_than_ones_own_is_refused_by_name(
@@ -213,17 +213,17 @@ def test_a_check_more_or_less_than_ones_own_is_refused_by_name(
 ) -> None:
     own = Path(shutil.copytree(made[0].path / "suites", tmp_path / "suites"))
     (own / CHECKS).rename(own / "test_elsewhere.py")
-    told = refused(zipped, suites=own)
-    assert f"{CHECKS}: is not among your suites of D-2.1.1, D-2.1.2" in told
-    assert "test_elsewhere.py: is missing of D-2.1.1, D-2.1.2" in told
+    reported = refused(zipped, suites=own)
+    assert f"{CHECKS}: is not among your suites of D-2.1.1, D-2.1.2" in reported
+    assert "test_elsewhere.py: is missing of D-2.1.1, D-2.1.2" in reported
 
 
 def test_another_description_of_the_environment_is_refused(made: Any, zipped: Path) -> None:
     suites = made[0].path / "suites"
     own = made[0].context().origin.fingerprint
     assert check(zipped, suites=suites, fingerprint=own).answer.answer == GO
-    told = refused(zipped, suites=suites, fingerprint="0" * 64)
-    assert "its environment staging is described otherwise than by" in told
+    reported = refused(zipped, suites=suites, fingerprint="0" * 64)
+    assert "its environment staging is described otherwise than by" in reported
 
 
 def test_the_command_compares_with_the_suites_here_or_says_that_it_cannot(
@@ -265,8 +265,8 @@ def test_an_answer_may_not_be_older_than_wanted(
     monkeypatch.chdir(zipped.parent)
     made_at = check(zipped).answer.made_at
     assert check(zipped, not_before=made_at).answer.answer == GO
-    told = refused(zipped, not_before=made_at + timedelta(seconds=61))
-    assert re.search(r"its answer is of .* UTC; expected none older than", told)
+    reported = refused(zipped, not_before=made_at + timedelta(seconds=61))
+    assert re.search(r"its answer is of .* UTC; expected none older than", reported)
     today = datetime.now(UTC).date()
     for words, status in (
         ("24 h", 0),
@@ -301,9 +301,12 @@ def test_another_golive_is_refused_until_its_code_is_trusted(
         launched(project)
         path = packed(project)
         assert check(path).answer.answer == GO
-    told = refused(path)
-    assert f"was made by golive {check(path, engine=other).about.golive} of SHA-256 {other}" in told
-    assert f"of {own}; check it with the golive that made it" in told
+    reported = refused(path)
+    assert (
+        f"was made by golive {check(path, engine=other).about.golive} of SHA-256 {other}"
+        in reported
+    )
+    assert f"of {own}; check it with the golive that made it" in reported
     assert f"expected {'e' * 64}" in refused(path, engine="e" * 64)
     assert main(["verify", str(path), "--golive", other]) == 0
     assert f"golive    {check(path, engine=other).about.golive} of SHA-256 {other}" in (
@@ -322,14 +325,14 @@ def test_a_package_that_claims_another_basis_than_its_own_is_told(made: Any, zip
 
         return change
 
-    for fields, told in (
+    for fields, reported in (
         ({"fingerprint": "0" * 64}, "answer.json: is not what its runs and statements say"),
         ({"engine": "0" * 64}, "was made by golive"),
         ({"suite": {"digest": "0" * 64}}, "suites: are not those that package.json says"),
         ({"suite": {"clean": False}}, "answer.json: is not what its runs and statements say"),
     ):
         shutil.copy(made[1], zipped)
-        assert told in refused(rebuilt(zipped, made, claim(**fields)))
+        assert reported in refused(rebuilt(zipped, made, claim(**fields)))
 
 
 def test_a_run_whose_maker_did_not_sign_it_is_refused_by_name(
@@ -344,18 +347,18 @@ def test_a_run_whose_maker_did_not_sign_it_is_refused_by_name(
             "the signature of ci is not valid",
         ),
     ]
-    for n, (change, told) in enumerate(changes):
+    for n, (change, reported) in enumerate(changes):
         shutil.copy(made[1], zipped)
         rebuilt(zipped, made, change)
-        assert f"{run}: {told}" in refused(zipped)
+        assert f"{run}: {reported}" in refused(zipped)
         done = followed(zipped, tmp_path / str(n))
         assert (done.returncode, f"{run}: not signed" in done.stdout) == (1, True)
     shutil.copy(made[1], zipped)
     own = (made[0].path / "suites" / "people" / "roster.toml").read_text()
     elsewhere = zipped.with_name("roster.toml")
     elsewhere.write_text(re.sub('"runner" = .*\n', "", own))
-    told = refused(zipped, roster=elsewhere)
-    assert re.search(r"runs/\S+: ci signed it, of whom roster.toml has no key", told)
+    reported = refused(zipped, roster=elsewhere)
+    assert re.search(r"runs/\S+: ci signed it, of whom roster.toml has no key", reported)
 
 
 def test_a_run_under_another_name_or_with_more_in_it_is_refused(made: Any, zipped: Path) -> None:
@@ -366,7 +369,7 @@ def test_a_run_under_another_name_or_with_more_in_it_is_refused(made: Any, zippe
             files[name.replace(run, f"{run}f")] = files.pop(name)
 
     said = next(n for n in files_of(zipped) if n.endswith("statement.json"))
-    for change, told in (
+    for change, reported in (
         (moved, f"{run}f: is the run {run.removeprefix('runs/')}"),
         (lambda files: files.update({f"{run}/more.json": b"{}"}), "more.json: is no part of a run"),
         (
@@ -377,7 +380,7 @@ def test_a_run_under_another_name_or_with_more_in_it_is_refused(made: Any, zippe
         (lambda files: files.update({"statements/file": b"{}"}), "statements/file"),
     ):
         shutil.copy(made[1], zipped)
-        assert told in refused(rebuilt(zipped, made, change))
+        assert reported in refused(rebuilt(zipped, made, change))
     with pytest.raises(GoliveError, match="is no name of a file in a package"):
         rebuilt(zipped, made, lambda files: files.update({"runs/.x/run.json": b"{}"}))
 
@@ -391,8 +394,8 @@ def test_a_rehearsal_says_so_everywhere_and_never_serves_production(project: Pro
     assert msgspec.json.decode(files["package.json"])["environment_kind"] == "rehearsal"
     assert check(path, purpose="rehearsal").about.is_rehearsal
     for purpose in ("production", "staging"):
-        told = refused(path, purpose=purpose)
-        assert told.endswith(
+        reported = refused(path, purpose=purpose)
+        assert reported.endswith(
             f"is about a REHEARSAL, which decides nothing; expected one about {purpose}"
         )
 

@@ -125,7 +125,7 @@ def test_runs_of_a_rehearsal_need_no_signature(project: Project) -> None:
 def test_what_a_package_cannot_hold_keeps_it_from_being_made(project: Project) -> None:
     launched(project)
 
-    def told(folder: Path) -> str:
+    def reported(folder: Path) -> str:
         context = project.context()
         with pytest.raises(GoliveError) as caught:
             package.build(context, assess(context, today=datetime.now(UTC).date()), Mask())
@@ -135,14 +135,14 @@ def test_what_a_package_cannot_hold_keeps_it_from_being_made(project: Project) -
     reports = project.context().reports
     for folder in (reports / "runs" / ".x", reports / "runs" / "rubbish"):
         folder.mkdir()
-        assert f"runs/{folder.name}" in told(folder)
+        assert f"runs/{folder.name}" in reported(folder)
     signed = project.sign(text="again")
     (signed.folder / "note.txt").write_text("x")
-    assert "note.txt: is no part of the statement" in told(signed.folder)
+    assert "note.txt: is no part of the statement" in reported(signed.folder)
     gone = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(seconds=9))
     project.sign(text="on what was seen")
     shutil.rmtree(gone)
-    said = told(project.looked({"D-2.1.2": Verdict.PASS}, ago=timedelta(seconds=8)))
+    said = reported(project.looked({"D-2.1.2": Verdict.PASS}, ago=timedelta(seconds=8)))
     assert gone.name in said
     assert "fetch them with `golive pull`" in said
 
@@ -151,7 +151,7 @@ def test_what_two_people_set_aside_does_not_keep_it_from_being_made(project: Pro
     launched(project)
     runs = project.context().reports / "runs"
     unsigned = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=3), by="")
-    (unsigned / "report.html").write_text("made anew by golive report")
+    (unsigned / "report.html").write_text("made again by golive report")
     damaged = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=4))
     (damaged / "verdicts.jsonl").write_text("{")
     gone = project.looked({"D-2.1.1": Verdict.PASS}, ago=timedelta(hours=5))
@@ -182,7 +182,7 @@ def test_a_secret_that_somebody_wrote_keeps_it_from_being_made(project: Project)
     context = project.context()
     answer = assess(context, today=datetime.now(UTC).date())
     assert SECRET.encode() not in package.build(context, answer, mask)
-    for text, told in (
+    for text, reported in (
         (f"the token is {SECRET}", "holds a secret"),
         ("postgresql://golive:hunter2hunter2@db-1/app", "holds a secret, or a password"),
     ):
@@ -190,7 +190,7 @@ def test_a_secret_that_somebody_wrote_keeps_it_from_being_made(project: Project)
         signed = project.sign(files=[file])
         context = project.context()
         answer = assess(context, today=datetime.now(UTC).date())
-        with pytest.raises(GoliveError, match=told) as caught:
+        with pytest.raises(GoliveError, match=reported) as caught:
             package.build(context, answer, mask)
         assert signed.id in str(caught.value)
         assert SECRET not in str(caught.value)
@@ -236,9 +236,9 @@ def test_it_is_not_made_where_secrets_are_not_at_hand_to_search_it_for(
     monkeypatch.delenv(SECRET_VARIABLE)
     words = ["package", "--env", "staging", "--out", "p.zip"]
     assert main(words) == 1
-    told = capsys.readouterr().err
-    assert f"staging: {SECRET_VARIABLE} is not at hand" in told
-    assert "--secrets-elsewhere" in told
+    reported = capsys.readouterr().err
+    assert f"staging: {SECRET_VARIABLE} is not at hand" in reported
+    assert "--secrets-elsewhere" in reported
     assert not Path("p.zip").exists()
     assert main([*words, "--secrets-elsewhere"]) == 0
     assert f"searched  not for {SECRET_VARIABLE}" in capsys.readouterr().out
@@ -279,10 +279,10 @@ def test_a_damaged_run_or_statement_keeps_it_from_being_made(project: Project) -
 
 def test_what_cannot_be_packaged_is_told(project: Project, capsys: Any) -> None:
     project.fresh()
-    for words, told in (
+    for words, reported in (
         (["package"], "expected --env NAME, or --sign FILE"),
         (["package", "--sign", "none.zip"], "none.zip: cannot be read"),
         (["package", "--sign", "none.zip", "--out", "x"], "no --out or --today"),
     ):
         assert main(words) == 1
-        assert told in capsys.readouterr().err
+        assert reported in capsys.readouterr().err

@@ -74,7 +74,7 @@ class Clone:
         written.close(0, own)
         if key:
             sign(written.folder / ledger.END, self.project.keys[key], signatures.RUNS)
-        (written.folder / "report.html").write_text("made anew by golive report")
+        (written.folder / "report.html").write_text("made again by golive report")
         return written.folder
 
     def state(
@@ -238,7 +238,7 @@ def without_privileges() -> Iterator[Path]:
 
 
 def recomputed(run: Path, name: str, old: bytes, new: bytes) -> Path:
-    """A run edited by hand, with its digest made anew."""
+    """A run edited by hand, with its digest made again."""
     data = (run / name).read_bytes()
     assert old in data
     (run / name).write_bytes(data.replace(old, new))

@@ -282,15 +282,15 @@ def test_what_holds_a_secret_is_not_sent_and_told_by_name(
     copy.write_text(copy.read_text().replace("</body>", f"<!-- {SECRET} --></body>"))
     capsys.readouterr()
     assert main(["push", "--store", str(shared)]) == 1
-    told = capsys.readouterr()
-    assert SECRET not in told.out + told.err
+    reported = capsys.readouterr()
+    assert SECRET not in reported.out + reported.err
     for name, where in (
         (f"statements/{text.id}", "statement.json"),
         (f"statements/{evidence.id}", "evidence.txt"),
         (f"runs/{run.name}", "verdicts.jsonl"),
         (f"documents/{folder.name}", page.name),
     ):
-        (line,) = (x for x in told.err.splitlines() if x.startswith(f"refused: {name}: "))
+        (line,) = (x for x in reported.err.splitlines() if x.startswith(f"refused: {name}: "))
         assert f"{where}: holds a secret" in line
         assert "change it" in line
     sent = [p.name for kind in KINDS for p in (shared / kind).glob("*.tar")]

@@ -48,9 +48,9 @@ def test_where_nothing_says_who_may_make_runs_they_are_unverified(
     monkeypatch.chdir(tmp_path)
     mine = ("--store", folder, "--reports")
     assert main(["pull", *mine, str(bob.reports)]) == 1
-    told = capsys.readouterr()
-    assert RUN in told.err
-    assert "is unverified, since nothing here says who may have made it" in told.err
+    reported = capsys.readouterr()
+    assert RUN in reported.err
+    assert "is unverified, since nothing here says who may have made it" in reported.err
     assert [p.name for p in bob.folders[RUNS].iterdir()] == [OTHER_RUN]
     (tmp_path / "elsewhere").mkdir()
     assert main(["push", "--store", "elsewhere", "--reports", str(ann.reports)]) == 1

@@ -99,9 +99,9 @@ def test_pushing_at_the_same_time_loses_nothing(shared: str, clone: Callable[[st
         )
         for one in clones
     ]
-    told = [json.loads(p.communicate(timeout=120)[0]) for p in at_once]
+    reported = [json.loads(p.communicate(timeout=120)[0]) for p in at_once]
     assert [p.returncode for p in at_once] == [0] * 5
-    assert all(len(t["pushed"]["statements"]) == 1 and t["refused"] == {} for t in told)
+    assert all(len(t["pushed"]["statements"]) == 1 and t["refused"] == {} for t in reported)
     assert len(Inside(shared).names()) == 6 + 5
     last = clone("last")
     assert last.pull(shared).refused == {}
@@ -275,10 +275,10 @@ def test_the_commands_say_what_they_did(
     shutil.rmtree(bob.folders[RUNS] / RUN)
     inside.write(name, b"x")
     assert main(["pull", "--store", folder, "--reports", str(bob.reports), *elsewhere]) == 1
-    told = capsys.readouterr()
+    reported = capsys.readouterr()
     none = "pulled 0 runs, 0 statements, 0 documents"
-    assert told.out == f"{none}; 2 were there already ({folder})\n"
-    assert told.err.startswith(f"refused: {name}: does not match its digest")
+    assert reported.out == f"{none}; 2 were there already ({folder})\n"
+    assert reported.err.startswith(f"refused: {name}: does not match its digest")
     command = ["pull", "--store", folder, "--reports", str(bob.reports), *elsewhere, "--json"]
     assert main(command) == 1
     answer = json.loads(capsys.readouterr().out)

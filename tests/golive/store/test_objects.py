@@ -98,7 +98,7 @@ def test_a_store_that_may_only_be_read_can_be_pulled_from() -> None:
     [
         (errno.ENOSPC, "No space left on device; next: make room, then try again"),
         (errno.EROFS, "Read-only file system; next: mount it so that it can be written to"),
-        (errno.EIO, "Input/output error; next: mend it and try again"),
+        (errno.EIO, "Input/output error; next: fix it and try again"),
     ],
 )
 def test_a_store_that_fails_is_told_with_the_next_step_and_leaves_no_half_object(

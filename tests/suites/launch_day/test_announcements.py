@@ -1,4 +1,4 @@
-"""What is told on launch day and its evening, judged on the rehearsal's own papers: green as they
+"""Announcements of launch day and its evening, judged on the rehearsal's own papers: green as they
 are, and broken by each fault that changes one."""
 
 from __future__ import annotations
