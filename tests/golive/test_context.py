@@ -65,3 +65,15 @@ def test_a_paper_that_is_missing_or_a_link_is_still_to_be_written(project: Proje
     (project.path / "papers/runbook.md").symlink_to(project.path / "papers/other.md")
     with pytest.raises(Pending, match=r"runbook\.md: is a symbolic link"):
         project.context().digests(("runbook.md",))
+
+
+def test_it_is_made_anew_with_statements_read_again_and_checks_read_once(project: Project) -> None:
+    context = project.context()
+    cards, before = context.cards, context.statements
+    assert set(cards) == {"D-2.2.1"}
+    anew = context.anew()
+    assert anew.cards is cards
+    assert anew.statements is not before
+    assert anew.statements.vouched("D-2.2.1").all == []
+    project.sign()
+    assert anew.anew().statements.vouched("D-2.2.1").valid
