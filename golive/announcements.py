@@ -1,6 +1,6 @@
 """What makes a message that was sent one to rely on: its text, its time, its figures, its links.
 
-For items about what is told at a launch; what each of them asks for beyond that stands there.
+For items about what is reported at a launch; what each of them asks for beyond that stands there.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def reached_outlets(papers: Papers, sent: Paper[Message]) -> Iterator[Claim]:
 def after_cutover(
     team: Paper[Message], moments: Mapping[str, datetime], least_minutes: float
 ) -> Claim:
-    """That nothing was told before the cutover that the team was told of, nor in the minutes
+    """Nothing was announced before the cutover that the team learned of, nor in the minutes
     after it that the health checks take."""
     cutover = team.data.cutover_at
     if cutover is None:
@@ -121,16 +121,16 @@ def first_passed(context: Context, item: str, since: datetime | None) -> datetim
 
 def quoted(sent: Message, measured: Mapping[str, float]) -> Iterator[Claim]:
     """That every figure told is the measured one, to as many digits as it shows."""
-    told, other = sent.figures, sent.misquoted(measured)
-    yield none_of("figures other than measured", other, among=told, of="figures")
+    reported, other = sent.figures, sent.misquoted(measured)
+    yield none_of("figures other than measured", other, among=reported, of="figures")
     vague = sent.vague_figures
-    yield none_of("figures without window or sample", vague, among=told, of="figures")
+    yield none_of("figures without window or sample", vague, among=reported, of="figures")
 
 
 def outcome(
     sent: Message, criteria: Collection[str], assessment: KpiAssessment, context: Context
 ) -> Iterator[Claim]:
-    """That an outcome is told, and that it is no success where one of the technical criteria
+    """That an outcome is reported, and that it is no success where one of the technical criteria
     failed, by its assessment or by its newest verdict."""
     yield holds("outcome", sent.outcome, sent.outcome, "success, partial success or rolled back")
     of = "technical criteria"
@@ -139,9 +139,9 @@ def outcome(
     newest = readiness.newest(context, list(criteria))
     failed = {i for i, found in newest.items() if found.verdict.verdict is Verdict.FAIL}
     failed |= set(assessment.missed)
-    told = [i for i in criteria if i in failed] if sent.outcome == "success" else []
+    reported = [i for i in criteria if i in failed] if sent.outcome == "success" else []
     subject = "criteria that failed though it was called a success"
-    yield none_of(subject, told, among=criteria, of=of)
+    yield none_of(subject, reported, among=criteria, of=of)
 
 
 def posted(posts: Collection[Post], pages: Mapping[str, Link], text: str) -> Iterator[Claim]:
@@ -168,7 +168,7 @@ def in_production(links: Collection[Link], hosts: Iterable[str]) -> Claim:
 
 
 def delivered(
-    sent: Message, people: Collection[str], told: Answers[Delivery], roster: Roster, of: str
+    sent: Message, people: Collection[str], reported: Answers[Delivery], roster: Roster, of: str
 ) -> Iterator[Claim]:
     """That the mail reached each of these people, where it was sent by mail.
 
@@ -176,7 +176,7 @@ def delivered(
     :raises ProbeError: what became of it could not be looked at.
     """
     if sent.mail_id:
-        [delivery] = told.of([sent.mail_id]).values()
+        [delivery] = reported.of([sent.mail_id]).values()
         known = [p for p in people if p in roster.people]
         missed = [p for p in people if p not in roster.people]
         missed += delivery.missed(roster.people[p].email for p in known)

@@ -101,7 +101,7 @@ def holds(
 
 
 def no_failure(subject: str, failure: str, required: str, *, see: str = "") -> Claim:
-    """``failure`` is empty; ``required`` is what there is instead, and what is told then."""
+    """``failure`` is empty; ``required`` is what there is instead, and what is reported then."""
     return Claim(subject, failure or required, required, not failure, see)
 
 

@@ -226,7 +226,7 @@ class Context:
         named = [file for file in files if file.name.endswith(f"-{kind.file}")]
         return [Papers(file.parent).read(kind, file.name) for file in named]
 
-    def anew(self) -> Context:
+    def reloaded(self) -> Context:
         """The same context, with statements and roster to be read again."""
         return replace(self)
 

@@ -145,14 +145,14 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signatory(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody on the roster, or a runner: what changed of them since a run can be told."""
+    """Somebody on the roster, or a runner: what changed of them since a run can be reported."""
 
     roles: list[str] = []
     keys: list[str] = []
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """By what it was judged and who decides, so that what changed since can be told."""
+    """By what it was judged and who decides, so that what changed since can be reported."""
 
     thresholds: dict[str, float] = {}
     approvers: list[str] = []

@@ -11,7 +11,6 @@ import pytest
 from golive.claims import collect
 from golive.items import card_of
 from golive.launch import asked
-from golive.papers import Papers
 from golive.session import Session, probe_fixtures, status_of
 from golive.verdicts import GoliveError
 
@@ -132,6 +131,8 @@ def roster(context: Any) -> Any:
 @pytest.fixture(scope="session")
 def papers(context: Any) -> Any:
     """The documents that people have written."""
+    from golive.papers import Papers
+
     return Papers(context.papers)
 
 

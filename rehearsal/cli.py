@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("restart", lambda r, o: r.restart(o.part), "restart one part").add_argument("part")
     verb("faults", _faults, "the faults there are").add_argument("--json", action="store_true")
     verb("fault", _fault, "break one thing").add_argument("name")
-    verb("revert", _revert, "mend it again (without a name: everything)").add_argument(
+    verb("revert", _revert, "fix it again (without a name: everything)").add_argument(
         "name", nargs="?"
     )
     around = verb("walk", _walk, "all items, and what people do around them, by command")
@@ -85,19 +85,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(r: Rehearsal, options: Any) -> None:
-    lifecycle.up(r, only=[n for n in options.only.split(",") if n], told=_told(options.port))
+    lifecycle.up(
+        r, only=[n for n in options.only.split(",") if n], reported=_reported(options.port)
+    )
 
 
-def _told(words: Sequence[str]) -> dict[str, int]:
-    told: dict[str, int] = {}
+def _reported(words: Sequence[str]) -> dict[str, int]:
+    reported: dict[str, int] = {}
     for word in words:
         name, _, number = word.partition("=")
         if not name or not number.isdigit() or not 1024 <= int(number) < 32_768:
             raise RehearsalError(
                 f"--port {word}: found no NAME=NUMBER with a number from 1024 to 32767."
             )
-        told[name] = int(number)
-    return told
+        reported[name] = int(number)
+    return reported
 
 
 def _down(r: Rehearsal, _: Any) -> None:
@@ -150,7 +152,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
                 "name": one.name,
                 "title": one.title,
                 "area": one.area,
-                "reddens": list(one.expect_fail),
+                "reddens": list(one.all_red),
                 "waits_for": list(one.waits_for),
                 "in_force": one.name in broken,
             }
@@ -164,7 +166,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
             area = one.area
             print(area)
         mark = "*" if one.name in broken else "-" if one.waits_for else " "
-        print(f" {mark} {one.name:<34} {', '.join(one.expect_fail):<22} {one.title}")
+        print(f" {mark} {one.name:<34} {', '.join(one.all_red):<22} {one.title}")
     print(
         f"{len(known)} faults; * is in force; - is of an item that is red anyway, since what it"
         " rests on has no check yet"
@@ -174,7 +176,7 @@ def _faults(r: Rehearsal, options: Any) -> None:
 def _fault(r: Rehearsal, options: Any) -> None:
     faults.inject(r, options.name)
     one = faults.get(options.name)
-    speak(f"{one.title}. Now red: {', '.join(one.expect_fail)}.")
+    speak(f"{one.title}. Now red: {', '.join(one.all_red)}.")
 
 
 def _revert(r: Rehearsal, options: Any) -> None:

@@ -54,7 +54,9 @@ def joined(one: Any, other: Any, where: str = "endpoints") -> Any:
     if isinstance(one, list) and isinstance(other, list):
         return _appended(one, other, where)
     if one != other:
-        raise RehearsalError(f"{where} is told as {one!r} and as {other!r}; one of them is wrong.")
+        raise RehearsalError(
+            f"{where} is reported as {one!r} and as {other!r}; one of them is wrong."
+        )
     return one
 
 

@@ -38,7 +38,7 @@ def up(
     r: Rehearsal,
     *,
     only: Sequence[str] = (),
-    told: dict[str, int] | None = None,
+    reported: dict[str, int] | None = None,
     say: Callable[[str], None] = speak,
 ) -> bool:
     """Bring the rehearsal up, telling part by part; False when it was up already.
@@ -56,8 +56,8 @@ def up(
             return False
         parts = inventory.parts(only)
         _clear_away(r, say)
-        if told:
-            ports.tell(r.folder, told)
+        if reported:
+            ports.tell(r.folder, reported)
         say(f"Bringing {len(parts)} parts up in {r.folder}")
         _launch(r, only, say)
     say(f"Up in {time.monotonic() - began:.1f} s. `python -m rehearsal status` shows what runs.")

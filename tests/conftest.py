@@ -29,6 +29,7 @@ from golive.environments import Environment, Secret, load
 from golive.masking import Mask
 from golive.people import signatures
 from golive.people.statements import Signed, Statement, fingerprint, keep, read_statement
+from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
@@ -343,7 +344,7 @@ class Root(Folder):
 
 
 STATED = """
-@attested("D-2.2.1", "everybody was told", by=("product_manager",))
+@attested("D-2.2.1", "everybody was notified", by=("product_manager",))
 def test_everybody_was_told(vouched):
     '''Signed.
 
@@ -443,14 +444,14 @@ class Project:
         }
         book = ledger.Ledger(context.reports, ledger.Head(**(known | head)), Mask())
         for ident, verdict in verdicts.items():
-            told = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
+            reported = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
             book.add_verdict(
                 ledger.ItemVerdict(
                     id=ident,
                     verdict=verdict,
                     started_at=at,
                     duration_s=0.1,
-                    message=told,
+                    message=reported,
                     claims=list(claims) if verdict is Verdict.PASS else [],
                     check=context.origin.checks.get(ident, ""),
                     limits=dict(limits or {}),
@@ -518,7 +519,7 @@ class Project:
             "candidate": context.launch.candidate,
             "by": by,
             "role": (context.roster.roles_of(by) or ["nobody"])[0],
-            "text": "everybody was told",
+            "text": "everybody was notified",
             "before": context.tips() if chained else {},
             "made_at": now,
             "expires_at": now + timedelta(days=7),
@@ -643,7 +644,8 @@ def env_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., E
 
 @pytest.fixture
 def registry() -> Iterator[None]:
-    """Probes registered in a test are forgotten after it."""
+    """Probes registered in a test are forgotten after it; golive's own are imported but once."""
+    register_all()
     known = dict(REGISTRY)
     yield
     REGISTRY.clear()

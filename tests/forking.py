@@ -2,8 +2,8 @@
 
 A server, started once for a test session, loads what every run of golive loads, save what pytest
 rewrites while it loads it, and forks for each run. A run has its own memory, working directory,
-variables, streams and exit status, as if it had been started anew; only how Python itself starts
-is not repeated, so runs with other variables of Python's start anew.
+variables, streams and exit status, as if it had been started again; only how Python itself starts
+is not repeated, so runs with other variables of Python's start again.
 """
 
 from __future__ import annotations

@@ -63,6 +63,7 @@ def test_the_fault_breaks_and_mends_what_it_says(tmp_path: Path) -> None:
     try:
         r = Rehearsal(tmp_path)
         assert all_faults()["long-greeting"].expect_fail == ("D-12.1.1",)
+        assert all_faults()["long-greeting"].touches == ("app/greeting",)
         inject(r, "long-greeting")
         assert len(r.setting("app-1", "greeting", "Welcome")) > 40
         revert(r, "long-greeting")

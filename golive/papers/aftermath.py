@@ -187,7 +187,7 @@ class Lesson(Part, frozen=True, kw_only=True):
 
 
 class LessonsLearned(Kind, frozen=True, kw_only=True):
-    """What each phase and each grave issue has taught."""
+    """What each phase and each critical or high issue has taught."""
 
     file = "lessons-learned.md"
     written_on: date

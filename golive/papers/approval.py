@@ -207,7 +207,7 @@ class QualityGates(Kind, frozen=True, kw_only=True):
 
 
 class Remediation(Part, frozen=True, kw_only=True):
-    """How a finding is mended."""
+    """How a finding is fixed."""
 
     finding: Annotated[
         str, Meta(description="an issue like #17, or the id of a red or waived item")
@@ -216,11 +216,11 @@ class Remediation(Part, frozen=True, kw_only=True):
     owner: PersonId
     fix: str
     due: date
-    retest: Annotated[str, Meta(description="id of the item that shows that it is mended")]
+    retest: Annotated[str, Meta(description="id of the item that shows that it is fixed")]
 
 
 class RemediationPlan(Kind, frozen=True, kw_only=True):
-    """Every open finding of the security audit, and how it is mended by when."""
+    """Every open finding of the security audit, and how it is fixed by when."""
 
     file = "remediation-plan.md"
     not_needed: Annotated[bool, Meta(description="true states that nothing is open")] = False

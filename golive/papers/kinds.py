@@ -26,7 +26,9 @@ class Trigger(Part, frozen=True, kw_only=True):
     decider: Annotated[str, Meta(description="the role that decides")]
     command: Annotated[str, Meta(description="the launch command that is run then")]
     limit_minutes: float
-    alert: Annotated[str, Meta(description="the alert rule that tells of it; or how it is told")]
+    alert: Annotated[
+        str, Meta(description="the alert rule that tells of it; or how it is reported")
+    ]
 
 
 class RollbackStep(Part, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class EmergencyRunbook(Kind, frozen=True, kw_only=True):
         bool, Meta(description="whether a rollback may start without further approval")
     ]
     escalation_minutes: Annotated[
-        list[int], Meta(description="when levels 2, 3 and 4 are told, in minutes")
+        list[int], Meta(description="when levels 2, 3 and 4 are notified, in minutes")
     ]
     questions: list[CheckQuestion]
 
@@ -310,7 +312,7 @@ class Risk(Part, frozen=True, kw_only=True):
 
 
 class RiskRegister(Kind, frozen=True, kw_only=True):
-    """Every risk of the launch, scored anew as it comes nearer."""
+    """Every risk of the launch, scored again as it comes nearer."""
 
     file = "risk-register.md"
     changed_on: date
@@ -416,7 +418,7 @@ class CommunicationProtocol(Kind, frozen=True, kw_only=True):
     primary_channel: str
     fallback_channel: str
     update_minutes: Annotated[
-        dict[Severity, int], Meta(description="how often the team is told, by severity")
+        dict[Severity, int], Meta(description="how often the team is notified, by severity")
     ]
     spokesperson: Annotated[str, Meta(description="a person's id")]
     decision_path: Annotated[list[str], Meta(description="roles, who decides first first")]
@@ -480,14 +482,14 @@ class Criteria(Kind, frozen=True, kw_only=True):
     metrics: list[Metric]
     criteria: list[Criterion]
 
-    def differing(self, told: Mapping[str, float]) -> list[str]:
+    def differing(self, reported: Mapping[str, float]) -> list[str]:
         """Metrics that somebody gives another limit, with that."""
         limits = {m.id: m.limit for m in self.metrics}
-        return [f"{i}: {limit:g}" for i, limit in told.items() if limits.get(i) != limit]
+        return [f"{i}: {limit:g}" for i, limit in reported.items() if limits.get(i) != limit]
 
 
 class Briefing(Kind, frozen=True, kw_only=True):
-    """What an audience was told before the launch, and who was there."""
+    """What an audience learned before the launch, and who was there."""
 
     file = "briefing-*.md"
     audience: Literal["technical", "business", "support", "management"]
@@ -513,13 +515,13 @@ class Briefing(Kind, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
 
     @property
-    def told(self) -> dict[str, date]:
+    def reported(self) -> dict[str, date]:
         """Who was briefed, together or alone, with the day."""
         return dict.fromkeys(self.attendees, self.held_on) | self.briefed_alone
 
     def told_within(self, days: float, today: date) -> set[str]:
         """Who was briefed in so many days up to today."""
-        return {p for p, on in self.told.items() if 0 <= (today - on).days <= days}
+        return {p for p, on in self.reported.items() if 0 <= (today - on).days <= days}
 
 
 class Question(Part, frozen=True, kw_only=True):

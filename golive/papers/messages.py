@@ -100,7 +100,7 @@ class Post(Part, frozen=True, kw_only=True):
 
 
 class Figure(Part, frozen=True, kw_only=True):
-    """A measured figure as it was told."""
+    """A measured figure as it was reported."""
 
     metric: Annotated[str, Meta(description="id of the metric in the procedure")]
     value: float
@@ -131,7 +131,8 @@ class Message(Kind, frozen=True, kw_only=True):
     sent_at: Moment
     approved_text: Annotated[str, Meta(description="file name of the approved text")] = ""
     cutover_at: Annotated[
-        Moment | None, Meta(description="when DNS was cut over; the team is told, and it counts")
+        Moment | None,
+        Meta(description="when DNS was cut over; the team is notified, and it counts"),
     ] = None
     mail_id: Annotated[
         str, Meta(description="X-Message-Id that SendGrid gave it, where it was sent by mail")

@@ -134,7 +134,7 @@ class Vendor(_Section, frozen=True, kw_only=True):
 
 
 class Level(_Section, frozen=True, kw_only=True):
-    """A level of escalation: from when on which roles, vendors included, are told too."""
+    """A level of escalation: from when on which roles, vendors included, are notified too."""
 
     level: int
     from_minutes: float
@@ -198,7 +198,7 @@ class Roster:
 
     @property
     def escalation_minutes(self) -> list[float]:
-        """After how long each level of escalation but the first is told."""
+        """After how long each level of escalation but the first is notified."""
         return [level.from_minutes for level in self.escalation if level.from_minutes]
 
     def roles_of(self, person: str, on: dt.date | None = None) -> list[str]:

@@ -40,13 +40,13 @@ def performance(
     bursts = after.get("pool_bursts") or []
     pooled = [after.get("pooling", k) for k in ("pooled_connections", "max_connections")]
     ages_h = _statistics_ages_h(after)
-    told = [ms for n in named if isinstance(ms := _p95(after, n), float)]
+    reported = [ms for n in named if isinstance(ms := _p95(after, n), float)]
     return Content(
         subject=_clusters(facts),
         subject_kind=CLUSTER,
         summary=(
             f"p95 over all queries is {pages.number(p95_ms)} ms, of the slowest of"
-            f" {len(told)} statements {pages.number(max(told, default=None))} ms;"
+            f" {len(reported)} statements {pages.number(max(reported, default=None))} ms;"
             f" {limits.query_p95_ms:g} ms is the limit."
             if p95_ms is not None
             else "Query times were not measured."

@@ -49,12 +49,12 @@ def planned_messages(messages: Iterable[PlannedMessage]) -> Table:
     )
 
 
-def briefed(told: Mapping[str, str]) -> Table:
+def briefed(reported: Mapping[str, str]) -> Table:
     """Who was briefed, and when and with whom."""
     return Table(
         title="Who was briefed",
         columns=["person", "when and with whom"],
-        rows=[[person, told[person]] for person in sorted(told)],
+        rows=[[person, reported[person]] for person in sorted(reported)],
     )
 
 

@@ -275,8 +275,8 @@ def _lead(verdict: ItemVerdict, claims: list[Claim]) -> str:
     """What the row says when claims do not: why it is as it is, or what held."""
     if verdict.verdict == Verdict.PASS:
         return "" if claims else _shortened("; ".join(verdict.asserted[:_CLAIMS_IN_ROW]))
-    told = any(not c.holds for c in claims)
-    return "" if told else _shortened(verdict.message)
+    reported = any(not c.holds for c in claims)
+    return "" if reported else _shortened(verdict.message)
 
 
 def _spoken(claim: Claim) -> str:

@@ -38,7 +38,7 @@ class People:
         :raises ProbeError: there is no roster.
         """
         try:
-            self._context.roster  # noqa: B018 - read here, so that it is told once and by name
+            self._context.roster  # noqa: B018 - read here, so that it is reported once and by name
         except GoliveError as e:
             step = "name it in people.roster of the environment (`golive init` writes one)"
             raise verdicts.ProbeError("the roster", e, step) from None
@@ -51,7 +51,7 @@ class People:
         """
         from golive.deliverables import Deliverables
 
-        context = self.context().anew()
+        context = self.context().reloaded()
         return Deliverables(context, self._env.fingerprint, self._setup.mask)
 
     def kept(self, page: Path, noted: list[str]) -> Kept:
@@ -92,7 +92,7 @@ class People:
             rehearsing.rehearse(context, item)
             card = context.cards[item][0]
             papers = context.digests(card.papers)
-            self._vouched[item] = context.anew().statements.vouched(item, papers)
+            self._vouched[item] = context.reloaded().statements.vouched(item, papers)
         return self._vouched[item]
 
     def vouch(self, node: pytest.Item, failed: bool) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from golive import procedure
 from golive.items import Card, card_of
+from golive.probes.declared import declared, register
 from golive.probing import EFFECTS, REGISTRY, closure, disturbing, exclusive
 from golive.session.setup import Setup
 from golive.verdicts import GoliveError
@@ -34,14 +35,16 @@ def fixtures_of(node: pytest.Item) -> list[str]:
 
 
 def probe_fixtures(facts_of: Callable[[str], Any]) -> types.ModuleType:
-    """Every registered probe as a session fixture of the same name.
+    """Every probe as a session fixture of the same name, golive's own and those registered by now.
 
     :param facts_of: what reads a probe's facts, by its name.
     """
     module = types.ModuleType("golive_probe_fixtures")
-    for name, known in REGISTRY.items():
+    summaries = {p.name: p.summary for p in declared().values()}
+    summaries |= {p.name: p.summary for p in REGISTRY.values()}
+    for name, summary in summaries.items():
         reader = _reader(facts_of, name)
-        reader.__doc__ = known.summary
+        reader.__doc__ = summary
         setattr(module, name, pytest.fixture(scope="session", name=name)(reader))
     return module
 
@@ -68,6 +71,7 @@ class Collection:
 
         :raises GoliveError: an item without an id, with an unknown one, or with another's.
         """
+        register({name for node in items for name in fixtures_of(node)})
         nodes: dict[str, pytest.Item] = {}
         for node in items:
             line = self._line(node, card_on(node))

@@ -17,7 +17,7 @@ from golive import environments, ledger, streams
 from golive.claims import Claim
 from golive.context import Context
 from golive.items import described
-from golive.probes import register_all
+from golive.probes.declared import register
 from golive.probing import REGISTRY, Facts, FactStore, closure
 from golive.session.asking import People
 from golive.session.collecting import Collection, card_on, fixtures_of
@@ -53,7 +53,6 @@ class Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self.setup = Setup.of(config)
-        register_all()
         self.collection = Collection(self.setup)
         self._signer = Signer(self.setup)
         self.terminal = Terminal(self.setup, self._signer)
@@ -87,7 +86,7 @@ class Session:
         :raises GoliveError: the environment is wrong, or the reports' folder not writable.
         """
         setup = self.setup
-        if setup.config.option.tbstyle == "auto":  # causes are told once, in the summary
+        if setup.config.option.tbstyle == "auto":  # causes are reported once, in the summary
             setup.config.option.tbstyle = "no"
         if not setup.is_rehearsal:
             setup.sources.unchanged()
@@ -159,6 +158,7 @@ class Session:
 
         :raises ProbeError: it could not look.
         """
+        register([probe])  # an item may ask for it by name while it runs
         return self._opened.store.get(probe)
 
     def kept(self, page: Path) -> Kept:

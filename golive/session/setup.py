@@ -51,7 +51,7 @@ class Setup:
         suites = root / "suites"
         sources = Sources(root, suites)  # before anything of them is read
         lines = procedure.load(suites / "procedure.toml")
-        told = launch.load(suites / "launch.toml")
+        reported = launch.load(suites / "launch.toml")
         env_file = environments.find(option.env, suites)
         is_rehearsal = read_toml(env_file).get("kind") == "rehearsal"
         _refuse_workers(config)
@@ -66,9 +66,9 @@ class Setup:
             # In a rehearsal everything is due, unless a day was asked for.
             all_due=is_rehearsal and option.today is None,
             sources=sources,
-            loaded=Loaded(config, told.plugins),
+            loaded=Loaded(config, reported.plugins),
             procedure=lines,
-            launch=told,
+            launch=reported,
             marks=_known_marks(config, root / "markers.ini"),
             wanted=_wanted(option.item, lines),
         )

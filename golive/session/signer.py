@@ -55,7 +55,7 @@ class Signer:
             self.unsigned = "no key of the roster is at hand" if none else self._setup.plain(e)
             return
         self.signing = Signing(signer.person.id, signer.key, roster)
-        self.words = f"{signer.person.id} with {signer.told}"
+        self.words = f"{signer.person.id} with {signer.reported}"
 
     def _named(self) -> tuple[tuple[str, str], str, str]:
         """Person and key that were named, and where such are named."""

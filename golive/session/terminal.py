@@ -64,13 +64,13 @@ class Terminal:
 
     def header(self) -> list[str]:
         """Lines at the top."""
-        told, today = self._setup.launch, self._setup.today
-        days = (told.date - today).days
+        reported, today = self._setup.launch, self._setup.today
+        days = (reported.date - today).days
         when = f"{days} days to launch" if days >= 0 else f"{-days} days after launch"
         self._warned = self._warnings()
         return [
-            f"golive: {self._setup.env_file.stem}, candidate {told.candidate},"
-            f" launch {told.date:%Y-%m-%d} ({when})"
+            f"golive: {self._setup.env_file.stem}, candidate {reported.candidate},"
+            f" launch {reported.date:%Y-%m-%d} ({when})"
             + (", everything due" if self._setup.all_due else f", as on {today:%Y-%m-%d}"),
             *self.signs(),
             *self._warned,
@@ -95,12 +95,12 @@ class Terminal:
         if not strange:
             return []
         source = self._setup.launch.source.relative_to(self._setup.root)
-        told = (
+        reported = (
             "golive: nothing green of this run will count: it is made with"
             f" {', '.join(strange)}, which golive did not bring; leave it away, or name it in"
             f" launch.plugins of {source}"
         )
-        return [told]
+        return [reported]
 
     def begin(self) -> None:
         """One line an item says more than a file and its dots."""

@@ -1,4 +1,4 @@
-"""Backup failures brought about on purpose, to see that somebody is told.
+"""Backup failures brought about on purpose, to see that somebody is notified.
 
 Three of them happen to a set of backups of its own, `<folder>/drills/NAME/`, which the exporter
 watches like the real one (label `set`): rules, routes and inbox are the real ones, and the

@@ -303,7 +303,7 @@ def replicate(source: Any, target: Any, key: str, name: str) -> str:
         if _sha256(content) != found["Metadata"].get("sha256"):
             raise RehearsalError(
                 f"s3://{aws.SOURCE_BUCKET}/{name} is not what its metadata says: its SHA-256 is "
-                f"{_sha256(content)}. Upload it anew; a damaged object is not copied."
+                f"{_sha256(content)}. Upload it again; a damaged object is not copied."
             )
         written = {
             **found["Metadata"],
@@ -340,20 +340,20 @@ def _sha256(content: IO[bytes]) -> str:
 
 
 def follow(r: Rehearsal, every_s: float = 1.0) -> None:
-    """Copy for ever. What fails is told, once while it stays the same, and tried again."""
+    """Copy without end. What fails is reported, once while it stays the same, and tried again."""
     pause = threading.Event()
-    told = ""
+    reported = ""
     while True:
         try:
             done = copy(r)
             write_atomically(r.path("state", "copied.json"), json.dumps({"at": time.time()}))
             if done["copied"]:
                 print(json.dumps(done), flush=True)
-            told = ""
+            reported = ""
         except (RehearsalError, OSError) as error:
-            if str(error) != told:
-                told = str(error)
-                print(told, file=sys.stderr, flush=True)
+            if str(error) != reported:
+                reported = str(error)
+                print(reported, file=sys.stderr, flush=True)
         pause.wait(every_s)
 
 

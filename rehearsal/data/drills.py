@@ -24,8 +24,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from rehearsal.data import backup_encryption, backup_failures, backups, release
 from rehearsal.data.prepared import copy_tree
 from rehearsal.kernel import binaries
@@ -242,6 +240,8 @@ def _await(r: Rehearsal, copy: Copy, pid: int) -> int:
 
 
 def _ask(r: Rehearsal, copy: Copy, query: str) -> Any:
+    import psycopg  # see Database.connect
+
     with psycopg.connect(dsn(copy), password=r.secret("postgres"), connect_timeout=5) as one:
         row = one.execute(query.encode()).fetchone()
     return row[0] if row else None

@@ -9,7 +9,7 @@
 
 The digest covers whatever this is made of. A rehearsal's primary goes on where this cluster was
 stopped, on the same timeline, so that the backups and the archive are its own. Half a day later
-backups and statistics are made anew, so that neither is ever near the 24 h it may be old.
+backups and statistics are made again, so that neither is ever near the 24 h it may be old.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-
-import psycopg
 
 from rehearsal.data import backups
 from rehearsal.kernel import binaries, ports
@@ -219,6 +217,8 @@ def _seed(r: Rehearsal, made: Rehearsal) -> None:
 def _fill(r: Rehearsal, made: Rehearsal, port: int) -> None:
     def run(database: str, sql: str) -> None:
         where = f"host=127.0.0.1 port={port} user=postgres dbname={database}"
+        import psycopg  # see Database.connect
+
         with psycopg.connect(where, autocommit=True) as connection:
             for statement in filter(str.strip, sql.split(";\n")):
                 connection.execute(statement.encode())
@@ -303,8 +303,8 @@ def _tidy(r: Rehearsal, data: Path) -> None:
     """Remove what every copy would carry along: statements that are not the application's, and
     the WAL segments kept for reuse (the seed leaves 250 MB)."""
     (data / "pg_stat" / "pg_stat_statements.stat").unlink(missing_ok=True)
-    told = r.tool("pg_controldata", "-D", data).stdout
-    [last] = re.findall(r"REDO WAL file:\s+([0-9A-F]{24})", told)
+    reported = r.tool("pg_controldata", "-D", data).stdout
+    [last] = re.findall(r"REDO WAL file:\s+([0-9A-F]{24})", reported)
     for segment in (data / "pg_wal").iterdir():
         if re.fullmatch(r"[0-9A-F]{24}", segment.name) and segment.name > last:
             segment.unlink()

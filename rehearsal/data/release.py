@@ -38,7 +38,7 @@ def migrations(r: Rehearsal) -> Path:
 
 
 def publish(r: Rehearsal) -> None:
-    """Make repository and checkout anew. Raises RehearsalError when git fails."""
+    """Make repository and checkout again. Raises RehearsalError when git fails."""
     checkout = migrations(r).parent
     for folder in (repository(r), checkout):
         shutil.rmtree(folder, ignore_errors=True)

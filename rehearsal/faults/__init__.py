@@ -2,6 +2,8 @@
 
 A module below this package holds the faults of one area, about five lines each:
 
+    TOUCHES = ["postgres/standby"]
+
     @fault("pause-wal-replay", expect_fail=["D-14.1.1"], title="WAL replay is paused")
     def pause_wal_replay(r: Rehearsal) -> None:
         r.standby.sql("select pg_wal_replay_pause()")
@@ -9,6 +11,15 @@ A module below this package holds the faults of one area, about five lines each:
     @pause_wal_replay.revert
     def resume_wal_replay(r: Rehearsal) -> None:
         r.standby.sql("select pg_wal_replay_resume()")
+
+``touches`` says what it changes, so that the campaign knows what can be broken at once and what
+has to be looked at again: a part, or something of it after a slash (``postgres/refunds``,
+``messages/levels``), else ``papers/FILE``, ``documents/KIND``, ``statements/ITEM``,
+``roster/PERSON``, ``keys/PERSON``. A module's ``TOUCHES`` holds for those of its faults that say
+nothing else.
+
+``expect_fail`` names what the fault was written for. What else goes red with it stands in
+``recorded.toml``, which ``python -m tests.campaign --record`` writes.
 
 What reverting needs to know is kept with ``r.remember`` and read with ``r.recall``, so that
 another process can revert. Which faults are in force stands in the folder's state.
@@ -20,9 +31,11 @@ import difflib
 import importlib
 import pkgutil
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
@@ -35,14 +48,16 @@ Settled = Callable[[Rehearsal], bool]
 class Fault:
     """One fault.
 
-    ``expect_fail`` names exactly the items that go red; ``settled`` is waited for after breaking,
-    ``reverted`` after reverting, each at most ``within_s`` seconds. ``waits_for`` names items
-    without whose check those are red anyway, so that nothing but their message tells of the fault.
+    ``expect_fail`` names the items that it was written for, ``touches`` what it changes;
+    ``settled`` is waited for after breaking, ``reverted`` after reverting, each at most
+    ``within_s`` seconds. ``waits_for`` names items without whose check those are red anyway, so
+    that nothing but their message tells of the fault.
     """
 
     name: str
     title: str
     expect_fail: tuple[str, ...]
+    touches: tuple[str, ...]
     area: str
     breaks: Step
     settled: Settled | None = None
@@ -59,7 +74,13 @@ class Fault:
         self.restores = step
         return step
 
+    @property
+    def all_red(self) -> tuple[str, ...]:
+        """Every item that goes red: those that it was written for, then those recorded of it."""
+        return tuple(dict.fromkeys((*self.expect_fail, *recorded().get(self.name, ()))))
 
+
+RECORDED = Path(__file__).parent / "recorded.toml"
 _registry: dict[str, Fault] = {}
 
 
@@ -68,6 +89,7 @@ def fault(
     *,
     expect_fail: Sequence[str],
     title: str,
+    touches: Sequence[str] = (),
     settled: Settled | None = None,
     reverted: Settled | None = None,
     within_s: float = 30.0,
@@ -75,7 +97,8 @@ def fault(
 ) -> Callable[[Step], Fault]:
     """Decorator: register the function as the fault of that name.
 
-    Raises RehearsalError at import when the name is taken or no item is named.
+    Raises RehearsalError at import when the name is taken, or when it names no item or nothing
+    that it touches.
     """
 
     def register(step: Step) -> Fault:
@@ -83,11 +106,15 @@ def fault(
             raise RehearsalError(f"The fault {name!r} is defined twice.")
         if not expect_fail:
             raise RehearsalError(f"The fault {name!r} names no item that it reddens.")
+        touched = touches or step.__globals__.get("TOUCHES", ())
+        if not touched:
+            raise RehearsalError(f"The fault {name!r} names nothing that it touches.")
         area = step.__module__.rpartition(".")[2]
         made = Fault(
             name,
             title,
             tuple(expect_fail),
+            tuple(touched),
             area,
             step,
             settled,
@@ -100,6 +127,13 @@ def fault(
         return made
 
     return register
+
+
+@cache
+def recorded() -> dict[str, tuple[str, ...]]:
+    """What goes red beside the items that a fault was written for, by the fault's name."""
+    found = tomllib.loads(RECORDED.read_text(encoding="utf-8"))
+    return {name: tuple(items) for name, items in found.items()}
 
 
 @cache

@@ -46,7 +46,7 @@ def supervisor(folder: Path) -> Record | None:
     return record if alive and same else None
 
 
-def ask(folder: Path, secret: str, log: Path, verb: str, **request: Any) -> dict[str, Any]:
+def ask(folder: Path, secret: str, log: Path, verb: str, /, **request: Any) -> dict[str, Any]:
     """Have the supervisor of a rehearsal's folder do something; its answer.
 
     :param secret: what it knows requests by.

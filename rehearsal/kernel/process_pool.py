@@ -166,7 +166,7 @@ def _settle(request: Mapping[str, Any], supervisor: int) -> None:
         time.sleep(0.001)
     kernel = ctypes.CDLL(None, use_errno=True)
     kernel.prctl(_PR_SET_PDEATHSIG, request["death_signal"], 0, 0, 0)
-    if os.getppid() != supervisor:  # it died before the kernel was told
+    if os.getppid() != supervisor:  # it died before the kernel was asked
         os._exit(1)
     kernel.prctl(_PR_SET_NAME, request["name"].encode()[:15], 0, 0, 0)
     log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

@@ -306,7 +306,7 @@ class Supervisor:
                 answer = self._do(request.pop("verb"), request)
             except RehearsalError as error:
                 answer = {"error": str(error)}
-            except Exception as error:  # noqa: BLE001  the asker is told
+            except Exception as error:  # noqa: BLE001  the asker gets it
                 traceback.print_exception(error)
                 answer = {
                     "error": f"The supervisor failed: {type(error).__name__}: {error}. "
@@ -441,7 +441,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             supervisor.up()
             inventory.announce(r, complete=not arguments[2:])
-        except Exception as error:  # noqa: BLE001  `up` is told
+        except Exception as error:  # noqa: BLE001  `up` gets it
             failed = True
             if not isinstance(error, RehearsalError):
                 traceback.print_exception(error)

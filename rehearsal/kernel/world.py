@@ -24,14 +24,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from rehearsal.kernel import binaries, control, ports
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import read_state, write_atomically, write_secret
 from rehearsal.parts import Child
 
 if TYPE_CHECKING:
+    import psycopg
     import redis
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -95,7 +94,7 @@ class Rehearsal:
     def secret(self, name: str) -> str:
         return self.secret_file(name).read_text().strip()
 
-    # -- what others are told ----------------------------------------------------------------
+    # -- what others learn ----------------------------------------------------------------
 
     def secret_reference(self, name: str) -> dict[str, str]:
         """Where others find a secret."""
@@ -246,10 +245,8 @@ class Rehearsal:
                 if holds():
                     return
                 last = None
-            except (OSError, psycopg.Error) as error:
-                last = error
             except Exception as error:
-                if type(error).__module__ != "redis.exceptions":
+                if not isinstance(error, OSError) and not _comes_from_a_server(error):
                     raise
                 last = error
             if time.monotonic() > deadline:
@@ -308,6 +305,12 @@ class Rehearsal:
             yield
 
 
+def _comes_from_a_server(error: Exception) -> bool:
+    """Whether a client of PostgreSQL or Redis raised it; neither is loaded to find that out."""
+    bases = {f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__}
+    return not bases.isdisjoint(("psycopg.Error", "redis.exceptions.RedisError"))
+
+
 class Database:
     """One PostgreSQL server of the rehearsal."""
 
@@ -327,6 +330,8 @@ class Database:
         self, *, user: str = "postgres", database: str = DATABASE, autocommit: bool = True
     ) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection as that role; the caller closes it (``with``)."""
+        import psycopg  # a quarter of a second, which only those who talk to PostgreSQL should pay
+
         return psycopg.connect(
             self.dsn(user=user, database=database),
             password=self.r.secret(user),

@@ -202,7 +202,7 @@ def practise(r: Rehearsal) -> None:
 
 
 def renew(r: Rehearsal) -> None:
-    """Authorise and practise anew after half a day and on another day, unless a fault has a hand
+    """Authorise and practise again after half a day and on another day, unless a fault has a hand
     in it."""
     path = authorisation(r)
     old = path.exists() and (

@@ -132,7 +132,7 @@ def roster(r: Rehearsal) -> Path:
         fields |= r.setting("people", person.id, {})
         text.append(_table("person", fields))
     for vendor in VENDORS:
-        portal = {"portal": f"http://127.0.0.1:{r.port('saas_stubs')}/vendor/{vendor['id']}"}
+        portal = {"portal": f"http://127.0.0.1:{r.port('saas-stubs')}/vendor/{vendor['id']}"}
         changed = r.setting("people", f"vendor-{vendor['id']}", {})
         fields = {k: v for k, v in {**vendor, **portal, **changed}.items() if v is not None}
         text.append(_table("vendor", fields))
@@ -214,12 +214,12 @@ def documents(r: Rehearsal) -> Path:
 
 
 def sign(r: Rehearsal, path: Path, role: str) -> None:
-    """Sign a document anew with the key of a role's holder."""
+    """Sign a document again with the key of a role's holder."""
     sign_as(r, path, holder(role).id)
 
 
 def sign_as(r: Rehearsal, path: Path, person: str) -> None:
-    """Sign a document anew with somebody's key."""
+    """Sign a document again with somebody's key."""
     path.with_name(path.name + ".sig").unlink(missing_ok=True)
     _ssh_keygen("-Y", "sign", "-f", str(keys(r) / person), "-n", DOCUMENTS, str(path))
 

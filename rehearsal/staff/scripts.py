@@ -3,7 +3,7 @@
 An item that the script does not name is stated by the holders of the roles that have to; what
 others need is told by `rehearsal.staff.scripted_statements`.
 
-A fault replaces an item's entries with `spoil`, and `mend` puts them back. Both throw away what
+A fault replaces an item's entries with `spoil`, and `fix` puts them back. Both throw away what
 was signed, since a rehearsal's statements are its own.
 """
 
@@ -39,7 +39,7 @@ def spoil(r: Rehearsal, item: str, entries: list[Entry]) -> None:
     write(r)
 
 
-def mend(r: Rehearsal, item: str) -> None:
+def fix(r: Rehearsal, item: str) -> None:
     """Have an item stated as it should be again."""
     r.clear_override("statements", item)
     forget(r, item)

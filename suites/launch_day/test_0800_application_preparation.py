@@ -35,7 +35,7 @@ def test_everybody_knows_the_role_and_may_do_its_steps(
     roster; then everybody signs the own role card again.
     """
     accountable, roster = env.tools.accountable, context.roster
-    assert at_least("launch commands", len(accountable), limits.launch_commands)
+    assert at_least("launch commands", len(accountable), limits.launch_day.commands)
     assert same_set("commands with an accountable role", accountable, env.tools.commands)
     holders = {c: len(roster.holders(r)) for c, r in accountable.items()}
     unclear = [f"{c} ({accountable[c]} has {n} holders)" for c, n in holders.items() if n != 1]
@@ -64,7 +64,7 @@ def test_the_emergency_rollback_is_reviewed_and_could_be_done_now(
     """The emergency rollback asked without its confirmation, and run dry; the artefacts that it
     names against the store.
 
-    Remedy: put the missing artefact back, or mend the command so that it refuses without its
+    Remedy: put the missing artefact back, or fix the command so that it refuses without its
     confirmation. Who signed an older text reads the current one and signs again.
     """
     done, dry = unconfirmed_rollback, emergency_rollback
@@ -94,7 +94,7 @@ def test_everything_of_the_launch_morning_holds(
     """The newest verdicts of all other items from 06:00 to 09:00, as fresh as launch.toml lets
     each be; that the launch is authorised.
 
-    Remedy: run what is missing or too old and mend what is red; then both sign again, since a
+    Remedy: run what is missing or too old and fix what is red; then both sign again, since a
     later red verdict voids what was said before.
     """
     morning = [i for b in MORNING for i in context.ids_of(b) if i != "T0-0800.3.5"]

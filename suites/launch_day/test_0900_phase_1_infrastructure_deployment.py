@@ -24,13 +24,13 @@ def test_four_leads_voted_go_after_phase_1_was_looked_at(
     deliverables: Deliverables, vouched: Vouched, limits: Limits
 ) -> None:
     """The verdicts of phase 1's deployment and validation; each vote's time and content, and that
-    nobody who may vote says no-go and has not voted anew.
+    nobody who may vote says no-go and has not voted again.
 
     Remedy: run what is missing, too old or red; then each lead votes again with `golive attest
     T0-0900.3.4 --data vote=go`.
     """
     assert vouched.unopposed()
-    item, age_h = "T0-0900.3.4", limits.gate_minutes / 60
+    item, age_h = "T0-0900.3.4", limits.launch_day.gate_minutes / 60
     for claim in deliverables.resting(item, PHASE_1, max_age_h=age_h, before=vouched):
         assert claim
     votes = {role: s.statement for role, s in vouched.chosen.items()}
@@ -55,6 +55,6 @@ def test_phase_2_was_approved_after_every_gate_of_phase_1(
     Remedy: wait for the gate that is named, run it, and approve again.
     """
     assert vouched.unopposed()
-    item, age_h = "T0-0900.3.5", limits.gate_minutes / 60
+    item, age_h = "T0-0900.3.5", limits.launch_day.gate_minutes / 60
     for claim in deliverables.resting(item, GATES, max_age_h=age_h, before=vouched):
         assert claim

@@ -33,7 +33,7 @@ def _after_health(
     most_minutes: float | None = None,
 ) -> Iterator[Claim]:
     """That everything was told after the health checks first passed after the cutover that the
-    team was told of, and soon enough."""
+    team was notified of, and soon enough."""
     passed_at = announcements.first_passed(
         context, HEALTH, papers.read(Message, TEAM).data.cutover_at
     )
@@ -60,19 +60,19 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
     the roster, its links asked now, its delivery where it was sent by mail; the verdict of
     T0-1230.2.5, and when that first passed. The time of the cutover is the message's own word.
 
-    Remedy: send the approved text to whoever is named, or mend the link; write message-team.md as
+    Remedy: send the approved text to whoever is named, or fix the link; write message-team.md as
     it was sent. Sent too early: send again once T0-1230.2.5 has passed. Then sign `golive attest
     T0-1230.3.1`.
     """
     paper, people = papers.read(Message, TEAM), context.roster.people
-    sent = paper.data
+    sent, most = paper.data, limits.announcements
     for claim in announcements.approved(papers, paper, context.launch.candidate):
         assert claim
     for claim in announcements.names_all(papers, paper, context.roster):
         assert claim
     missed = sorted(sent.not_told(people))
     assert none_of("people on the roster who were not told", missed, among=people, of="people")
-    assert announcements.after_cutover(paper, {TEAM: sent.sent_at}, limits.health_check_minutes)
+    assert announcements.after_cutover(paper, {TEAM: sent.sent_at}, most.health_check_minutes)
     there = message_links.of(sent.links)
     gone = [p for p in there.values() if not p.is_there]
     assert none_of("links that do not answer", gone, among=there, of="links")
@@ -81,7 +81,7 @@ def test_everybody_was_told_the_approved_text_after_the_health_checks(
         assert claim
     for claim in deliverables.resting("T0-1230.3.1", (HEALTH,)):
         assert claim
-    for claim in _after_health(papers, context, {TEAM: sent.sent_at}, limits.announced_minutes):
+    for claim in _after_health(papers, context, {TEAM: sent.sent_at}, most.team_minutes):
         assert claim
 
 
@@ -116,7 +116,7 @@ def test_every_channel_has_the_approved_post_and_it_leads_to_production(
     assert same_set("channels with a post", {p.channel for p in posts}, approved.data.channels)
     times = {p.address: p.published_at for p in posts}
     team = papers.read(Message, TEAM)
-    assert announcements.after_cutover(team, times, limits.health_check_minutes)
+    assert announcements.after_cutover(team, times, limits.announcements.health_check_minutes)
     for claim in announcements.posted(posts, message_links.of(times), approved.body):
         assert claim
     ends = message_links.of(p.link for p in posts).values()
@@ -168,7 +168,7 @@ def test_the_press_got_the_approved_release_or_it_was_agreed_that_it_gets_none(
     for claim in announcements.reached_outlets(papers, paper):
         assert claim
     team, times = papers.read(Message, TEAM), {PRESS: paper.data.sent_at}
-    assert announcements.after_cutover(team, times, limits.health_check_minutes)
+    assert announcements.after_cutover(team, times, limits.announcements.health_check_minutes)
     ends = message_links.of(paper.data.links).values()
     assert announcements.in_production(ends, env.edge.hosts)
     if signed := vouched.counted:

@@ -122,7 +122,7 @@ def test_one_decision_is_recorded_for_this_candidate(
     no contrary decision, nor one on another package, among the approvals that were signed.
 
     Remedy: record the decision for this very candidate and package, and have all five sign the
-    record. Whoever decided otherwise before signs `golive approve` anew or revokes it.
+    record. Whoever decided otherwise before signs `golive approve` again or revokes it.
     """
     record = papers.read(GoNoGo).data
     assert holds("reasons of the decision", record.reasons.strip(), record.reasons, "stated")
@@ -157,7 +157,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     run dry with it, without it, with it altered, and after its window.
 
     Remedy: an executive signs the authorisation for this very release. A deploy command that
-    goes ahead without a valid one is mended before anything else.
+    goes ahead without a valid one is fixed before anything else.
     """
     a = authorisation
     assert equal("the signature of the launch authorisation", a.signature_cause or "valid", "valid")
@@ -168,7 +168,7 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     assert at_least("artefacts in the store", len(there), 1)
     other, names = a.differing(there), {*there, *a.artefacts}
     assert none_of("artefacts that are not those authorised", other, among=names, of="artefacts")
-    assert at_most("launch window", a.window_h, limits.launch_window_h, "h")
+    assert at_most("launch window", a.window_h, limits.launch_day.window_h, "h")
     assert equal("deploying with it", a.refusal_with or "possible", "possible")
     for case, refusal in a.refusals.items():
         assert holds(f"deploying {case}", refusal, refusal or "possible", "refused")
@@ -188,15 +188,15 @@ def test_every_operator_has_tried_the_launch_commands(
     one has run dry in the last hours, and with what outcome.
 
     Remedy: the operator named runs the command with --dry-run on the workstation of the day
-    (`golive` does not do it for anybody); what is refused there is mended first.
+    (`golive` does not do it for anybody); what is refused there is fixed first.
     """
     operators = {
         (p.id, c)
         for c, role in env.tools.accountable.items()
         for p in context.roster.entitled(role)
     }
-    assert at_least("operators and their commands", len(operators), limits.launch_commands)
-    since = datetime.now(UTC) - timedelta(hours=limits.operator_tried_h)
+    assert at_least("operators and their commands", len(operators), limits.launch_day.commands)
+    since = datetime.now(UTC) - timedelta(hours=limits.launch_day.operator_tried_h)
     tried = {(e.operator, e.tool) for e in launch_audit if e.at >= since and not e.refused}
     lacking = sorted(f"{who}: {command}" for who, command in operators - tried)
     subject, of = "commands not tried by who may have to run them", "operators' commands"
@@ -217,14 +217,18 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     """The emergency procedures as they lie there: who may start a rollback, and the times of
     escalation against the roster's.
 
-    Remedy: put the text back to what was signed on Day -3, or have it reviewed and signed anew,
+    Remedy: put the text back to what was signed on Day -3, or have it reviewed and signed again,
     there and here.
     """
     runbook, levels = papers.read(EmergencyRunbook).data, context.roster.escalation_minutes
     alone = runbook.technical_lead_may_start
     assert equal("whether the Technical Lead may start a rollback", alone, True)
     assert equal("minutes to each level of escalation", runbook.escalation_minutes, levels)
-    wanted = [limits.escalation_2_min, limits.escalation_3_min, limits.escalation_4_min]
+    wanted = [
+        limits.escalation.level_2_minutes,
+        limits.escalation.level_3_minutes,
+        limits.escalation.level_4_minutes,
+    ]
     assert equal("minutes that the procedure gives", levels, wanted)
 
 
@@ -260,7 +264,7 @@ def test_the_criteria_are_met_on_todays_ledger(deliverables: Deliverables, limit
         "D-1.1.4", "decision-criteria-evaluation", ("D-2.1.1", "D-2.2.1", "D-2.2.5"), signers=()
     )
     rest = ("every criterion of the signed criteria file, evaluated by the framework",)
-    for claim in criteria.claims(max_age_h=limits.evaluation_age_h, not_judged=rest):
+    for claim in criteria.claims(max_age_h=limits.documents.evaluation_age_h, not_judged=rest):
         assert claim
 
 
@@ -273,8 +277,8 @@ def test_the_decision_document_says_what_was_decided(
     later than all of them; the signature; the copy in the store, and how long nobody can change
     it there.
 
-    Remedy: run what is missing, too old or red; read the document anew, sign it and push it.
-    Whoever voted on another package votes anew. A store that anybody may write to does not do:
+    Remedy: run what is missing, too old or red; read the document again, sign it and push it.
+    Whoever voted on another package votes again. A store that anybody may write to does not do:
     name a bucket with object lock in launch.store.
     """
     record, kind = papers.read(GoNoGo), "go-no-go-decision-documentation"
@@ -282,9 +286,9 @@ def test_the_decision_document_says_what_was_decided(
     document = deliverables.of("D-1.D.1", kind, ("D-1.1",), write)
     context = document.basis.context
     votes = decision.votes_fit(record.data, document)
-    for claim in document.claims(max_age_h=limits.report_age_h, extra=votes):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=votes):
         assert claim
-    until = _launch_day(context) + timedelta(days=limits.decision_locked_days)
+    until = _launch_day(context) + timedelta(days=limits.launch_day.decision_locked_days)
     for claim in decision.locked(kept(document.path), until):
         assert claim
 
@@ -297,13 +301,13 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
     compared with it; the authorisation as the deploy command reads it now, whether it was taken
     back, and its window; the signature.
 
-    Remedy: run what is missing, too old or red. An executive authorises the launch anew where
-    that was taken back or is not for the hours of the four phases. Then read the document anew
+    Remedy: run what is missing, too old or red. An executive authorises the launch again where
+    that was taken back or is not for the hours of the four phases. Then read the document again
     and sign it.
     """
     a, zone = authorisation, ZoneInfo(env.calendar.time_zone)
     document = deliverables.of("D-1.D.2", "launch-authorization", ("D-1.2",))
-    hours = (limits.authorised_from_h, limits.authorised_until_h)
+    hours = (limits.launch_day.authorised_from_h, limits.launch_day.authorised_until_h)
     day = _launch_day(deliverables.context)
     opens, closes = (datetime.combine(day, time(int(h)), zone) for h in hours)
     valid, state = a.signature_cause or "valid", "taken back" if a.is_revoked else "in force"
@@ -315,7 +319,7 @@ def test_the_launch_is_authorised_and_the_deploy_command_reads_just_that(
         holds(window, wide, a.window(zone), required),
         equal("deploying with it", a.refusal_with or "possible", "possible"),
     ]
-    for claim in document.claims(max_age_h=limits.report_age_h, extra=extra):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=extra):
         assert claim
 
 
@@ -331,9 +335,9 @@ def test_everybody_was_notified_and_said_so(deliverables: Deliverables, limits: 
     """The newest verdict of D-1.2.3, made into the confirmation and compared with it; the
     signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-1.D.3", "team-notification-confirmation", ("D-1.2.3",))
     rest = ("message, delivery and acknowledgement of everybody, as the providers have them",)
-    for claim in document.claims(max_age_h=limits.report_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, not_judged=rest):
         assert claim

@@ -66,10 +66,10 @@ def test_every_risk_is_scored_anew_and_covers_what_is_open(
     """
     register = papers.read(RiskRegister).data
     risks = register.risks
-    assert at_least("risks", len(risks), limits.risks)
+    assert at_least("risks", len(risks), limits.risks.registered)
     assert same_set("areas with a risk", {r.area for r in risks}, context.areas)
     ages = {r.id: float((context.today - r.scored_on).days) for r in risks}
-    assert each_at_most("days since a risk was scored", ages, limits.risk_age_days, "days")
+    assert each_at_most("days since a risk was scored", ages, limits.risks.scored_days, "days")
     loose = register.unowned(context.roster.people)
     assert none_of("risks without an owner on the roster", loose, among=risks, of="risks")
     open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
@@ -123,7 +123,7 @@ def test_every_other_course_of_the_day_is_planned(
     nobody = paper.without_decider(context.roster.roles)
     assert none_of("scenarios that nobody can decide", nobody, among=planned, of="scenarios")
     aborts = paper.abort_minutes
-    assert each_at_most("minutes to abort a phase", aborts, limits.abort_minutes, "min")
+    assert each_at_most("minutes to abort a phase", aborts, limits.reviews.abort_minutes, "min")
     unknown = sorted(commands - set(launch_tools.dry_runs))
     assert none_of("commands that do not exist", unknown, among=commands, of="commands")
     missing = flags.missing(named)
@@ -175,7 +175,9 @@ def test_the_checklist_of_days_14_to_3_is_complete(
     """
     kind = "checklist-completion-review"
     review = deliverables.of("D-2.1.1", kind, CHECKLIST, tally_of, signers=())
-    assert equal("items it goes through", len(review.basis.rests_on), limits.checklist_items)
+    assert equal(
+        "items it goes through", len(review.basis.rests_on), limits.documents.checklist_items
+    )
     for claim in review.claims():
         assert claim
 
@@ -189,11 +191,11 @@ def test_the_package_has_every_document_as_it_lies_there(
     on was looked at since, its signatures; the newest verdicts of what they belong to, and what
     stakeholders have said; the Product Manager's signature over the list.
 
-    Remedy: run what is missing, too old or red. A document that is named is made anew by running
-    its item, then read and signed by its owner. Then read the list anew and sign it.
+    Remedy: run what is missing, too old or red. A document that is named is made again by running
+    its item, then read and signed by its owner. Then read the list again and sign it.
     """
     package = deliverables.of("D-2.D.1", "go-no-go-decision-package", PACKAGED, manifest_of)
-    assert equal("items it packs", len(package.basis.rests_on), limits.packaged_items)
+    assert equal("items it packs", len(package.basis.rests_on), limits.documents.packaged_items)
     for claim in package.claims(extra=package.packed()):
         assert claim
 
@@ -203,14 +205,14 @@ def test_the_status_report_counts_what_the_ledger_has(
     deliverables: Deliverables, limits: Limits
 ) -> None:
     """Every item of days -14 to -3 as it stands, counted by day and area, and each that is not
-    green with owner and plan, made anew from the ledger and compared; the signature.
+    green with owner and plan, made again from the ledger and compared; the signature.
 
     Remedy: read the report as it is made now and sign it. One that differs from the ledger, or
     was altered after signing: find out by whom, and remove it with its signature first.
     """
     report = deliverables.of("D-2.D.2", "final-status-report", CHECKLIST, tally_of, whole=False)
-    assert equal("items it counts", len(report.basis.rests_on), limits.checklist_items)
-    for claim in report.status_claims(max_age_h=limits.report_age_h):
+    assert equal("items it counts", len(report.basis.rests_on), limits.documents.checklist_items)
+    for claim in report.status_claims(max_age_h=limits.documents.report_age_h):
         assert claim
 
 
@@ -224,7 +226,7 @@ def test_the_risk_update_drops_no_risk_in_silence(
     whoever owns a risk that is still high.
 
     Remedy: run what is missing, too old or red. A risk that is over goes among the closed ones
-    with the reason, and the register is signed anew. Then all who are named read the update anew
+    with the reason, and the register is signed again. Then all who are named read the update again
     and sign it.
     """
     context, now = deliverables.context, papers.read(RiskRegister)

@@ -33,7 +33,9 @@ LAUNCH_DAY = ("06:00", "17:00")
 def _attended(briefing: Briefing, context: Context, limits: Limits) -> Claim:
     """That everybody of a briefing's audience was there, or was briefed alone, in time."""
     expected = context.audience(briefing.audience)
-    missing = sorted(set(expected) - briefing.told_within(limits.briefing_age_days, context.today))
+    missing = sorted(
+        set(expected) - briefing.told_within(limits.reviews.briefing_days, context.today)
+    )
     subject = f"people of the {briefing.audience} audience not briefed in time"
     return none_of(subject, missing, among=expected, of="people")
 
@@ -54,7 +56,7 @@ def test_the_war_room_is_booked_all_launch_day_and_its_links_answer(
     """The event of the war room in the calendar: its day and hours, its links, who is invited;
     what the bridge and the backup bridge answer.
 
-    Remedy: book the hours that are missing, invite who is named, or mend the link; then have the
+    Remedy: book the hours that are missing, invite who is named, or fix the link; then have the
     paper signed again.
     """
     room, title = papers.read(WarRoom).data, env.calendar.war_room
@@ -114,13 +116,13 @@ def test_the_launch_procedure_names_commands_that_work_and_items_that_exist(
     """The procedure's fenced blocks of commands, each run dry, and its check boxes against the
     items of launch day.
 
-    Remedy: mend the command or the line that is named, and have the procedure signed again by
+    Remedy: fix the command or the line that is named, and have the procedure signed again by
     both leads.
     """
     paper, runs = papers.read(LaunchProcedure), launch_tools.dry_runs
     assert equal("version of the launch procedure", paper.data.version, context.launch.candidate)
     named = paper.commands
-    assert at_least("commands in the launch procedure", len(named), limits.launch_commands)
+    assert at_least("commands in the launch procedure", len(named), limits.launch_day.commands)
     unknown = sorted(named - set(runs))
     assert none_of("commands that do not exist", unknown, among=named, of="commands")
     refused = [f"{n}: {runs[n].refused}" for n in sorted(named) if runs[n].refused]
@@ -157,8 +159,8 @@ def test_every_rollback_trigger_can_be_decided_and_acted_on(
     }.items():
         assert none_of(subject, offenders, among=triggers, of="triggers")
     payments, errors = triggers["RT.3"].threshold, triggers["RT.2"].threshold
-    assert equal("failing payments that roll back", payments, limits.rollback_payment_percent)
-    assert equal("errors that roll back", errors, limits.rollback_error_percent)
+    assert equal("failing payments that roll back", payments, limits.rollback.payment_percent)
+    assert equal("errors that roll back", errors, limits.rollback.error_percent)
 
 
 @attested(
@@ -177,7 +179,7 @@ def test_the_technical_team_was_briefed_on_what_will_be_deployed(
     """The briefing's attendees against the technical people on the roster; its commit and
     commands against the release manifest and the launch commands.
 
-    Remedy: brief whoever is missing and note it by name; a deck about another commit is told
+    Remedy: brief whoever is missing and note it by name; a deck about another commit is reported
     again.
     """
     briefing = papers.read(Briefing, "briefing-technical.md").data
@@ -206,10 +208,12 @@ def test_the_business_team_knows_the_measures_of_success(
     """
     briefing = papers.read(Briefing, "briefing-business.md").data
     assert _attended(briefing, context, limits)
-    told, metrics = briefing.metrics, context.ids_of("success_metric")
-    assert same_set("measures that were presented", told, metrics)
-    other = papers.read(Criteria).data.differing(told)
-    assert none_of("limits told otherwise than in the criteria", other, among=told, of="measures")
+    reported, metrics = briefing.metrics, context.ids_of("success_metric")
+    assert same_set("measures that were presented", reported, metrics)
+    other = papers.read(Criteria).data.differing(reported)
+    assert none_of(
+        "limits told otherwise than in the criteria", other, among=reported, of="measures"
+    )
 
 
 @attested(
@@ -232,14 +236,16 @@ def test_support_knows_every_open_issue_and_whom_to_call(
     assert _attended(briefing, context, limits)
     known = issues.open_known
     if known or briefing.known_issues:
-        told = {str(number) for number in briefing.known_issues}
-        assert same_set("known issues that were presented", told, {str(i.number) for i in known})
+        reported = {str(number) for number in briefing.known_issues}
+        assert same_set(
+            "known issues that were presented", reported, {str(i.number) for i in known}
+        )
     around = papers.read(KnownIssues).data.with_workaround
     bare = [str(i) for i in known if i.number not in around]
     assert none_of("known issues without a workaround", bare, among=issues.all, of="issues")
     levels = context.roster.escalation_minutes
     assert equal("minutes to each level of escalation", briefing.escalation_minutes, levels)
-    hours, wanted = briefing.response_hours, limits.support_response_h
+    hours, wanted = briefing.response_hours, limits.support.response_h
     assert holds("hours to an answer", hours == wanted, hours, f"{wanted:g}")
 
 
@@ -306,10 +312,10 @@ def test_the_launch_day_setup_is_confirmed(deliverables: Deliverables, limits: L
     """The newest verdicts of D-3.1, made into the confirmation and compared with it; the
     signature, and that it is younger than they are.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-3.D.1", "launch-day-setup-confirmation", ("D-3.1",))
-    for claim in document.claims(max_age_h=limits.report_age_h):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h):
         assert claim
 
 
@@ -321,10 +327,12 @@ def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers:
 
     Remedy: run what is missing, too old or red. Brief whoever is named alone, note it by name and
     day in the paper of a briefing, and have that signed again; strike out who is not on the
-    roster. Then read the document anew and sign it.
+    roster. Then read the document again and sign it.
     """
     briefings = {b.data.audience: b for b in papers.all_of(Briefing)}
-    told = {p: f"{day}, {a}" for a, b in briefings.items() for p, day in b.data.told.items()}
+    reported = {
+        p: f"{day}, {a}" for a, b in briefings.items() for p, day in b.data.reported.items()
+    }
     roster, audiences = (
         sorted(deliverables.context.roster.people),
         deliverables.context.launch.audiences,
@@ -332,13 +340,13 @@ def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers:
     digests = {b.name: b.sha256 for b in briefings.values()} | {"roster": ", ".join(roster)}
     figures = [
         Figure(name="people on the roster", value=len(roster)),
-        Figure(name="people who were briefed", value=len(told)),
+        Figure(name="people who were briefed", value=len(reported)),
     ]
-    write = with_tables(paper_tables.briefed(told), figures=figures, inputs=digests)
+    write = with_tables(paper_tables.briefed(reported), figures=figures, inputs=digests)
     document = deliverables.of("D-3.D.2", "team-briefing-completion", ("D-3.3",), write)
     extra = [
         same_set("briefings", briefings, audiences),
-        same_set("people who were briefed", told, roster),
+        same_set("people who were briefed", reported, roster),
     ]
     for claim in document.claims(extra=extra):
         assert claim
@@ -351,9 +359,9 @@ def test_the_documentation_is_that_which_was_reviewed(
     """The newest verdicts of D-3.2 and the statements behind them, made into the document and
     compared with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-3.D.3", "final-documentation-validation", ("D-3.2",))
     rest = ("a manifest of the five documents with the digests of the release branch",)
-    for claim in document.claims(max_age_h=limits.report_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, not_judged=rest):
         assert claim

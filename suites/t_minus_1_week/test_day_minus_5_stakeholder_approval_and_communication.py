@@ -52,9 +52,9 @@ from golive.reports import paper_tables
 
 REVIEWS = ("D-5.1.1", "D-5.1.2", "D-5.1.3", "D-5.1.4")
 REVIEWED = ("architecture.md", "business-case.md", "executive-presentation.md")
-"""What those who approve have read at least. Not the risk register, which is scored anew later."""
+"""What those who approve have read at least. Not the risk register, which is scored again later."""
 ANNOUNCED_FROM = "phase_4"
-"""The block of launch day from which on anything may be told."""
+"""The block of launch day from which on anything may be reported."""
 COUNTED = ("PASS", "FAIL", "UNKNOWN", "PENDING")
 """The states that executives have to be shown."""
 
@@ -78,7 +78,7 @@ def test_an_executive_saw_the_slides_as_they_lie_there(
     """
     minutes, roster = papers.read(ExecutivePresentation).data, context.roster
     days, there = (context.today - minutes.held_on).days, minutes.attendees
-    assert between("days since the presentation", days, 0, limits.presentation_age_days)
+    assert between("days since the presentation", days, 0, limits.reviews.presentation_days)
     strangers = roster.strangers(there)
     assert none_of("attendees not on the roster", strangers, among=there, of="attendees")
     executives = {p.id for p in roster.entitled("executive_team")}
@@ -114,7 +114,7 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     """
     document, people = papers.read(Architecture).data, context.roster.people
     running = [c.name for c in running_components]
-    assert at_least("components that run", len(running), limits.architecture_components)
+    assert at_least("components that run", len(running), limits.components.running)
     assert same_set("components in the document", [c.name for c in document.components], running)
     assert equal("the version it is about", document.version, context.launch.candidate)
     single, of = document.single_points, "single points of failure"
@@ -150,14 +150,16 @@ def test_the_business_case_rests_on_what_was_sold(
     """
     case, metrics = papers.read(BusinessCase).data, context.ids_of("success_metric")
     days, computed = (context.today - case.written_on).days, case.revenue_positive
-    assert between("days since it was written", days, 0, limits.business_case_age_days)
+    assert between("days since it was written", days, 0, limits.reviews.business_case_days)
     assert above("cost of the baseline week", case.baseline_cost_cents / 100, 0, case.currency)
     assert holds('computation of "revenue positive"', computed.strip(), computed, "stated")
     [sold] = baseline_sales.of([f"{case.baseline_week}"]).values()
     assert at_least("bookings of the baseline week", sold.bookings, 1)
     assert above("revenue of the baseline week", sold.revenue_cents / 100, 0, case.currency)
     off = case.off_percent(sold.bookings, sold.revenue_cents)
-    assert each_at_most("difference from the database", off, limits.business_case_percent, "%")
+    assert each_at_most(
+        "difference from the database", off, limits.reviews.business_case_percent, "%"
+    )
     assert same_set("goals", case.goals, [i for i in metrics if "KB." in i])
     other = papers.read(Criteria).data.differing(case.goals)
     assert none_of("goals that are not the criteria's", other, among=case.goals, of="goals")
@@ -180,7 +182,7 @@ def test_every_high_risk_of_the_register_has_a_decision(
     """
     register = papers.read(RiskRegister).data
     risks, undecided = register.risks, register.undecided(context.roster.people)
-    assert at_least("risks", len(risks), limits.risks)
+    assert at_least("risks", len(risks), limits.risks.registered)
     assert none_of("high risks that nobody decided on", undecided, among=risks, of="risks")
     assert none_of("risks that stop the launch", register.stopping, among=risks, of="risks")
 
@@ -212,7 +214,7 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
     assert none_of("papers that have changed since", changed, among=REVIEWED, of="papers")
     open_ = approval.open_conditions
     assert none_of("open conditions", open_, among=conditions, of="conditions", may_be_empty=True)
-    as_it_is = context.anew()
+    as_it_is = context.reloaded()
     reviews = [as_it_is.vouched(i) for i in REVIEWS]
     for review in reviews:
         review.claims()  # one that is not whole yet is waited for
@@ -266,7 +268,7 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     assert none_of("users without a second factor", single, among=aws_users, of="users")
     now = datetime.now(UTC)
     unused = {u.name: u.unused_days(now) for u in aws_users}
-    assert each_at_most("last login", unused, limits.login_days, "d ago")
+    assert each_at_most("last login", unused, limits.access.login_days, "d ago")
     assert vouched.by_everyone([p.id for p in context.team], "people who accepted their role")
 
 
@@ -288,12 +290,12 @@ def test_everybody_knows_the_emergency_runbook_as_it_is(
     to its questions, in their order, as the list `answers`.
     """
     runbook = papers.read(EmergencyRunbook).data
-    assert equal("check questions", len(runbook.questions), limits.runbook_questions)
+    assert equal("check questions", len(runbook.questions), limits.reviews.runbook_questions)
     asked = list(dict.fromkeys([*(p.id for p in context.team), *context.audience("support")]))
     said = {p: s.statement.data.get("answers") for p in asked if (s := vouched.of(p))}
     known = {p: runbook.right_answers(answers) for p, answers in said.items()}
     if known:
-        assert each_at_least("questions answered right", known, limits.runbook_answers)
+        assert each_at_least("questions answered right", known, limits.reviews.runbook_answers)
     assert vouched.by_everyone(asked, "people who know the emergency runbook")
 
 
@@ -308,13 +310,15 @@ def test_every_stakeholder_approved_in_order_and_until_launch(
     long they hold, and that the final approval is later than the reviews; the signature.
 
     Remedy: run what is missing, too old or red; have statements renewed that end before launch
-    day; approve finally once the four reviews are stated. Then read the document anew and sign
+    day; approve finally once the four reviews are stated. Then read the document again and sign
     it.
     """
     document = deliverables.of("D-5.D.1", "stakeholder-approval-documentation", ("D-5.1",))
     order = document.later("D-5.1.5")
     lasting = document.lasting()
-    for claim in document.claims(max_age_h=limits.alignment_age_h, extra=[lasting, order]):
+    for claim in document.claims(
+        max_age_h=limits.documents.alignment_age_h, extra=[lasting, order]
+    ):
         assert claim
 
 
@@ -333,7 +337,7 @@ def test_the_communication_plan_is_ready_to_go_either_way(
 
     Remedy: run what is missing, too old or red. Name an owner on the roster, a time from the last
     phase on, the size of the audience and the text for a no-go of the message that is named. Then
-    read the document anew and sign it.
+    read the document again and sign it.
     """
     kind, plan = "communication-plan-execution", papers.read(CommunicationPlan)
     planned = paper_tables.planned_messages(plan.data.messages)
@@ -344,11 +348,13 @@ def test_the_communication_plan_is_ready_to_go_either_way(
     blocks = [s.block for s in timeline.slots]
     assert holds("the timeline's blocks", ANNOUNCED_FROM in blocks, blocks, ANNOUNCED_FROM)
     extra = [
-        at_least("planned messages", len(plan.data.messages), limits.planned_messages),
+        at_least(
+            "planned messages", len(plan.data.messages), limits.announcements.planned_messages
+        ),
         equal(f"events called {env.calendar.go_no_go}", len(meetings), 1),
         *_either_way(plan.data, meetings, timeline, deliverables.context.roster),
     ]
-    for claim in document.claims(max_age_h=limits.alignment_age_h, extra=extra):
+    for claim in document.claims(max_age_h=limits.documents.alignment_age_h, extra=extra):
         assert claim
 
 
@@ -366,7 +372,7 @@ def test_the_team_is_aligned_role_by_role(
 
     Remedy: run what is missing, too old or red. Correct the role table, the roster or the event
     in which somebody else stands; whoever is named signs `golive attest D-5.3.4`. Then read the
-    document anew and sign it.
+    document again and sign it.
     """
     table, context = papers.read(RoleTable), deliverables.context
     kind, people = "internal-team-alignment", table.data.people
@@ -385,7 +391,8 @@ def test_the_team_is_aligned_role_by_role(
         none_of(f"{who} do not know the runbook", unread, among=people, of="people"),
     ]
     rest = ("that the criteria were delivered to the same people",)
-    for claim in document.claims(max_age_h=limits.alignment_age_h, extra=extra, not_judged=rest):
+    most_h = limits.documents.alignment_age_h
+    for claim in document.claims(max_age_h=most_h, extra=extra, not_judged=rest):
         assert claim
 
 

@@ -40,12 +40,14 @@ def test_every_issue_that_stays_open_is_known_and_accepted(
     open_ = {f"#{i.number}": i.severity for i in milestone if i.is_open}
     if not register.issues and not open_:
         assert holds("a register without entries", register.none_open, "it is empty", "none_open")
-        assert at_least("closed issues of the milestone", len(milestone), limits.milestone_issues)
+        assert at_least(
+            "closed issues of the milestone", len(milestone), limits.tracker.milestone_issues
+        )
         return
     entries = {f"#{e.number}" for e in register.issues}
     assert same_set("issues in the register", entries, open_)
     worse, vague = register.above_medium(open_), register.vague(context.roster.people)
-    assert none_of("issues graver than medium", worse, among=entries, of="issues")
+    assert none_of("issues above medium", worse, among=entries, of="issues")
     subject = "entries without impact, or an owner on the roster"
     assert none_of(subject, vague, among=entries, of="entries")
 
@@ -69,8 +71,8 @@ def test_the_risk_register_is_current_and_covers_what_is_open(
     """
     register = papers.read(RiskRegister).data
     risks, days = register.risks, (context.today - register.changed_on).days
-    assert at_least("risks", len(risks), limits.risks)
-    assert at_most("days since the register was changed", days, limits.register_age_days)
+    assert at_least("risks", len(risks), limits.risks.registered)
+    assert at_most("days since the register was changed", days, limits.risks.register_days)
     holders = papers.read(RoleTable).data.people
     open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
     for subject, offenders in {
@@ -100,9 +102,9 @@ def test_the_quality_gates_are_passed(
     commit; have two others than the author approve each pull request.
     """
     document = deliverables.of("D-6.3.5", "quality-gates-passed", ("D-6.1", "D-6.3.1"), signers=())
-    gates = findings.gates(check_runs, pull_requests, fixes, limits.pull_request_approvals)
+    gates = findings.gates(check_runs, pull_requests, fixes, limits.tracker.pull_request_approvals)
     rest = ("the gate file, at least 10 gates no looser than on day -10",)
-    age_h = limits.test_report_age_h
+    age_h = limits.documents.test_report_age_h
     for claim in document.claims(max_age_h=age_h, extra=gates, not_judged=rest):
         assert claim
 
@@ -112,14 +114,14 @@ def test_the_test_report_adds_up(deliverables: Deliverables, limits: Limits) -> 
     """The newest verdicts of D-6.1, all on this candidate, made into the report and compared with
     it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-6.D.1", "final-test-execution-report", ("D-6.1",))
     rest = (
         "totals of the five test families as in their raw files",
         "an approval of every skip",
     )
-    for claim in document.claims(max_age_h=limits.test_report_age_h, not_judged=rest):
+    for claim in document.claims(max_age_h=limits.documents.test_report_age_h, not_judged=rest):
         assert claim
 
 
@@ -131,13 +133,13 @@ def test_bugs_are_resolved_verified_and_those_left_are_known(
     D-6.3.2, made into the summary and compared with it; the signature.
 
     Remedy: close critical and high bugs with a fix that the candidate contains, a test, and
-    somebody else's verification; label what stays open as known. Then read the document anew
+    somebody else's verification; label what stays open as known. Then read the document again
     and sign it.
     """
     kind, write = "bug-resolution-summary", findings.resolution(issues)
     document = deliverables.of("D-6.D.2", kind, ("D-6.3.2",), write)
-    settled = findings.bugs_settled(issues, fixes, limits.milestone_issues)
-    for claim in document.claims(max_age_h=limits.report_age_h, extra=settled):
+    settled = findings.bugs_settled(issues, fixes, limits.tracker.milestone_issues)
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=settled):
         assert claim
 
 
@@ -151,9 +153,9 @@ def test_the_qa_lead_signs_off_on_everything_that_was_validated(
 ) -> None:
     """The newest verdicts of D-6.D.1, D-6.D.2, D-6.3.5 and D-6.2, made into the sign-off and
     compared with it; the commit that the release's tag names, so that a tag that moves makes the
-    sign-off anew; the QA Lead's signature, by nobody who wrote a commit of the release.
+    sign-off again; the QA Lead's signature, by nobody who wrote a commit of the release.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it. Where the
+    Remedy: run what is missing, too old or red; read the document again and sign it. Where the
     signer is an author, whoever else holds or backs up the role reads and signs it.
     """
     kind = "quality-assurance-sign-off"
@@ -168,5 +170,5 @@ def test_the_qa_lead_signs_off_on_everything_that_was_validated(
         equal(f"commit of {fixes.tag}", fixes.commit, release_manifest.commit),
         none_of(subject, own, among=release_authors.commits, of="commits"),
     ]
-    for claim in document.claims(max_age_h=limits.test_report_age_h, extra=extra):
+    for claim in document.claims(max_age_h=limits.documents.test_report_age_h, extra=extra):
         assert claim

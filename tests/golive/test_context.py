@@ -51,7 +51,7 @@ def test_what_was_signed_since_is_seen_anew(project: Project) -> None:
     assert context.statements.everything() == []
     signed = project.sign()
     assert context.statements.everything() == []
-    assert [s.id for s in context.anew().statements.everything()] == [signed.id]
+    assert [s.id for s in context.reloaded().statements.everything()] == [signed.id]
 
 
 def test_papers_are_named_by_the_digest_of_their_bytes(project: Project) -> None:

@@ -58,8 +58,10 @@ def test_a_check_is_judged_on_literal_facts_by_the_thresholds_of_the_launch(
     claim = suites.judged("D-1.1.1", greeting="Welcome back")
     assert claim is not None
     assert (claim.subject, claim.observed, claim.required) == (
-        "length of the greeting", "12", "at most 8",
-    )  # fmt: skip
+        "length of the greeting",
+        "12",
+        "at most 8",
+    )
 
 
 def test_what_a_check_does_not_ask_for_is_left_out(suites: Suites) -> None:

@@ -27,6 +27,7 @@ def break_something(name: str = "break-it") -> faults.Fault:
     @fault(
         name,
         expect_fail=["D-14.1.1"],
+        touches=["postgres"],
         title="Something is broken",
         settled=lambda r: (r.folder / "broken").exists(),
         reverted=lambda r: not (r.folder / "broken").exists(),
@@ -94,7 +95,7 @@ def test_a_name_is_used_once_and_reddens_something() -> None:
     with pytest.raises(RehearsalError, match="'break-it' is defined twice"):
         break_something()
     with pytest.raises(RehearsalError, match="names no item"):
-        fault("harmless", expect_fail=[], title="Nothing")(lambda r: None)
+        fault("harmless", expect_fail=[], touches=["postgres"], title="Nothing")(lambda r: None)
 
 
 def test_the_list_shows_what_is_in_force(

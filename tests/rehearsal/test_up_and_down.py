@@ -1,4 +1,4 @@
-"""Bringing a rehearsal up and down: what is told, what is left, and what can go wrong."""
+"""Bringing a rehearsal up and down: what is reported, what is left, and what can go wrong."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def r(tmp_path: Path) -> Iterator[Rehearsal]:
 
 
 def up(r: Rehearsal, *only: str) -> list[str]:
-    told: list[str] = []
-    lifecycle.up(r, only=only or SMALL, say=told.append)
-    return told
+    reported: list[str] = []
+    lifecycle.up(r, only=only or SMALL, say=reported.append)
+    return reported
 
 
 def run(r: Rehearsal, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -51,16 +51,16 @@ def run(r: Rehearsal, *words: str, **variables: str) -> subprocess.CompletedProc
 
 
 def test_up_tells_each_part_and_down_leaves_no_process(r: Rehearsal) -> None:
-    told = up(r)
-    assert [line.split()[0] for line in told[1:3]] == ["redis-primary", "redis-replica"]
-    assert str(r.port("redis-replica")) in told[2]
-    assert told[-1].startswith("Up in ")
+    reported = up(r)
+    assert [line.split()[0] for line in reported[1:3]] == ["redis-primary", "redis-replica"]
+    assert str(r.port("redis-replica")) in reported[2]
+    assert reported[-1].startswith("Up in ")
     assert r.redis("redis-replica").info("replication")["master_link_status"] == "up"
     pids = list(r.running().values())
     assert len(pids) == 2
 
-    lifecycle.down(r, say=told.append)
-    assert told[-1].endswith("no process is left.")
+    lifecycle.down(r, say=reported.append)
+    assert reported[-1].endswith("no process is left.")
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert control.leftovers(r.folder) == []
     assert control.supervisor(r.folder) is None
@@ -131,10 +131,10 @@ def test_a_process_left_by_an_earlier_supervisor_is_ended(r: Rehearsal) -> None:
     # Popen returns while exec is still laying out the environment: for a moment it reads empty.
     marked = psutil.Process(left.pid)
     r.wait("the mark is seen", lambda: control.MARK in marked.environ(), within_s=60)
-    told: list[str] = []
-    lifecycle.down(r, say=told.append)
+    reported: list[str] = []
+    lifecycle.down(r, say=reported.append)
     assert left.poll() is not None
-    assert told[-1].endswith("no process is left.")
+    assert reported[-1].endswith("no process is left.")
 
 
 def test_a_taken_port_is_avoided_and_a_told_one_is_an_error(r: Rehearsal) -> None:
@@ -144,7 +144,7 @@ def test_a_taken_port_is_avoided_and_a_told_one_is_an_error(r: Rehearsal) -> Non
         assert r.port("redis-primary") != taken
         lifecycle.down(r, say=lambda _: None)
         with pytest.raises(RehearsalError) as caught:
-            lifecycle.up(r, only=SMALL, told={"redis-primary": taken}, say=lambda _: None)
+            lifecycle.up(r, only=SMALL, reported={"redis-primary": taken}, say=lambda _: None)
     assert f"redis-primary cannot have port {taken}" in str(caught.value)
     assert f"(process {os.getpid()}) listens there" in str(caught.value)
     assert "--port redis-primary=NUMBER" in str(caught.value)

@@ -107,7 +107,7 @@ class Context(SimpleNamespace):
         )
         vars(self).update(more)
 
-    def anew(self) -> Context:
+    def reloaded(self) -> Context:
         return self
 
     def digests(self, names: tuple[str, ...]) -> dict[str, str]:
@@ -131,7 +131,7 @@ def risk(number: int = 1, **changes: Any) -> kinds.Risk:
         impact="high",
         score="high" if number == 1 else "low",
         owner="tess",
-        mitigation="mend it",
+        mitigation="fix it",
         mitigated_by=days(2),
         trigger="an alert",
         scored_on=TODAY,

@@ -149,7 +149,7 @@ class World:
                     duration_s=0.1,
                     claims=claims,
                     message="" if held else "it is slow",
-                    remedy="Mend it.",
+                    remedy="Fix it.",
                     check="own",
                 )
             )
@@ -185,7 +185,7 @@ class World:
 
     def fixtures(self) -> dict[str, Any]:
         """What checks may ask for, everything in order."""
-        context = self.context.anew()
+        context = self.context.reloaded()
         context.__dict__["cards"] = self.context.cards
         artefact = Artefact("backend", "v2.0.0", "ab" * 32)
         return {
@@ -240,8 +240,8 @@ class World:
     def written(self) -> None:
         """The papers that derived items read."""
         for audience in LAUNCH.audiences:
-            told = ROLES if audience == "technical" else []
-            briefing = Briefing(audience=audience, held_on=date(2026, 12, 3), attendees=told)  # type: ignore[arg-type]
+            reported = ROLES if audience == "technical" else []
+            briefing = Briefing(audience=audience, held_on=date(2026, 12, 3), attendees=reported)  # type: ignore[arg-type]
             self.write(briefing, f"briefing-{audience}.md")
         self.write(register(risk("R-01"), risk("R-02", score="high")))
         followed = hashlib.sha256(self.write(timeline()).read_bytes()).hexdigest()
@@ -348,7 +348,7 @@ PACKAGE = "ef" * 32
 
 
 def meeting(**changes: Any) -> GoNoGo:
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "held_on": date(2026, 12, 6),
         "decision": "go",
         "reasons": "Every rule holds.",
@@ -358,7 +358,7 @@ def meeting(**changes: Any) -> GoNoGo:
         "register_sha256": "cd" * 32,
         "risks": [Decision(id="R-02", decision="accept", owner="devops_lead")],
     }
-    return GoNoGo(**(told | changes))
+    return GoNoGo(**(reported | changes))
 
 
 def timeline(**changes: Any) -> LaunchTimeline:

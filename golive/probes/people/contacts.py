@@ -144,11 +144,11 @@ class ContactTest:
 
     def unanswered(self, contacts: Iterable[Contact]) -> list[str]:
         """The newest tests that nobody answered, with what became of them."""
-        return [told for c in contacts for told in c.unanswered]
+        return [reported for c in contacts for reported in c.unanswered]
 
     def from_elsewhere(self, contacts: Iterable[Contact]) -> list[str]:
         """The newest tests that were answered from another number or address."""
-        return [told for c in contacts for told in c.from_elsewhere]
+        return [reported for c in contacts for reported in c.from_elsewhere]
 
     def of(self, role: str) -> list[Contact]:
         """Holders, then backups; somebody who is both once."""

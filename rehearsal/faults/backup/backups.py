@@ -1,4 +1,4 @@
-"""Faults of the backups: the full ones, the WAL archive, the copy far away, who is told."""
+"""Faults of the backups: the full ones, the WAL archive, the copy far away, who is notified."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ AGE_RULE = "BackupTooOld"
 
 
 @fault(
-    "backup-cut-short", expect_fail=["D-13.2.1"], title="a file of the newest backup is cut short"
+    "backup-cut-short",
+    expect_fail=["D-13.2.1"],
+    touches=["backups/newest"],
+    title="a file of the newest backup is cut short",
 )
 def backup_cut_short(r: Rehearsal) -> None:
     newest = Path(backups.get(r, "newest").path)
@@ -49,7 +52,10 @@ def make_the_file_whole(r: Rehearsal) -> None:
 
 
 @fault(
-    "backup-manifest-removed", expect_fail=["D-13.2.1"], title="the newest backup has no manifest"
+    "backup-manifest-removed",
+    expect_fail=["D-13.2.1"],
+    touches=["backups/newest"],
+    title="the newest backup has no manifest",
 )
 def backup_manifest_removed(r: Rehearsal) -> None:
     manifest = Path(backups.get(r, "newest").path) / "backup_manifest"
@@ -66,7 +72,8 @@ def put_the_manifest_back(r: Rehearsal) -> None:
 @fault(
     "backup-of-empty-database",
     # Nothing that begins with the newest backup works, and its size sets off an alert for good.
-    expect_fail=["D-13.2.1", "D-13.2.2", "D-13.2.4", "D-13.3.1", "D-13.3.3"],
+    expect_fail=["D-13.2.1"],
+    touches=["backups"],
     title="the backup job copied another, empty cluster",
 )
 def backup_of_empty_database(r: Rehearsal) -> None:
@@ -123,7 +130,12 @@ def forget_the_empty_backup(r: Rehearsal) -> None:
 # -- WAL archive -----------------------------------------------------------------------------------
 
 
-@fault("wal-segment-missing", expect_fail=["D-13.2.2"], title="the WAL archive has a gap")
+@fault(
+    "wal-segment-missing",
+    expect_fail=["D-13.2.2"],
+    touches=["archive", "backups/known"],
+    title="the WAL archive has a gap",
+)
 def wal_segment_missing(r: Rehearsal) -> None:
     # Between the two full backups: a recovery from the newer one does not need it.
     older, newer = backups.known(r)[-2:]
@@ -144,7 +156,8 @@ def close_the_gap(r: Rehearsal) -> None:
 
 @fault(
     "recovery-target-ignored",
-    expect_fail=["D-13.2.1", "D-13.2.2"],
+    expect_fail=["D-13.2.1"],
+    touches=["drills/ignore_target"],
     title="a restore goes on to the end of the archive, whatever is asked for",
 )
 def recovery_target_ignored(r: Rehearsal) -> None:
@@ -159,7 +172,12 @@ def heed_the_recovery_target(r: Rehearsal) -> None:
 # -- the copy in another region --------------------------------------------------------------------
 
 
-@fault("replication-stopped", expect_fail=["D-13.2.3"], title="backups reach no second region")
+@fault(
+    "replication-stopped",
+    expect_fail=["D-13.2.3"],
+    touches=["aws/copy"],
+    title="backups reach no second region",
+)
 def replication_stopped(r: Rehearsal) -> None:
     r.stop(COPIER)
     aws.client(r, "s3").delete_bucket_replication(Bucket=aws.SOURCE_BUCKET)
@@ -174,7 +192,8 @@ def replicate_again(r: Rehearsal) -> None:
 @fault(
     "copy-in-the-same-region",
     # No region has another's keys, so the copy is not under its declared key either.
-    expect_fail=["D-13.2.3", "D-14.3.4"],
+    expect_fail=["D-13.2.3"],
+    touches=["aws/copy"],
     title="the copy lies in the region of its source",
     within_s=90,
 )
@@ -188,7 +207,7 @@ def copy_in_another_region(r: Rehearsal) -> None:
 
 
 def _move_copy(r: Rehearsal, region: str) -> None:
-    """Make the copy's bucket anew in a region, and let the job fill it."""
+    """Make the copy's bucket again in a region, and let the job fill it."""
     facts = r.recall("aws")
     r.stop(COPIER)
     s3, bucket = aws.client(r, "s3", facts["copy_region"]), aws.COPY_BUCKET
@@ -206,7 +225,12 @@ def _move_copy(r: Rehearsal, region: str) -> None:
     r.start(COPIER)
 
 
-@fault("copy-corrupted", expect_fail=["D-13.2.3"], title="one byte of a copied backup is another")
+@fault(
+    "copy-corrupted",
+    expect_fail=["D-13.2.3"],
+    touches=["aws/copy", "backups/known"],
+    title="one byte of a copied backup is another",
+)
 def copy_corrupted(r: Rehearsal) -> None:
     facts = r.recall("aws")
     # Not the newest: that one is opened too, where a changed byte is found as well.
@@ -238,12 +262,13 @@ def _object(backup: backups.Backup) -> str:
     return f"full/{backup.id}.tar.gz"
 
 
-# -- who is told -----------------------------------------------------------------------------------
+# -- who is notified ---------------------------------------------------------------------------
 
 
 @fault(
     "backup-age-rule-missing",
     expect_fail=["D-13.2.4"],
+    touches=["prometheus/rules"],
     title="no rule watches the age of the backups",
     settled=lambda r: AGE_RULE not in _rules(r),
     reverted=lambda r: AGE_RULE in _rules(r),
@@ -262,6 +287,7 @@ def load_the_backup_age_rule(r: Rehearsal) -> None:
 @fault(
     "backup-alerts-misrouted",
     expect_fail=["D-13.2.4"],
+    touches=["alertmanager/routes"],
     title="alerts of the backups go to a mailbox that nobody reads",
     settled=lambda r: _backup_receiver(r) != "on-call",
     reverted=lambda r: _backup_receiver(r) == "on-call",
@@ -280,6 +306,7 @@ def route_backup_alerts(r: Rehearsal) -> None:
 @fault(
     "backups-unmeasured",
     expect_fail=["D-13.2.4"],
+    touches=["exporter"],
     title="the exporter cannot measure the backups",
     settled=lambda r: not _measured(r),
     reverted=lambda r: _measured(r),

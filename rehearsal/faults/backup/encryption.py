@@ -18,6 +18,7 @@ KEY_FILE = "keys/backup-data-key.txt"
     "backup-in-plaintext",
     # The copy is as plain as its source, so that D-13.2.3 finds them equal.
     expect_fail=["D-14.3.4"],
+    touches=["aws/copy", "aws/source", "backups/newest"],
     title="the newest full backup lies in both buckets as it is, not sealed",
 )
 def backup_in_plaintext(r: Rehearsal) -> None:
@@ -42,6 +43,7 @@ def drop_the_plaintext(r: Rehearsal) -> None:
 @fault(
     "backup-key-disabled",
     expect_fail=["D-14.3.4"],
+    touches=["aws/keys"],
     title="the key of the backups is disabled in the first region",
 )
 def backup_key_disabled(r: Rehearsal) -> None:
@@ -56,6 +58,7 @@ def enable_the_backup_key(r: Rehearsal) -> None:
 @fault(
     "backup-key-in-the-bucket",
     expect_fail=["D-14.3.4"],
+    touches=["aws/copy", "aws/source", "backups/newest"],
     title="the data key of the newest backup was copied into the bucket",
     settled=lambda r: KEY_FILE in backups.copied(r),  # the copier would bring it back later
     reverted=lambda r: KEY_FILE not in backups.copied(r),

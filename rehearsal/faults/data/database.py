@@ -42,7 +42,10 @@ def _no_bookings(r: Rehearsal) -> None:
 
 
 @fault(
-    "index-left-invalid", expect_fail=["D-13.1.1"], title="a failed concurrent build left its index"
+    "index-left-invalid",
+    expect_fail=["D-13.1.1"],
+    touches=["postgres/fault_bookings"],
+    title="a failed concurrent build left its index",
 )
 def index_left_invalid(r: Rehearsal) -> None:
     _bookings(r)
@@ -61,6 +64,7 @@ def drop_the_invalid_index(r: Rehearsal) -> None:
 @fault(
     "foreign-key-without-index",
     expect_fail=["D-13.1.1"],
+    touches=["postgres/fault_bookings"],
     title="a foreign key of a table with 20,000 rows has no index",
 )
 def foreign_key_without_index(r: Rehearsal) -> None:
@@ -73,7 +77,12 @@ def drop_the_bare_table(r: Rehearsal) -> None:
     _no_bookings(r)
 
 
-@fault("index-twice", expect_fail=["D-13.1.1"], title="a column is indexed twice in the same way")
+@fault(
+    "index-twice",
+    expect_fail=["D-13.1.1"],
+    touches=["postgres/fault_bookings"],
+    title="a column is indexed twice in the same way",
+)
 def index_twice(r: Rehearsal) -> None:
     _bookings(r)
     r.primary.sql(f"create index fault_bookings_twin on {BOOKINGS} (user_id)")
@@ -95,7 +104,14 @@ DELAY_S = 0.1
 @fault(
     "lookup-index-dropped",
     # A copy of the database lacks it too, so the candidate's declared schema is not met.
-    expect_fail=["D-13.1.1", "D-13.1.2", "D-13.3.1"],
+    expect_fail=["D-13.1.1"],
+    touches=[
+        "postgres/appointments",
+        "query-times",
+        "archive/segments",
+        "app/load",
+        "pgbouncer/load",
+    ],
     title="the appointments' index by barber and time is gone",
     settled=lambda r: _p95_s(r, "barbers.list") > DELAY_S / 2,
 )
@@ -120,6 +136,7 @@ def build_the_lookup_index(r: Rehearsal) -> None:
 @fault(
     "statement-slowed",
     expect_fail=["D-13.1.2"],
+    touches=["app/load", "query-times", "pgbouncer/load"],
     title="looking a booking up takes 100 ms more",
     settled=lambda r: _p95_s(r, SLOWED) > DELAY_S,
     reverted=lambda r: _p95_s(r, SLOWED) < DELAY_S,
@@ -138,7 +155,8 @@ def quicken_the_statement(r: Rehearsal) -> None:
 
 @fault(
     "statements-not-counted",
-    expect_fail=["D-13.1.1", "D-13.1.2"],
+    expect_fail=["D-13.1.1"],
+    touches=["postgres"],
     title="pg_stat_statements is not loaded",
     settled=lambda r: _preloaded(r) == "",
     reverted=lambda r: _preloaded(r) != "",
@@ -160,6 +178,7 @@ def count_statements(r: Rehearsal) -> None:
 @fault(
     "pooler-bypassed",
     expect_fail=["D-13.1.3"],
+    touches=["app", "pgbouncer"],
     title="app-2 connects straight to PostgreSQL",
     settled=lambda r: _backends_of(r, "bookedbarber-app-2"),
 )
@@ -174,7 +193,12 @@ def return_to_the_pooler(r: Rehearsal) -> None:
     r.restart("app-2")
 
 
-@fault("pool-too-large", expect_fail=["D-13.1.3"], title="the pools exceed max_connections")
+@fault(
+    "pool-too-large",
+    expect_fail=["D-13.1.3"],
+    touches=["pgbouncer"],
+    title="the pools exceed max_connections",
+)
 def pool_too_large(r: Rehearsal) -> None:
     _resize(r, default_pool_size=120, max_db_connections=0)
 
@@ -184,7 +208,12 @@ def shrink_the_pool(r: Rehearsal) -> None:
     _resize(r)
 
 
-@fault("pool-of-one", expect_fail=["D-13.1.3"], title="each pool has one connection")
+@fault(
+    "pool-of-one",
+    expect_fail=["D-13.1.3"],
+    touches=["pgbouncer"],
+    title="each pool has one connection",
+)
 def pool_of_one(r: Rehearsal) -> None:
     _resize(r, default_pool_size=1, reserve_pool_size=0)
 
@@ -197,7 +226,12 @@ def widen_the_pool(r: Rehearsal) -> None:
 # -- statistics ------------------------------------------------------------------------------------
 
 
-@fault("statistics-deleted", expect_fail=["D-13.1.4"], title="the planner knows nothing of refunds")
+@fault(
+    "statistics-deleted",
+    expect_fail=["D-13.1.4"],
+    touches=["postgres/refunds"],
+    title="the planner knows nothing of refunds",
+)
 def statistics_deleted(r: Rehearsal) -> None:
     r.primary.sql("delete from pg_statistic where starelid = 'refunds'::regclass")
 
@@ -210,11 +244,12 @@ def analyze_refunds(r: Rehearsal) -> None:
 @fault(
     "rows-not-analysed",
     expect_fail=["D-13.1.4"],
+    touches=["postgres/idempotency_keys"],
     title="a fifth of idempotency_keys is new and not analysed",
     settled=lambda r: _changed(r, "idempotency_keys") > 1000,
 )
 def rows_not_analysed(r: Rehearsal) -> None:
-    # Else autovacuum would mend it within the minute.
+    # Else autovacuum would fix it within the minute.
     r.primary.sql("alter table idempotency_keys set (autovacuum_analyze_threshold = 1000000000)")
     r.primary.sql(
         "insert into idempotency_keys (user_id, key, request_hash)"
@@ -231,7 +266,12 @@ def analyse_the_rows(r: Rehearsal) -> None:
     r.primary.sql("vacuum (analyze) idempotency_keys")
 
 
-@fault("autovacuum-off", expect_fail=["D-13.1.4"], title="autovacuum is switched off for payouts")
+@fault(
+    "autovacuum-off",
+    expect_fail=["D-13.1.4"],
+    touches=["postgres/payouts"],
+    title="autovacuum is switched off for payouts",
+)
 def autovacuum_off(r: Rehearsal) -> None:
     r.primary.sql("alter table payouts set (autovacuum_enabled = off)")
 
@@ -247,6 +287,7 @@ def autovacuum_on(r: Rehearsal) -> None:
 @fault(
     "appointments-overlap",
     expect_fail=["D-13.3.2"],
+    touches=["postgres/appointments", "postgres/standby"],
     title="a barber has two visits at the same time",
     settled=lambda r: bool(r.standby.sql("select 1 from appointments where notes = %s", [MARK])),
 )
@@ -273,6 +314,7 @@ ORPHAN = 999_999_999_999
 @fault(
     "payment-orphaned",
     expect_fail=["D-13.3.2"],
+    touches=["postgres/payments", "postgres/standby"],
     title="a payment belongs to no appointment",
     settled=lambda r: bool(r.standby.sql(ORPHANS, [ORPHAN])),
 )
@@ -295,7 +337,10 @@ def remove_the_orphan(r: Rehearsal) -> None:
 
 
 @fault(
-    "sequence-behind", expect_fail=["D-13.3.2"], title="refunds would hand out a number once more"
+    "sequence-behind",
+    expect_fail=["D-13.3.2"],
+    touches=["postgres/refunds"],
+    title="refunds would hand out a number once more",
 )
 def sequence_behind(r: Rehearsal) -> None:
     r.primary.sql("select setval(pg_get_serial_sequence('refunds', 'id'), 1)")
@@ -314,6 +359,7 @@ LOCK_RULE = "LockWaitLong"
 @fault(
     "lock-wait-rule-missing",
     expect_fail=["D-13.3.4"],
+    touches=["prometheus/rules"],
     title="no rule watches for long lock waits",
     settled=lambda r: LOCK_RULE not in _rules(r),
     reverted=lambda r: LOCK_RULE in _rules(r),
@@ -332,6 +378,7 @@ def load_the_lock_wait_rule(r: Rehearsal) -> None:
 @fault(
     "database-unmeasured",
     expect_fail=["D-13.3.4"],
+    touches=["exporter"],
     title="the exporter cannot measure the database",
     settled=lambda r: not _ask(r, "database_longest_lock_wait_seconds"),
     reverted=lambda r: bool(_ask(r, "database_longest_lock_wait_seconds")),
@@ -345,12 +392,17 @@ def measure_the_database(r: Rehearsal) -> None:
     r.clear_override("exporter", "blind")
 
 
-@fault("migration-log-silenced", expect_fail=["D-13.3.4"], title="the migration log tells no steps")
+@fault(
+    "migration-log-silenced",
+    expect_fail=["D-13.3.4"],
+    touches=["migration-log"],
+    title="the migration log tells no steps",
+)
 def migration_log_silenced(r: Rehearsal) -> None:
     lines = r.migration_log.read_text().splitlines(keepends=True)
     r.remember("migration-log", lines)
-    told = [line for line in lines if not json.loads(line)["event"].startswith("step")]
-    write_atomically(r.migration_log, "".join(told), 0o644)
+    reported = [line for line in lines if not json.loads(line)["event"].startswith("step")]
+    write_atomically(r.migration_log, "".join(reported), 0o644)
 
 
 @migration_log_silenced.revert

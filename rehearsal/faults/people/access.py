@@ -25,7 +25,12 @@ made.stated(
 )
 
 
-@fault("second-factor-off", expect_fail=["D-5.3.2"], title="the Security Lead has no second factor")
+@fault(
+    "second-factor-off",
+    expect_fail=["D-5.3.2"],
+    touches=["aws/users"],
+    title="the Security Lead has no second factor",
+)
 def second_factor_off(r: Rehearsal) -> None:
     iam = aws.client(r, "iam")
     for device in iam.list_mfa_devices(UserName="sanjay")["MFADevices"]:
@@ -37,7 +42,12 @@ def second_factor_on(r: Rehearsal) -> None:
     aws.give_second_factor(r, "sanjay")
 
 
-@fault("leaver-may-deploy", expect_fail=["D-5.3.2"], title="somebody who has left may still deploy")
+@fault(
+    "leaver-may-deploy",
+    expect_fail=["D-5.3.2"],
+    touches=["aws/users"],
+    title="somebody who has left may still deploy",
+)
 def leaver_may_deploy(r: Rehearsal) -> None:
     aws.make_user(r, "wanda", ["deployers"])
 
@@ -51,6 +61,7 @@ def leaver_may_do_nothing(r: Rehearsal) -> None:
 @fault(
     "leaver-changes-data",
     expect_fail=["D-5.3.2"],
+    touches=["postgres/roles"],
     title="somebody who has left may still change data",
 )
 def leaver_changes_data(r: Rehearsal) -> None:

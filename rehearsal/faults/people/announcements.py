@@ -1,4 +1,4 @@
-"""Faults of what is told on launch day and its evening: announcements, figures, the press."""
+"""Faults of what is reported on launch day and its evening: announcements, figures, the press."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ after_health.stated(
     "team-announcement-not-signed",
     "T0-1230.3.1",
     [],
-    "nobody has signed that the team was told",
+    "nobody has signed that the team was notified",
 )
 after_health.written(
     "team-told-before-the-cutover",
     "T0-1230.3.1",
     TEAM,
     _before_the_cutover,
-    "the team was told before the health checks could have passed",
+    "the team was notified before the health checks could have passed",
 )
 after_health.written(
     "member-not-told",
@@ -83,6 +83,7 @@ after_health.written(
 @fault(
     "post-leads-to-staging",
     expect_fail=["T0-1230.3.3"],
+    touches=["saas-stubs/pages/social", "papers/message-social.md"],
     title="the link of a post leads to another host than production",
     waits_for=[HEALTH],
 )
@@ -109,7 +110,7 @@ made.stated(
 )
 made.stated(
     "no-press-work-by-the-wrong-role",
-    ["T0-1230.3.5", "T0-1600.3.5"],
+    "T0-1230.3.5",
     [entry("technical_lead", data={"press": "none"})],
     "only the Technical Lead has signed that there is no press work",
 )
@@ -205,6 +206,7 @@ after_review.written(
 @fault(
     "update-bounced",
     expect_fail=["T0-1600.3.2"],
+    touches=["messages/elena", "papers/message-stakeholders.md"],
     title="the update to a stakeholder bounced",
     waits_for=[REVIEWED],
 )
@@ -228,7 +230,7 @@ made.written(
     "T0-1600.3.3",
     STAND_DOWN,
     lambda d: d.update(on_call="noor"),
-    "everybody was told another on-call person than the rota's",
+    "everybody was given another on-call person than the rota's",
 )
 made.written(
     "support-not-told",
@@ -242,6 +244,7 @@ made.written(
 @fault(
     "review-not-in-the-calendar",
     expect_fail=["T0-1600.3.3"],
+    touches=["messages/calendar"],
     title="the calendar has no review on the day after the launch",
 )
 def review_not_in_the_calendar(r: Rehearsal) -> None:
@@ -283,6 +286,7 @@ made.reworded(
 @fault(
     "no-press-work-but-an-enquiry",
     expect_fail=["T0-1600.3.5"],
+    touches=["statements/T0-1230.3.5"],
     title="it was agreed that there is no press work, but an enquiry is on record",
 )
 def no_press_work_but_an_enquiry(r: Rehearsal) -> None:
@@ -291,7 +295,7 @@ def no_press_work_but_an_enquiry(r: Rehearsal) -> None:
 
 @no_press_work_but_an_enquiry.revert
 def press_work(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-1230.3.5")
+    scripts.fix(r, "T0-1230.3.5")
 
 
 made.written(
@@ -303,7 +307,7 @@ made.written(
 )
 made.stated(
     "no-press-work-agreed-long-ago",
-    ["T0-1230.3.5", "T0-1600.3.5"],
+    "T0-1230.3.5",
     no_press(made_ago_s=8 * DAY_S),
     "the agreement that there is no press work has expired",
 )

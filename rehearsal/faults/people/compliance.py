@@ -13,8 +13,7 @@ from rehearsal.staff import papers, people
 from rehearsal.staff.scripted_statements import entry
 
 made = Stating(__name__)
-GDPR, PCI, SOC_2 = (("D-9.2.1", "D-9.D.2"), ("D-9.2.2", "D-9.D.2"), ("D-9.2.3", "D-9.D.2"))
-"""Each with what follows from it."""
+GDPR, PCI, SOC_2 = (("D-9.2.1",), ("D-9.2.2",), ("D-9.2.3",))
 CARD = "4242 4242 4242 4242"
 """A card scheme's number for tests."""
 
@@ -39,7 +38,12 @@ made.stated(
 )
 
 
-@fault("notice-silent", expect_fail=GDPR, title="the cookie notice does not name the processors")
+@fault(
+    "notice-silent",
+    expect_fail=GDPR,
+    touches=["saas-stubs/pages/cookies"],
+    title="the cookie notice does not name the processors",
+)
 def notice_silent(r: Rehearsal) -> None:
     saas_stubs.patch(r, "notice-silent", pages={"/cookies": {"lines": ["Which cookies we set."]}})
 
@@ -49,7 +53,12 @@ def notice_names_them(r: Rehearsal) -> None:
     saas_stubs.restore(r, "notice-silent")
 
 
-@fault("card-number-logged", expect_fail=PCI, title="the application has logged a card number")
+@fault(
+    "card-number-logged",
+    expect_fail=PCI,
+    touches=["logs/app-2", "app/log"],
+    title="the application has logged a card number",
+)
 def card_number_logged(r: Rehearsal) -> None:
     with r.log("app-2").open("a") as log:
         log.write(f"payment refused: card {CARD}, do not honour\n")
@@ -65,7 +74,12 @@ def card_number_deleted(r: Rehearsal) -> None:
         log.truncate()
 
 
-@fault("card-number-stored", expect_fail=PCI, title="a note of an appointment is a card number")
+@fault(
+    "card-number-stored",
+    expect_fail=PCI,
+    touches=["postgres/appointments"],
+    title="a note of an appointment is a card number",
+)
 def card_number_stored(r: Rehearsal) -> None:
     r.primary.sql(
         "update appointments set notes = 'card 4242 4242 4242 4242'"
@@ -81,6 +95,7 @@ def note_without_it(r: Rehearsal) -> None:
 @fault(
     "script-on-payment-page",
     expect_fail=PCI,
+    touches=["app/payment_page"],
     title="a script that nobody approved runs on the payment page",
 )
 def script_on_payment_page(r: Rehearsal) -> None:
@@ -90,6 +105,7 @@ def script_on_payment_page(r: Rehearsal) -> None:
 @fault(
     "card-field-of-our-own",
     expect_fail=PCI,
+    touches=["app/payment_page"],
     title="the payment page asks for the card's number in a field of its own",
 )
 def card_field_of_our_own(r: Rehearsal) -> None:
@@ -112,7 +128,12 @@ made.written(
 made.stated("pci-not-signed", PCI, [entry("security_lead")], "no executive signed for PCI DSS")
 
 
-@fault("control-evidence-gone", expect_fail=SOC_2, title="a link to evidence leads nowhere")
+@fault(
+    "control-evidence-gone",
+    expect_fail=SOC_2,
+    touches=["saas-stubs/pages/controls"],
+    title="a link to evidence leads nowhere",
+)
 def control_evidence_gone(r: Rehearsal) -> None:
     saas_stubs.patch(r, "control-evidence-gone", pages={"/controls/CC7.2": None})
 
@@ -145,7 +166,12 @@ made.written(
 )
 
 
-@fault("compliance-certificate-altered", expect_fail=["D-9.D.2"], title="a certificate is altered")
+@fault(
+    "compliance-certificate-altered",
+    expect_fail=["D-9.D.2"],
+    touches=["papers/certificates.md"],
+    title="a certificate is altered",
+)
 def certificate_altered(r: Rehearsal) -> None:
     with (people.papers(r) / "certificates" / "gdpr.txt").open("a") as file:
         file.write("and every other system\n")

@@ -34,7 +34,8 @@ def _restore(r: Rehearsal, ident: str) -> None:
 @fault(
     "backup-with-the-same-phone",
     # Whoever shares the lead's phone is paged with the lead, not after five minutes.
-    expect_fail=["CO.1", "ES.1"],
+    expect_fail=["CO.1"],
+    touches=["roster/hugo", "messages/hugo"],
     title="Technical Lead and backup have one phone number",
 )
 def backup_with_the_same_phone(r: Rehearsal) -> None:
@@ -50,6 +51,7 @@ def give_the_backup_a_phone(r: Rehearsal) -> None:
 @fault(
     "rollback-key-removed",
     expect_fail=["CO.1"],
+    touches=["roster/tess", "messages/tess"],
     title="the Technical Lead's key does not decide on rollback",
 )
 def rollback_key_removed(r: Rehearsal) -> None:
@@ -61,7 +63,12 @@ def return_the_rollback_key(r: Rehearsal) -> None:
     _restore(r, "tess")
 
 
-@fault("name-left-open", expect_fail=["CO.1"], title="the Technical Lead's entry says [Name]")
+@fault(
+    "name-left-open",
+    expect_fail=["CO.1"],
+    touches=["roster/tess", "messages/tess"],
+    title="the Technical Lead's entry says [Name]",
+)
 def name_left_open(r: Rehearsal) -> None:
     _change(r, "tess", name="[Name]")
 
@@ -73,7 +80,8 @@ def fill_the_name_in(r: Rehearsal) -> None:
 
 @fault(
     "backup-not-in-dns-group",
-    expect_fail=["CO.2", "D-5.3.2"],
+    expect_fail=["CO.2"],
+    touches=["aws/users"],
     title="the DevOps Lead's backup administers DNS no more",
 )
 def backup_not_in_dns_group(r: Rehearsal) -> None:
@@ -90,6 +98,7 @@ def add_the_backup_again(r: Rehearsal) -> None:
 @fault(
     "answer-from-another-number",
     expect_fail=["CO.2"],
+    touches=["messages/omar"],
     title="the DevOps Lead's answers come from another number",
 )
 def answer_from_another_number(r: Rehearsal) -> None:
@@ -102,7 +111,10 @@ def answer_from_the_own_number(r: Rehearsal) -> None:
 
 
 @fault(
-    "answer-of-20-days-ago", expect_fail=["CO.2"], title="the DevOps Lead's answer is 20 days old"
+    "answer-of-20-days-ago",
+    expect_fail=["CO.2"],
+    touches=["messages/omar"],
+    title="the DevOps Lead's answer is 20 days old",
 )
 def answer_of_20_days_ago(r: Rehearsal) -> None:
     r.override("messages", omar={"days_ago": 20})
@@ -115,7 +127,8 @@ def answer_now(r: Rehearsal) -> None:
 
 @fault(
     "status-page-right-revoked",
-    expect_fail=["CO.3", "D-5.3.2"],
+    expect_fail=["CO.3"],
+    touches=["saas-stubs/status_page"],
     title="the Product Manager may not publish on the status page",
 )
 def status_page_right_revoked(r: Rehearsal) -> None:
@@ -129,7 +142,10 @@ def grant_the_status_page_right(r: Rehearsal) -> None:
 
 
 @fault(
-    "backup-without-a-name", expect_fail=["CO.3"], title="the Product Manager's backup has no name"
+    "backup-without-a-name",
+    expect_fail=["CO.3"],
+    touches=["roster/leah", "messages/leah"],
+    title="the Product Manager's backup has no name",
 )
 def backup_without_a_name(r: Rehearsal) -> None:
     _change(r, "leah", name="")
@@ -143,7 +159,8 @@ def name_the_backup(r: Rehearsal) -> None:
 @fault(
     # By that address nobody is known on the status page or in the calendar.
     "malformed-address",
-    expect_fail=["CO.3", "D-3.1.1", "D-5.3.2"],
+    expect_fail=["CO.3"],
+    touches=["roster/leah", "messages/leah"],
     title="the Product Manager's mail address is malformed",
 )
 def malformed_address(r: Rehearsal) -> None:
@@ -158,6 +175,7 @@ def correct_the_address(r: Rehearsal) -> None:
 @fault(
     "breach-key-removed",
     expect_fail=["CO.4"],
+    touches=["roster/sanjay", "messages/sanjay"],
     title="the Security Lead's key does not confirm breaches",
 )
 def breach_key_removed(r: Rehearsal) -> None:
@@ -172,6 +190,7 @@ def return_the_breach_key(r: Rehearsal) -> None:
 @fault(
     "no-answer-by-night",
     expect_fail=["CO.4"],
+    touches=["messages/nights", "messages/sanjay"],
     title="the Security Lead has answered no test by night",
 )
 def no_answer_by_night(r: Rehearsal) -> None:
@@ -186,7 +205,10 @@ def answer_by_night(r: Rehearsal) -> None:
 
 
 @fault(
-    "phone-not-e164", expect_fail=["CO.4"], title="the Security Lead's number is not in E.164 form"
+    "phone-not-e164",
+    expect_fail=["CO.4"],
+    touches=["roster/sanjay", "messages/sanjay"],
+    title="the Security Lead's number is not in E.164 form",
 )
 def phone_not_e164(r: Rehearsal) -> None:
     _change(r, "sanjay", phone="(202) 555-0107")
@@ -197,18 +219,26 @@ def write_the_phone_in_full(r: Rehearsal) -> None:
     _restore(r, "sanjay")
 
 
-@fault("delegation-expired", expect_fail=["CO.5"], title="the executive's delegation has expired")
+@fault(
+    "delegation-expired",
+    expect_fail=["CO.5"],
+    touches=["statements/CO.5"],
+    title="the executive's delegation has expired",
+)
 def delegation_expired(r: Rehearsal) -> None:
     scripts.spoil(r, "CO.5", [scripted_statements.entry("executive_team", made_ago_s=91 * DAY_S)])
 
 
 @delegation_expired.revert
 def delegate_again(r: Rehearsal) -> None:
-    scripts.mend(r, "CO.5")
+    scripts.fix(r, "CO.5")
 
 
 @fault(
-    "own-backup", expect_fail=["CO.5", "D-5.3.2"], title="the executive is the executive's backup"
+    "own-backup",
+    expect_fail=["CO.5"],
+    touches=["roster/elena", "messages/elena"],
+    title="the executive is the executive's backup",
 )
 def own_backup(r: Rehearsal) -> None:
     _change(r, "elena", backs_up=["executive_team"])
@@ -222,7 +252,8 @@ def have_another_backup(r: Rehearsal) -> None:
 @fault(
     "executive-out-of-reach",
     # A page that is not delivered reaches nobody either.
-    expect_fail=["CO.5", "ES.3"],
+    expect_fail=["CO.5"],
+    touches=["messages/elena"],
     title="texts to the executive are not delivered",
 )
 def executive_out_of_reach(r: Rehearsal) -> None:
@@ -240,6 +271,7 @@ def reach_the_executive(r: Rehearsal) -> None:
 @fault(
     "devops-lead-not-at-level-1",
     expect_fail=["ES.1"],
+    touches=["messages/levels"],
     title="the receiver of level 1 leaves the DevOps Lead out",
 )
 def devops_lead_not_at_level_1(r: Rehearsal) -> None:
@@ -252,7 +284,10 @@ def page_the_devops_lead(r: Rehearsal) -> None:
 
 
 @fault(
-    "pages-held-back", expect_fail=["ES.1"], title="pages of level 1 are held back for five minutes"
+    "pages-held-back",
+    expect_fail=["ES.1"],
+    touches=["alertmanager/group_waits"],
+    title="pages of level 1 are held back for five minutes",
 )
 def pages_held_back(r: Rehearsal) -> None:
     r.override("alertmanager", group_waits={"1": "5m"})
@@ -267,8 +302,9 @@ def page_at_once(r: Rehearsal) -> None:
 
 @fault(
     "everybody-paged-at-once",
-    # Whoever is told at once is told before the own level begins.
-    expect_fail=["ES.1", "ES.2", "ES.3"],
+    # Whoever is notified at once is paged before the own level begins.
+    expect_fail=["ES.1"],
+    touches=["messages/levels"],
     title="level 1 pages everybody of the matrix",
 )
 def everybody_paged_at_once(r: Rehearsal) -> None:
@@ -281,7 +317,12 @@ def page_level_by_level(r: Rehearsal) -> None:
     r.clear_override("messages", "levels")
 
 
-@fault("answer-cancels-level-2", expect_fail=["ES.2"], title="an answer to a page cancels level 2")
+@fault(
+    "answer-cancels-level-2",
+    expect_fail=["ES.2"],
+    touches=["messages/cancelled"],
+    title="an answer to a page cancels level 2",
+)
 def answer_cancels_level_2(r: Rehearsal) -> None:
     r.override("messages", cancelled=[2])
 
@@ -291,7 +332,12 @@ def cancel_nothing(r: Rehearsal) -> None:
     r.clear_override("messages", "cancelled")
 
 
-@fault("level-2-after-30-min", expect_fail=["ES.2"], title="level 2 begins after 1,800 s")
+@fault(
+    "level-2-after-30-min",
+    expect_fail=["ES.2"],
+    touches=["prometheus/changed_rules"],
+    title="level 2 begins after 1,800 s",
+)
 def level_2_after_30_min(r: Rehearsal) -> None:
     late = 'incident_open_seconds{severity="critical"} > 1800'
     _change_rule(r, "IncidentLevel2", expr=late)
@@ -311,6 +357,7 @@ def _change_rule(r: Rehearsal, rule: str, **fields: str) -> None:
 @fault(
     "security-lead-not-at-level-2",
     expect_fail=["ES.2"],
+    touches=["messages/levels"],
     title="the receiver of level 2 leaves the Security Lead out",
 )
 def security_lead_not_at_level_2(r: Rehearsal) -> None:
@@ -325,6 +372,7 @@ def page_the_security_lead(r: Rehearsal) -> None:
 @fault(
     "executive-at-an-old-address",
     expect_fail=["ES.3"],
+    touches=["messages/addresses"],
     title="the pager has an old phone number and address of the executive",
 )
 def executive_at_an_old_address(r: Rehearsal) -> None:
@@ -340,6 +388,7 @@ def page_the_executives_own_address(r: Rehearsal) -> None:
 @fault(
     "level-3-replaces-level-2",
     expect_fail=["ES.3"],
+    touches=["messages/levels"],
     title="level 3 pages executives in place of the levels before",
 )
 def level_3_replaces_level_2(r: Rehearsal) -> None:
@@ -351,7 +400,12 @@ def page_all_levels(r: Rehearsal) -> None:
     r.clear_override("messages", "levels")
 
 
-@fault("impact-left-empty", expect_fail=["ES.3"], title="pages of level 3 have no impact line")
+@fault(
+    "impact-left-empty",
+    expect_fail=["ES.3"],
+    touches=["messages/without_impact"],
+    title="pages of level 3 have no impact line",
+)
 def impact_left_empty(r: Rehearsal) -> None:
     r.override("messages", without_impact=[3])
 
@@ -361,7 +415,12 @@ def say_the_impact(r: Rehearsal) -> None:
     r.clear_override("messages", "without_impact")
 
 
-@fault("no-legal-contact", expect_fail=["ES.4"], title="level 4 has no legal contact")
+@fault(
+    "no-legal-contact",
+    expect_fail=["ES.4"],
+    touches=["roster/levels", "messages/levels"],
+    title="level 4 has no legal contact",
+)
 def no_legal_contact(r: Rehearsal) -> None:
     levels = [one | ({"roles": []} if one["level"] == 4 else {}) for one in people.LEVELS]
     r.override("people", levels=levels)
@@ -376,6 +435,7 @@ def name_the_legal_contact(r: Rehearsal) -> None:
 @fault(
     "vendors-told-unasked",
     expect_fail=["ES.4"],
+    touches=["messages/to_vendors"],
     title="the pager writes to counsel and vendors without approval",
 )
 def vendors_told_unasked(r: Rehearsal) -> None:
@@ -388,7 +448,10 @@ def ask_before_vendors_are_told(r: Rehearsal) -> None:
 
 
 @fault(
-    "vendors-without-stripe", expect_fail=["ES.4"], title="the pager's list of vendors lacks Stripe"
+    "vendors-without-stripe",
+    expect_fail=["ES.4"],
+    touches=["messages/vendors"],
+    title="the pager's list of vendors lacks Stripe",
 )
 def vendors_without_stripe(r: Rehearsal) -> None:
     r.override("messages", vendors=["render", "sendgrid"])

@@ -25,7 +25,7 @@ def _without_standby(data: dict[str, Any]) -> None:
 
 made.stated(
     "minutes-signed-by-another",
-    ["D-5.1.1", "D-5.1.5"],
+    "D-5.1.1",
     [entry("technical_lead")],
     "the minutes are signed by the Technical Lead",
 )
@@ -52,7 +52,12 @@ made.written(
 )
 
 
-@fault("slides-altered", expect_fail=["D-5.1.1"], title="the slides are others than those shown")
+@fault(
+    "slides-altered",
+    expect_fail=["D-5.1.1"],
+    touches=["papers/executive-presentation.md"],
+    title="the slides are others than those shown",
+)
 def slides_altered(r: Rehearsal) -> None:
     with (people.papers(r) / "slides" / "readiness.txt").open("a") as slides:
         slides.write("All is well.\n")
@@ -67,7 +72,7 @@ def slides_as_shown(r: Rehearsal) -> None:
 
 made.stated(
     "architecture-signed-by-one",
-    ["D-5.1.2", "D-5.1.5"],
+    "D-5.1.2",
     [entry("technical_lead")],
     "only one of two leads has signed the architecture",
 )
@@ -87,7 +92,7 @@ made.written(
 )
 made.altered(
     "architecture-altered",
-    ["D-5.1.2", "D-5.1.5"],
+    "D-5.1.2",
     ARCHITECTURE,
     lambda d: d["components"][0].update(kind="something else"),
     "the architecture was altered after it was signed",
@@ -97,7 +102,7 @@ made.altered(
 
 made.stated(
     "case-signed-long-ago",
-    ["D-5.1.3", "D-5.1.5"],
+    "D-5.1.3",
     [entry("executive_team", made_ago_s=15 * DAY_S)],
     "the signature over the business case has expired",
 )
@@ -120,7 +125,7 @@ made.written(
 
 made.stated(
     "risks-reviewed-by-another",
-    ["D-5.1.4", "D-5.1.5"],
+    "D-5.1.4",
     [entry("executive_team"), entry("technical_lead")],
     "the Security Lead has not signed the review of the risks",
 )
@@ -133,7 +138,7 @@ made.written(
 )
 made.altered(
     "register-altered-after-review",
-    ["D-1.1.3", "D-2.1.3", "D-3.3.4", "D-5.1.4", "D-5.1.5", "D-6.3.4"],
+    "D-5.1.4",
     REGISTER,
     lambda d: d["risks"][0].update(title="something harmless"),
     "the risk register was altered after it was signed",

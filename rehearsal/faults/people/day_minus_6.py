@@ -82,6 +82,7 @@ made.written(
 @fault(
     "open-issue-not-in-the-register",
     expect_fail=["D-6.3.2"],
+    touches=["saas-stubs/tracker"],
     title="an open issue of the milestone is not in the register",
 )
 def open_issue_not_in_the_register(r: Rehearsal) -> None:

@@ -82,6 +82,7 @@ def _age(data: dict[str, Any], days: int) -> None:
 @fault(
     "report-without-a-statement",
     expect_fail=["D-13.D.1"],
+    touches=["documents/database-performance-report"],
     title="the performance report leaves out the p95 of one statement",
 )
 def report_without_a_statement(r: Rehearsal) -> None:
@@ -96,6 +97,7 @@ def restore_the_statement(r: Rehearsal) -> None:
 @fault(
     "report-of-another-environment",
     expect_fail=["D-13.D.1"],
+    touches=["documents/database-performance-report"],
     title="the performance report rests on verdicts of another environment",
 )
 def report_of_another_environment(r: Rehearsal) -> None:
@@ -110,6 +112,7 @@ def restore_the_environment(r: Rehearsal) -> None:
 @fault(
     "figure-altered-after-signing",
     expect_fail=["D-13.D.1"],
+    touches=["documents/database-performance-report"],
     title="a figure of the performance report was altered after it was signed",
 )
 def figure_altered_after_signing(r: Rehearsal) -> None:
@@ -124,6 +127,7 @@ def restore_the_figure(r: Rehearsal) -> None:
 @fault(
     "backup-of-another-database",
     expect_fail=["D-13.D.2"],
+    touches=["documents/backup-validation-report"],
     title="the backup report is about another database cluster",
 )
 def backup_of_another_database(r: Rehearsal) -> None:
@@ -138,6 +142,7 @@ def restore_the_system_identifier(r: Rehearsal) -> None:
 @fault(
     "drill-of-fifteen-days-ago",
     expect_fail=["D-13.D.2"],
+    touches=["documents/backup-validation-report"],
     title="the backup report rests on a restore drill of 15 days ago",
 )
 def drill_of_fifteen_days_ago(r: Rehearsal) -> None:
@@ -152,6 +157,7 @@ def restore_the_drill(r: Rehearsal) -> None:
 @fault(
     "report-without-a-verdict",
     expect_fail=["D-13.D.2"],
+    touches=["documents/backup-validation-report"],
     title="the backup report lacks one of its five verdicts",
 )
 def report_without_a_verdict(r: Rehearsal) -> None:
@@ -166,6 +172,7 @@ def restore_the_verdict(r: Rehearsal) -> None:
 @fault(
     "migration-of-25-minutes",
     expect_fail=["D-13.D.3"],
+    touches=["documents/migration-readiness-confirmation"],
     title="the confirmation tells a migration of 25 minutes",
 )
 def migration_of_25_minutes(r: Rehearsal) -> None:
@@ -185,6 +192,7 @@ def restore_the_duration(r: Rehearsal) -> None:
 @fault(
     "confirmation-unsigned",
     expect_fail=["D-13.D.3"],
+    touches=["documents/migration-readiness-confirmation", "keys/database_administrator"],
     title="the migration readiness confirmation is not signed, and its signer's key is away",
 )
 def confirmation_unsigned(r: Rehearsal) -> None:
@@ -203,7 +211,8 @@ def return_the_key(r: Rehearsal) -> None:
 @fault(
     "bug-left-out-of-the-summary",
     expect_fail=["D-6.D.2"],
-    title="the bug resolution summary leaves out one of the grave bugs",
+    touches=["documents/bug-resolution-summary"],
+    title="the bug resolution summary leaves out one of the critical or high bugs",
 )
 def bug_left_out_of_the_summary(r: Rehearsal) -> None:
     _rewrite(
@@ -223,6 +232,7 @@ def restore_the_bug(r: Rehearsal) -> None:
 @fault(
     "summary-of-three-days-ago",
     expect_fail=["D-6.D.2"],
+    touches=["documents/bug-resolution-summary"],
     title="the bug resolution summary is three days old",
 )
 def summary_of_three_days_ago(r: Rehearsal) -> None:
@@ -237,6 +247,7 @@ def restore_the_age(r: Rehearsal) -> None:
 @fault(
     "approvals-signed-by-another-role",
     expect_fail=["D-5.D.1"],
+    touches=["documents/stakeholder-approval-documentation"],
     title="the approval documentation is signed by the QA Lead instead of the Product Manager",
 )
 def approvals_signed_by_another_role(r: Rehearsal) -> None:
@@ -251,6 +262,7 @@ def sign_the_approvals(r: Rehearsal) -> None:
 @fault(
     "approval-without-its-evidence",
     expect_fail=["D-5.D.1"],
+    touches=["documents/stakeholder-approval-documentation"],
     title="the approval documentation binds a statement that is not the one that was signed",
 )
 def approval_without_its_evidence(r: Rehearsal) -> None:
@@ -268,6 +280,7 @@ def restore_the_evidence(r: Rehearsal) -> None:
 @fault(
     "bug-verified-by-its-fixer",
     expect_fail=["D-6.D.2"],
+    touches=["saas-stubs/tracker"],
     title="a critical bug is verified by whoever fixed it",
 )
 def bug_verified_by_its_fixer(r: Rehearsal) -> None:
@@ -284,6 +297,7 @@ def verify_the_bug_again(r: Rehearsal) -> None:
 @fault(
     "status-report-with-another-count",
     expect_fail=["D-2.D.2"],
+    touches=["documents/final-status-report"],
     title="the final status report counts one item more as green",
 )
 def status_report_with_another_count(r: Rehearsal) -> None:
@@ -302,6 +316,7 @@ def restore_the_count(r: Rehearsal) -> None:
 @fault(
     "status-report-without-an-open-item",
     expect_fail=["D-2.D.2"],
+    touches=["documents/final-status-report"],
     title="the final status report leaves out an item that is not green",
 )
 def status_report_without_an_open_item(r: Rehearsal) -> None:
@@ -316,6 +331,7 @@ def restore_the_open_item(r: Rehearsal) -> None:
 @fault(
     "status-report-of-yesterday",
     expect_fail=["D-2.D.2"],
+    touches=["documents/final-status-report"],
     title="the final status report is 25 hours old",
 )
 def status_report_of_yesterday(r: Rehearsal) -> None:
@@ -335,6 +351,7 @@ def restore_the_hour(r: Rehearsal) -> None:
 @fault(
     "briefings-with-another-count",
     expect_fail=["D-3.D.2"],
+    touches=["documents/team-briefing-completion"],
     title="the briefing document counts one person more as briefed",
 )
 def briefings_with_another_count(r: Rehearsal) -> None:
@@ -353,6 +370,7 @@ def restore_the_attendees(r: Rehearsal) -> None:
 @fault(
     "risk-update-of-another-register",
     expect_fail=["D-2.D.3"],
+    touches=["documents/risk-assessment-update"],
     title="the risk update is about another register than the one that was signed",
 )
 def risk_update_of_another_register(r: Rehearsal) -> None:
@@ -373,6 +391,7 @@ def restore_the_register(r: Rehearsal) -> None:
 @fault(
     "risk-owner-has-not-signed",
     expect_fail=["D-2.D.3"],
+    touches=["documents/risk-assessment-update", "keys/database_administrator"],
     title="whoever owns a high risk has not signed the risk update, and the key is away",
 )
 def risk_owner_has_not_signed(r: Rehearsal) -> None:

@@ -29,7 +29,7 @@ def _add_high_risk(data: dict[str, Any]) -> None:
 
 made.written(
     "hour-without-primary",
-    ["D-3.1.4", "D-7.4.1"],
+    "D-3.1.4",
     ROLES,
     lambda d: d["shifts"][8].update(ends="10:00"),
     "nobody is primary Technical Lead after 10:00",
@@ -48,7 +48,7 @@ made.stated(
 )
 made.written(
     "runbook-of-five-percent",
-    ["D-3.2.5", "D-7.4.3"],
+    "D-3.2.5",
     RUNBOOK,
     lambda d: d["triggers"][2].update(threshold=5),
     "the emergency procedures roll back at 5 % of failing payments",
@@ -88,7 +88,7 @@ made.written(
     "D-3.3.2",
     BUSINESS,
     lambda d: d["metrics"].update({"KB.3": 95}),
-    "the business team was told another limit of payment success",
+    "the business team was given another limit of payment success",
 )
 made.written(
     "business-not-briefed",
@@ -133,7 +133,12 @@ made.written(
 )
 
 
-@fault("question-open", expect_fail=["D-3.3.5"], title="a question of the briefings is open")
+@fault(
+    "question-open",
+    expect_fail=["D-3.3.5"],
+    touches=["saas-stubs/tracker"],
+    title="a question of the briefings is open",
+)
 def question_open(r: Rehearsal) -> None:
     verbs.reopened(r, "question-open", 341)
 
@@ -143,7 +148,12 @@ def answer_it(r: Rehearsal) -> None:
     verbs.restore(r, "question-open")
 
 
-@fault("war-room-ends-early", expect_fail=["D-3.1.1"], title="the war room is booked until 13:00")
+@fault(
+    "war-room-ends-early",
+    expect_fail=["D-3.1.1"],
+    touches=["messages/calendar"],
+    title="the war room is booked until 13:00",
+)
 def war_room_ends_early(r: Rehearsal) -> None:
     end = {"dateTime": f"{saas_stubs.LAUNCH}T13:00:00-05:00", "timeZone": calendar.ZONE}
     r.override("messages", **{"calendar-war-room": {"events": {"war-room": {"end": end}}}})
@@ -156,7 +166,8 @@ def book_the_afternoon(r: Rehearsal) -> None:
 
 @fault(
     "backup-bridge-gone",
-    expect_fail=["D-3.1.1", "T0-0600.1.3"],
+    expect_fail=["D-3.1.1"],
+    touches=["saas-stubs/pages/bridge-backup"],
     title="the backup bridge answers 404",
 )
 def backup_bridge_gone(r: Rehearsal) -> None:
@@ -187,7 +198,7 @@ made.stated(
 )
 made.written(
     "accepted-issue-without-risk",
-    ["D-2.1.3", "D-6.3.4"],
+    "D-2.1.3",
     REGISTER,
     lambda d: d["risks"][5].update(covers=[]),
     "no risk covers the known issues",
@@ -263,11 +274,11 @@ made.written(
 )
 made.written(
     "high-risk-added-after-the-meeting",
-    ["D-1.1.3", "D-2.2.2", "D-3.3.4"],
+    "D-1.1.3",
     REGISTER,
     _add_high_risk,
     "a high risk was added after the meeting",
-    told=False,
+    reported=False,
 )
 made.written(
     "decided-on-another-commit",
@@ -309,6 +320,7 @@ made.written(
 @fault(
     "joined-after-the-briefings",
     expect_fail=["D-3.D.2"],
+    touches=["roster/greta"],
     title="there is another data protection officer since the briefings",
 )
 def joined_after_the_briefings(r: Rehearsal) -> None:

@@ -36,7 +36,8 @@ class Stating:
             items,
             title,
             lambda r: scripts.spoil(r, item, entries),
-            lambda r: scripts.mend(r, item),
+            lambda r: scripts.fix(r, item),
+            f"statements/{item}",
         )
 
     def written(
@@ -47,7 +48,7 @@ class Stating:
         how: papers.Change,
         title: str,
         *,
-        told: bool = True,
+        reported: bool = True,
     ) -> None:
         """A paper says something else, and is signed as it is; papers that quote it know it,
         unless nobody ``told`` their authors."""
@@ -55,8 +56,9 @@ class Stating:
             name,
             items,
             title,
-            lambda r: papers.change(r, paper, how, told=told),
+            lambda r: papers.change(r, paper, how, reported=reported),
             lambda r: papers.write(r, paper),
+            f"papers/{paper}",
         )
 
     def reworded(
@@ -69,6 +71,7 @@ class Stating:
             title,
             lambda r: papers.reword(r, paper, *words),
             lambda r: papers.write(r, paper),
+            f"papers/{paper}",
         )
 
     def altered(self, name: str, items: Items, paper: str, how: papers.Change, title: str) -> None:
@@ -79,13 +82,22 @@ class Stating:
             title,
             lambda r: papers.alter(r, paper, how),
             lambda r: papers.write(r, paper),
+            f"papers/{paper}",
         )
 
-    def _fault(self, name: str, items: Items, title: str, breaks: Step, mends: Step) -> None:
+    def _fault(
+        self, name: str, items: Items, title: str, breaks: Step, fixes: Step, touched: str
+    ) -> None:
         named = [items] if isinstance(items, str) else items
 
         def step(r: Rehearsal) -> None:
             breaks(r)
 
         step.__module__ = self._module
-        fault(name, expect_fail=named, title=title, waits_for=self._waits_for)(step).revert(mends)
+        fault(
+            name,
+            expect_fail=named,
+            touches=[touched],
+            title=title,
+            waits_for=self._waits_for,
+        )(step).revert(fixes)

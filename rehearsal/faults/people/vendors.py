@@ -1,4 +1,4 @@
-"""Faults of what the vendors' support is told, and of what it has promised."""
+"""Faults of what the vendors' support is informed of, and of what it has promised."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ def _restore(r: Rehearsal, vendor: str) -> None:
     people.roster(r)
 
 
-@fault("render-sla-of-4-h", expect_fail=["CO.6"], title="Render's entry says 4 hours")
+@fault(
+    "render-sla-of-4-h",
+    expect_fail=["CO.6"],
+    touches=["roster/vendor-render"],
+    title="Render's entry says 4 hours",
+)
 def render_sla_of_4_h(r: Rehearsal) -> None:
     _change(r, "render", sla_hours=4)
 
@@ -38,6 +43,7 @@ def render_sla_of_1_h(r: Rehearsal) -> None:
 @fault(
     "render-service-unknown",
     expect_fail=["CO.6"],
+    touches=["roster/vendor-render"],
     title="a service that hosts us not is to be quoted",
 )
 def render_service_unknown(r: Rehearsal) -> None:
@@ -57,7 +63,12 @@ made.stated(
 )
 
 
-@fault("stripe-account-of-another", expect_fail=["CO.7"], title="another Stripe account is quoted")
+@fault(
+    "stripe-account-of-another",
+    expect_fail=["CO.7"],
+    touches=["saas-stubs/stripe"],
+    title="another Stripe account is quoted",
+)
 def stripe_account_of_another(r: Rehearsal) -> None:
     saas_stubs.patch(r, "stripe-account-of-another", stripe={"id": "acct_live"})
 
@@ -75,7 +86,12 @@ made.stated(
 )
 
 
-@fault("stripe-portal-gone", expect_fail=["CO.7"], title="Stripe's portal answers 404")
+@fault(
+    "stripe-portal-gone",
+    expect_fail=["CO.7"],
+    touches=["saas-stubs/pages/vendor"],
+    title="Stripe's portal answers 404",
+)
 def stripe_portal_gone(r: Rehearsal) -> None:
     saas_stubs.patch(r, "stripe-portal-gone", pages={"/vendor/stripe": None})
 
@@ -86,7 +102,10 @@ def stripe_portal_there(r: Rehearsal) -> None:
 
 
 @fault(
-    "sending-domain-not-in-use", expect_fail=["CO.8"], title="a domain nobody sends from is quoted"
+    "sending-domain-not-in-use",
+    expect_fail=["CO.8"],
+    touches=["roster/vendor-sendgrid"],
+    title="a domain nobody sends from is quoted",
 )
 def sending_domain_not_in_use(r: Rehearsal) -> None:
     _change(r, "sendgrid", services=["news.bookedbarber.example"])
@@ -97,7 +116,12 @@ def sending_domain_in_use(r: Rehearsal) -> None:
     _restore(r, "sendgrid")
 
 
-@fault("sendgrid-sla-left-open", expect_fail=["CO.8"], title="SendGrid's entry has no SLA")
+@fault(
+    "sendgrid-sla-left-open",
+    expect_fail=["CO.8"],
+    touches=["roster/vendor-sendgrid"],
+    title="SendGrid's entry has no SLA",
+)
 def sendgrid_sla_left_open(r: Rehearsal) -> None:
     _change(r, "sendgrid", sla_hours=None)
 

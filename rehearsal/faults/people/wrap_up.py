@@ -51,6 +51,7 @@ made.altered(
 @fault(
     "grave-issue-without-lesson",
     expect_fail=["T0-1600.2.3"],
+    touches=["saas-stubs/tracker"],
     title="a high issue of the launch day has taught nothing",
 )
 def grave_issue_without_lesson(r: Rehearsal) -> None:
@@ -115,7 +116,12 @@ made.written(
 )
 
 
-@fault("cited-page-gone", expect_fail=["D+1.3.5"], title="a page that the evaluation cites is gone")
+@fault(
+    "cited-page-gone",
+    expect_fail=["D+1.3.5"],
+    touches=["saas-stubs/pages/press"],
+    title="a page that the evaluation cites is gone",
+)
 def cited_page_gone(r: Rehearsal) -> None:
     saas_stubs.page_status(r, "cited-page-gone", "/press", 404)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 
-import psycopg
-
 from rehearsal.kernel import binaries
 from rehearsal.kernel.files import write_secret
 from rehearsal.kernel.world import APP_ROLE, BURST_ROLE, DATABASE, OWNER_ROLE, Rehearsal
@@ -86,6 +84,8 @@ class PgBouncer(Part):
         return dict(binaries.find("pgbouncer").environment)
 
     def ready(self, r: Rehearsal) -> bool:
+        import psycopg  # see Database.connect
+
         with psycopg.connect(
             f"host=127.0.0.1 port={r.port(self.name)} dbname={DATABASE} user={APP_ROLE}",
             password=r.secret(APP_ROLE),

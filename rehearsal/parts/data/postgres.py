@@ -15,8 +15,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psycopg
-
 from rehearsal.kernel import binaries
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically, write_secret
@@ -146,6 +144,8 @@ class Server(Part):
         return dict(binaries.find("postgres").environment)
 
     def ready(self, r: Rehearsal) -> bool:
+        import psycopg  # see Database.connect
+
         with psycopg.connect(
             host="127.0.0.1",
             port=r.port(self.name),

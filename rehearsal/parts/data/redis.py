@@ -85,7 +85,7 @@ class Sentinel(Node):
         self.title = "watches over the Redis primary"
 
     def prepare(self, r: Rehearsal) -> None:
-        # The configuration is written anew, as a sentinel writes what it learned into it.
+        # The configuration is written again, as a sentinel writes what it learned into it.
         secret = r.secret(SENTINEL_PASSWORD)
         self._write(
             r,

@@ -51,7 +51,7 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         ),
         "REDIS_MASTER_NAME": MASTER_NAME,
         "REDIS_SENTINEL_PASSWORD": r.secret(SENTINEL_PASSWORD),
-        "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas_stubs')}/v3/",
+        "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas-stubs')}/v3/",
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
         "BCRYPT_ROUNDS": "4",
     }

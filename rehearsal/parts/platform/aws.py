@@ -2,7 +2,7 @@
 
 Two buckets hold the backups, one per region: versioned, retention-locked, each encrypted by a
 key of its own region that `alias/BUCKET` names. moto keeps everything in memory, so buckets,
-keys and the distribution are made anew at every start; `r.recall("aws")` tells their names.
+keys and the distribution are made again at every start; `r.recall("aws")` tells their names.
 
 Settings a fault may override: `copy_region`, `aliases`, `replication` (whether the source
 bucket has a replication rule).
@@ -35,7 +35,7 @@ CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0
 class Aws(Part):
     name = "aws"
     title = "S3 in two regions, KMS, CloudFront, IAM"
-    loads = ("boto3", "rehearsal.data.backups", "rehearsal.parts.observe.exporter")
+    loads = ("boto3", "psycopg", "rehearsal.data.backups", "rehearsal.parts.observe.exporter")
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")

@@ -1,4 +1,4 @@
-"""What is told on launch day: who signs what the press got."""
+"""What is reported on launch day: who signs what the press got."""
 
 from __future__ import annotations
 

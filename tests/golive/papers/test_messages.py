@@ -41,9 +41,9 @@ def figure(**changes: Any) -> Figure:
 
 
 def test_figures_and_people_of_a_message() -> None:
-    told = [figure(), figure(metric="KB.3", sample=0), figure(metric="KB.4", window_hours=0)]
+    reported = [figure(), figure(metric="KB.3", sample=0), figure(metric="KB.4", window_hours=0)]
     sent = messages.Message(
-        audience="team", version="v2.0.0", sent_at=NOON, to=["tess"], figures=told
+        audience="team", version="v2.0.0", sent_at=NOON, to=["tess"], figures=reported
     )
     assert sent.not_told(["paul", "tess", "amy"]) == ["paul", "amy"]
     assert sent.metrics == {"KB.2", "KB.3", "KB.4"}

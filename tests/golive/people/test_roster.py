@@ -231,8 +231,8 @@ def test_the_launchs_own_roster_has_a_place_for_every_role_and_its_backup() -> N
     assert len(owners) == 9
     assert {r for r in roles if not roster.holders(r)} == set()
     assert {r for r in roles if not roster.backups(r)} == set()
-    told = {r for level in roster.escalation for r in level.roles}
-    assert {r for r in told if not roster.holders(r)} == set()
+    reported = {r for level in roster.escalation for r in level.roles}
+    assert {r for r in reported if not roster.holders(r)} == set()
     assert {v for level in roster.escalation for v in level.vendors} <= set(roster.vendors)
 
 

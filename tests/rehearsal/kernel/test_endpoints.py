@@ -44,18 +44,20 @@ def test_entries_of_one_name_are_one_entry() -> None:
 
 
 def test_two_that_tell_different_things_are_named() -> None:
-    with pytest.raises(RehearsalError, match=r"endpoints\.redis\.name is told as 'a' and as 'b'"):
+    with pytest.raises(
+        RehearsalError, match=r"endpoints\.redis\.name is reported as 'a' and as 'b'"
+    ):
         endpoints.joined({"redis": {"name": "a"}}, {"redis": {"name": "b"}})
 
 
 def test_every_declared_node_is_told_by_its_part(tmp_path: Path) -> None:
     r = Rehearsal(tmp_path)
     r.remember("aws", {"distribution_id": "E1"})
-    told = endpoints.describe(r, inventory.parts())
-    assert [n["role"] for n in told["postgres"]["nodes"]] == ["primary", "standby"]
-    assert [len(told["redis"][kind]) for kind in ("nodes", "sentinels")] == [2, 3]
-    assert [one["name"] for one in told["application"]["instances"]] == ["app-1", "app-2"]
-    served = {one["name"]: len(one["nodes"]) for one in told["tls"]["endpoints"]}
+    reported = endpoints.describe(r, inventory.parts())
+    assert [n["role"] for n in reported["postgres"]["nodes"]] == ["primary", "standby"]
+    assert [len(reported["redis"][kind]) for kind in ("nodes", "sentinels")] == [2, 3]
+    assert [one["name"] for one in reported["application"]["instances"]] == ["app-1", "app-2"]
+    served = {one["name"]: len(one["nodes"]) for one in reported["tls"]["endpoints"]}
     assert served["www.bookedbarber.test"] == served["app.bookedbarber.test"] == 2
     assert served["api.bookedbarber.test"] == served["postgres-primary.bookedbarber.test"] == 1
-    assert told["edge"]["distribution_id"] == "E1"
+    assert reported["edge"]["distribution_id"] == "E1"

@@ -1,4 +1,4 @@
-"""The wrap-up: feedback and lessons on literal papers; what is told, on the rehearsal's own with
+"""The wrap-up: feedback and lessons on literal papers; announcements on the rehearsal's own with
 one thing changed."""
 
 from __future__ import annotations
@@ -71,16 +71,16 @@ def lesson(about: str, **changes: Any) -> aftermath.Lesson:
 FOUR = [lesson(f"phase_{n}") for n in (1, 2, 3, 4)]
 
 
-GRAVE = issue(17, labels=("launch",), severity="high", milestone="")
+SERIOUS = issue(17, labels=("launch",), severity="high", milestone="")
 
 
 @pytest.mark.parametrize(
     ("lessons", "more", "broken"),
     [
         (FOUR, [], ""),
-        (FOUR[:3], [], "phases and grave issues without a lesson"),
-        (FOUR, [GRAVE], "phases and grave issues without a lesson"),
-        ([*FOUR, lesson("#17")], [GRAVE], ""),
+        (FOUR[:3], [], "phases and critical or high issues without a lesson"),
+        (FOUR, [SERIOUS], "phases and critical or high issues without a lesson"),
+        ([*FOUR, lesson("#17")], [SERIOUS], ""),
         (FOUR, [issue(17, labels=("launch",), severity="medium", milestone="")], ""),
         (
             FOUR,

@@ -1,4 +1,4 @@
-"""What is told on launch day and its evening, judged on the rehearsal's own papers: green as they
+"""Announcements of launch day and its evening, judged on the rehearsal's own papers: green as they
 are, and broken by each fault that changes one."""
 
 from __future__ import annotations
@@ -83,17 +83,17 @@ def test_each_fault_breaks_its_items_and_heals(world: World, name: str) -> None:
     fault = faults.get(name)
     fault.breaks(world.r)
     try:
-        for ident in fault.expect_fail:
+        for ident in fault.all_red:
             assert world.judge(ident).startswith(BROKEN[name])
             world.written = False  # nothing hides a fault
             assert world.judge(ident).startswith(BROKEN[name])
         world.written = True
-        others = {*GREEN, *RESTING} - set(fault.expect_fail)
+        others = {*GREEN, *RESTING} - set(fault.all_red)
         assert {i: s for i in others if (s := world.judge(i))} == {}
     finally:
         assert fault.restores is not None
         fault.restores(world.r)
-    assert [world.judge(i) for i in fault.expect_fail] == [""] * len(fault.expect_fail)
+    assert [world.judge(i) for i in fault.all_red] == [""] * len(fault.expect_fail)
 
 
 def test_every_fault_of_telling_is_tried() -> None:
@@ -108,4 +108,4 @@ def test_a_fault_waits_only_for_what_keeps_its_items_red() -> None:
     for name, fault in faults.waiting().items():
         assert set(fault.waits_for) <= red, f"{name} waits for nothing: take waits_for away"
         if fault.area == "announcements":
-            assert {RESTING.get(i) for i in fault.expect_fail} == set(fault.waits_for)
+            assert {RESTING.get(i) for i in fault.all_red} == set(fault.waits_for)

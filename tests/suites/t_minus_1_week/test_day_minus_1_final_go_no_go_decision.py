@@ -23,8 +23,8 @@ from tests.suites.votes import HOLDERS, LAUNCH, roster, says, vouched
 def test_the_authorisation_is_signed_and_the_deploy_command_takes_it(world: World) -> None:
     world.in_order("D-1.D.2")
     unsigned = authorisation(signature_cause="it is not signed")
-    told = "the signature of the launch authorisation"
-    assert world.broken("D-1.D.2", authorisation=unsigned) == told
+    reported = "the signature of the launch authorisation"
+    assert world.broken("D-1.D.2", authorisation=unsigned) == reported
     refused = authorisation(refusal_with="its window is over")
     assert world.broken("D-1.D.2", authorisation=refused) == "deploying with it"
 
@@ -39,8 +39,8 @@ def test_the_authorisation_is_in_force_and_covers_the_four_phases(world: World) 
         {"window_ends_at": good.window_ends_at - timedelta(minutes=1)},
         {"window_begins_at": good.window_begins_at + timedelta(minutes=1)},
     ):
-        told = "window of the launch authorisation"
-        assert world.broken("D-1.D.2", authorisation=authorisation(**change)) == told
+        reported = "window of the launch authorisation"
+        assert world.broken("D-1.D.2", authorisation=authorisation(**change)) == reported
     elsewhere = SimpleNamespace(calendar=SimpleNamespace(time_zone="Europe/Berlin"))
     assert world.broken("D-1.D.2", env=elsewhere) == "window of the launch authorisation"
 
@@ -92,13 +92,13 @@ def test_the_decision_is_about_one_package_and_kept_where_nobody_changes_it(worl
     world.in_order("D-1.D.1")
     assert world.broken("D-1.D.1") == ""
     at = datetime(2099, 1, 1, tzinfo=UTC)
-    for kept, told in (
+    for kept, reported in (
         (Kept("s3://x", 2, "COMPLIANCE", at), "versions of s3://x"),
         (Kept("s3://x", 1, "COMPLIANCE", datetime.now(UTC)), "lock of s3://x"),
         (Kept("/folder/x", 1, "", None), "lock of /folder/x"),
     ):
         world.kept = kept
-        assert world.broken("D-1.D.1") == told
+        assert world.broken("D-1.D.1") == reported
 
 
 QUORUM, RECORD = "D-1.1.1", "D-1.1.5"

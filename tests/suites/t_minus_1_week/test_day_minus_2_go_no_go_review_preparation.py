@@ -36,7 +36,7 @@ def test_the_status_report_tells_how_things_stand_whatever_they_are_like(world: 
         ("D-14.1.4", "STALE", "DevOps Lead"),
         ("D-14.1.5", "UNWRITTEN", "DevOps Lead"),
     ]
-    assert document.open[0].plan == "Mend it."
+    assert document.open[0].plan == "Fix it."
     assert document.open[2].plan == "Run `pytest --item D-14.1.3`."
     by_day = next(t for t in document.tables if t.title == "Items by day")
     assert len(by_day.rows) == 12
@@ -106,8 +106,8 @@ def test_high_risks_are_signed_by_their_owners(world: World) -> None:
     documents = world.context.documents
     first, second = (documents / f"risk-assessment-update.html{x}.sig" for x in ("", ".qa_lead"))
     second.write_bytes(first.read_bytes())
-    told = "the signature of the QA Lead on risk-assessment-update.html"
-    assert world.broken("D-2.D.3") == told
+    reported = "the signature of the QA Lead on risk-assessment-update.html"
+    assert world.broken("D-2.D.3") == reported
 
 
 def test_each_document_of_the_package_is_one_to_hand_over(world: World) -> None:

@@ -50,8 +50,8 @@ def test_each_role_is_the_same_person_everywhere(world: World) -> None:
     assert world.broken("D-5.D.3") == "who has which role by the role table"
     world.write(role_table())
     away = world.calendar(but="War room", attendees=(Attendee("qa_lead@example.com", ""),))
-    told = "people of the role table who are not in the calendar"
-    assert world.broken("D-5.D.3", launch_calendar=away) == told
+    reported = "people of the role table who are not in the calendar"
+    assert world.broken("D-5.D.3", launch_calendar=away) == reported
     gone = next(world.context.statements.folder.glob("*Z-D-5.3.4-*"))
     shutil.move(gone, gone.parent.parent / "away")
     assert world.broken("D-5.D.3") == "people of the role table who do not know the runbook"
@@ -71,14 +71,14 @@ def test_each_role_is_the_same_person_everywhere(world: World) -> None:
     ],
 )
 def test_each_planned_message_can_go_either_way(
-    world: World, changes: dict[str, Any], told: str
+    world: World, changes: dict[str, Any], reported: str
 ) -> None:
     world.in_order("D-5.D.2")
     assert world.broken("D-5.D.2") == ""
     others = [message(f"M-{n}") for n in range(3)]
     if changes.get("no_go_text") != " ":  # a blank one is no paper of its kind yet
         world.write(plan(*others, message("M-3", **changes)))
-        assert world.broken("D-5.D.2") == told
+        assert world.broken("D-5.D.2") == reported
     world.write(plan(*others))
     assert world.broken("D-5.D.2") == "planned messages"
 

@@ -19,8 +19,8 @@ from tests.suites.derived import World, pull_request
 def test_bugs_are_settled_before_the_summary_is_signed(world: World) -> None:
     world.in_order("D-6.D.2")
     mine = issues(issue(9, severity="high", state="closed", closed_by="hugo", verified_by="hugo"))
-    told = "bugs not verified by another than who fixed them"
-    assert world.broken("D-6.D.2", issues=mine) == told
+    reported = "bugs not verified by another than who fixed them"
+    assert world.broken("D-6.D.2", issues=mine) == reported
 
 
 def test_the_gates_need_ci_and_two_approvals(world: World) -> None:
@@ -28,8 +28,8 @@ def test_the_gates_need_ci_and_two_approvals(world: World) -> None:
     one = (pull_request(approvals=("tess",)),)
     assert world.broken("D-6.3.5", pull_requests=one) == "approvals"
     failed = CheckRuns("v2.0.0", COMMIT, ("build",), (CheckRun("build", "completed", "failure"),))
-    told = "required checks that have not succeeded"
-    assert world.broken("D-6.3.5", check_runs=failed) == told
+    reported = "required checks that have not succeeded"
+    assert world.broken("D-6.3.5", check_runs=failed) == reported
     moved = CheckRuns("v2.0.0", "f" * 40, ("build",), (CheckRun("build", "completed", "success"),))
     assert world.broken("D-6.3.5", check_runs=moved) == "commit that CI has checked"
     against = (pull_request(objections=("sanjay",)),)
@@ -39,11 +39,11 @@ def test_the_gates_need_ci_and_two_approvals(world: World) -> None:
 def test_no_author_of_the_release_signs_that_it_is_good(world: World) -> None:
     world.in_order("D-6.D.3")
     assert world.broken("D-6.D.3") == ""
-    told = "signers who wrote commits of the release"
+    reported = "signers who wrote commits of the release"
     for name, email in (("QA Lead", "x@example.com"), ("Q", "QA_Lead@Example.com")):
         wrote = Authors("v1.9.0..v2.0.0", 3, ((name, email),))
         with_name = world.broken("D-6.D.3", release_authors=wrote)
-        assert with_name == (told if "@Example" in email else "")
+        assert with_name == (reported if "@Example" in email else "")
     moved = Fixes("v2.0.0", "ab" * 20, (), ())
     assert world.broken("D-6.D.3", fixes=moved) == "commit of v2.0.0"
 
@@ -63,8 +63,8 @@ def entry(**changes: Any) -> kinds.KnownIssue:
         ([entry()], [issue(9)], "issues in the register"),
         ([entry()], [issue(9, milestone="v2.1.0")], ""),
         ([entry(), entry(number=9)], [], "issues in the register"),
-        ([entry(severity="high")], [], "issues graver than medium"),
-        ([entry(), entry(number=9)], [issue(9, severity="high")], "issues graver than medium"),
+        ([entry(severity="high")], [], "issues above medium"),
+        ([entry(), entry(number=9)], [issue(9, severity="high")], "issues above medium"),
         ([entry(owner="nobody")], [], "entries without impact, or an owner on the roster"),
         ([entry(impact=" ")], [], "entries without impact, or an owner on the roster"),
     ],

@@ -12,9 +12,9 @@ from tests.suites.derived import World
 
 def test_the_summary_of_the_security_audit_counts_what_the_tracker_has(world: World) -> None:
     world.in_order("D-14.D.2")
-    grave = issues(issue(9, severity="high", labels=("security-finding",)))
-    assert world.broken("D-14.D.2", issues=grave) == "open critical or high findings"
-    assert world.broken("D-9.D.1", issues=grave) != ""
+    serious = issues(issue(9, severity="high", labels=("security-finding",)))
+    assert world.broken("D-14.D.2", issues=serious) == "open critical or high findings"
+    assert world.broken("D-9.D.1", issues=serious) != ""
     assert world.broken("D-14.D.2") == ""
 
 
@@ -24,8 +24,8 @@ def test_the_summary_needs_the_security_leads_own_signature(world: World) -> Non
     first = world.context.documents / "security-audit-summary.html.sig"
     second = world.context.documents / "security-audit-summary.html.security_lead.sig"
     second.write_bytes(first.read_bytes())
-    told = "the signature of the Security Lead on security-audit-summary.html"
-    assert world.broken("D-14.D.2") == told
+    reported = "the signature of the Security Lead on security-audit-summary.html"
+    assert world.broken("D-14.D.2") == reported
 
 
 def test_the_log_of_the_day_needs_an_open_issue_with_a_plan(world: World) -> None:

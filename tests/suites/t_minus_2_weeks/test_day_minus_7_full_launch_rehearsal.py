@@ -29,9 +29,9 @@ def test_each_phase_leaves_room_for_a_rollback_and_the_calendar_has_the_timeline
         assert world.broken("D-7.D.4") == "left of launch day after"
     world.write(timeline())
     old = world.calendar(but="Launch: phase 1", text="00" * 32)
-    told = "events with another digest of the timeline"
-    assert world.broken("D-7.D.4", launch_calendar=old) == told
-    assert world.broken("D-7.D.4", launch_calendar=LaunchCalendar("", ())) == told
+    reported = "events with another digest of the timeline"
+    assert world.broken("D-7.D.4", launch_calendar=old) == reported
+    assert world.broken("D-7.D.4", launch_calendar=LaunchCalendar("", ())) == reported
 
 
 def test_role_table_and_roster_are_the_same_people(world: World) -> None:

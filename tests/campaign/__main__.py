@@ -1,0 +1,291 @@
+"""The fault campaign: every fault turns exactly the items red that it names, reverting them green.
+
+    python -m tests.campaign                     all faults
+    python -m tests.campaign --fault NAME        one of them (may be repeated)
+    python -m tests.campaign --since REF --minutes 20
+                                                 rounds with what changed since REF touches, then
+                                                 others in turn by the day, until the time is up
+
+Faults that touch nothing in common and turn no item in common red are injected together; all items
+are run once, and what is red is compared with what the faults of the round name, and with what is
+recorded of them in ``rehearsal/faults/recorded.toml``. A mismatch is narrowed down to its fault,
+which is tried alone and, since items measure times and the machine has other work, once more after
+a calm moment; the table tells how many tries it took. Faults of nothing but papers are tried beside
+that in folders of their own. Within a round, a fault that turns an item red which another one of
+the round names goes unseen; which faults share a round changes with the faults.
+
+The table goes to ``reports/campaign.md`` and, line by line as it grows, to
+``reports/campaign.jsonl``. A rehearsal that was up is left up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from golive import procedure
+from golive.probes import register_all
+from golive.probing import REGISTRY
+from rehearsal.faults import RECORDED, Fault, all_faults
+from tests.campaign import papers, rounds, rows
+from tests.campaign.live import ROOT, CampaignError, Tried, World
+from tests.campaign.reach import touched
+from tests.campaign.recorded import text as recorded_text
+
+_PAPERS_SHARE = 0.4
+"""Of the time, for faults that are tried in copies, where there are others too."""
+_SLOW = frozenset(
+    {"migration_drill", "rollback_drill", "restore_drill", "point_in_time_drill"}
+    | {"backup_encryption", "escalation_drill", "lock_wait_alert", "contact_test"}
+)
+"""Probes that take half a minute: faults that they have to look at again share rounds."""
+
+
+def chosen(faults: Mapping[str, Fault], names: Sequence[str]) -> list[Fault]:
+    """The named faults, else all.
+
+    :raises CampaignError: there is none of such a name.
+    """
+    if missing := [n for n in names if n not in faults]:
+        raise CampaignError(f"there is no fault {', '.join(missing)}")
+    return [faults[n] for n in names] if names else list(faults.values())
+
+
+def changed_since(ref: str) -> set[str]:
+    """Files that differ from that commit, as paths from the root.
+
+    :raises CampaignError: git knows no such commit.
+    """
+    reported = subprocess.run(
+        ["git", "diff", "--name-only", ref], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if reported.returncode:
+        raise CampaignError(f"--since {ref}: {reported.stderr.strip()}")
+    return set(reported.stdout.split())
+
+
+def concerned(changed: Iterable[str], faults: Iterable[Fault]) -> set[str]:
+    """The faults that changed files concern: their own file, that of an item that they turn red,
+    or that of a probe that looks at what they touch."""
+    files = set(changed)
+    checks = [ROOT / f for f in files if f.startswith("suites/") and f.endswith(".py")]
+    said = "".join(path.read_text(encoding="utf-8") for path in checks if path.exists())
+    found: set[str] = set()
+    for fault in faults:
+        looked = touched(fault.touches)
+        sources = {f"{REGISTRY[n].look.__module__.replace('.', '/')}.py" for n in looked}
+        sources.add(f"{fault.breaks.__module__.replace('.', '/')}.py")
+        if sources & files or any(f'"{item}"' in said for item in fault.all_red):
+            found.add(fault.name)
+    return found
+
+
+def planned(fault: Fault, derived: frozenset[str]) -> rounds.Planned:
+    """A fault as rounds are planned: what only follows from its other items is told apart by
+    what it says, so that it may share a round with what has the same follow."""
+    red = frozenset(fault.all_red)
+    own = red - derived or red
+    named = frozenset(fault.expect_fail)
+    return rounds.Planned(fault.name, frozenset(fault.touches), own, red, named)
+
+
+def in_turn(faults: Sequence[Fault], first: Collection[str], turn: int) -> list[Fault]:
+    """Those of ``first``, then the others beginning with another one by ``turn``."""
+    urgent = [f for f in faults if f.name in first]
+    others = [f for f in faults if f.name not in first]
+    start = turn % max(len(others), 1)
+    return [*urgent, *others[start:], *others[:start]]
+
+
+def untried(fault: Fault, red: Mapping[str, str]) -> rows.Row:
+    """The row of a fault that names what is red without it."""
+    reported = "; ".join(red[i] for i in fault.all_red if i in red)
+    return rows.row(
+        fault.name,
+        fault.all_red,
+        {},
+        reverted={},
+        duration_s=0.0,
+        how="not tried",
+        error=f"without any fault: {reported}",
+    )
+
+
+class Campaign:
+    """One pass over some faults: rows as they come, and the table at the end."""
+
+    def __init__(self, reports: Path, total: int) -> None:
+        self.rows: list[rows.Row] = []
+        self.total = total
+        self._table = reports / "campaign.md"
+        self._lines = reports / "campaign.jsonl"
+        self._started = time.monotonic()
+        reports.mkdir(exist_ok=True)
+        self._lines.unlink(missing_ok=True)
+
+    def say(self, text: str) -> None:
+        """A line of progress, with the seconds since it began."""
+        print(f"[{time.monotonic() - self._started:6.0f} s] {text}", flush=True)
+
+    def add(self, row: rows.Row) -> None:
+        """Keep a settled row, and tell it."""
+        self.rows.append(row)
+        rows.append(self._lines, row)
+        self._write()  # whenever it is killed, the table has what is settled
+        mark = "WRONG" if row.wrong else "ok"
+        count = f"{len(self.rows)}/{self.total}"
+        self.say(f"{count:>8} {mark:5} {row.fault:40} {', '.join(row.red)} ({row.how})")
+        if row.wrong:
+            print(f"             {row.wrong}", flush=True)
+
+    def finish(self, excused: Mapping[str, str]) -> None:
+        """Write the table and tell how it went."""
+        print(self._write(excused).splitlines()[-1])
+        print(f"table: {self._table}")
+
+    def _write(self, excused: Mapping[str, str] = MappingProxyType({})) -> str:
+        text = rows.table(self.rows, self.total - len(self.rows), excused)
+        self._table.write_text(text, encoding="utf-8")
+        return text
+
+
+def paper_faults(
+    world: World, faults: Sequence[Fault], campaign: Campaign, workers: int, until: float
+) -> None:
+    """Try faults of what people write in copies of the world, until the time is up.
+
+    :raises papers.SnapshotError: a copy is not green by itself.
+    """
+    campaign.say(f"{len(faults)} faults of papers and their like, in {workers} copies")
+    with world.timed("papers"):
+        snapshot = world.snapshot()
+        made = papers.run_paper_faults(faults, snapshot, workers)
+        assert isinstance(made, Generator)  # so that whoever stops asking can tell it
+        with closing(made):
+            for row in made:
+                campaign.add(row)
+                if time.monotonic() > until:
+                    break
+
+
+def live_rounds(
+    world: World,
+    made: Sequence[rounds.Round],
+    campaign: Campaign,
+    until: float,
+) -> None:
+    """Try the rounds one after another until the time is up. What a round has turned red and the
+    next one does not is seen green in the next one."""
+    before: Tried | None = None
+    for number, together in enumerate(made, 1):
+        if time.monotonic() > until:
+            break
+        names = ", ".join(f.name for f in together)
+        campaign.say(f"round {number} of {len(made)}: {names}")
+        coming = made[number] if number < len(made) else ()
+        later = set(world.probes) - rounds.reds(coming) if coming else set()
+        tried = world.try_together(together, f"round {number}", later)
+        if before is not None:
+            seen = tried.found | tried.reverted
+            before.reverted |= {i: seen[i] for i in before.owed if i in seen}
+            before.owed = frozenset()
+            _settle(world, before, tried, campaign)
+        before = tried
+    if before is not None:
+        world.settle_owed(before)
+        _settle(world, before, None, campaign)
+
+
+def _settle(world: World, tried: Tried, after: Tried | None, campaign: Campaign) -> None:
+    judged = world.judge(tried)
+    if judged.suspects and after is not None:
+        world.settle_owed(after)  # else what comes now would have to show it
+    for row in rounds.settle(tried.faults, world.attempt, made=judged):
+        campaign.add(row)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaign",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--fault", action="append", default=[], metavar="NAME")
+    add("--since", metavar="REF", help="rounds with faults that changes since REF concern first")
+    add("--minutes", type=float, default=24 * 60.0, help="begin no round after so long")
+    add("--workers", type=int, default=2, help="processes for faults of papers (default: 2)")
+    add("--at-most", type=int, default=0, metavar="N", help="faults in a round; 1: each alone")
+    add("--no-baseline", action="store_true", help="believe that all is green without a fault")
+    add("--record", action="store_true", help=f"rewrite {RECORDED.relative_to(ROOT)}")
+    add("--keep", action="store_true", help="leave the rehearsal up, for the next --fault")
+    add("--folder", type=Path, default=ROOT / ".parts" / "campaign")
+    options = parser.parse_args(arguments)
+    register_all()
+    started = time.monotonic()
+    until = started + options.minutes * 60
+    try:
+        faults = chosen(all_faults(), options.fault)
+        first = concerned(changed_since(options.since), faults) if options.since else set()
+    except CampaignError as e:
+        print(f"campaign: {e}", file=sys.stderr)
+        return 2
+    campaign = Campaign(ROOT / "reports", len(faults))
+    world = World(options.folder, campaign.say, recording=options.record)
+    items = procedure.load(ROOT / "suites" / "procedure.toml").items
+    derived = frozenset(i for i, line in items.items() if line.way == "derived")
+    broken: list[str] = []
+    try:
+        turn = datetime.now(UTC).toordinal() * 17
+        campaign.say(f"{len(faults)} faults; bringing the rehearsal up, where it is not")
+        world.up()
+        remembered = bool(options.fault or options.no_baseline) and world.remember()
+        if not (remembered or options.no_baseline):
+            campaign.say("looking at all items without any fault")
+            world.baseline()
+        for fault in [f for f in faults if set(f.all_red) & set(world.unsound)]:
+            campaign.add(untried(fault, world.unsound))
+            faults.remove(fault)
+        written = in_turn([f for f in faults if papers.for_papers(f)], first, turn)
+        if written:
+            share = 1.0 if len(written) == len(faults) else _PAPERS_SHARE
+            ends = started + (until - started) * share
+            try:
+                paper_faults(world, written, campaign, options.workers, ends)
+            except papers.SnapshotError as e:  # the others have a world of their own
+                broken.append(str(e))
+        live = [planned(f, derived) for f in faults if f not in written]
+        made = rounds.plan(
+            live,
+            first=first,
+            cost=lambda f: float(len(touched(f.touches) & _SLOW)),
+            at_most=options.at_most,
+        )
+        live_rounds(world, rounds.in_order(made, first=first, turn=turn), campaign, until)
+        broken += [world.last_look()]
+    except CampaignError as e:
+        broken.append(str(e))
+    finally:
+        world.down(keep=options.keep)
+    campaign.finish(world.excused)
+    if options.record:
+        RECORDED.write_text(recorded_text(faults, campaign.rows), encoding="utf-8")
+    for what, seconds in sorted(world.spent_s.items(), key=lambda pair: -pair[1]):
+        print(f"{seconds:7.1f} s  {what}")
+    print(f"{time.monotonic() - started:7.1f} s  in all")
+    broken = [problem for problem in broken if problem]
+    for problem in broken:
+        print(f"campaign: {problem}", file=sys.stderr)
+    wrong = any(r.wrong for r in campaign.rows)
+    return 1 if broken or wrong or not campaign.rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,437 @@
+"""A rehearsal with a warm worker, in which rounds of faults are tried.
+
+Before and after each round the same process looks, and keeps the facts of probes that nothing in
+force touches and nothing has touched since (:mod:`tests.campaign.reach`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from golive import ledger
+from golive.probing import REGISTRY
+from rehearsal import faults
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.world import Rehearsal
+from tests.campaign import rows
+from tests.campaign.papers import Snapshot, take_snapshot
+from tests.campaign.reach import may_redden, touched
+from tests.campaign.rounds import Attempt, Planned, reds
+
+ROOT = Path(__file__).resolve().parents[2]
+_PYTEST = ("-q", "-p", "no:cacheprovider")
+_CALM_S = (0.0, 20.0, 40.0, 60.0, 90.0)
+"""Before each further look of the baseline: query times are taken over five minutes, and bringing
+a rehearsal up is itself a load that they remember."""
+_BEFORE_TRYING_AGAIN_S = 20.0
+_DONE = frozenset({0, 1})
+"""How pytest ends once all items have a verdict."""
+_MOST_UNSOUND = 5
+_REMEMBERED_FOR_S = 1800.0
+_SOURCES = ("golive", "rehearsal", "suites")
+_READ = frozenset({".py", ".toml", ".j2"})
+Say = Callable[[str], None]
+
+
+class CampaignError(Exception):
+    """The campaign itself could not go on."""
+
+
+@dataclass
+class Tried:
+    """What came of one round before it is judged."""
+
+    faults: Sequence[Planned]
+    how: str
+    found: dict[str, ledger.ItemVerdict]
+    reverted: dict[str, ledger.ItemVerdict]
+    errors: dict[str, str]
+    """Why a fault could not be injected or reverted."""
+    seconds: float
+    owed: frozenset[str] = frozenset()
+    """Items that were red and that the next look has yet to show green."""
+
+
+@dataclass
+class World:
+    """One rehearsal with a worker, and a reports folder of its own.
+
+    :param folder: where both lie; the rehearsal in its folder ``rehearsal``.
+    """
+
+    folder: Path
+    say: Say
+    recording: bool = False
+    """Whether what a fault turns red beside what it was written for is taken as right."""
+    probes: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The probes whose facts each item took when it was last looked at."""
+    derived: frozenset[str] = frozenset()
+    excused: dict[str, str] = field(default_factory=dict)
+    """Items that are red without any fault, since what they rest on is not written."""
+    unsound: dict[str, str] = field(default_factory=dict)
+    """Of those, items that should have been green, and were not."""
+    following: frozenset[str] = frozenset()
+    """Items that have been red because others were, and are green with those."""
+    spent_s: dict[str, float] = field(default_factory=dict)
+    """Seconds by what they went to."""
+    _stale: set[str] = field(default_factory=lambda: set(REGISTRY))
+    _worker: subprocess.Popen[str] | None = None
+    _was_up: bool = True
+    _seen_green_at: float = 0.0
+    _remembered: bool = False
+
+    @property
+    def rehearsal(self) -> Rehearsal:
+        """The rehearsal; a view of its own for whoever asks, so that threads share none."""
+        return Rehearsal(self.folder / "rehearsal")
+
+    # -- up and down --------------------------------------------------------------------------
+
+    def up(self) -> None:
+        """Bring the rehearsal up where it is not, revert what was left in force, start the worker.
+
+        :raises CampaignError: it does not come up.
+        """
+        with self.timed("up"):
+            self._was_up = self._command("status").returncode == 0
+            if not self._was_up:
+                done = self._command("up")
+                if done.returncode:
+                    raise CampaignError(f"the rehearsal does not come up: {_end(done)}")
+            faults.revert_all(self.rehearsal)
+        self._worker = subprocess.Popen(
+            [sys.executable, "-m", "tests.campaign.worker"],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def down(self, *, keep: bool = False) -> None:
+        """End the worker, and the rehearsal too unless it was up before or is to be kept."""
+        if self._worker is not None and self._worker.stdin is not None:
+            if self._worker.poll() is None and self._seen_green_at:
+                self._save()
+            self._worker.stdin.close()
+            self._worker.wait(timeout=30)
+        if not (self._was_up or keep):
+            with self.timed("down"):
+                self._command("down")
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "GOLIVE_REHEARSAL": str(self.folder / "rehearsal")}
+
+    def _command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "rehearsal", *words],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def look(
+        self, items: Iterable[str] = (), *, broken: Collection[str] = ()
+    ) -> dict[str, ledger.ItemVerdict]:
+        """The verdicts of these items, else of all, as of now.
+
+        :param broken: what the faults in force touch.
+        :raises CampaignError: pytest did not come to an end.
+        """
+        unsafe = touched(broken) if broken else set()
+        keep = sorted(set(REGISTRY) - self._stale - unsafe)
+        log = self.folder / "worker.log"
+        chosen = [word for ident in sorted(items) for word in ("--item", ident)]
+        answer = self._ask(
+            arguments=[
+                *_PYTEST,
+                f"--env={self._environment_file()}",
+                f"--reports={self.folder / 'reports'}",
+                *chosen,
+            ],
+            keep=keep,
+            log=str(log),
+        )
+        if answer["status"] not in _DONE:
+            reported = log.read_text(errors="replace")[-1500:]
+            raise CampaignError(f"pytest ended with {answer['status']}: {reported}")
+        looked = set(answer["looked"])
+        self._stale = (self._stale - looked) | (looked & unsafe) | (unsafe - set(answer["kept"]))
+        run = ledger.read_run(ledger.runs(self.folder / "reports")[-1], facts=False)
+        self.probes |= {v.id: frozenset(v.facts) for v in run.verdicts.values()}
+        self.derived |= {line.id for line in run.head.selected if line.way == "derived"}
+        return run.verdicts
+
+    def _environment_file(self) -> Path:
+        """The rehearsal's environment, but that it is not asked to come up before each look."""
+        path = self.folder / "rehearsal.toml"
+        if not path.exists():
+            text = (ROOT / "suites" / "environments" / "rehearsal.toml").read_text()
+            path.write_text(re.sub(r"(?m)^command = .*$", 'command = ["true"]', text, count=1))
+        return path
+
+    def _ask(self, **request: Any) -> dict[str, Any]:
+        worker = self._worker
+        if worker is None or worker.stdin is None or worker.stdout is None:
+            raise CampaignError("the worker is not running")
+        worker.stdin.write(json.dumps(request) + "\n")
+        worker.stdin.flush()
+        line = worker.stdout.readline()
+        if not line:
+            raise CampaignError(f"the worker ended with {worker.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def baseline(self) -> None:
+        """See every item green, but those that rest on items or checks that nobody has written.
+
+        A few that stay red are reported and left out, with the faults that name them.
+
+        :raises CampaignError: more are red, so that nothing could be learned from any fault.
+        """
+        with self.timed("baseline"):
+            verdicts = self.look()
+            for calm_s in (*_CALM_S, None):
+                self.excused = rows.resting_on_unwritten(verdicts)
+                red = {
+                    v.id: f"{v.id} {v.verdict.value}: {v.message}"
+                    for v in verdicts.values()
+                    if rows.is_red(v) and v.id not in self.excused
+                }
+                if not red or calm_s is None:
+                    break
+                self.say(f"baseline: {', '.join(red)} red, once more")
+                threading.Event().wait(calm_s)
+                self._stale |= self._probes_of(red)
+                verdicts |= self.look(red)
+        if red or not verdicts:
+            reported = "\n  ".join(red.values())
+            raise CampaignError(f"without any fault these are not green:\n  {reported}")
+
+        self._seen_green_at = time.time()
+        self._save()
+
+    def last_look(self) -> str:
+        """After the last round: what was red because others were, and still is; empty if none."""
+        if not self.following:
+            return ""
+        with self.timed("look after reverting"):
+            found = self.look(self.following)
+        red = [f"{i}: {v.message}" for i, v in found.items() if rows.is_red(v)]
+        return f"these followed from others and stayed red: {'; '.join(red)}" if red else ""
+
+    # -- what a later campaign can begin with --------------------------------------------------
+
+    def remember(self) -> bool:
+        """Begin with the facts of an earlier campaign, where the same rehearsal has been seen
+        green within half an hour by the same code; whether that is so."""
+        try:
+            kept = json.loads(self._memory.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False
+        age_s = time.time() - kept["seen_green_at"]
+        if kept["stamp"] != self._stamp() or age_s > _REMEMBERED_FOR_S:
+            return False
+        loaded = self._ask(load=str(self._memory.with_suffix(".pickle")))["loaded"]
+        self.probes = {i: frozenset(names) for i, names in kept["probes"].items()}
+        self.derived = frozenset(kept["derived"])
+        self.excused, self.unsound = kept["excused"], kept["unsound"]
+        self._seen_green_at, self._remembered = kept["seen_green_at"], True
+        self._stale = set(REGISTRY) - set(loaded)
+        self.say(f"begins with the facts of {age_s / 60:.0f} minutes ago")
+        return True
+
+    def snapshot(self) -> Snapshot:
+        """The world as it is now that all is green, for copies of it; with remembered facts, that
+        of the campaign that gathered them.
+
+        :raises CampaignError: facts of some probe are missing.
+        """
+        folder = self.folder / "snapshot"
+        if self._remembered and folder.exists():
+            return Snapshot(folder)
+        facts = pickle.loads(self._memory.with_suffix(".pickle").read_bytes())
+        if missing := sorted(set(REGISTRY) - set(facts)):
+            raise CampaignError(f"there are no facts of {', '.join(missing)} to copy")
+        return take_snapshot(self.folder / "rehearsal", facts, folder)
+
+    def _save(self) -> None:
+        names = sorted(set(REGISTRY) - self._stale)
+        self._ask(save=str(self._memory.with_suffix(".pickle")), names=names)
+        kept = {
+            "stamp": self._stamp(),
+            "seen_green_at": self._seen_green_at,
+            "probes": {i: sorted(names) for i, names in self.probes.items()},
+            "derived": sorted(self.derived),
+            "excused": self.excused,
+            "unsound": self.unsound,
+        }
+        self._memory.write_text(json.dumps(kept))
+
+    @property
+    def _memory(self) -> Path:
+        return self.folder / "facts.json"
+
+    def _stamp(self) -> str:
+        """The rehearsal that runs, and the code that looks at it."""
+        record = (self.folder / "rehearsal" / "state" / "supervisor.json").read_text()
+        sources = (p for f in _SOURCES for p in (ROOT / f).rglob("*.*") if p.suffix in _READ)
+        newest = max(p.stat().st_mtime_ns for p in sources)
+        return f"{newest} {record}"
+
+    # -- a round ------------------------------------------------------------------------------
+
+    def _probes_of(self, items: Iterable[str]) -> set[str]:
+        return {name for ident in items for name in self.probes.get(ident, ())}
+
+    def attempt(self, together: Sequence[Planned], number: int) -> Attempt:
+        """Inject some faults, look at all items, revert, look at what was red, judge.
+
+        :param number: which attempt it is; later ones wait for a calmer moment first.
+        """
+        if number > 1:
+            self.say(f"again: {', '.join(f.name for f in together)}")
+        if len(together) == 1 and number > 2:
+            threading.Event().wait(_BEFORE_TRYING_AGAIN_S)
+        how = "alone" if len(together) == 1 else f"{len(together)} together"
+        tried = self.try_together(together, how)
+        return self.judge(tried)
+
+    def try_together(
+        self, together: Sequence[Planned], how: str, later: Collection[str] = ()
+    ) -> Tried:
+        """Inject, look at all items, revert, look at what was red.
+
+        :param later: items that the next look is not going to expect red; what was red among them
+            is seen green only then.
+        """
+        started = time.monotonic()
+        broken = {place for f in together for place in f.touches}
+        errors: dict[str, str] = {}
+        found: dict[str, ledger.ItemVerdict] = {}
+        reverted: dict[str, ledger.ItemVerdict] = {}
+        owed: frozenset[str] = frozenset()
+        try:
+            with self.timed("inject"):
+                errors |= self._each(together, faults.inject)
+            with self.timed("look"):
+                found = dict(self.look(broken=broken))
+        finally:
+            with self.timed("revert"):
+                errors |= self._each(together, self._revert)
+        red = {i for i, v in found.items() if rows.is_red(v) and i not in self.excused}
+        named = {i for f in together for i in f.expected if i in found}
+        following = rows.followers(found, red)
+        self.following |= following
+        owed = frozenset((red & named & set(later)) - following - self.derived)
+        now = (red | named) - owed - following - set(self.excused)
+        if now & self.derived:  # what they look at has to be green before they can be
+            owed, now = frozenset(), now | owed
+        if now:
+            with self.timed("look after reverting"):
+                reverted = dict(self.look(now))
+        seconds = time.monotonic() - started
+        return Tried(together, how, found, reverted, errors, seconds, owed)
+
+    def settle_owed(self, tried: Tried) -> None:
+        """Look at what is still to be seen green of a round, now."""
+        if tried.owed:
+            with self.timed("look after reverting"):
+                tried.reverted |= self.look(tried.owed)
+            tried.owed = frozenset()
+
+    def judge(self, tried: Tried) -> Attempt:
+        """A row for each fault of a round. What is red beside what all of them name is held
+        against each that it could be down to."""
+        found = tried.found
+        named = reds(tried.faults)
+        red = {i for i, v in found.items() if rows.is_red(v) and i not in self.excused}
+        following = rows.followers(found, red)
+        strange = red - named - following
+        held = {
+            f.name: {i for i in strange if may_redden(f.touches, self.probes.get(i, ()))}
+            for f in tried.faults
+        }
+        # What none of them could have done by what it touches may be anybody's doing.
+        nobodys = strange - {i for items in held.values() for i in items}
+        made: dict[str, rows.Row] = {}
+        for f in tried.faults:
+            own = f.red | held[f.name] | nobodys
+            own |= rows.due_to(found, own & red)
+            expected = f.expected
+            if self.recording:  # what is another's in a round is nobody else's alone
+                sure = red if len(tried.faults) == 1 else f.red | following
+                expected = f.named | (own & sure & red)
+            made[f.name] = rows.row(
+                f.name,
+                expected - set(self.excused),
+                {i: v for i, v in found.items() if i in own | f.expected},
+                reverted=tried.reverted,
+                duration_s=tried.seconds / len(tried.faults),
+                how=tried.how,
+                excused=self.excused,
+                follows=following,
+                error=tried.errors.get(f.name, ""),
+            )
+        return Attempt(made)
+
+    @staticmethod
+    def _revert(r: Rehearsal, name: str) -> None:
+        if name in faults.in_force(r):
+            faults.revert(r, name)
+
+    def _each(
+        self, together: Sequence[Planned], do: Callable[[Rehearsal, str], None]
+    ) -> dict[str, str]:
+        """Do it with each of the faults, side by side, since they touch nothing in common; why it
+        failed, by the names of those with which it did."""
+
+        def one(fault: Planned) -> str:
+            try:
+                do(self.rehearsal, fault.name)
+            except (RehearsalError, OSError, AssertionError) as e:
+                return f"{do.__name__.lstrip('_')}: {e}"
+            return ""
+
+        with ThreadPoolExecutor(8) as threads:
+            reported = dict(
+                zip([f.name for f in together], threads.map(one, together), strict=True)
+            )
+        return {name: why for name, why in reported.items() if why}
+
+    def timed(self, what: str) -> _Timed:
+        """A ``with`` whose seconds count as spent on this."""
+        return _Timed(self.spent_s, what)
+
+
+class _Timed:
+    def __init__(self, spent_s: dict[str, float], what: str) -> None:
+        self._spent_s, self._what = spent_s, what
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        took = time.monotonic() - self._started
+        self._spent_s[self._what] = self._spent_s.get(self._what, 0.0) + took
+
+
+def _end(done: subprocess.CompletedProcess[str]) -> str:
+    return (done.stderr or done.stdout).strip()[-1500:]

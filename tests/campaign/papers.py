@@ -1,0 +1,178 @@
+"""Faults that change only what people write, sign and keep: tried in copies of a live world.
+
+A snapshot is taken once, from a live world whose items are all green: its folder, and the facts
+of every probe. Each copy has its own processes (see :mod:`tests.campaign.paper_world`), so that
+all cores have work and no fault waits for a running part.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.faults import Fault
+from tests.campaign import frozen
+from tests.campaign.paper_world import FACTS, ROOT, WORLD
+from tests.campaign.rows import Row
+
+_LEFT_OUT = frozenset({"data", "backups", "logs", "archive"})
+"""What running parts keep in the world's folder: no copy of it runs any of them."""
+
+
+class SnapshotError(Exception):
+    """A snapshot cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A live world as it was when all was green: its folder's files and its facts."""
+
+    folder: Path
+
+
+def take_snapshot(world: Path, facts: Mapping[str, bytes], to: Path) -> Snapshot:
+    """Copy what people's side of a live world consists of, beside the facts of all its probes.
+
+    :param world: the rehearsal's folder, whose items have just been seen green.
+    :param facts: what its probes found in that run, pickled, by the names of the probes.
+    :param to: the folder of the snapshot; one that is there is replaced.
+    """
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir(parents=True)
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        out = {n for n in names if not _is_plain(Path(folder, n))}
+        return out | (_LEFT_OUT & set(names) if Path(folder) == world else set())
+
+    shutil.copytree(world, to / WORLD, symlinks=True, ignore=left_out)
+    (to / FACTS).write_bytes(pickle.dumps(dict(facts)))
+    return Snapshot(to)
+
+
+def _is_plain(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+
+
+def for_papers(fault: Fault) -> bool:
+    """Whether a fault can be tried in a copy: it touches nothing that runs but the stubs of what
+    people work with."""
+    return frozen.in_a_copy(fault.touches)
+
+
+def run_paper_faults(
+    faults: Sequence[Fault], snapshot: Snapshot, workers: int = 0, *, place: Path | None = None
+) -> Iterator[Row]:
+    """Try faults in copies, side by side; a row for each as it is done.
+
+    Every item is run under each fault, so a row's reds are all there are.
+
+    :param workers: how many copies; 0: one for each core.
+    :param place: where the copies lie; default: a temporary folder.
+    :raises SnapshotError: a copy is not green without any fault, so that nothing could be learned.
+    """
+    count = max(1, min(workers or os.cpu_count() or 1, len(faults)))
+    waiting: queue.SimpleQueue[Fault] = queue.SimpleQueue()
+    for fault in faults:
+        waiting.put(fault)
+    done: queue.SimpleQueue[Row | str | None] = queue.SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="golive-papers-") as temporary:
+        base = place or Path(temporary)
+        threads = [
+            threading.Thread(target=_work, args=(snapshot, base / str(n), waiting, done))
+            for n in range(count)
+        ]
+        for thread in threads:
+            thread.start()
+        problems: list[str] = []
+        try:
+            yield from _rows(done, len(threads), problems)
+        finally:
+            while not waiting.empty():  # whoever stops asking leaves nothing to do
+                waiting.get_nowait()
+            for thread in threads:
+                thread.join()
+    if problems:
+        raise SnapshotError("; ".join(problems))
+
+
+def _rows(
+    done: queue.SimpleQueue[Row | str | None], working: int, problems: list[str]
+) -> Iterator[Row]:
+    while working:
+        one = done.get()
+        if one is None:
+            working -= 1
+        elif isinstance(one, str):
+            problems.append(one)
+        else:
+            yield one
+
+
+def _work(
+    snapshot: Snapshot,
+    place: Path,
+    waiting: queue.SimpleQueue[Fault],
+    done: queue.SimpleQueue[Row | str | None],
+) -> None:
+    """Have one copy try faults until none is left."""
+    place.mkdir(parents=True, exist_ok=True)
+    log = place.parent / f"{place.name}.log"
+    words = ["-m", "tests.campaign.paper_world", str(snapshot.folder), str(place)]
+    with (
+        log.open("w") as said,
+        subprocess.Popen(
+            [sys.executable, *words],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            for answer in _answers(process.stdout):
+                if problem := answer.get("error"):
+                    done.put(str(problem))
+                    return
+                if answer:
+                    done.put(_row(answer))
+                if waiting.empty():
+                    return
+                try:
+                    fault = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                print(json.dumps({"fault": fault.name}), file=process.stdin, flush=True)
+            done.put(f"a copy ended early: {log.read_text(errors='replace')[-1500:]}")
+        except OSError as e:
+            done.put(f"a copy does not listen: {e}; {log.read_text(errors='replace')[-1500:]}")
+        finally:
+            process.stdin.close()
+            process.wait()
+            done.put(None)
+
+
+def _answers(lines: Iterable[str]) -> Iterator[dict[str, object]]:
+    for line in lines:
+        yield json.loads(line)
+
+
+def _row(answer: Mapping[str, object]) -> Row:
+    lists = ("expected_red", "red", "messages")
+    fields = {k: tuple(v) if k in lists and isinstance(v, list) else v for k, v in answer.items()}
+    return Row(**fields)  # type: ignore[arg-type]

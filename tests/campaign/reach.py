@@ -1,0 +1,112 @@
+"""What each probe looks at, in the words of the faults' ``touches``.
+
+Facts of a probe are kept while no fault touches what it looks at, so a place may be named here
+too often, but must not be missing: what a part depends on counts as looked at with it. A probe
+that is not named here is looked at again every time. Places that only people write (papers, the
+roster) are left out where a probe does not read them itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from golive.probing import REGISTRY, closure
+from tests.campaign.rounds import EVERYTHING, overlap
+
+_SERVED = ("app", "pgbouncer", "postgres", "redis")
+"""What a request to the application goes through."""
+_SITE = ("edge", "balancer", *_SERVED)
+_ALERTS = ("prometheus", "alertmanager", "exporter", "messages/receiver")
+_COPIES = ("backups", "archive", "postgres", "drills")
+_STUBS = ("saas-stubs",)
+_TOOLS = ("tools", "release", "roster", "keys")
+WRITTEN = ("papers", "documents", "statements", "roster", "keys")
+"""Places that hold what people write; any item may look at them without a probe."""
+
+REACH: dict[str, tuple[str, ...]] = {
+    "restore_drill": (*_COPIES, "app", "release/migrations"),
+    "point_in_time_drill": _COPIES,
+    "wal_archive": _COPIES,
+    "backup_encryption": ("aws", "backups", "drills"),
+    "cross_region_copy": ("aws", "backups", "archive"),
+    "card_numbers": ("logs", *_SITE),
+    "postgres_cluster": ("postgres", "archive"),
+    "indexes": ("postgres",),
+    "statements": ("postgres", "query-times", "app", "pgbouncer"),
+    "costliest_plans": ("postgres", "query-times"),
+    "query_times": ("prometheus", "query-times", *_SERVED),
+    "table_sizes": ("postgres",),
+    "statistics": ("postgres",),
+    "integrity": ("postgres",),
+    "database_operators": ("postgres",),
+    "baseline_sales": ("postgres", "papers"),
+    "candidate_migrations": ("release", "drills"),
+    "migration_drill": (*_COPIES, "release/migrations", "migration-log"),
+    "rollback_drill": (*_COPIES, "release/migrations", "migration-log"),
+    "pooling": _SERVED,
+    "pool_bursts": _SERVED,
+    "redis_cluster": ("redis",),
+    "stripe_account": _STUBS,
+    "backup_alert_drill": (*_ALERTS, *_COPIES, "aws"),
+    "running_components": (*_SITE, "prometheus", "exporter", "aws"),
+    "migration_watch": (*_ALERTS, "postgres", "migration-log"),
+    "lock_wait_alert": (*_ALERTS, "postgres"),
+    "message_links": (*_STUBS, *_SITE, "papers"),
+    "message_deliveries": ("messages", "papers"),
+    "market_sources": (*_STUBS, *_SITE, "papers"),
+    "arrivals": ("messages", "papers"),
+    "authorisation": (*_TOOLS, "papers"),
+    "launch_calendar": ("messages", "papers"),
+    "contact_test": ("messages", "roster"),
+    "escalation_drill": (*_ALERTS, "messages", "roster"),
+    "sending_account": ("messages",),
+    "vendor_portals": (*_STUBS, "roster"),
+    "war_room": (*_STUBS, "papers"),
+    "war_room_bridges": (*_STUBS, "papers"),
+    "war_room_alert": (*_ALERTS, "papers"),
+    "aws_groups": ("aws",),
+    "aws_users": ("aws",),
+    "flags": _STUBS,
+    "flag_editors": _STUBS,
+    "launch_tools": _TOOLS,
+    "operator_runs": _TOOLS,
+    "emergency_rollback": _TOOLS,
+    "unconfirmed_rollback": _TOOLS,
+    "release_manifest": _TOOLS,
+    "stored_artefacts": _TOOLS,
+    "launch_audit": _TOOLS,
+    "status_page_members": _STUBS,
+    "issues": _STUBS,
+    "pull_requests": _STUBS,
+    "check_runs": _STUBS,
+    "fixes": (*_STUBS, "release"),
+    "release_authors": (*_STUBS, "release"),
+    "balancer_config": ("balancer",),
+    "balanced_traffic": ("balancer", *_SERVED),
+    "payment_pages": (*_SITE, *_STUBS),
+    "cdn_distribution": ("aws", *_SITE),
+    "edge_behaviour": _SITE,
+    "outbound": (*_TOOLS, *_SITE),
+    "privacy_notices": (*_STUBS, *_SITE, "papers"),
+    "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
+}
+
+
+def reach(probe: str) -> frozenset[str]:
+    """Everything that a probe, and the probes whose facts it takes, look at."""
+    return frozenset(p for name in closure([probe]) for p in REACH.get(name, (EVERYTHING,)))
+
+
+def touched(places: Iterable[str]) -> set[str]:
+    """The probes whose facts may be others once something is changed at these places."""
+    changed = tuple(places)
+    return {name for name in REGISTRY if overlap(reach(name), changed)}
+
+
+def may_redden(places: Iterable[str], probes: Iterable[str]) -> bool:
+    """Whether a change at these places can show in an item that takes the facts of these probes.
+    What people write shows in any."""
+    changed = tuple(places)
+    seen = {place for name in probes for place in reach(name)}
+    return overlap(changed, (*seen, *WRITTEN))
