@@ -305,9 +305,8 @@ class Folder:
 class Root(Folder):
     """Such a folder in which pytest runs with the engine, as a process of its own."""
 
-    def __init__(self, pytester: pytest.Pytester, server: forking.Server) -> None:
+    def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
-        self.server = server
         super().__init__(pytester.path)
         self.write("pytest.ini", PROJECT)
         self.write("markers.ini", MARKERS)
@@ -326,18 +325,12 @@ class Root(Folder):
 
     def run(self, *arguments: str, env: str = "rehearsal") -> Done:
         """Run pytest to its end."""
-        given = [*self.command[3:], "--env", env, *map(str, arguments)]
-        if self.server.fits(os.environ):
-            files = self.path.with_suffix(".out"), self.path.with_suffix(".err")
-            ret = self.server.run(given, *files, within_s=60)
-            out, err = (file.read_text(encoding="utf-8") for file in files)
-            sys.stdout.write(out)
-            sys.stderr.write(err)
-        else:
-            done = self.pytester.run(*self.command[:3], *given, timeout=60)
-            ret, out, err = int(done.ret), str(done.stdout), str(done.stderr)
+        done = forking.run_pytest([*self.command[3:], "--env", env, *arguments], folder=Path.cwd())
+        out, err = done.stdout, done.stderr
+        sys.stdout.write(out)
+        sys.stderr.write(err)
         assert "INTERNALERROR" not in out + err, out + err
-        return Done(ret, out, err, self)
+        return Done(done.returncode, out, err, self)
 
     def run_inside(self, *arguments: str) -> Done:
         """Run pytest to its end in this process: quicker, for runs that end before any item."""
@@ -570,10 +563,14 @@ def make_key(path: Path, kind: str = "ed25519") -> Path:
 def _key_of(name: str, kind: str) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "key"
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", name, "-f", str(path)], check=True
-        )
+        of = ("-t", kind, *(("-b", "2048") if kind == "rsa" else ()))  # longer ones take seconds
+        subprocess.run(["ssh-keygen", "-q", *of, "-N", "", "-C", name, "-f", str(path)], check=True)
         return path.read_text(), path.with_suffix(".pub").read_text()
+
+
+def pytest_unconfigure() -> None:
+    """End what was started for the whole session."""
+    forking.end()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -608,27 +605,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(Folder(tmp_path / "launch"))
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[forking.Server]:
-    """Forks runs of pytest."""
-    with forking.Server() as running:
-        yield running
-
-
 @pytest.fixture
-def root(
-    pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
-    registry: None,
-    server: forking.Server,
-) -> Root:
+def root(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, registry: None) -> Root:
     """A root with the small procedure and its environments, and no item yet."""
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     monkeypatch.delenv("GOLIVE_REHEARSAL", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a start costs half as much
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(pytester.path)
-    return Root(pytester, server)
+    return Root(pytester)
 
 
 @pytest.fixture(scope="session")

@@ -14,72 +14,112 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def of_python(variables: Mapping[str, str]) -> dict[str, str]:
+def run_pytest(
+    arguments: Sequence[object],
+    *,
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    within_s: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m pytest` in a folder to its end.
+
+    :param variables: those of the environment that are other than here.
+    :raises TimeoutError: it did not end in time, and was killed.
+    """
+    words, environment = [str(word) for word in arguments], {**os.environ, **(variables or {})}
+    if _of_python(environment) == _server().variables:
+        return _server().run(words, folder, environment, within_s)
+    command = [sys.executable, "-m", "pytest", *words]
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=within_s,
+        )
+    except subprocess.TimeoutExpired as e:
+        raise TimeoutError(str(e)) from None
+
+
+def _of_python(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that Python reads while it starts."""
     return {name: value for name, value in variables.items() if name.startswith("PYTHON")}
 
 
-class Server:
-    """Forks runs of `python -m pytest`; a context manager that ends it."""
+class _Server:
+    """Forks runs."""
 
     def __init__(self) -> None:
-        self._variables = of_python(os.environ)
+        self.variables = _of_python(os.environ)
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=PROJECT,
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT
         )
 
-    def __enter__(self) -> Server:
-        return self
+    def run(
+        self, words: list[str], folder: Path, variables: dict[str, str], within_s: float
+    ) -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryDirectory() as place:
+            streams = {name: str(Path(place) / name) for name in ("out", "err")}
+            wish = {"arguments": words, "folder": str(folder), "variables": variables} | streams
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(wish).encode() + b"\n")
+            self._process.stdin.flush()
+            status = self._status(self._line(), within_s)
+            out, err = (
+                Path(path).read_text(encoding="utf-8", errors="replace")
+                for path in streams.values()
+            )
+        if status is None:
+            raise TimeoutError(f"pytest {words} did not end within {within_s:g} s:\n{out}{err}")
+        return subprocess.CompletedProcess(words, status, out, err)
 
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def fits(self, variables: Mapping[str, str]) -> bool:
-        """Whether Python would start in the same way with these variables."""
-        return of_python(variables) == self._variables
-
-    def run(self, arguments: Sequence[str], out: Path, err: Path, *, within_s: float) -> int:
-        """Run pytest here, with the variables of now; what it says goes into two files.
-
-        :returns: its exit status, negative when a signal ended it.
-        :raises TimeoutError: it did not end in time, and was killed.
-        """
-        wish = {
-            "arguments": list(arguments),
-            "folder": str(Path.cwd()),
-            "variables": dict(os.environ),
-            "out": str(out),
-            "err": str(err),
-        }
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(wish).encode() + b"\n")
-        self._process.stdin.flush()
-        pid, ends = self._line(), time.monotonic() + within_s
+    def _status(self, pid: int, within_s: float) -> int | None:
+        """How a run ended; None where it had to be killed."""
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], ends - time.monotonic())[0]:
-            os.kill(pid, signal.SIGKILL)
-            self._line()
-            raise TimeoutError(f"pytest {' '.join(arguments)} did not end within {within_s:.0f} s")
-        return self._line()
+        if select.select([self._process.stdout], [], [], within_s)[0]:
+            return self._line()
+        os.kill(pid, signal.SIGKILL)
+        self._line()
+        return None
 
     def _line(self) -> int:
+        """A number that the server says, read bytewise: what is left stays for select to see."""
         assert self._process.stdout is not None
-        said = bytearray()  # read bytewise: select looks at the pipe, not into a buffer
+        said = bytearray()
         while not said.endswith(b"\n"):
             byte = os.read(self._process.stdout.fileno(), 1)
             assert byte, "the server of runs has ended"
             said += byte
         return int(said)
+
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
+@cache
+def _server() -> _Server:
+    return _Server()
+
+
+def end() -> None:
+    """End what forks, if anything was run."""
+    if _server.cache_info().currsize:
+        _server().end()
+        _server.cache_clear()
 
 
 def _serve() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
@@ -18,6 +16,7 @@ from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.verdicts import Verdict
 from rehearsal.faults import all_faults
+from tests import forking
 from tests.suites.derived import derived
 from tests.unwritten import resting_on_unwritten
 
@@ -27,15 +26,8 @@ SUITES = ROOT / "suites"
 
 def run_suites(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the real suites in a process of their own."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    given = ["-p", "no:cacheprovider", *arguments]
+    return forking.run_pytest(given, folder=ROOT, variables=environment, within_s=300)
 
 
 @cache

@@ -23,6 +23,7 @@ import pytest
 
 from golive import ledger
 from golive.cli import main
+from tests import forking
 from tests.conftest import (
     MARKERS,
     PROJECT,
@@ -125,27 +126,20 @@ class Launch:
         :param before: arguments for Python itself.
         """
         signed = ("--as", by, "--key", self.key(by)) if by else ()
-        command = [
-            sys.executable,
-            *before,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "--env",
-            "staging",
-            *signed,
-            *words,
-        ]
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env={**os.environ, **_ENVIRONMENT, **(env or {})},
-        )
+        given = ["-p", "no:cacheprovider", "--env", "staging", *signed, *words]
+        variables = {**_ENVIRONMENT, **(env or {})}
+        if before:
+            done = subprocess.run(
+                [sys.executable, *before, "-m", "pytest", *given],
+                cwd=self.path,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+                env=os.environ | variables,
+            )
+        else:
+            done = forking.run_pytest(given, folder=self.path, variables=variables, within_s=120)
         reported = done.stdout + done.stderr
         assert "INTERNALERROR" not in reported, reported
         return reported
