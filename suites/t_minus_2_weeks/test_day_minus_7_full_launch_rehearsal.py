@@ -65,7 +65,7 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, context
 
 @attested(
     "D-7.4.2",
-    "the communication protocol states primary and fallback channel, how often the team is informed "
+    "the communication protocol states primary and fallback channel, how often the team is told "
     "by severity, who speaks for it and who decides, and all 9 role holders know it",
     each=True,
     papers=("communication-protocol.md",),
