@@ -260,6 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
             try:
                 paper_faults(world, written, campaign, options.workers, ends)
             except papers.SnapshotError as e:  # the others have a world of their own
+                campaign.say(f"the copies: {e}")
                 broken.append(str(e))
         live = [planned(f, derived) for f in faults if f not in written]
         made = rounds.plan(
