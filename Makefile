@@ -1,6 +1,8 @@
 # Two commands: `make rehearse` and `make test`. Both set up first what is missing.
 PYTHON ?= python3
 ARGS ?=
+# Kept in __pycache__, which git ignores: without compiled code Python starts twice as slowly.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup rehearse test campaign bench lint lock clean
 
@@ -16,7 +18,7 @@ setup:  ## .venv, Python packages and the rehearsal's programs (below 3 s when a
 rehearse: setup  ## bring the rehearsal up, run every written item, sign, decide, package, verify
 	@.venv/bin/python -m rehearsal walk -- $(ARGS)
 
-test: setup  ## the project's own tests
+test: setup  ## the project's own tests; ARGS='-m unit' for those that start no part or browser
 	@.venv/bin/pytest -c tests/pytest.ini -n auto tests $(ARGS)
 
 campaign: setup  ## every fault, and whether it turns exactly the items red that it names

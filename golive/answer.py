@@ -50,7 +50,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     cause: str = ""
     is_superseded: bool = False
-    """Whether the same person has stated it anew since."""
+    """Whether the same person has stated it again since."""
     evidence: list[str] = []
     links: list[str] = []
 

@@ -80,6 +80,14 @@ def above(subject: str, observed: float, limit: float, unit: str = "", *, see: s
     return _compared(subject, observed, "above", limit, unit, observed > limit, see)
 
 
+def between(
+    subject: str, observed: float, least: float, most: float, unit: str = "", *, see: str = ""
+) -> Claim:
+    """``least <= observed <= most``."""
+    required = f"{_number(least, '')} to {_number(most, unit)}"
+    return Claim(subject, _number(observed, unit), required, least <= observed <= most, see)
+
+
 def equal(subject: str, observed: object, required: object, *, see: str = "") -> Claim:
     """``observed == required``."""
     return Claim(subject, _shown(observed), _shown(required), observed == required, see)
@@ -93,7 +101,7 @@ def holds(
 
 
 def no_failure(subject: str, failure: str, required: str, *, see: str = "") -> Claim:
-    """``failure`` is empty; ``required`` is what there is instead, and what is told then."""
+    """``failure`` is empty; ``required`` is what there is instead, and what is reported then."""
     return Claim(subject, failure or required, required, not failure, see)
 
 
@@ -131,8 +139,8 @@ def none_of(
     :param may_be_empty: whether it is also right that there is nothing to look at.
     :param ids: the offenders' ids, for whoever goes on from there.
     """
-    required = f"none among {'any' if may_be_empty else 'at least one of'} {of}"
     count = among if isinstance(among, int) else len(among)
+    required = f"none among {'any' if may_be_empty else 'at least one of'} {of}"
     if count < 1 and not may_be_empty:
         return Claim(subject, f"no {of} to look at", required, holds=False, see=see)
     if offenders:

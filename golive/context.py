@@ -15,6 +15,7 @@ from golive.files import NotThere, sha256
 from golive.items import Card, read_cards
 from golive.ledger import Rules, Signatory
 from golive.masking import Mask
+from golive.papers import K, Paper, Papers
 from golive.people import roster
 from golive.people.roster import Person
 from golive.people.statements import MOST_EVIDENCE_BYTES, Entitlement, Statements, Vouched
@@ -213,7 +214,19 @@ class Context:
         papers = self.cards[item][0].papers if item in self.cards else ()
         return self.statements.vouched(item, self.digests(papers))
 
-    def anew(self) -> Context:
+    def signed_papers(self, item: str, kind: type[K]) -> list[Paper[K]]:
+        """The papers of a kind, which has one file, that were signed for an item: as they were
+        signed, whatever became of them since, newest first.
+
+        :raises Pending: one of them is not of that kind.
+        """
+        said = (s for s in self.statements.kept if s.statement.item == item)
+        checked = (self.statements.check(s) for s in said if s.statement.kind == "attest")
+        files = (file for s in checked if s.valid for file in s.evidence)
+        named = [file for file in files if file.name.endswith(f"-{kind.file}")]
+        return [Papers(file.parent).read(kind, file.name) for file in named]
+
+    def reloaded(self) -> Context:
         """The same context, with statements and roster to be read again.
 
         The cards stay: checks do not change while they run, and parsing all of them for every

@@ -18,7 +18,7 @@ from golive.probes.saas.tracker import SEVERITIES, CheckRuns, Fixes, Issue, Issu
 from golive.reports.documents import Content, Figure, Table
 from golive.verdicts import Verdict
 
-GRAVE = ("critical", "high")
+SERIOUS = ("critical", "high")
 RETEST, REMEDIATION, TEST = "Retest", "Remediation", "Test"
 _LOGGED = frozenset({Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED})
 _UNRATED = "no severity"
@@ -38,8 +38,8 @@ def canary(issues: Issues) -> Iterator[Claim]:
     """That the tracker tells of what is known to be there; nothing where no issue is declared."""
     if issues.canary:
         seen = issues.get(issues.canary) is not None
-        told = "found" if seen else "not found"
-        yield holds(f"the known issue #{issues.canary}", seen, told, "found")
+        reported = "found" if seen else "not found"
+        yield holds(f"the known issue #{issues.canary}", seen, reported, "found")
 
 
 def counts(issues: Sequence[Issue], title: str) -> Table:
@@ -133,12 +133,12 @@ def gates(
 
 
 def findings_settled(issues: Issues, launch: date) -> Iterator[Claim]:
-    """No grave finding is open, and each medium one is somebody's, due before the launch."""
+    """No critical or high finding is open, and each medium one has an owner and a day before it."""
     yield from canary(issues)
     among, of = len(issues.all), "issues of the launch"
     open_ = [one for one in findings(issues) if one.is_open]
-    grave = [str(one) for one in open_ if one.severity in GRAVE]
-    yield none_of("open critical or high findings", grave, among=among, of=of)
+    serious = [str(one) for one in open_ if one.severity in SERIOUS]
+    yield none_of("open critical or high findings", serious, among=among, of=of)
     unrated = [str(one) for one in findings(issues) if not one.severity]
     yield none_of("findings without a severity", unrated, among=among, of=of)
     loose = [
@@ -152,7 +152,7 @@ def findings_settled(issues: Issues, launch: date) -> Iterator[Claim]:
 def remediated(
     verdicts: Mapping[str, Verdict], issues: Issues, launch: date, today: date
 ) -> Iterator[Claim]:
-    """Each red or waived item has exactly one issue that says who mends it, how and by when.
+    """Each red or waived item has exactly one issue that says who fixes it, how and by when.
 
     :param verdicts: of all items that were evaluated.
     """
@@ -203,8 +203,8 @@ def planned(
 def remediation_plan(
     verdicts: Mapping[str, Verdict], issues: Issues, launch: date, today: date
 ) -> Iterator[Claim]:
-    """As :func:`remediated`, and each open finding has its entry: grave ones due by the launch,
-    medium ones 30 days after they were found, low ones 90."""
+    """As :func:`remediated`, and each open finding has its entry: critical or high ones due by the
+    launch, medium ones 30 days after they were found, low ones 90."""
     yield from remediated(verdicts, issues, launch, today)
     for one in findings(issues):
         if one.is_open:
@@ -215,13 +215,13 @@ def remediation_plan(
 
 
 def retests(issue: Issue) -> set[str]:
-    """The items that are looked at again once the issue is mended."""
+    """The items that are looked at again once the issue is fixed."""
     return {part.strip() for part in issue.fields.get(RETEST, "").split(",") if part.strip()}
 
 
 def resolved(issues: Issues) -> tuple[list[Figure], list[Table]]:
-    """Bugs of the milestone in figures: opened, resolved, reopened, still open; grave ones listed
-    with their fix, their test and who verified them."""
+    """Bugs of the milestone in figures: opened, resolved, reopened, still open; critical or high
+    ones listed with their fix, their test and who verified them."""
     own = issues.of_milestone()
     rows: list[list[str | float]] = [
         [
@@ -233,7 +233,7 @@ def resolved(issues: Issues) -> tuple[list[Figure], list[Table]]:
         ]
         for severity in SEVERITIES
     ]
-    grave: list[list[str | float]] = [
+    serious: list[list[str | float]] = [
         [
             str(one),
             one.severity,
@@ -243,7 +243,7 @@ def resolved(issues: Issues) -> tuple[list[Figure], list[Table]]:
             one.verified_by or "nobody",
         ]
         for one in own
-        if one.severity in GRAVE
+        if one.severity in SERIOUS
     ]
     return [Figure(name="issues in the milestone", value=float(len(own)))], [
         Table(
@@ -254,7 +254,7 @@ def resolved(issues: Issues) -> tuple[list[Figure], list[Table]]:
         Table(
             title="Critical and high bugs",
             columns=["issue", "severity", "fix", "test", "fixed by", "verified by"],
-            rows=grave,
+            rows=serious,
         ),
         listed((one for one in own if one.is_open), "Still open"),
     ]
@@ -268,18 +268,18 @@ def bugs_settled(issues: Issues, fixes: Fixes, least: float) -> Iterator[Claim]:
     yield at_least("issues in the milestone", len(own), least)
     unrated = [str(one) for one in own if not one.severity]
     yield none_of("issues without a severity", unrated, among=len(own), of="issues")
-    grave = [one for one in own if one.severity in GRAVE]
-    among, of = len(grave), "critical and high bugs"
-    still = [str(one) for one in grave if one.is_open]
+    serious = [one for one in own if one.severity in SERIOUS]
+    among, of = len(serious), "critical and high bugs"
+    still = [str(one) for one in serious if one.is_open]
     yield none_of("critical and high bugs still open", still, among=among, of=of)
     yield none_of(
-        "bugs whose fix is not in the candidate", _unfixed(grave, fixes), among=among, of=of
+        "bugs whose fix is not in the candidate", _unfixed(serious, fixes), among=among, of=of
     )
-    untested = [str(one) for one in grave if not one.fields.get(TEST)]
+    untested = [str(one) for one in serious if not one.fields.get(TEST)]
     yield none_of("bugs without a test", untested, among=among, of=of)
     own_word = [
         f"{one} ({one.verified_by or 'nobody'})"
-        for one in grave
+        for one in serious
         if not one.verified_by or one.verified_by == one.closed_by
     ]
     yield none_of("bugs not verified by another than who fixed them", own_word, among=among, of=of)

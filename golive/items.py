@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,7 +75,7 @@ def attested(
     not valid the item is PENDING. Arguments are literals, since they are read without running
     the file.
 
-    :param asks: what those who sign state, as a clause: "everybody was told".
+    :param asks: what those who sign state, as a clause: "everybody was notified".
     :param by: roles that have to state it; default: the owner of the item.
     :param each: everybody of a set states it; the function asks ``vouched.by_everyone(...)``.
     :param papers: file names of the papers that a statement has to name as its evidence.
@@ -98,8 +99,13 @@ def read_cards_of(path: Path) -> dict[str, tuple[Card, str]]:
 
     :raises GoliveError: as :func:`read_cards`.
     """
+    return dict(_cards_in(path, read_text(path, MOST_SOURCE_BYTES, "a file of checks", links=True)))
+
+
+@lru_cache(maxsize=256)
+def _cards_in(path: Path, text: str) -> dict[str, tuple[Card, str]]:
+    """A run looks at the same text several times: at its cards, and at the digest of each check."""
     found: dict[str, tuple[Card, str]] = {}
-    text = read_text(path, MOST_SOURCE_BYTES, "a file of checks", links=True)
     try:
         tree = ast.parse(text)
     except SyntaxError as e:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -145,14 +145,14 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signatory(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody on the roster, or a runner: what changed of them since a run can be told."""
+    """Somebody on the roster, or a runner: what changed of them since a run can be reported."""
 
     roles: list[str] = []
     keys: list[str] = []
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """By what it was judged and who decides, so that what changed since can be told."""
+    """By what it was judged and who decides, so that what changed since can be reported."""
 
     thresholds: dict[str, float] = {}
     approvers: list[str] = []
@@ -355,7 +355,27 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def unproved(verdict: ItemVerdict) -> str:
+class JudgedClaim(Protocol):
+    """A claim as far as a PASS needs it."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def holds(self) -> bool: ...
+
+
+class Proof(Protocol):
+    """An item's verdict with what it rests on: as it is kept, or while it runs."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def claims(self) -> Sequence[JudgedClaim]: ...
+    @property
+    def asserted(self) -> Sequence[str]: ...
+
+
+def unproved(verdict: Proof) -> str:
     """Why a PASS shows nothing; empty where it does, or is no PASS."""
     if verdict.verdict is not Verdict.PASS:
         return ""

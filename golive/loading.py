@@ -135,19 +135,30 @@ class Loaded:
         self._config = config
         self._root = Path(config.rootpath)
         self._named = named
+        self._registered: Sequence[tuple[str, object]] = ()
         self._own: set[int] = set()
         self._found: dict[tuple[str, int], Plugin] = {}
 
-    def is_own(self, plugin: object) -> None:
-        """Golive has made this plugin itself."""
-        self._own.add(id(plugin))
+    def follow(self, registered: Sequence[tuple[str, object]], *, own: object) -> None:
+        """Look at these, and at what comes to them.
 
-    def plugins(self, registered: Iterable[tuple[str, object]]) -> list[Plugin]:
-        """All so far, and what else of the command line and of Python has a say.
-
-        :param registered: names and plugins, those too that are gone by now.
+        :param registered: names and plugins, those too that are gone again.
+        :param own: a plugin that golive has made itself.
         """
-        for name, plugin in registered:
+        self._registered = registered
+        self._own.add(id(own))
+
+    def strange(self) -> list[str]:
+        """What keeps a run from counting, in words: golive did not bring it, nobody named it."""
+        return [
+            p.name if p.source.endswith(p.name) else f"{p.name} ({p.source})"
+            for p in self.plugins()
+            if not p.known
+        ]
+
+    def plugins(self) -> list[Plugin]:
+        """All so far, and what else of the command line and of Python has a say."""
+        for name, plugin in self._registered:
             key = name, id(plugin)
             if key not in self._found:
                 self._found[key] = self._described(name, plugin)

@@ -68,11 +68,13 @@ class Mask:
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
-        shown, at = [], 0
-        for start, end in self._known.found(text):
-            shown += [text[at:start], MASKED]
-            at = end
-        text = "".join([*shown, text[at:]])
+        spans = self._known.found(text)
+        if spans:
+            shown, at = [], 0
+            for start, end in spans:
+                shown += [text[at:start], MASKED]
+                at = end
+            text = "".join([*shown, text[at:]])
         if "://" in text:
             text = _IN_URL.sub(rf"\g<before>{MASKED}", text)
         return text
@@ -134,11 +136,12 @@ class _Known:
     def _longest(self) -> int:
         return max(map(len, self._given), default=0)
 
-    def found(self, text: str) -> Iterator[tuple[int, int]]:
+    def found(self, text: str) -> list[tuple[int, int]]:
         """Where they stand, from left to right, the longest of those that begin together."""
-        if self._pattern is not None:
-            for match in self._pattern.finditer(_folded(text)):
-                yield match.span()
+        pattern = self._pattern
+        if pattern is None:
+            return []
+        return [match.span() for match in pattern.finditer(_folded(text))]
 
     @cached_property
     def _bytes_pattern(self) -> re.Pattern[bytes] | None:
@@ -167,7 +170,7 @@ class _Known:
 
 def _folded(text: str) -> str:
     """The text in lower case as far as that changes no length and looks at no neighbour."""
-    return text.translate(_FOLDED)
+    return text.lower() if text.isascii() else text.translate(_FOLDED)
 
 
 def _tree(words: list[str]) -> str:

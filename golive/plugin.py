@@ -11,8 +11,7 @@ import pytest
 from golive.claims import collect
 from golive.items import card_of
 from golive.launch import asked
-from golive.papers import Papers
-from golive.session import Session
+from golive.session import Session, probe_fixtures, status_of
 from golive.verdicts import GoliveError
 
 SESSION = pytest.StashKey[Session]()
@@ -71,8 +70,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     with _usage_errors():
         config.stash[SESSION] = session = Session(config)
-        session.registered = config.stash[REGISTERED]
-        config.pluginmanager.register(session.probe_fixtures(), "golive-probes")
+        fixtures = probe_fixtures(session.facts_of)
+        registered = config.stash[REGISTERED]
+        session.setup.loaded.follow(registered, own=fixtures)
+        config.pluginmanager.register(fixtures, "golive-probes")
     if config.getoption("htmlpath", None):
         from golive.reports import pytest_html
 
@@ -94,31 +95,31 @@ def env(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="session")
 def launch(request: pytest.FixtureRequest) -> Any:
     """What launch.toml says."""
-    return request.config.stash[SESSION].launch
+    return request.config.stash[SESSION].setup.launch
 
 
 @pytest.fixture(scope="session")
 def limits(request: pytest.FixtureRequest) -> Any:
     """The thresholds of launch.toml."""
-    return request.config.stash[SESSION].launch.limits
+    return request.config.stash[SESSION].setup.launch.limits
 
 
 @pytest.fixture(scope="session")
 def today(request: pytest.FixtureRequest) -> Any:
     """The day as which the launch is looked at."""
-    return request.config.stash[SESSION].today
+    return request.config.stash[SESSION].setup.today
 
 
 @pytest.fixture(scope="session")
 def deliverables(request: pytest.FixtureRequest) -> Any:
     """The documents that follow from this environment's newest verdicts."""
-    return request.config.stash[SESSION].deliverables()
+    return request.config.stash[SESSION].people.deliverables()
 
 
 @pytest.fixture(scope="session")
 def context(request: pytest.FixtureRequest) -> Any:
     """Where what people write and sign lies: the roster, papers, statements."""
-    return request.config.stash[SESSION].people()
+    return request.config.stash[SESSION].people.context()
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +131,8 @@ def roster(context: Any) -> Any:
 @pytest.fixture(scope="session")
 def papers(context: Any) -> Any:
     """The documents that people have written."""
+    from golive.papers import Papers
+
     return Papers(context.papers)
 
 
@@ -168,9 +171,9 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, object, object]:
     state = config.stash[SESSION]
     with _usage_errors():
-        state.arrange(items)
+        state.collection.arrange(items)
     result = yield
-    state.collected = True
+    state.collection.is_arranged = True
     return result
 
 
@@ -178,7 +181,7 @@ def pytest_collection_modifyitems(
 def pytest_collection_finish(session: pytest.Session) -> None:
     state = session.config.stash[SESSION]
     # pytest comes here also when one of the hooks before has refused what was collected.
-    if not state.collected or session.config.option.collectonly or session.testsfailed:
+    if not state.collection.is_arranged or session.config.option.collectonly or session.testsfailed:
         return
     if session.items:
         with _usage_errors():
@@ -230,7 +233,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def pytest_assertion_pass(item: pytest.Item, orig: str, expl: str) -> None:
-    item.config.stash[SESSION].held(item, orig, expl)
+    item.config.stash[SESSION].held(orig, expl)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -244,11 +247,11 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
-    return Session.status_of(report)
+    return status_of(report)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    return config.stash[SESSION].header()
+    return config.stash[SESSION].terminal.header()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -174,9 +174,11 @@ class FactStore:
     :param told: called once for each probe when its facts are in (also when it could not look).
     """
 
-    def __init__(self, env: Environment, told: Callable[[Facts], None] = lambda _: None) -> None:
+    def __init__(
+        self, env: Environment, reported: Callable[[Facts], None] = lambda _: None
+    ) -> None:
         self._env = env
-        self._told = told
+        self._reported = reported
         self._lock = threading.Lock()
         self._futures: dict[str, Future[Facts]] = {}
         self._drills = threading.BoundedSemaphore(_DRILLS_AT_ONCE)
@@ -206,7 +208,7 @@ class FactStore:
         self._ends.set()
         with self._lock:  # whoever was about to begin has either begun or will not
             looking = {look: name for look, name in self._looking.items() if not look.done()}
-        with suppress(KeyboardInterrupt):  # what it leaves is told all the same
+        with suppress(KeyboardInterrupt):  # what it leaves is reported all the same
             wait(looking, timeout=self._env.time_limits.drill)
         return Ended(
             tuple(name for look, name in looking.items() if look.done()),
@@ -339,7 +341,7 @@ class FactStore:
     ) -> None:
         facts = Facts(p.name, at, duration_s, value, error)
         try:
-            self._told(facts)
+            self._reported(facts)
         except BaseException as e:  # noqa: BLE001 - whoever waits must not hang, nor rely on it
             cause = f"its facts could not be kept: {type(e).__name__}: {e}"
             lost = ProbeError(p.summary or p.name, cause, "make room for the reports")

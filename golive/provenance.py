@@ -113,16 +113,16 @@ def launch_rules(suites: Path) -> dict[str, Any]:
 def changed_files(root: Path, suites: Path) -> list[str]:
     """Files of the suites that are not as git's newest commit has them, or are not in it.
 
-    Bytes are compared, so what git was told not to look at is seen as well.
+    Bytes are compared, so what git ignores on request is seen as well.
     """
-    told = _git(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD")
+    reported = _git(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD")
     top = _git(root, "rev-parse", "--show-toplevel")
-    if told is None or top is None:
+    if reported is None or top is None:
         return [f"{suites.name}: git cannot say"]
     place = Path(top.decode().rstrip("\n"))
     watched = [suites, *(root / n for n in ("conftest.py", "markers.ini", "pyproject.toml"))]
     committed: dict[Path, str] = {}
-    for entry in told.split(b"\0"):
+    for entry in reported.split(b"\0"):
         meta, _, name = entry.partition(b"\t")
         path = place / name.decode(errors="surrogateescape")
         if any(w == path or w in path.parents for w in watched):

@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key: str = ""
     """Somebody else's key, where it is signed with the wrong one."""
     after: list[str] = []
-    """Items that have to be stated before, and are; it is stated anew once they are newer."""
+    """Items that have to be stated before, and are; it is stated again once they are newer."""
 
 
 def rehearse(context: Context, item: str) -> None:
@@ -74,7 +74,7 @@ def rehearse(context: Context, item: str) -> None:
         return  # there is nothing yet that could be signed
     written = _read(keys.parent / "papers.json", dict[str, str]) or {}
     for before in dict.fromkeys(i for e in entries for i in e.after):
-        rehearse(context.anew(), before)  # it may have been stated a moment ago
+        rehearse(context.reloaded(), before)  # it may have been stated a moment ago
     had = context.statements.vouched(item).all
     for entry in entries:
         _state(context, item, entry, papers, written, had, keys)
@@ -95,7 +95,7 @@ def _state(
     by = entry.by or (holders[0].id if holders else "")
     key = keys / (entry.key or by)
     mark = fingerprint(line.title, context.cards[item])
-    # A paper that is as its author left it is signed anew; one that somebody altered is not.
+    # A paper that is as its author left it is signed again; one that somebody altered is not.
     papers = papers | context.digests(tuple(entry.papers))
     current = {evidence_name(n): s for n, s in papers.items() if written.get(n) == s}
     files = [context.papers / name for name in papers]
@@ -104,7 +104,7 @@ def _state(
             current[evidence_name(path.name)] = evidence_of(path).sha256
             files.append(path)
     made_at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=entry.made_ago_s)
-    now = context.anew()
+    now = context.reloaded()
     since = [s.statement.made_at for before in entry.after for s in now.vouched(before).valid]
     for s in had:
         said = s.statement

@@ -63,7 +63,7 @@ class Suites:
         return launch.load(self.folder / "launch.toml").limits
 
     def of_way(self, way: str) -> dict[str, Check]:
-        """The checks of the items that are verified in one way, by id."""
+        """The checks of the items of which code says that they are verified in one way, by id."""
         cards = {i: card_of(check) for i, check in self.checks.items()}
         return {i: self.checks[i] for i, card in cards.items() if card and card.way == way}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     if _DEEP_KEY.search(text):
         raise _too_deep(path)
     try:
-        value = tomllib.loads(text)
+        value: dict[str, Any] = pickle.loads(_parsed(text))  # noqa: S301 - made in this process, just below
     except ValueError as e:  # TOML's own errors, and numbers that are too long
         raise GoliveError(f"{shown(path)}: is not valid TOML: {e}") from None
     except RecursionError:
@@ -39,6 +41,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     if level:
         raise _too_deep(path)
     return value
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> bytes:
+    """A session reads some files several times, and reading TOML is slow. Whoever reads one may
+    change what they get, so it is kept in a form of which everybody gets a copy."""
+    return pickle.dumps(tomllib.loads(text))
 
 
 def _inside(value: Any) -> list[Any]:

@@ -9,33 +9,20 @@ from __future__ import annotations
 
 import argparse
 import errno
-import fcntl
 import json
-import os
-import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from rehearsal import faults
+from rehearsal import faults, lifecycle, walk
 from rehearsal.data import drills
-from rehearsal.kernel import control, inventory, ports, supervisor
+from rehearsal.kernel import control
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import disk_full
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import RehearsalError
-from rehearsal.staff import launch_tools
-
-NEEDED_MB = 1_500
-"""Free space that a rehearsal wants before it starts: data of primary and standby, two backups,
-their copies and scratch instances come to about 1.2 GB."""
-DOWN_WITHIN_S = 15.0
-KEPT = frozenset({"certificates", "secrets", "logs", "state"})
-KEPT_STATE = frozenset({"ports.json"})
+from rehearsal.lifecycle import speak
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            print(supervisor.disk_full("The rehearsal", r.folder), file=sys.stderr)
+            print(disk_full("The rehearsal", r.folder), file=sys.stderr)
             return 1
         raise
     except KeyboardInterrupt:
@@ -78,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("restart", lambda r, o: r.restart(o.part), "restart one part").add_argument("part")
     verb("faults", _faults, "the faults there are").add_argument("--json", action="store_true")
     verb("fault", _fault, "break one thing").add_argument("name")
-    verb("revert", _revert, "mend it again (without a name: everything)").add_argument(
+    verb("revert", _revert, "fix it again (without a name: everything)").add_argument(
         "name", nargs="?"
     )
     around = verb("walk", _walk, "all items, and what people do around them, by command")
@@ -98,184 +85,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(r: Rehearsal, options: Any) -> None:
-    up(r, only=[n for n in options.only.split(",") if n], told=_told(options.port))
+    lifecycle.up(
+        r, only=[n for n in options.only.split(",") if n], reported=_reported(options.port)
+    )
 
 
-def _told(words: Sequence[str]) -> dict[str, int]:
-    told: dict[str, int] = {}
+def _reported(words: Sequence[str]) -> dict[str, int]:
+    reported: dict[str, int] = {}
     for word in words:
         name, _, number = word.partition("=")
         if not name or not number.isdigit() or not 1024 <= int(number) < 32_768:
             raise RehearsalError(
                 f"--port {word}: found no NAME=NUMBER with a number from 1024 to 32767."
             )
-        told[name] = int(number)
-    return told
-
-
-def up(
-    r: Rehearsal,
-    *,
-    only: Sequence[str] = (),
-    told: dict[str, int] | None = None,
-    say: Callable[[str], None] | None = None,
-) -> bool:
-    """Bring the rehearsal up, telling part by part; False when it was up already.
-
-    Raises RehearsalError when a part fails; nothing runs then.
-    """
-    say = say or _say
-    began = time.monotonic()
-    _check_folder(r)
-    with r.path("state", "up.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        running = control.supervisor(r)
-        if running is not None:
-            say(f"The rehearsal in {r.folder} is up already (supervisor: process {running.pid}).")
-            launch_tools.renew(r)
-            return False
-        parts = inventory.parts(only)
-        _clear_away(r, say)
-        if told:
-            ports.tell(r.folder, told)
-        say(f"Bringing {len(parts)} parts up in {r.folder}")
-        _launch(r, only, say)
-    say(f"Up in {time.monotonic() - began:.1f} s. `python -m rehearsal status` shows what runs.")
-    return True
-
-
-def _check_folder(r: Rehearsal) -> None:
-    """Refuse a folder that cannot be written or whose disk is nearly full."""
-    if r.folder.is_dir() and any(r.folder.iterdir()) and not (r.folder / "state").is_dir():
-        raise RehearsalError(
-            f"The folder {r.folder} holds something else than a rehearsal, which would be "
-            "deleted. Set GOLIVE_REHEARSAL to an empty or new folder."
-        )
-    try:
-        r.folder.mkdir(parents=True, exist_ok=True)
-        r.folder.chmod(0o711)
-    except OSError as error:
-        raise RehearsalError(
-            f"The folder {r.folder} cannot be used: {error.strerror}. Set GOLIVE_REHEARSAL to "
-            "one that this user may write to."
-        ) from error
-    free_mb = shutil.disk_usage(r.folder).free // 1_000_000
-    if free_mb < NEEDED_MB:
-        raise RehearsalError(
-            f"The disk of {r.folder} has {free_mb} MB free; a rehearsal needs {NEEDED_MB} MB. "
-            "Free some space, or set GOLIVE_REHEARSAL to a folder on another disk."
-        )
-
-
-def _clear_away(r: Rehearsal, say: Callable[[str], None]) -> None:
-    """Every rehearsal begins with fresh data. What an earlier one left goes: processes that
-    the kernel could not end, data, faults. Certificates, secrets, ports and logs stay."""
-    left = control.leftovers(r.folder)
-    if left:
-        say(f"Ending {len(left)} processes that an earlier supervisor left behind.")
-        control.end(left)
-    for path in r.folder.iterdir():
-        if path.name not in KEPT:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in (r.folder / "state").glob("*.json"):
-        if path.name not in KEPT_STATE:
-            path.unlink()
-
-
-def _launch(r: Rehearsal, only: Sequence[str], say: Callable[[str], None]) -> None:
-    reading, writing = os.pipe()
-    r.secret_file("control")
-    with r.log("supervisor").open("ab") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "rehearsal.kernel.supervisor",
-                str(r.folder),
-                str(writing),
-                *only,
-            ],
-            env={**os.environ, "PYTHONPATH": str(PROJECT), control.MARK: str(r.folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(writing,),
-            start_new_session=True,
-            cwd=r.folder,
-        )
-    os.close(writing)
-    try:
-        with os.fdopen(reading) as events:
-            for line in events:
-                event = json.loads(line)
-                if event["event"] == "ready":
-                    say(_progress(event))
-                elif event["event"] == "failed":
-                    process.wait(DOWN_WITHIN_S)
-                    raise RehearsalError(event["why"])
-                elif event["event"] == "up":
-                    return
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGTERM)
-        process.wait(DOWN_WITHIN_S)
-        raise
-    raise RehearsalError(
-        f"The supervisor ended before the rehearsal was up. Its log, {r.log('supervisor')}, "
-        f"ends:\n{supervisor.tail(r.log('supervisor'))}"
-    )
-
-
-def _progress(event: dict[str, Any]) -> str:
-    where = " ".join(map(str, event["ports"]))
-    return f"  {event['part']:<20} {event['seconds']:>5.1f} s  {where:<12} {event['origin']}"
+        reported[name] = int(number)
+    return reported
 
 
 def _down(r: Rehearsal, _: Any) -> None:
-    down(r)
-
-
-def down(r: Rehearsal, say: Callable[[str], None] | None = None) -> None:
-    """Stop everything and make sure that no process of this rehearsal is left.
-
-    Raises RehearsalError naming the processes that could not be ended.
-    """
-    say = say or _say
-    began = time.monotonic()
-    running = control.supervisor(r)
-    if running is not None:
-        process = psutil.Process(running.pid)
-        try:
-            control.ask(r, "down")
-        except RehearsalError:
-            process.terminate()
-        _, alive = psutil.wait_procs([process], timeout=DOWN_WITHIN_S)
-        control.end(alive)
-    left = control.leftovers(r.folder)
-    control.end(left)
-    stubborn = [one for one in left if one.is_running()]
-    if stubborn:
-        names = ", ".join(f"{one.name()} ({one.pid})" for one in stubborn)
-        raise RehearsalError(f"These processes could not be ended: {names}. End them by hand.")
-    (r.folder / "state" / "supervisor.json").unlink(missing_ok=True)
-    (r.folder / "endpoints.toml").unlink(missing_ok=True)
-    if running is None and not left:
-        say(f"The rehearsal in {r.folder} was not up.")
-    else:
-        say(f"Down in {time.monotonic() - began:.1f} s; no process is left.")
+    lifecycle.down(r)
 
 
 def _walk(r: Rehearsal, options: Any) -> int:
-    from rehearsal.walk import walk  # which calls this module
-
-    return walk(r, options.words, options.reports.resolve())
+    return walk.walk(r, options.words, options.reports.resolve())
 
 
 # -- status and faults -------------------------------------------------------------------------
 
 
 def _status(r: Rehearsal, options: Any) -> int:
-    running = control.supervisor(r)
-    parts = control.ask(r, "status")["parts"] if running else {}
+    running = control.supervisor(r.folder)
+    parts = r.ask("status")["parts"] if running else {}
     broken = sorted(faults.in_force(r))
     well = bool(parts) and all(part["state"] == "ready" for part in parts.values())
     if options.json:
@@ -336,17 +176,13 @@ def _faults(r: Rehearsal, options: Any) -> None:
 def _fault(r: Rehearsal, options: Any) -> None:
     faults.inject(r, options.name)
     one = faults.get(options.name)
-    _say(f"{one.title}. Now red: {', '.join(one.all_red)}.")
+    speak(f"{one.title}. Now red: {', '.join(one.all_red)}.")
 
 
 def _revert(r: Rehearsal, options: Any) -> None:
     if options.name:
         faults.revert(r, options.name)
-        _say(f"{options.name} is reverted.")
+        speak(f"{options.name} is reverted.")
     else:
         reverted = faults.revert_all(r)
-        _say(f"Reverted: {', '.join(reverted)}." if reverted else "No fault is in force.")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        speak(f"Reverted: {', '.join(reverted)}." if reverted else "No fault is in force.")

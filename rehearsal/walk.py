@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from rehearsal import cli
+from rehearsal import lifecycle
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.staff import people
 
 ATTESTED = "D-8.3.5"
@@ -42,7 +42,7 @@ def walk(r: Rehearsal, words: Sequence[str], reports: Path) -> int:
     :returns: pytest's exit status, where that is not 0 the way ends there.
     :raises RehearsalError: a command did not do what it should, or did what it must not.
     """
-    cli.up(r)
+    lifecycle.up(r)
     people.roster(r)
     here: tuple[str, ...] = ("--env", "rehearsal")
     if reports != PROJECT / "reports":
@@ -51,7 +51,7 @@ def walk(r: Rehearsal, words: Sequence[str], reports: Path) -> int:
     tomorrow = (date.today() + timedelta(days=1)).isoformat()  # noqa: DTZ011 - own calendar
     _say("", "People begin: one item is attested, one is waived by two", "")
     _golive("attest", ATTESTED, "--as", owner, "--statement", "I saw this myself.", *here)
-    told = _golive(
+    reported = _golive(
         "waive",
         WAIVED,
         "--as",
@@ -64,7 +64,7 @@ def walk(r: Rehearsal, words: Sequence[str], reports: Path) -> int:
         "--risk",
         "a clause is overlooked",
     )
-    waiver = _found(r"^ +id +(\S+)$", told)
+    waiver = _found(r"^ +id +(\S+)$", reported)
     _golive("waive", "--second", waiver, "--as", second, *here, says="complete")
     _say("", "Every written item is run", "")
     status = subprocess.run(
@@ -155,23 +155,23 @@ def _golive(*words: str, says: str = "", refused: bool = False, shown: bool = Tr
         check=False,
         timeout=_LIMIT_S,
     )
-    told = (done.stdout + done.stderr).strip()
+    reported = (done.stdout + done.stderr).strip()
     answers = words[0] == "status" and bool(done.stdout)  # NO-GO is an answer, not a failure
     if (done.returncode != 0) is not refused and not answers:
         wrong = "was not refused" if refused else f"failed with status {done.returncode}"
-        raise RehearsalError(f"`{command}` {wrong}:\n{told}")
-    telling = [line.strip() for line in told.splitlines() if line.strip().startswith(says)]
+        raise RehearsalError(f"`{command}` {wrong}:\n{reported}")
+    telling = [line.strip() for line in reported.splitlines() if line.strip().startswith(says)]
     if not telling:
-        raise RehearsalError(f"`{command}` does not say {says!r}:\n{told}")
+        raise RehearsalError(f"`{command}` does not say {says!r}:\n{reported}")
     if shown:
         _say(f"    {telling[0]}")
     return done.stdout
 
 
-def _found(pattern: str, told: str) -> str:
-    match = re.search(pattern, told, re.MULTILINE)
+def _found(pattern: str, reported: str) -> str:
+    match = re.search(pattern, reported, re.MULTILINE)
     if match is None:
-        raise RehearsalError(f"no {pattern!r} in what golive said:\n{told.strip()}")
+        raise RehearsalError(f"no {pattern!r} in what golive said:\n{reported.strip()}")
     return match[1].strip()
 
 

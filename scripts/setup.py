@@ -24,7 +24,7 @@ MADE_OF = ("pyproject.toml", "requirements.lock", "scripts/setup.py")
 
 sys.path.insert(0, str(PROJECT))
 from rehearsal.kernel import binaries  # noqa: E402
-from rehearsal.parts import RehearsalError  # noqa: E402
+from rehearsal.kernel.errors import RehearsalError  # noqa: E402
 
 
 def main() -> int:

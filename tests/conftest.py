@@ -27,10 +27,21 @@ from golive import ledger, provenance
 from golive.context import Context
 from golive.environments import Environment, Secret, load
 from golive.masking import Mask
+from golive.people import signatures
 from golive.people.statements import Signed, Statement, fingerprint, keep, read_statement
+from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
+from tests import forking, signing
+from tests.marking import (  # noqa: F401 - hooks
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+)
+
+# Tests start Python hundreds of times, and without compiled code each start takes twice as long.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("busy", deadline=None)  # machines that run this are often busy
 settings.load_profile("busy")
@@ -314,10 +325,12 @@ class Root(Folder):
 
     def run(self, *arguments: str, env: str = "rehearsal") -> Done:
         """Run pytest to its end."""
-        done = self.pytester.run(*self.command, "--env", env, *arguments, timeout=60)
-        out, err = str(done.stdout), str(done.stderr)
+        done = forking.run_pytest([*self.command[3:], "--env", env, *arguments], folder=Path.cwd())
+        out, err = done.stdout, done.stderr
+        sys.stdout.write(out)
+        sys.stderr.write(err)
         assert "INTERNALERROR" not in out + err, out + err
-        return Done(int(done.ret), out, err, self)
+        return Done(done.returncode, out, err, self)
 
     def run_inside(self, *arguments: str) -> Done:
         """Run pytest to its end in this process: quicker, for runs that end before any item."""
@@ -331,7 +344,7 @@ class Root(Folder):
 
 
 STATED = """
-@attested("D-2.2.1", "everybody was told", by=("product_manager",))
+@attested("D-2.2.1", "everybody was notified", by=("product_manager",))
 def test_everybody_was_told(vouched):
     '''Signed.
 
@@ -431,14 +444,14 @@ class Project:
         }
         book = ledger.Ledger(context.reports, ledger.Head(**(known | head)), Mask())
         for ident, verdict in verdicts.items():
-            told = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
+            reported = "" if verdict is Verdict.PASS else message.format(id=ident, verdict=verdict)
             book.add_verdict(
                 ledger.ItemVerdict(
                     id=ident,
                     verdict=verdict,
                     started_at=at,
                     duration_s=0.1,
-                    message=told,
+                    message=reported,
                     claims=list(claims) if verdict is Verdict.PASS else [],
                     check=context.origin.checks.get(ident, ""),
                     limits=dict(limits or {}),
@@ -506,7 +519,7 @@ class Project:
             "candidate": context.launch.candidate,
             "by": by,
             "role": (context.roster.roles_of(by) or ["nobody"])[0],
-            "text": "everybody was told",
+            "text": "everybody was notified",
             "before": context.tips() if chained else {},
             "made_at": now,
             "expires_at": now + timedelta(days=7),
@@ -550,10 +563,30 @@ def make_key(path: Path, kind: str = "ed25519") -> Path:
 def _key_of(name: str, kind: str) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "key"
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", name, "-f", str(path)], check=True
-        )
+        of = ("-t", kind, *(("-b", "2048") if kind == "rsa" else ()))  # longer ones take seconds
+        subprocess.run(["ssh-keygen", "-q", *of, "-N", "", "-C", name, "-f", str(path)], check=True)
         return path.read_text(), path.with_suffix(".pub").read_text()
+
+
+def pytest_unconfigure() -> None:
+    """End what was started for the whole session."""
+    forking.end()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signing_here() -> Iterator[signing.Keygen]:
+    """Signatures are made in this process, which starts none for each; gives ssh-keygen itself."""
+    itself = signatures._ssh_keygen
+    signatures._ssh_keygen = signing.instead_of(itself)
+    yield itself
+    signatures._ssh_keygen = itself
+
+
+@pytest.fixture
+def ssh_keygen(signing_here: signing.Keygen, monkeypatch: pytest.MonkeyPatch) -> signing.Keygen:
+    """For tests whose subject it is: ssh-keygen signs."""
+    monkeypatch.setattr(signatures, "_ssh_keygen", signing_here)
+    return signing_here
 
 
 @pytest.fixture
@@ -583,6 +616,18 @@ def root(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, registry: N
     return Root(pytester)
 
 
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    """Where moto answers as Amazon's services; whoever uses it empties it first."""
+    from moto.server import ThreadedMotoServer  # slow to import, for few
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
 def env_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Environment]:
     """Load the small environment with some tables changed."""
@@ -599,7 +644,8 @@ def env_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., E
 
 @pytest.fixture
 def registry() -> Iterator[None]:
-    """Probes registered in a test are forgotten after it."""
+    """Probes registered in a test are forgotten after it; golive's own are imported but once."""
+    register_all()
     known = dict(REGISTRY)
     yield
     REGISTRY.clear()

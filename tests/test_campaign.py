@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import pickle
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from golive.verdicts import Verdict
 from rehearsal.faults import Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
 from tests.campaign import reach, recorded, rounds, rows, worker
-from tests.campaign.__main__ import concerned, in_papers, planned
+from tests.campaign.__main__ import Campaign, concerned, in_turn, live_rounds, planned, untried
 from tests.campaign.live import Tried, World
 from tests.campaign.rounds import Attempt, Planned
 from tests.campaign.rows import Row, resting_on_unwritten
@@ -57,8 +58,8 @@ LAG = holds("lag", False, "31 s", "at most 10 s")
 
 
 def resting(*ids: str) -> Claim:
-    told = [f"{i} FAIL" for i in ids]
-    return none_of(NOT_GREEN, told, among=9, of="verdicts", ids=ids)
+    reported = [f"{i} FAIL" for i in ids]
+    return none_of(NOT_GREEN, reported, among=9, of="verdicts", ids=ids)
 
 
 def a_fault(name: str, touches: Collection[str], red: Collection[str]) -> Planned:
@@ -83,8 +84,8 @@ def test_a_seventh_item_that_fails_by_itself_is_never_excused() -> None:
 
 
 def test_a_claim_that_names_nobody_excuses_nothing() -> None:
-    told = holds(NOT_GREEN, False, "D-2.1.1 FAIL", "none")
-    verdicts = judged({"D-2.1.1": holds(NOBODY_WROTE, False, "x", "y"), "D-2.D.1": told})
+    reported = holds(NOT_GREEN, False, "D-2.1.1 FAIL", "none")
+    verdicts = judged({"D-2.1.1": holds(NOBODY_WROTE, False, "x", "y"), "D-2.D.1": reported})
     assert set(resting_on_unwritten(verdicts)) == {"D-2.1.1"}
 
 
@@ -243,6 +244,88 @@ def test_recording_does_not_take_a_fault_that_misses_what_it_was_written_for(wor
 def test_what_is_red_without_any_fault_is_nobodys(world: World) -> None:
     world.excused = {"C": "nobody has written it"}
     assert world.judge(tried({"A": LAG, "B": LAG, "C": LAG})).suspects == []
+
+
+# -- a pass over rounds ---------------------------------------------------------------------------
+
+
+class Town(World):
+    """A world in memory: each fault turns some items red while it is in force, ``sticky`` ones
+    also afterwards, and every look is noted."""
+
+    def __init__(
+        self, folder: Path, does: Mapping[str, Collection[str]], sticky: Collection[str] = ()
+    ) -> None:
+        super().__init__(folder, say=lambda _: None)
+        self.does, self.sticky = does, set(sticky)
+        self.red_now: set[str] = set()
+        self.looks: list[list[str]] = []
+        self.probes = {item: frozenset({"redis_cluster"}) for item in "ABCDEF"}
+
+    def look(
+        self, items: Iterable[str] = (), *, broken: Collection[str] = ()
+    ) -> dict[str, ledger.ItemVerdict]:
+        chosen = sorted(items)
+        self.looks.append(chosen)
+        return judged({i: LAG if i in self.red_now else None for i in chosen or self.probes})
+
+    def _each(self, together: Sequence[Planned], do: Callable[[Any, str], None]) -> dict[str, str]:
+        for f in together:
+            if do is self._revert:
+                self.red_now -= set(self.does[f.name]) - self.sticky
+            else:
+                self.red_now |= set(self.does[f.name])
+        return {}
+
+
+def passed_over(town: Town, made: Sequence[rounds.Round], tmp_path: Path) -> dict[str, Row]:
+    campaign = Campaign(tmp_path / "reports", sum(map(len, made)))
+    live_rounds(town, made, campaign, until=float("inf"))
+    assert len(campaign.rows) == campaign.total
+    return {r.fault: r for r in campaign.rows}
+
+
+def on_redis(name: str, *red: str) -> Planned:
+    return a_fault(name, [f"redis/{name}"], red)
+
+
+def test_what_the_next_round_leaves_alone_is_seen_green_in_it(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    town = Town(tmp_path, {"a": "A", "b": "B"})
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
+    assert {n: r.wrong for n, r in found.items()} == {"a": "", "b": ""}
+    assert town.looks == [[], [], ["B"]]
+
+
+def test_what_the_next_round_turns_red_again_is_seen_green_before(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    town = Town(tmp_path, {"a": "A", "b": "A"})
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "A"),)], tmp_path)
+    assert {n: r.wrong for n, r in found.items()} == {"a": "", "b": ""}
+    assert town.looks == [[], ["A"], [], ["A"]]
+
+
+def test_what_stays_red_is_laid_to_the_fault_that_was_reverted(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    town = Town(tmp_path, {"a": "A", "b": "B"}, sticky="A")
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
+    assert "A is not green after reverting" in found["a"].wrong
+
+
+def test_in_a_pass_a_mismatch_is_laid_to_its_fault_and_what_is_beside_is_told(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    names = "abc"
+    town = Town(tmp_path, {"a": "A", "b": "BE", "c": "C"})
+    together = tuple(on_redis(n, n.upper()) for n in names)
+    found = passed_over(town, [together], tmp_path)
+    assert [n for n, r in found.items() if r.wrong] == ["b"]
+    assert "red beside what it names: E" in found["b"].wrong
+    assert found["b"].how == "alone"
+    assert found["a"].tries > 1
 
 
 # -- planning -----------------------------------------------------------------------------------
@@ -432,11 +515,19 @@ def test_faults_share_a_round_where_only_what_follows_is_the_same() -> None:
     assert not rounds.conflict(one, two)
 
 
-def test_faults_of_papers_alone_need_no_part() -> None:
-    faults = all_faults()
-    assert in_papers(faults["runbook-altered-on-launch-day"])
-    assert not in_papers(faults["card-number-logged"])
-    assert not in_papers(faults["backup-with-the-same-phone"])  # the pager knows the roster
+def test_a_fault_of_what_is_red_without_it_is_wrong_and_says_so() -> None:
+    row = untried(all_faults()["statement-slowed"], {"D-13.1.2": "D-13.1.2 FAIL: p95 70 ms"})
+    assert row.wrong == "without any fault: D-13.1.2 FAIL: p95 70 ms"
+
+
+def test_every_turn_has_all_faults_what_changed_first() -> None:
+    faults = list(all_faults().values())[:7]
+    first = {faults[3].name}
+    for turn in range(6):
+        ordered = in_turn(faults, first, turn)
+        assert {f.name for f in ordered} == {f.name for f in faults}
+        assert ordered[0] is faults[3]
+    assert in_turn(faults, first, 1)[1] is faults[1]
 
 
 def test_a_change_concerns_the_faults_of_its_file_of_its_probe_and_of_its_items(
@@ -451,6 +542,20 @@ def test_a_change_concerns_the_faults_of_its_file_of_its_probe_and_of_its_items(
     item = concerned({"suites/emergency/test_contacts.py"}, faults)
     assert {"answer-of-20-days-ago", "delegation-expired"} <= item
     assert concerned({"README.md"}, faults) == set()
+
+
+def test_rows_and_table_stand_there_before_the_campaign_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    campaign = Campaign(tmp_path, total=2)
+    campaign.add(dataclasses.replace(row_of("right"), red=("D-1.1.1",), how="round 1"))
+    campaign.add(row_of("other", "it hangs"))
+    lines = (tmp_path / "campaign.jsonl").read_text().splitlines()
+    assert [json.loads(line)["fault"] for line in lines] == ["right", "other"]
+    assert "1 passed, 1 failed; 0 not tried" in (tmp_path / "campaign.md").read_text()
+    reported = capsys.readouterr().out
+    assert re.search(r"1/2 ok +right +D-1\.1\.1 \(round 1\)", reported)
+    assert re.search(r"2/2 WRONG other .*\n +it hangs", reported)
 
 
 # -- what is recorded ---------------------------------------------------------------------------

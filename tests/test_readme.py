@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rehearsal import faults
 from rehearsal.faults import all_faults, inject, revert
 from rehearsal.kernel.world import Rehearsal
@@ -39,6 +41,21 @@ def test_the_item_and_the_probe_judge_what_they_say(root: Any) -> None:
     assert done.ret == 1
     assert "length of the greeting: 46; required at most 40" in done.out
     assert "next: shorten the greeting" in done.out
+
+
+def test_the_check_is_judged_on_literal_facts(root: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    root.write("suites/t_minus_2_weeks/test_day_minus_12.py", example("item"))
+    monkeypatch.chdir(root.path)
+    written = compile(example("judged"), "README.md", "exec")
+    test: dict[str, Any] = {}
+    root.launch(greeting_characters=40)
+    exec(written, test)
+    test["test_a_long_greeting_is_red"]()
+
+    root.launch(greeting_characters=400)
+    exec(written, test)
+    with pytest.raises(AssertionError):
+        test["test_a_long_greeting_is_red"]()
 
 
 def test_the_fault_breaks_and_mends_what_it_says(tmp_path: Path) -> None:

@@ -65,6 +65,6 @@ def test_a_workflow_calls_what_is_there(name: str, capsys: pytest.CaptureFixture
         with pytest.raises(SystemExit) as ended:
             main([words[1], "--help"])
         assert ended.value.code == 0
-        told = capsys.readouterr().out
+        reported = capsys.readouterr().out
         for option in (w for w in words if w.startswith("--")):
-            assert re.search(rf"{option}\b", told), f"{words[1]} takes no {option}"
+            assert re.search(rf"{option}\b", reported), f"{words[1]} takes no {option}"

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace, kind: Kind, *, risk: str = "", until: str =
             statement = _first(context, signer, kind, options, risk, until)
         signed = _saying.publish(context, signer, Draft(statement))
         tell(*_saying.told_after(context, signer, signed))
-    exemption, causes = context.anew().statements.exemption(signed.statement.item)
+    exemption, causes = context.reloaded().statements.exemption(signed.statement.item)
     if exemption is not None:
         by = f"{exemption.first.statement.by} and {exemption.second.statement.by}"
         tell(f"  complete  signed by {by}, in force until {exemption.until:%Y-%m-%d %H:%M} UTC")

@@ -297,7 +297,7 @@ def publish(context: Context, signer: Signer, made: Draft) -> Signed:
         made.addresses,
         context.roster.allowed_signers([signer.person.id]),
     )
-    found = context.anew().statements.check(kept)
+    found = context.reloaded().statements.check(kept)
     if not found.valid:
         raise GoliveError(f"{found.id}: was signed, but does not hold: {found.cause}")
     return found
@@ -377,14 +377,14 @@ def evidence_told(e: Evidence) -> str:
 
 def told_after(context: Context, signer: Signer, signed: Signed) -> list[str]:
     """What is shown after signing: the statement, the key, and what the item still lacks."""
-    anew = context.anew()
-    lines = [*shown(anew, signed), f"  key       {signer.told}", *unsearched(anew)]
+    reloaded = context.reloaded()
+    lines = [*shown(reloaded, signed), f"  key       {signer.reported}", *unsearched(reloaded)]
     if signed.statement.kind == "attest":
         item = signed.statement.item
-        if anew.statements.entitlement.is_asked_of_each(item):
+        if reloaded.statements.entitlement.is_asked_of_each(item):
             lines.append("  next      everybody else of those who have to state it in person")
         else:
-            missing = still_missing(anew, item)
+            missing = still_missing(reloaded, item)
             lines.append(f"  missing   {missing}" if missing else "  complete  nobody else has to")
     return lines
 

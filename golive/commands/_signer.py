@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser, *, env: bool = True) -> None:
 def signing(context: Context, options: argparse.Namespace) -> Iterator[Signer]:
     """Who signs: the person of --as, or else the one whose key is at hand.
 
-    :raises GoliveError: nobody can be told, or the key is not that person's on the roster.
+    :raises GoliveError: nobody can be reported, or the key is not that person's on the roster.
     """
     with signers.at_hand(context, context.roster.people, options.person, options.key) as signer:
         yield signer

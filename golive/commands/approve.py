@@ -57,10 +57,10 @@ def run(options: argparse.Namespace) -> int:
         tell(*_saying.told_after(context, signer, signed))
     if about:
         tell(f"  about     {about}")
-    votes = context.anew().statements.here().votes()
+    votes = context.reloaded().statements.here().votes()
     for role, said in votes.items():
-        told = (f"{s.statement.data['decision']} by {s.statement.by}" for s in said)
-        tell(f"  {role}: {', '.join(told) or 'not decided yet'}")
+        reported = (f"{s.statement.data['decision']} by {s.statement.by}" for s in said)
+        tell(f"  {role}: {', '.join(reported) or 'not decided yet'}")
     return 0
 
 

@@ -181,13 +181,13 @@ def _walk(context: Context, signer: Signer, options: argparse.Namespace) -> int:
         tell(f"{options.block}: nothing waits for {signer.person.name}")
         return 0
     count = f"{len(waiting)} {'item waits' if len(waiting) == 1 else 'items wait'}"
-    tell(f"{options.block}: {count} for {signer.person.name}", f"  key: {signer.told}", _HOW)
+    tell(f"{options.block}: {count} for {signer.person.name}", f"  key: {signer.reported}", _HOW)
     found = readiness.newest(context, {i.id for i in waiting})
     done = 0
     try:
         for n, line in enumerate(waiting, 1):
             tell("", *_asked(context, signer, line, f"{n} of {len(waiting)}", found.get(line.id)))
-            done += _ask(context.anew(), signer, line, options)
+            done += _ask(context.reloaded(), signer, line, options)
     except (EOFError, KeyboardInterrupt, _Quit) as e:
         if not isinstance(e, _Quit):
             print()

@@ -87,7 +87,7 @@ def _laid_out(folder: Path, files: dict[str, str]) -> list[str]:
 
 
 def _point_out(context: Context, folder: Path) -> None:
-    """What the environment has to be told."""
+    """What the environment has to be given."""
     name = context.environment.name
     if context.papers.resolve() != folder.resolve():
         print(

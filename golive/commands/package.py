@@ -51,7 +51,9 @@ def run(options: argparse.Namespace) -> int:
             raise GoliveError(f"{path}: is about {about.environment}, not {options.env}")
     with _signer.signing(context, options) as signer:
         package.sign(path, signer.person.id, signer.key, context.roster)
-        tell(f"signed: {path}", f"  by        {signer.person.name}", f"  key       {signer.told}")
+        tell(
+            f"signed: {path}", f"  by        {signer.person.name}", f"  key       {signer.reported}"
+        )
     tell(f"next: golive verify {path}")
     return 0
 

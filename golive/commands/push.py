@@ -95,7 +95,7 @@ def progress(kind: str, done: int, of: int) -> None:
 def tell(outcome: Outcome, done: str, options: argparse.Namespace) -> int:
     """Print what was done; 1 when a bundle was refused."""
     if options.json:
-        told = {
+        reported = {
             "store": outcome.store,
             done: outcome.moved,
             "there": outcome.there,
@@ -103,7 +103,7 @@ def tell(outcome: Outcome, done: str, options: argparse.Namespace) -> int:
             "ignored": outcome.ignored,
             "refused": outcome.refused,
         }
-        print(json.dumps(told, indent=1))
+        print(json.dumps(reported, indent=1))
         return int(bool(outcome.refused))
     moved = (counted(len(outcome.moved[kind]), kind.removesuffix("s")) for kind in KINDS)
     there = sum(outcome.there.values())

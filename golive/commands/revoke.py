@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         raise GoliveError(f"{target.id}: is of {said.environment}; expected --env of that name")
     if said.kind == "revoke":
         raise GoliveError(
-            f"{target.id}: is a revocation, which stays; what it took back can be signed anew"
+            f"{target.id}: is a revocation, which stays; what it took back can be signed again"
         )
     before = context.statements.revoked(target)
     if before:
@@ -67,6 +67,6 @@ def run(options: argparse.Namespace) -> int:
             )
         signed = _saying.publish(context, signer, Draft(may[0]))
         tell(*_saying.told_after(context, signer, signed))
-    after = context.anew().statements.find(target.id)
+    after = context.reloaded().statements.find(target.id)
     tell(f"  revoked   {target.id}: {after.cause}")
     return 0

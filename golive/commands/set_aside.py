@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         signed = _saying.publish(context, signer, Draft(made))
         tell(*_saying.told_after(context, signer, signed))
     record, sha256 = made.data["record"], made.data["sha256"]
-    found = context.anew().statements.set_aside(record, sha256)
+    found = context.reloaded().statements.set_aside(record, sha256)
     if found is not None:
         by = f"{found.first.statement.by} and {found.second.statement.by}"
         tell(f"  complete  {record} is set aside, signed by {by}")

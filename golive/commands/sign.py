@@ -52,7 +52,11 @@ def run(options: argparse.Namespace) -> int:
             raise GoliveError(f"{place}: cannot be written: {e.strerror}") from None
         finally:
             draft.unlink(missing_ok=True)
-        tell(f"signed: {place}", f"  by        {signer.person.name}", f"  key       {signer.told}")
+        tell(
+            f"signed: {place}",
+            f"  by        {signer.person.name}",
+            f"  key       {signer.reported}",
+        )
         if kept is not None:
             tell(f"  kept      {kept}; golive push sends it to the others")
     return 0

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     broken, disputed = context.statements.unreadable, context.statements.here().disputed()
     if options.json:
-        print(json.dumps(_told(context, found, broken, disputed), indent=1))
+        print(json.dumps(_reported(context, found, broken, disputed), indent=1))
         return 0
     if not found and not disputed:
         tell(
@@ -80,7 +80,7 @@ def _lines(context: Context, signed: Signed) -> list[str]:
     return lines + [f"  evidence: {_saying.evidence_told(e)}" for e in s.evidence]
 
 
-def _told(
+def _reported(
     context: Context, found: list[Signed], broken: dict[str, str], disputed: dict[str, str]
 ) -> dict[str, Any]:
     return {

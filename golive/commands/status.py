@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(encode(answer).decode())
     else:
-        print("\n".join(told(answer)))
+        print("\n".join(reported(answer)))
     if options.fail_on:
         return int(any(not r.holds for r in answer.rules if r.name in options.fail_on))
     return int(answer.answer != GO)
@@ -97,7 +97,7 @@ def _elsewhere(context: Context) -> list[str] | None:
         return [f"could not look: {e}"]
 
 
-def told(answer: Answer) -> list[str]:
+def reported(answer: Answer) -> list[str]:
     """The answer as lines for a terminal."""
     days = (answer.launch_date - answer.today).days
     when = f"{pages.counted(abs(days), 'day')} {'to' if days >= 0 else 'after'} launch"

@@ -99,8 +99,8 @@ def _lines(found: Trace) -> list[str]:
         f"{document.source}: {len(document.lines)} lines; {of.source}: {len(of.items)} items",
         *_prose(document),
     ]
-    for block, told in itertools.groupby(found.differences, lambda d: d.block):
-        lines += ["", block, *(f"  {_place(d):>6}  {_sentence(d)}" for d in told)]
+    for block, reported in itertools.groupby(found.differences, lambda d: d.block):
+        lines += ["", block, *(f"  {_place(d):>6}  {_sentence(d)}" for d in reported)]
     kinds = Counter(d.kind for d in found.differences)
     tally = ", ".join(f"{n} {_TALLY[kind]}" for kind, n in kinds.items())
     return [*lines, "", f"differences: {tally}" if tally else "no differences"]

@@ -59,11 +59,11 @@ def run(options: argparse.Namespace) -> int:
     with package.opened(options.package) as opened:
         trust = _trust(options, opened.about.environment)
         found = package.verify(opened, trust)
-    tell(*_told(options.package, found, trust))
+    tell(*_reported(options.package, found, trust))
     return 0
 
 
-def _told(path: Path, found: Verified, trust: Trust) -> list[str]:
+def _reported(path: Path, found: Verified, trust: Trust) -> list[str]:
     answer, about = found.answer, found.about
     mark = "REHEARSAL, decides nothing: " if answer.is_rehearsal else ""
     missing = ", ".join(r.replace("_", " ") for r in found.unsigned)
@@ -89,7 +89,7 @@ def _told(path: Path, found: Verified, trust: Trust) -> list[str]:
         f"  roster    {roster}",
         f"  rules     {rules}",
         f"  golive    {about.golive} of SHA-256 {about.engine}",
-        f"  made anew from {made}; {counted(found.documents, 'signature')} of documents hold",
+        f"  made again from {made}; {counted(found.documents, 'signature')} of documents hold",
     ]
 
 

@@ -1,7 +1,7 @@
 """The go/no-go package: one zip that anybody can check without golive, and with it.
 
 It holds the answer and everything that the answer was made from, so that whoever has it can come
-to the answer anew. ``SHA256SUMS`` names every file; people sign that. The zip itself is written
+to the answer again. ``SHA256SUMS`` names every file; people sign that. The zip itself is written
 in one way only (sorted, without times, sealed by the digest of its own bytes in its comment), so
 that nothing can be hidden between its files and no byte of it can change.
 """

@@ -116,7 +116,7 @@ def _folders(place: Path) -> list[Path]:
 
 @contextmanager
 def as_of_package(package: Package) -> Iterator[None]:
-    """What is wrong inside is told as of the package."""
+    """What is wrong inside is reported as of the package."""
     try:
         yield
     except GoliveError as e:

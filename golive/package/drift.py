@@ -90,5 +90,5 @@ def refuse(theirs: Path, own: Path) -> None:
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise GoliveError(
             f"was made by other rules than those of {own}: {'; '.join(found[:_SHOWN])}{more}; make"
-            " it anew from the same suites, or name those that you mean with --suites"
+            " it again from the same suites, or name those that you mean with --suites"
         )

@@ -53,7 +53,7 @@ compare it with the keys that you know, or put a list of your own in its place.
 @RUN_SIGNED@    done
 
 6. Each statement is signed by who it says, and its evidence is what it names. One that is not
-valid is told as such in index.html, with the reason, and does not count. Who said it stands right
+valid is reported as such in index.html, with the reason, and does not count. Who said it stands right
 after "about" and "before" in the first line, which is all of it.
 
     for said in statements/*; do

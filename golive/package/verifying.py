@@ -72,7 +72,7 @@ class Verified:
 
 
 def verify(package: Package, trust: Trust | None = None) -> Verified:
-    """Check what an opened package says, down to the answer, made anew.
+    """Check what an opened package says, down to the answer, made again.
 
     :raises GoliveError: the first thing that is wrong.
     """
@@ -148,7 +148,7 @@ def _check_rules(package: Package, known: Trust) -> None:
     if known.fingerprint not in ("", about.fingerprint) and not about.is_rehearsal:
         raise GoliveError(
             f"{package.path}: its environment {about.environment} is described otherwise than by"
-            f" {known.suites}; make it anew from the same description"
+            f" {known.suites}; make it again from the same description"
         )
 
 
@@ -159,7 +159,7 @@ def _check_age(path: Path, answer: Answer, not_before: datetime | None) -> None:
     if not_before is not None and answer.made_at < not_before:
         raise GoliveError(
             f"{path}: its answer is of {made}; expected none older than"
-            f" {not_before:%Y-%m-%d %H:%M} UTC: make it anew"
+            f" {not_before:%Y-%m-%d %H:%M} UTC: make it again"
         )
 
 
@@ -170,7 +170,7 @@ def _roles(roster: Roster, person: str) -> str:
 def _check_answer(package: Package, answer: Answer, context: Context, roster: Path | None) -> None:
     """What the answer was made from makes it again."""
     items = answer.standings
-    anew = assess(
+    reloaded = assess(
         context,
         today=answer.today,
         all_due=bool(items) and all(s.is_due for s in items),
@@ -178,30 +178,30 @@ def _check_answer(package: Package, answer: Answer, context: Context, roster: Pa
         before=answer.changed_since,
         elsewhere=answer.elsewhere,
     )
-    if encode(anew) == (package.folder / ANSWER).read_bytes():
+    if encode(reloaded) == (package.folder / ANSWER).read_bytes():
         return
     by = f" (made by golive {package.about.golive}, this is {version('golive')})"
     whose = f" with {roster}" if roster else ""
     raise wrong(
         package.path,
         ANSWER,
-        f"is not what its runs and statements say{whose}: {_difference(answer, anew)}"
+        f"is not what its runs and statements say{whose}: {_difference(answer, reloaded)}"
         f"{by if package.about.golive != version('golive') else ''}",
     )
 
 
-def _difference(said: Answer, anew: Answer) -> str:
-    if said.answer != anew.answer:
-        return f"it says {said.answer}, they say {anew.answer}"
-    for a, b in zip(said.rules, anew.rules, strict=False):
+def _difference(said: Answer, reloaded: Answer) -> str:
+    if said.answer != reloaded.answer:
+        return f"it says {said.answer}, they say {reloaded.answer}"
+    for a, b in zip(said.rules, reloaded.rules, strict=False):
         if a != b:
             return f"rule {a.name}: it says {a.observed}, they say {b.observed}"
-    then = {s.line.id: s for s in anew.standings}
+    then = {s.line.id: s for s in reloaded.standings}
     for s in said.standings:
         other = then.get(s.line.id)
         if s != other:
             return f"{s.line.id}: it says {s.state}, they say {other.state if other else 'nothing'}"
-    names = [f for f in Answer.__struct_fields__ if getattr(said, f) != getattr(anew, f)]
+    names = [f for f in Answer.__struct_fields__ if getattr(said, f) != getattr(reloaded, f)]
     return f"it differs in {', '.join(names) or 'its form'}"
 
 

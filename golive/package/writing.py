@@ -16,6 +16,7 @@ from golive.context import Context
 from golive.files import folder as make_folder
 from golive.files import read as read_file
 from golive.files import write as write_file
+from golive.launch import THRESHOLDS
 from golive.masking import Mask, given_away
 from golive.package.form import (
     ABOUT,
@@ -212,7 +213,8 @@ def _add_documents(files: Files, context: Context) -> None:
 
 def _add_suites(files: Files, context: Context) -> None:
     checks = sorted(p for p in context.suites.rglob("*.py") if p.is_file())
-    for path in (context.procedure.source, context.launch.source, *checks):
+    limits = sorted((context.suites / THRESHOLDS).glob("*.toml"))
+    for path in (context.procedure.source, context.launch.source, *limits, *checks):
         files[f"suites/{path.relative_to(context.suites).as_posix()}"] = _read(path)
 
 
@@ -230,6 +232,6 @@ def _without_secrets(files: Files, mask: Mask) -> None:
     for name in sorted(files, key=lambda n: (n in follows, n)):
         if cause := given_away(files[name], mask):
             raise GoliveError(
-                f"{name}: {cause}; take it out (of a statement: revoke it and make it anew"
+                f"{name}: {cause}; take it out (of a statement: revoke it and make it again"
                 " without), then package"
             )

@@ -100,6 +100,12 @@ class Paper(Generic[K]):
         return tuple(t.content for t in _tokens(self.body) if t.type == "fence")
 
     @property
+    def commands(self) -> set[str]:
+        """The first word of each line in them."""
+        lines = (line.split() for block in self.code for line in block.splitlines())
+        return {words[0] for words in lines if words}
+
+    @property
     def check_boxes(self) -> tuple[str, ...]:
         """The texts behind the body's check boxes, ticked or not."""
         texts = (t.content for t in _tokens(self.body) if t.type == "inline")

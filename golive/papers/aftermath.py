@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -146,6 +147,28 @@ class ObjectiveEvaluation(Kind, frozen=True, kw_only=True):
     evaluated_at: Moment
     results: list[ObjectiveResult]
 
+    @property
+    def judged_twice(self) -> list[str]:
+        """Objectives with more than one result."""
+        return [i for i, n in Counter(r.id for r in self.results).items() if n > 1]
+
+    def misquoted(self, metric_of: Mapping[str, str], measured: Mapping[str, float]) -> list[str]:
+        """Results with another figure than was measured of their objective's metric.
+
+        :param metric_of: metric by objective, of every objective with a result.
+        :param measured: value by metric.
+        """
+        return [
+            f"{r.id}: {r.value:g}, measured {measured.get(m, 'never')} ({m})"
+            for r in self.results
+            if measured.get(m := metric_of[r.id]) != r.value
+        ]
+
+    def called_met(self, metric_of: Mapping[str, str], missed: Collection[str]) -> list[str]:
+        """Objectives that are called met though their metric is among the missed ones."""
+        met = (r.id for r in self.results if r.result == "met")
+        return [i for i in met if metric_of[i] in missed]
+
 
 class Lesson(Part, frozen=True, kw_only=True):
     """Something learned."""
@@ -157,13 +180,35 @@ class Lesson(Part, frozen=True, kw_only=True):
     owner: PersonId
     issue: Annotated[int, Meta(description="where the action is followed up")]
 
+    @property
+    def is_vague(self) -> bool:
+        """Whether it lacks a cause or an action."""
+        return not (self.cause.strip() and self.action.strip())
+
 
 class LessonsLearned(Kind, frozen=True, kw_only=True):
-    """What each phase and each grave issue has taught."""
+    """What each phase and each critical or high issue has taught."""
 
     file = "lessons-learned.md"
     written_on: date
     lessons: list[Lesson]
+
+    def without_lesson(self, subjects: Iterable[str]) -> list[str]:
+        """Which of these, phases or issues (#17), have taught nothing."""
+        return sorted(set(subjects) - {one.about for one in self.lessons})
+
+    @property
+    def vague(self) -> list[str]:
+        """What the lessons without cause or action are about."""
+        return [one.about for one in self.lessons if one.is_vague]
+
+    def unowned(self, people: Collection[str]) -> list[str]:
+        """Lessons that none of these people owns, with whom they name."""
+        return [f"{one.about}: {one.owner}" for one in self.lessons if one.owner not in people]
+
+    def untracked(self, issues: Collection[int]) -> list[str]:
+        """Lessons whose issue is none of these, with its number."""
+        return [f"{one.about}: #{one.issue}" for one in self.lessons if one.issue not in issues]
 
 
 class Concern(Part, frozen=True, kw_only=True):
@@ -184,6 +229,23 @@ class Feedback(Kind, frozen=True, kw_only=True):
     went_well: str
     to_change: str
     concerns: list[Concern] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """What it says, by its words alone: two that say the same are equal."""
+        return " ".join(f"{self.went_well} {self.to_change}".split()).casefold()
+
+    def untracked(self, issues: Collection[int]) -> list[str]:
+        """High concerns whose issue is none of these."""
+        high = (c for c in self.concerns if c.grade == "high")
+        return [f"{self.person}: {c.text}" for c in high if c.issue not in issues]
+
+
+def empty_or_copied(papers: Iterable[Feedback]) -> list[str]:
+    """Whose feedback says nothing, or just what another's says."""
+    texts = {f.person: f.words for f in papers}
+    often = Counter(texts.values())
+    return sorted(p for p, text in texts.items() if not text or often[text] > 1)
 
 
 class MarketFinding(Part, frozen=True, kw_only=True):

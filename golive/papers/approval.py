@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Annotated, Literal
 
@@ -17,6 +18,9 @@ class ActionPoint(Part, frozen=True, kw_only=True):
     text: str
     owner: PersonId
     due: date
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.owner})"
 
 
 class ExecutivePresentation(Kind, frozen=True, kw_only=True):
@@ -34,6 +38,19 @@ class ExecutivePresentation(Kind, frozen=True, kw_only=True):
     ]
     decisions: list[ActionPoint]
     open_questions: list[ActionPoint] = field(default_factory=list)
+
+    def miscounted(self, on_record: Mapping[str, int]) -> list[str]:
+        """States of which another number was shown than is on record, with both."""
+        return [
+            f"{state}: {count}, on record {on_record.get(state, 0)}"
+            for state, count in self.counts.items()
+            if count != on_record.get(state, 0)
+        ]
+
+    @property
+    def action_points(self) -> list[ActionPoint]:
+        """Decisions and open questions."""
+        return [*self.decisions, *self.open_questions]
 
 
 class Component(Part, frozen=True, kw_only=True):
@@ -60,6 +77,9 @@ class Finding(Part, frozen=True, kw_only=True):
     owner: PersonId
     open: bool
 
+    def __str__(self) -> str:
+        return f"{self.title} ({self.owner})"
+
 
 class Architecture(Kind, frozen=True, kw_only=True):
     """The components that run, and what their review has found."""
@@ -71,6 +91,19 @@ class Architecture(Kind, frozen=True, kw_only=True):
         list[SinglePoint], Meta(description="single points of failure, each decided on")
     ]
     findings: list[Finding] = field(default_factory=list)
+
+    def undecided(self, people: Collection[str]) -> list[str]:
+        """Single points of failure without a decision by one of these people."""
+        return [
+            s.component
+            for s in self.single_points
+            if not (s.decision.strip() and s.decided_by in people)
+        ]
+
+    @property
+    def open_major_findings(self) -> list[str]:
+        """Titles of the major findings that are open."""
+        return [f.title for f in self.findings if f.open and f.severity == "major"]
 
 
 class Objective(Part, frozen=True, kw_only=True):
@@ -97,6 +130,13 @@ class BusinessCase(Kind, frozen=True, kw_only=True):
         str, Meta(description="how 'revenue positive within 7 days' is computed")
     ]
 
+    def off_percent(self, bookings: int, revenue_cents: int) -> dict[str, float]:
+        """How far the baseline is from what was sold in that week, which is above zero."""
+        return {
+            "bookings": 100 * abs(self.baseline_bookings - bookings) / bookings,
+            "revenue": 100 * abs(self.baseline_revenue_cents - revenue_cents) / revenue_cents,
+        }
+
 
 class Condition(Part, frozen=True, kw_only=True):
     """What somebody wants before they approve."""
@@ -115,6 +155,16 @@ class FinalApproval(Kind, frozen=True, kw_only=True):
     scope: list[str]
     documents: Annotated[dict[str, Sha256], Meta(description="file name to SHA-256")]
     conditions: list[Condition] = field(default_factory=list)
+
+    @property
+    def open_conditions(self) -> list[str]:
+        """Conditions that are not met yet."""
+        return [c.text for c in self.conditions if c.open]
+
+
+def unowned(entries: Iterable[ActionPoint | Finding], people: Collection[str]) -> list[str]:
+    """Which of these none of these people owns."""
+    return [str(one) for one in entries if one.owner not in people]
 
 
 class Delegation(Kind, frozen=True, kw_only=True):
@@ -157,7 +207,7 @@ class QualityGates(Kind, frozen=True, kw_only=True):
 
 
 class Remediation(Part, frozen=True, kw_only=True):
-    """How a finding is mended."""
+    """How a finding is fixed."""
 
     finding: Annotated[
         str, Meta(description="an issue like #17, or the id of a red or waived item")
@@ -166,11 +216,11 @@ class Remediation(Part, frozen=True, kw_only=True):
     owner: PersonId
     fix: str
     due: date
-    retest: Annotated[str, Meta(description="id of the item that shows that it is mended")]
+    retest: Annotated[str, Meta(description="id of the item that shows that it is fixed")]
 
 
 class RemediationPlan(Kind, frozen=True, kw_only=True):
-    """Every open finding of the security audit, and how it is mended by when."""
+    """Every open finding of the security audit, and how it is fixed by when."""
 
     file = "remediation-plan.md"
     not_needed: Annotated[bool, Meta(description="true states that nothing is open")] = False

@@ -29,7 +29,9 @@ class ProcessingRegister(Kind, frozen=True, kw_only=True):
     legal_bases: Annotated[dict[str, str], Meta(description="purpose to legal basis")]
     retention_days: Annotated[dict[str, int], Meta(description="kind of data to days")]
     impact_assessment_on: date
-    breach_notice_hours: Annotated[int, Meta(description="until the authority is told; 72 by law")]
+    breach_notice_hours: Annotated[
+        int, Meta(description="until the authority is notified; 72 by law")
+    ]
     processors: list[Processor]
     notices: Annotated[list[str], Meta(description="addresses of privacy and cookie notice")]
 

@@ -26,7 +26,9 @@ class Trigger(Part, frozen=True, kw_only=True):
     decider: Annotated[str, Meta(description="the role that decides")]
     command: Annotated[str, Meta(description="the launch command that is run then")]
     limit_minutes: float
-    alert: Annotated[str, Meta(description="the alert rule that tells of it; or how it is told")]
+    alert: Annotated[
+        str, Meta(description="the alert rule that tells of it; or how it is reported")
+    ]
 
 
 class RollbackStep(Part, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class EmergencyRunbook(Kind, frozen=True, kw_only=True):
         bool, Meta(description="whether a rollback may start without further approval")
     ]
     escalation_minutes: Annotated[
-        list[int], Meta(description="when levels 2, 3 and 4 are told, in minutes")
+        list[int], Meta(description="when levels 2, 3 and 4 are notified, in minutes")
     ]
     questions: list[CheckQuestion]
 
@@ -79,6 +81,26 @@ class EmergencyRunbook(Kind, frozen=True, kw_only=True):
     def commands(self) -> set[str]:
         """The launch commands that entries name."""
         return {x.command for x in self.entries if x.command}
+
+    def without_decider(self, roles: Collection[str]) -> list[str]:
+        """Triggers that none of these roles decides, each with the role it names."""
+        return [f"{t.id}: {t.decider}" for t in self.triggers if t.decider not in roles]
+
+    def without_command(self, known: Collection[str]) -> list[str]:
+        """Triggers whose command is none of the known ones, with what it is called."""
+        return [f"{t.id}: {t.command}" for t in self.triggers if t.command not in known]
+
+    @property
+    def vague_triggers(self) -> list[str]:
+        """Triggers without a time limit, or that nothing tells of."""
+        return [t.id for t in self.triggers if t.limit_minutes <= 0 or not t.alert.strip()]
+
+    def right_answers(self, answers: object) -> int:
+        """How many of somebody's answers to the check questions are right, each at its place,
+        whatever their case and blanks; none where they are no list."""
+        given = answers if isinstance(answers, list) else []
+        pairs = zip(given, self.questions, strict=False)
+        return sum(str(said).strip().casefold() == q.answer.casefold() for said, q in pairs)
 
 
 class Slot(Part, frozen=True, kw_only=True):
@@ -179,11 +201,6 @@ class RoleTable(Kind, frozen=True, kw_only=True):
         return {p for s in self.shifts for p in (s.primary, s.backup)}
 
     @property
-    def primaries(self) -> set[str]:
-        """Everybody who holds a role."""
-        return {s.primary for s in self.shifts}
-
-    @property
     def own_backups(self) -> list[str]:
         """Shifts whose backup is their primary."""
         return [f"{s.role}: {s.primary}" for s in self.shifts if s.primary == s.backup]
@@ -216,6 +233,38 @@ class RoleTable(Kind, frozen=True, kw_only=True):
             for slot in slots
             for gap in self.gaps(slot.owner, slot.starts, slot.ends)
         ]
+
+    @property
+    def without_backup(self) -> list[str]:
+        """Shifts that nobody, or their primary, backs up."""
+        return [f"{s.role} from {s.starts}" for s in self.shifts if s.backup in ("", s.primary)]
+
+    def primaries(self, role: str = "") -> set[str]:
+        """Who is primary at any time: in a role, or in any."""
+        return {s.primary for s in self.shifts if role in ("", s.role)}
+
+    def backups(self, role: str) -> set[str]:
+        """Who is backup in a role at any time."""
+        return {s.backup for s in self.shifts if s.role == role}
+
+    @property
+    def assignments(self) -> set[str]:
+        """Who is in which role, as primary or as backup: ``role: person``."""
+        return {f"{s.role}: {p}" for s in self.shifts for p in (s.primary, s.backup)}
+
+    def kinds_of_access(self, roles: Iterable[str]) -> set[str]:
+        """Every kind of access that one of these roles needs."""
+        return {kind for role in roles for kind in self.access.get(role, [])}
+
+    @property
+    def needed_access(self) -> set[str]:
+        """What primaries and backups need by their roles: ``person: access``."""
+        return {
+            f"{person}: {kind}"
+            for s in self.shifts
+            for kind in self.access.get(s.role, [])
+            for person in (s.primary, s.backup)
+        }
 
     def gaps(self, role: str, starts: str, ends: str) -> list[str]:
         """The times from ``starts`` to ``ends`` at which nobody is primary in a role."""
@@ -256,9 +305,14 @@ class Risk(Part, frozen=True, kw_only=True):
         list[str], Meta(description="items and waivers by id, or issues (#17), that it stands for")
     ] = field(default_factory=list)
 
+    @property
+    def is_vague(self) -> bool:
+        """Whether it lacks a title, a mitigation or a trigger."""
+        return not (self.title.strip() and self.mitigation.strip() and self.trigger.strip())
+
 
 class RiskRegister(Kind, frozen=True, kw_only=True):
-    """Every risk of the launch, scored anew as it comes nearer."""
+    """Every risk of the launch, scored again as it comes nearer."""
 
     file = "risk-register.md"
     changed_on: date
@@ -266,6 +320,55 @@ class RiskRegister(Kind, frozen=True, kw_only=True):
     closed: Annotated[
         dict[str, str], Meta(description="risks that are over: id to why, never dropped silently")
     ] = field(default_factory=dict)
+
+    @property
+    def high(self) -> list[Risk]:
+        """The risks that are scored high."""
+        return [r for r in self.risks if r.score == "high"]
+
+    @property
+    def scores(self) -> dict[str, Grade]:
+        """Score by the risk's id."""
+        return {r.id: r.score for r in self.risks}
+
+    @property
+    def stopping(self) -> list[str]:
+        """Risks of which it was decided that they stop the launch."""
+        return [r.id for r in self.risks if r.decision == "stop"]
+
+    def undecided(self, people: Collection[str]) -> list[str]:
+        """High risks without a decision by one of these people, with what there is."""
+        return [
+            f"{r.id} ({r.decision or 'no decision'}, {r.decided_by or 'nobody'})"
+            for r in self.high
+            if not (r.decision and r.decided_by in people)
+        ]
+
+    def unowned(self, people: Collection[str]) -> list[str]:
+        """Risks that none of these people owns, with whom they name."""
+        return [f"{r.id}: {r.owner}" for r in self.risks if r.owner not in people]
+
+    def vague(self, people: Collection[str]) -> list[str]:
+        """Risks that do not say enough, or that none of these people owns."""
+        return [r.id for r in self.risks if r.is_vague or r.owner not in people]
+
+    def overdue(self, today: date) -> list[str]:
+        """Risks whose review was due before today, with its day."""
+        return [f"{r.id}: {r.review_on}" for r in self.risks if r.review_on < today]
+
+    def uncovered(self, open_: Iterable[str]) -> list[str]:
+        """Which of these, items or issues (#17), no risk stands for."""
+        covered = {c for r in self.risks for c in r.covers}
+        return [o for o in open_ if o not in covered]
+
+    def unmitigated(self, launch: date) -> list[str]:
+        """High risks whose mitigation is not done before the launch."""
+        return [r.id for r in self.high if not (r.mitigated_by and r.mitigated_by < launch)]
+
+    def dropped_since(self, before: RiskRegister) -> list[str]:
+        """Risks of an earlier register that are gone without a reason among the closed ones."""
+        gone = [r.id for r in before.risks if r.id not in self.scores]
+        return [i for i in gone if not self.closed.get(i, "").strip()]
 
 
 class KnownIssue(Part, frozen=True, kw_only=True):
@@ -286,6 +389,27 @@ class KnownIssues(Kind, frozen=True, kw_only=True):
     issues: list[KnownIssue]
     none_open: Annotated[bool, Meta(description="true states that there is none")] = False
 
+    @property
+    def with_workaround(self) -> set[int]:
+        """Numbers of the issues that have a workaround."""
+        return {i.number for i in self.issues if i.workaround.strip()}
+
+    def above_medium(self, in_tracker: Mapping[str, str]) -> list[str]:
+        """Issues that are of more than medium severity here or in the tracker, with both.
+
+        :param in_tracker: severity by number as ``#17``, of every issue here.
+        """
+        return [
+            f"#{i.number} ({i.severity}, in the tracker {in_tracker[f'#{i.number}']})"
+            for i in self.issues
+            if {i.severity, in_tracker[f"#{i.number}"]} - {"medium", "low"}
+        ]
+
+    def vague(self, people: Collection[str]) -> list[str]:
+        """Issues without an impact, or that none of these people owns."""
+        lacking = (i for i in self.issues if not i.impact.strip() or i.owner not in people)
+        return [f"#{i.number}" for i in lacking]
+
 
 class CommunicationProtocol(Kind, frozen=True, kw_only=True):
     """How the team talks on launch day, and who speaks for it."""
@@ -294,7 +418,7 @@ class CommunicationProtocol(Kind, frozen=True, kw_only=True):
     primary_channel: str
     fallback_channel: str
     update_minutes: Annotated[
-        dict[Severity, int], Meta(description="how often the team is told, by severity")
+        dict[Severity, int], Meta(description="how often the team is notified, by severity")
     ]
     spokesperson: Annotated[str, Meta(description="a person's id")]
     decision_path: Annotated[list[str], Meta(description="roles, who decides first first")]
@@ -358,9 +482,14 @@ class Criteria(Kind, frozen=True, kw_only=True):
     metrics: list[Metric]
     criteria: list[Criterion]
 
+    def differing(self, reported: Mapping[str, float]) -> list[str]:
+        """Metrics that somebody gives another limit, with that."""
+        limits = {m.id: m.limit for m in self.metrics}
+        return [f"{i}: {limit:g}" for i, limit in reported.items() if limits.get(i) != limit]
+
 
 class Briefing(Kind, frozen=True, kw_only=True):
-    """What an audience was told before the launch, and who was there."""
+    """What an audience learned before the launch, and who was there."""
 
     file = "briefing-*.md"
     audience: Literal["technical", "business", "support", "management"]
@@ -386,9 +515,13 @@ class Briefing(Kind, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
 
     @property
-    def told(self) -> dict[str, date]:
+    def reported(self) -> dict[str, date]:
         """Who was briefed, together or alone, with the day."""
         return dict.fromkeys(self.attendees, self.held_on) | self.briefed_alone
+
+    def told_within(self, days: float, today: date) -> set[str]:
+        """Who was briefed in so many days up to today."""
+        return {p for p, on in self.reported.items() if 0 <= (today - on).days <= days}
 
 
 class Question(Part, frozen=True, kw_only=True):
@@ -407,6 +540,11 @@ class QuestionLog(Kind, frozen=True, kw_only=True):
     audience: Literal["technical", "business", "support", "management"]
     none_raised: Annotated[bool, Meta(description="true states that there was none")] = False
     questions: list[Question] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no question, and does not state either that there was none."""
+        return not self.questions and not self.none_raised
 
 
 class LaunchProcedure(Kind, frozen=True, kw_only=True):
@@ -434,6 +572,11 @@ class RiskBenefit(Kind, frozen=True, kw_only=True):
     risks: list[WeighedRisk]
     week_of_delay: Annotated[str, Meta(description="what a week's delay costs", min_length=1)]
 
+    @property
+    def weighed_in_part(self) -> list[str]:
+        """Risks without cost, benefit or net position."""
+        return [r.id for r in self.risks if not (r.cost and r.benefit and r.net)]
+
 
 class Scenario(Part, frozen=True, kw_only=True):
     """What is done when it goes otherwise."""
@@ -453,6 +596,25 @@ class Scenarios(Kind, frozen=True, kw_only=True):
 
     file = "scenarios.md"
     scenarios: list[Scenario]
+
+    def without_decider(self, roles: Collection[str]) -> list[str]:
+        """Scenarios that none of these roles decides, each with the role it names."""
+        return [f"{s.id}: {s.decider}" for s in self.scenarios if s.decider not in roles]
+
+    @property
+    def abort_minutes(self) -> dict[str, float]:
+        """How long each abort may take."""
+        return {s.id: s.limit_minutes for s in self.scenarios if s.id.startswith("abort")}
+
+    @property
+    def commands(self) -> set[str]:
+        """Every command that one of them names."""
+        return {c for s in self.scenarios for c in s.commands}
+
+    @property
+    def flags(self) -> list[str]:
+        """Every feature flag that one of them names."""
+        return sorted({f for s in self.scenarios for f in s.flags})
 
 
 class Stakeholders(Kind, frozen=True, kw_only=True):
@@ -485,6 +647,20 @@ class GoNoGo(Kind, frozen=True, kw_only=True):
         str, Meta(description="of the package's file as `golive approve --about FILE` took it")
     ] = ""
     risks: list[Decision]
+
+    @property
+    def stopping(self) -> list[str]:
+        """Risks that stop the launch."""
+        return [r.id for r in self.risks if r.decision == "stop"]
+
+    def late_mitigations(self, people: Collection[str], launch: date) -> list[str]:
+        """Mitigations that none of these people owns, or that are not done before the launch."""
+        return [
+            f"{r.id}: {r.owner}, {r.done_by}"
+            for r in self.risks
+            if r.decision == "mitigate"
+            and (r.owner not in people or not r.done_by or r.done_by >= launch)
+        ]
 
 
 class VendorSupport(Kind, frozen=True, kw_only=True):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from datetime import date
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -26,6 +26,9 @@ class PlannedMessage(Part, frozen=True, kw_only=True):
     text_sha256: Annotated[Sha256, Meta(description="of that file as it was approved")]
     no_go_text: Annotated[str, Meta(description="what is said instead after a no-go")]
 
+    def __str__(self) -> str:
+        return f"{self.id} ({self.send_at:%F %H:%M %z})"
+
 
 class CommunicationPlan(Kind, frozen=True, kw_only=True):
     """Every message of the launch: whose, when, to how many, and what after a no-go."""
@@ -36,6 +39,28 @@ class CommunicationPlan(Kind, frozen=True, kw_only=True):
     def of(self, text: str) -> PlannedMessage | None:
         """The message whose approved text has that file name."""
         return next((m for m in self.messages if m.text == text), None)
+
+    def unowned(self, people: Collection[str]) -> list[str]:
+        """Messages that none of these people owns, with whom they name."""
+        return [f"{m.id} ({m.owner})" for m in self.messages if m.owner not in people]
+
+    def until(self, moment: datetime) -> list[str]:
+        """Messages that leave at a moment or before."""
+        return [str(m) for m in self.messages if m.send_at <= moment]
+
+    def outside(self, begin: datetime, end: datetime) -> list[str]:
+        """Messages that leave before or after a span."""
+        return [str(m) for m in self.messages if not begin <= m.send_at <= end]
+
+    @property
+    def to_nobody(self) -> list[str]:
+        """Messages without a recipient."""
+        return [m.id for m in self.messages if m.recipients < 1]
+
+    @property
+    def without_no_go_text(self) -> list[str]:
+        """Messages that say nothing after a no-go."""
+        return [m.id for m in self.messages if not m.no_go_text.strip()]
 
 
 class Announcement(Kind, frozen=True, kw_only=True):
@@ -75,7 +100,7 @@ class Post(Part, frozen=True, kw_only=True):
 
 
 class Figure(Part, frozen=True, kw_only=True):
-    """A measured figure as it was told."""
+    """A measured figure as it was reported."""
 
     metric: Annotated[str, Meta(description="id of the metric in the procedure")]
     value: float
@@ -89,6 +114,11 @@ class Figure(Part, frozen=True, kw_only=True):
         digits = max(0, -int(exponent))
         return round(measured, digits) == round(self.value, digits)
 
+    @property
+    def text(self) -> str:
+        """Its value as a text says it."""
+        return f"{self.value:,.10g}"
+
 
 class Message(Kind, frozen=True, kw_only=True):
     """A message as it was sent: the text below, to these, at this time."""
@@ -101,7 +131,8 @@ class Message(Kind, frozen=True, kw_only=True):
     sent_at: Moment
     approved_text: Annotated[str, Meta(description="file name of the approved text")] = ""
     cutover_at: Annotated[
-        Moment | None, Meta(description="when DNS was cut over; the team is told, and it counts")
+        Moment | None,
+        Meta(description="when DNS was cut over; the team is notified, and it counts"),
     ] = None
     mail_id: Annotated[
         str, Meta(description="X-Message-Id that SendGrid gave it, where it was sent by mail")
@@ -122,6 +153,31 @@ class Message(Kind, frozen=True, kw_only=True):
     on_call: Annotated[str, Meta(description="a person's id")] = ""
     review_at: Moment | None = None
 
+    def not_told(self, people: Iterable[str]) -> list[str]:
+        """Which of these people it did not go to."""
+        return [p for p in people if p not in self.to]
+
+    @property
+    def metrics(self) -> set[str]:
+        """The metrics that it has a figure of."""
+        return {f.metric for f in self.figures}
+
+    def misquoted(self, measured: Mapping[str, float]) -> list[str]:
+        """Figures other than measured, to as many digits as they show, with both.
+
+        :param measured: value by metric.
+        """
+        return [
+            f"{f.metric} {f.value:g}, measured {measured.get(f.metric, 'never')}"
+            for f in self.figures
+            if f.metric not in measured or not f.is_rounded(measured[f.metric])
+        ]
+
+    @property
+    def vague_figures(self) -> list[str]:
+        """Metrics of the figures without window or sample."""
+        return [f.metric for f in self.figures if f.sample < 1 or f.window_hours <= 0]
+
 
 class Enquiry(Part, frozen=True, kw_only=True):
     """A question of the press."""
@@ -134,6 +190,10 @@ class Enquiry(Part, frozen=True, kw_only=True):
     answer: str
     answered_by: PersonId
     answered_at: Moment
+
+
+_LOGGED_WITHIN = timedelta(minutes=1)
+"""The log tells times by the minute."""
 
 
 class FollowUp(Part, frozen=True, kw_only=True):
@@ -153,6 +213,36 @@ class MediaLog(Kind, frozen=True, kw_only=True):
     none_received: Annotated[bool, Meta(description="true states that there was none")] = False
     enquiries: list[Enquiry] = field(default_factory=list)
     follow_ups: list[FollowUp] = field(default_factory=list)
+
+    def unlogged(self, mails: Iterable[datetime]) -> list[str]:
+        """Which of these mails, told by when they came, no enquiry of that minute stands for; one
+        enquiry stands for one mail."""
+        times = [e.received_at for e in self.enquiries]
+        lacking = []
+        for came in mails:
+            match = next((at for at in times if abs(came - at) <= _LOGGED_WITHIN), None)
+            if match is None:
+                lacking.append(f"mail at {came:%F %T} UTC")
+            else:
+                times.remove(match)
+        return lacking
+
+    def before(self, moment: datetime) -> list[str]:
+        """Outlets of the enquiries from before a moment."""
+        return [e.outlet for e in self.enquiries if e.received_at < moment]
+
+    def unanswered(self, people: Collection[str]) -> list[str]:
+        """Enquiries that none of these people answered after they came, with who is named."""
+        return [
+            f"{e.outlet} ({e.answered_by})"
+            for e in self.enquiries
+            if e.answered_by not in people or e.answered_at < e.received_at
+        ]
+
+    def not_followed_up(self, outlets: Iterable[str], since: datetime) -> list[str]:
+        """Which of these outlets have not heard from us again since a moment."""
+        again = {f.outlet for f in self.follow_ups if f.sent_at >= since}
+        return [o for o in outlets if o not in again]
 
 
 class ChangedPage(Part, frozen=True, kw_only=True):

@@ -8,15 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-_CURVES: Final = {
-    "nistp256": ec.SECP256R1(),
-    "nistp384": ec.SECP384R1(),
-    "nistp521": ec.SECP521R1(),
-}
 _FIELD_25519 = 2**255 - 19
 _LEAST_RSA_BITS, _MOST_RSA_BITS = 2048, 16384
 
@@ -104,8 +96,12 @@ def _nist(name: str, curve: bytes, point: bytes) -> str:
         raise ValueError("is not written as OpenSSH writes it: its curve has another name")
     if point[:1] != b"\x04":
         raise ValueError("is not written as OpenSSH writes it: its point is compressed")
+    # Imported here, so that a run without such a key never pays for it.
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    curves = {"nistp256": ec.SECP256R1(), "nistp384": ec.SECP384R1(), "nistp521": ec.SECP521R1()}
     try:
-        ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[name], point)
+        ec.EllipticCurvePublicKey.from_encoded_point(curves[name], point)
     except ValueError:
         raise ValueError("is damaged: its point is not on the curve") from None
     return f"{name} {point.hex()}"

@@ -134,7 +134,7 @@ class Vendor(_Section, frozen=True, kw_only=True):
 
 
 class Level(_Section, frozen=True, kw_only=True):
-    """A level of escalation: from when on which roles, vendors included, are told too."""
+    """A level of escalation: from when on which roles, vendors included, are notified too."""
 
     level: int
     from_minutes: float
@@ -176,6 +176,30 @@ class Roster:
     def entitled(self, role: str) -> list[Person]:
         """Who may sign for a role: its holders, then their backups."""
         return [*self.holders(role), *(p for p in self.backups(role) if role not in p.roles)]
+
+    @property
+    def roles(self) -> set[str]:
+        """The roles that somebody holds."""
+        return {role for p in self.people.values() for role in p.roles}
+
+    def strangers(self, ids: Iterable[str]) -> list[str]:
+        """Which of these are nobody's id here, each once and in order."""
+        return sorted(set(ids) - set(self.people))
+
+    def id_of(self, name: str) -> str:
+        """The id of who has that mail address, whatever its case; else the name itself."""
+        mail = name.lower()
+        return next((p.id for p in self.people.values() if p.email.lower() == mail), name)
+
+    def unreachable(self, ids: Iterable[str]) -> list[str]:
+        """Which of these are strangers, or lack a phone number or a mail address."""
+        known = self.people
+        return sorted(p for p in ids if p not in known or not (known[p].phone and known[p].email))
+
+    @property
+    def escalation_minutes(self) -> list[float]:
+        """After how long each level of escalation but the first is notified."""
+        return [level.from_minutes for level in self.escalation if level.from_minutes]
 
     def roles_of(self, person: str, on: dt.date | None = None) -> list[str]:
         """The roles that somebody may sign for, own ones first; empty for a stranger.

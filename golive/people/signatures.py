@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from golive import files
-from golive.people import sshsig
 from golive.verdicts import GoliveError, ProbeError
 
 DOCUMENTS = "golive-document"
@@ -101,6 +100,8 @@ def verify(
     except GoliveError as e:
         return Signature(place, signer, exists=True, valid=False, cause=str(e))
     moment = (at or datetime.now(UTC)).astimezone(UTC)
+    from golive.people import sshsig  # with all of cryptography, which few runs need
+
     if sshsig.is_good(given, armoured, signers, signer, namespace, moment):
         return Signature(place, signer, exists=True, valid=True)
     try:

@@ -1,4 +1,4 @@
-"""One module per kind of system; importing this package registers every probe."""
+"""One module per kind of system; importing one registers its probes."""
 
 from __future__ import annotations
 

@@ -120,8 +120,8 @@ class Judge:
             reason = f"{why} ({by}, until {exemption.until:%Y-%m-%d}); it was {was}"
             waived = exemption.kind == "waive"
             return Verdict.WAIVED if waived else Verdict.NOT_APPLICABLE, reason, looked
-        told = plain("; ".join(refused), self.context)
-        return state, f"{reason}; {told}".strip("; "), looked
+        reported = plain("; ".join(refused), self.context)
+        return state, f"{reason}; {reported}".strip("; "), looked
 
     def _by_runs(self, line: Item, now: datetime) -> tuple[str, str, Looked | None]:
         looked = self.record.newest_of(line.id, now)

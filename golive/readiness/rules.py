@@ -19,7 +19,7 @@ from golive.context import Context
 from golive.people.statements import Statements, digest_of
 from golive.readiness.deciding import Decided
 from golive.readiness.record import Record
-from golive.readiness.wording import CLOCKS_DIFFER, listed, told
+from golive.readiness.wording import CLOCKS_DIFFER, listed, reported
 from golive.verdicts import Verdict
 
 _STATES = {
@@ -111,9 +111,9 @@ def _of_records(
     is_rehearsal = context.environment.kind == "rehearsal"
     wrong = record.damaged | ({} if is_rehearsal else record.unended(records))
     strangers = [f"{i} (in {run})" for run, ids in record.strangers.items() for i in ids]
-    disputed = told(context.statements.disputed(), context)
+    disputed = reported(context.statements.disputed(), context)
     among = f"{len(record.refs)} runs"
-    yield _none("runs", "runs that cannot be trusted", told(wrong, context), f"among {among}")
+    yield _none("runs", "runs that cannot be trusted", reported(wrong, context), f"among {among}")
     yield _none("ids", "verdicts on ids that the procedure does not have", strangers, f"in {among}")
     yield _none("statements", "statements that cannot be trusted", disputed, "among those here")
 
@@ -152,7 +152,7 @@ def _chain(context: Context, record: Record, records: Sequence[chain.Record]) ->
     return _none(
         "chain",
         "records that others name and that are not here, or not as they were",
-        told(_gaps(records, known, context), context),
+        reported(_gaps(records, known, context), context),
         f"among {len(records)} records",
     )
 
@@ -196,7 +196,9 @@ def _stored(elsewhere: Sequence[str] | None) -> Rule:
     )
 
 
-def _gaps(records: Sequence[chain.Record], told: Iterable[str], context: Context) -> dict[str, str]:
+def _gaps(
+    records: Sequence[chain.Record], reported: Iterable[str], context: Context
+) -> dict[str, str]:
     """What the chain misses and two people have not set aside.
 
     :param told: names of what lies here damaged, which other rules tell.
@@ -204,7 +206,7 @@ def _gaps(records: Sequence[chain.Record], told: Iterable[str], context: Context
     return {
         ident: why
         for ident, why in chain.gaps(records).items()
-        if ident not in told and not _is_set_aside(ident, context)
+        if ident not in reported and not _is_set_aside(ident, context)
     }
 
 

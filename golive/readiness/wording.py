@@ -76,6 +76,6 @@ def listed(ids: Sequence[str]) -> str:
     return f"{len(ids)}: {shown}{more}"
 
 
-def told(found: Mapping[str, str], context: Context) -> list[str]:
+def reported(found: Mapping[str, str], context: Context) -> list[str]:
     """What was found wrong, by name with the reason, one line each."""
     return [f"{clean(name)} ({plain(why, context)})" for name, why in sorted(found.items())]

@@ -34,25 +34,25 @@ def performance(
     after, earlier = _Looked(facts), _Looked(before or {})
     p95_ms = after.number("query_times", "p95_ms")
     calls = after.get("query_times", "calls_of") or {}
-    named = list(calls)[: int(limits.query_statements)]
+    named = list(calls)[: int(limits.statements.most_called)]
     indexes = after.get("indexes", "indexes") or []
     keys = after.get("indexes", "foreign_keys") or []
     bursts = after.get("pool_bursts") or []
     pooled = [after.get("pooling", k) for k in ("pooled_connections", "max_connections")]
     ages_h = _statistics_ages_h(after)
-    told = [ms for n in named if isinstance(ms := _p95(after, n), float)]
+    reported = [ms for n in named if isinstance(ms := _p95(after, n), float)]
     return Content(
         subject=_clusters(facts),
         subject_kind=CLUSTER,
         summary=(
             f"p95 over all queries is {pages.number(p95_ms)} ms, of the slowest of"
-            f" {len(told)} statements {pages.number(max(told, default=None))} ms;"
-            f" {limits.query_p95_ms:g} ms is the limit."
+            f" {len(reported)} statements {pages.number(max(reported, default=None))} ms;"
+            f" {limits.statements.p95_ms:g} ms is the limit."
             if p95_ms is not None
             else "Query times were not measured."
         ),
         figures=[
-            _figure("p95 over all queries", p95_ms, "ms", limits.query_p95_ms),
+            _figure("p95 over all queries", p95_ms, "ms", limits.statements.p95_ms),
             _figure("measured before in the run", (before or {}).get("run")),
             _figure("p95 over all queries, before", earlier.number("query_times", "p95_ms"), "ms"),
             _figure("calls in the window", after.number("query_times", "calls")),
@@ -66,13 +66,13 @@ def performance(
                 "longest wait in a burst",
                 max((b["longest_wait_s"] for b in bursts), default=None),
                 "s",
-                limits.pool_wait_s,
+                limits.pooling.wait_s,
             ),
             _figure(
                 "oldest statistics",
                 max(ages_h.values(), default=None),
                 "h",
-                limits.statistics_age_h,
+                limits.tables.statistics_age_h,
             ),
         ],
         tables=[
@@ -81,7 +81,7 @@ def performance(
                 columns=["statement", "calls", "p95 ms", "p95 ms before"],
                 rows=[[n, _cell(calls[n]), _p95(after, n), _p95(earlier, n)] for n in named],
                 plot="p95 ms",
-                limit=limits.query_p95_ms,
+                limit=limits.statements.p95_ms,
             ),
             Table(
                 title="Bursts of clients",
@@ -120,7 +120,7 @@ def performance(
                 columns=["table", "hours since the last analysis"],
                 rows=[[name, _cell(age_h)] for name, age_h in sorted(ages_h.items())],
                 plot="hours since the last analysis",
-                limit=limits.statistics_age_h,
+                limit=limits.tables.statistics_age_h,
             ),
         ],
     )
@@ -148,8 +148,8 @@ def backups(facts: Mapping[str, Any], limits: Limits) -> Content:
             else "No restore of a backup was measured."
         ),
         figures=[
-            _figure("restore", restore_min, "min", limits.restore_minutes),
-            _figure("recovery point", point_min, "min", limits.wal_age_minutes),
+            _figure("restore", restore_min, "min", limits.backups.restore_minutes),
+            _figure("recovery point", point_min, "min", limits.backups.wal_age_minutes),
             _figure("restored backup", backup.get("id")),
             _figure("its database system", backup.get("system_identifier")),
             _figure("live database system", found.get("restore_drill", "live_system_identifier")),
@@ -157,18 +157,18 @@ def backups(facts: Mapping[str, Any], limits: Limits) -> Content:
                 "age of the backup",
                 found.number("restore_drill", "age_h"),
                 "h",
-                limits.backup_age_h,
+                limits.backups.age_h,
             ),
             _figure(
                 "recovery to a moment",
                 _minutes(found.get("point_in_time_drill", "restore_s")),
                 "min",
-                limits.restore_minutes,
+                limits.backups.restore_minutes,
             ),
             _figure("recovery reaches back", found.number("wal_archive", "reach_h"), "h"),
             _figure("region", found.get("cross_region_copy", "source_region")),
             _figure("region of the copy", found.get("cross_region_copy", "copy_region")),
-            _figure("lag of the copy", _minutes(lag_s), "min", limits.copy_lag_minutes),
+            _figure("lag of the copy", _minutes(lag_s), "min", limits.s3.copy_lag_minutes),
         ],
         tables=[
             Table(
@@ -184,7 +184,7 @@ def backups(facts: Mapping[str, Any], limits: Limits) -> Content:
                     for d in drills
                 ],
                 plot=delivery,
-                limit=limits.alert_minutes,
+                limit=limits.backups.alert_minutes,
             ),
             Table(
                 title="Restored tables",
@@ -201,7 +201,7 @@ def migration(facts: Mapping[str, Any], verdicts: Iterable[VerdictRow], limits: 
     drill = found.get("migration_drill", "migration") or {}
     rollback = found.get("rollback_drill") or {}
     taken_min = _minutes(drill.get("duration_s"))
-    most_min = limits.migration_minutes * (1 - limits.migration_margin_percent / 100)
+    most_min = limits.migrations.minutes * (1 - limits.migrations.margin_percent / 100)
     red = [f"{v.id} is {v.verdict}" for v in verdicts if v.verdict not in _GREEN]
     if taken_min is None:
         red.append("no migration was measured")
@@ -218,31 +218,31 @@ def migration(facts: Mapping[str, Any], verdicts: Iterable[VerdictRow], limits: 
             f"Not confirmed: {', '.join(red)}."
             if red
             else f"Ready to migrate to {drill['tag']}: it takes {pages.number(taken_min)} of the"
-            f" {limits.migration_minutes:g} minutes that the deployment has."
+            f" {limits.migrations.minutes:g} minutes that the deployment has."
         ),
         figures=[
             _figure(MIGRATION_DURATION, taken_min, "min", most_min),
-            _figure("deployment window", float(limits.migration_minutes), "min"),
+            _figure("deployment window", float(limits.migrations.minutes), "min"),
             _figure(DIGEST, drill.get("digest")),
             _figure("migrations applied", _count(drill.get("revisions"), found, "migration_drill")),
             _figure(
                 "least share of production's rows in the copy",
                 _rounded(min(share.values(), default=None)),
                 "%",
-                limits.copied_rows_percent,
+                limits.migrations.copied_rows_percent,
             ),
             _figure(
                 "longest lock that held others up",
                 _rounded(max(locks.values(), default=0.0)) if drill else None,
                 "s",
-                limits.exclusive_lock_s,
+                limits.migrations.exclusive_lock_s,
             ),
             _figure("rollback duration", _minutes(rollback.get("duration_s")), "min"),
             _figure(
                 "bookings made before the rollback",
                 rollback.get("bookings"),
                 "",
-                limits.rollback_bookings,
+                limits.migrations.rollback_bookings,
             ),
         ],
         tables=[

@@ -1,7 +1,7 @@
 """Deliverables: documents made from the ledger that people sign.
 
 A document is data first. Its page carries that data as canonical JSON, so whoever checks a
-signed page can make the document anew from the ledger and compare the two.
+signed page can make the document again from the ledger and compare the two.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def read_document(path: Path) -> Document:
 
 
 def differences(document: Document, ledger: Document) -> list[str]:
-    """Where a document says something else than the one made anew from the ledger."""
+    """Where a document says something else than the one made again from the ledger."""
     found: list[str] = []
     said, true = _flat(document), _flat(ledger)
     for key in dict.fromkeys([*true, *said]):
@@ -204,8 +204,8 @@ def _flat(document: Document) -> dict[str, Any]:
         for key in ("verdict", "value", "target", "looked_at", "run", "digest"):
             out[f"{row.id} {key}"] = str(getattr(row, key))
     for issue in document.open:
-        told = f"{issue.state}, {issue.owner}, due {issue.due}: {issue.why} {issue.plan}"
-        out[f"open issue {issue.id}"] = told
+        reported = f"{issue.state}, {issue.owner}, due {issue.due}: {issue.why} {issue.plan}"
+        out[f"open issue {issue.id}"] = reported
     out |= {f.name: f"{f.value} {f.unit}".strip() for f in document.figures}
     for table in document.tables:
         for cells in table.rows:

@@ -374,7 +374,7 @@ def _steps(answer: Answer) -> list[Step]:
             "golive set-aside STATEMENT",
         ),
         "clock": Step("Set this machine's clock, then ask again"),
-        "waivers": Step("Mend what is waived until no more is than launch.toml allows"),
+        "waivers": Step("Fix what is waived until no more is than launch.toml allows"),
         "committed": Step("Commit the suite, then run again"),
     }
     return [known[r.name] for r in answer.broken if r.name in known]

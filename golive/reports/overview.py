@@ -1,7 +1,7 @@
 """What a document says of the items it rests on where nothing more particular is to be said.
 
 Claims with what was measured beside what is required, facts at a glance, and counts by day and
-area. Everything comes from the ledger's own lines, so that it can be made anew and compared.
+area. Everything comes from the ledger's own lines, so that it can be made again and compared.
 """
 
 from __future__ import annotations

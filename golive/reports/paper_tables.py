@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from golive.papers.aftermath import SupportShift
-from golive.papers.kinds import RoleTable
+from golive.papers.kinds import RiskRegister, RoleTable
+from golive.papers.messages import PlannedMessage
 from golive.reports.documents import Table
 
 
@@ -35,5 +36,37 @@ def support_shifts(shifts: Iterable[SupportShift]) -> Table:
         rows=[
             [f"{s.starts:%F %H:%M %z}", f"{s.ends:%F %H:%M %z}", ", ".join(s.agents)]
             for s in shifts
+        ],
+    )
+
+
+def planned_messages(messages: Iterable[PlannedMessage]) -> Table:
+    """Whose each message is, when it leaves and to how many."""
+    return Table(
+        title="Planned messages",
+        columns=["message", "owner", "leaves", "to"],
+        rows=[[m.id, m.owner, f"{m.send_at:%F %H:%M %z}", m.recipients] for m in messages],
+    )
+
+
+def briefed(reported: Mapping[str, str]) -> Table:
+    """Who was briefed, and when and with whom."""
+    return Table(
+        title="Who was briefed",
+        columns=["person", "when and with whom"],
+        rows=[[person, reported[person]] for person in sorted(reported)],
+    )
+
+
+def risk_scores(first: RiskRegister | None, now: RiskRegister) -> Table:
+    """Every risk with its score in the register of Day -5, if there is one, and now, and why it is
+    over."""
+    then, today = first.scores if first else {}, now.scores
+    return Table(
+        title="Scores on day -5 and now",
+        columns=["risk", "on day -5", "now", "why it is over"],
+        rows=[
+            [i, then.get(i, "not there"), today.get(i, "over"), now.closed.get(i, "")]
+            for i in sorted({*then, *today})
         ],
     )

@@ -204,12 +204,15 @@ class View:
         return self.all_of(lambda line: line.area)
 
 
-def write_run_report(run: Run, path: Path) -> Path:
+def write_run_report(run: Run, *paths: Path) -> Path:
     """Write the report of a run, ended or not, as one file that needs nothing else.
 
-    :raises GoliveError: the file cannot be written.
+    :param paths: where to; each is the same page.
+    :returns: the last of them.
+    :raises GoliveError: a file cannot be written.
     """
-    return pages.write(path, page(run))
+    html = page(run)
+    return [pages.write(path, html) for path in paths][-1]
 
 
 def page(run: Run) -> str:
@@ -272,8 +275,8 @@ def _lead(verdict: ItemVerdict, claims: list[Claim]) -> str:
     """What the row says when claims do not: why it is as it is, or what held."""
     if verdict.verdict == Verdict.PASS:
         return "" if claims else _shortened("; ".join(verdict.asserted[:_CLAIMS_IN_ROW]))
-    told = any(not c.holds for c in claims)
-    return "" if told else _shortened(verdict.message)
+    reported = any(not c.holds for c in claims)
+    return "" if reported else _shortened(verdict.message)
 
 
 def _spoken(claim: Claim) -> str:

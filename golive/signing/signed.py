@@ -1,6 +1,6 @@
 """Documents as they were signed, which is what other machines and later days need of them.
 
-A document is made anew whenever something newer was found, so what lies in ``documents/`` may not
+A document is made again whenever something newer was found, so what lies in ``documents/`` may not
 be what somebody has put their name to. Each signature is therefore kept with a copy of just the
 bytes that it is over, and never changed:
 

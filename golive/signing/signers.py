@@ -32,7 +32,7 @@ class Signer(Generic[One]):
 
     person: One
     key: Path
-    told: str
+    reported: str
     """The key in words."""
 
 
@@ -65,7 +65,7 @@ def at_hand(
     :param key: the file of a key; default: those of the agent and of ~/.ssh.
     :param words: what the user says them with.
     :raises NoKey: no key at hand is theirs on the roster.
-    :raises GoliveError: nobody, or more than one, can be told, or the key does not count.
+    :raises GoliveError: nobody, or more than one, can be reported, or the key does not count.
     """
     if named and named not in among:
         raise GoliveError(
@@ -101,14 +101,14 @@ def at_hand(
             f"{chosen.place}: is a key of {who.id} that counts {when}; expected one that counts"
             f" today ({context.roster.source})"
         )
-    told = f"{chosen.place} ({chosen.fingerprint})"
+    reported = f"{chosen.place} ({chosen.fingerprint})"
     if chosen.path is not None:
-        yield Signer(who, chosen.path, told)
+        yield Signer(who, chosen.path, reported)
         return
     with tempfile.NamedTemporaryFile("w", suffix=".pub") as public:
         public.write(f"{own.material}\n")
         public.flush()
-        yield Signer(who, Path(public.name), told)
+        yield Signer(who, Path(public.name), reported)
 
 
 def try_out(signer: Signer[One]) -> None:
@@ -126,7 +126,7 @@ def try_out(signer: Signer[One]) -> None:
         except GoliveError as e:
             cause = str(e).removeprefix(f"{trial}: ")
             raise GoliveError(
-                f"{signer.told}: {cause}; there is no terminal to ask for a passphrase on: load"
+                f"{signer.reported}: {cause}; there is no terminal to ask for a passphrase on: load"
                 " the key into an agent (ssh-add), or name one without a passphrase"
             ) from None
 

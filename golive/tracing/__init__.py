@@ -18,9 +18,9 @@ Other bullets, numbers and rows are prose; they are told apart from lines, never
 from golive.tracing.comparing import Difference as Difference
 from golive.tracing.comparing import Trace as Trace
 from golive.tracing.comparing import trace as trace
-from golive.tracing.reading import Block as Block
-from golive.tracing.reading import Document as Document
-from golive.tracing.reading import Line as Line
+from golive.tracing.document import Block as Block
+from golive.tracing.document import Document as Document
+from golive.tracing.document import Line as Line
 from golive.tracing.reading import parse as parse
 from golive.tracing.reading import read as read
 from golive.tracing.writing import Written as Written

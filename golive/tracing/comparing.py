@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from golive.procedure import Item, Procedure
-from golive.tracing.reading import Block, Document, Line
+from golive.tracing.document import Block, Document, Line
 from golive.tracing.words import fold, mark_of, plain, span_of
 from golive.verdicts import GoliveError
 
@@ -231,15 +231,17 @@ class _Matching:
         found: list[tuple[float, Difference]] = []
         for n, line in enumerate(self.lines):
             if n not in self.found:
-                found.append((line.number, self._told("line", "item", n, line.title, "")))
+                found.append((line.number, self._reported("line", "item", n, line.title, "")))
         position = {item.id: self.lines[n].number for n, item in self.found.items()}
         last = 0.0
         for i, item in enumerate(self.items):
             if i in self.taken:
                 last = position[item.id]
                 continue
-            told = Difference("item", "item", None, item.block_title, (item.id,), "", item.title)
-            found.append((last + 0.5, told))
+            reported = Difference(
+                "item", "item", None, item.block_title, (item.id,), "", item.title
+            )
+            found.append((last + 0.5, reported))
         moved = self._moved()
         gathered: dict[Hashable, tuple[float, Difference]] = {}
         for n, item in sorted(self.found.items()):
@@ -248,16 +250,18 @@ class _Matching:
             if n in moved:
                 found.append((line.number, moved[n]))
             if line.title != plain(item.title):
-                found.append((line.number, self._told("title", "item", n, line.title, item.title)))
-            for place, told in self._around(n, line, block, item):
-                key = (place, told.kind, told.about, told.found, told.expected)
+                found.append(
+                    (line.number, self._reported("title", "item", n, line.title, item.title))
+                )
+            for place, reported in self._around(n, line, block, item):
+                key = (place, reported.kind, reported.about, reported.found, reported.expected)
                 before = gathered.get(key)
                 ids = (*(before[1].ids if before else ()), item.id)
-                gathered[key] = (told.line or 0, replace(told, ids=ids))
+                gathered[key] = (reported.line or 0, replace(reported, ids=ids))
         found += gathered.values()
-        return [told for _, told in sorted(found, key=lambda f: f[0])]
+        return [reported for _, reported in sorted(found, key=lambda f: f[0])]
 
-    def _told(
+    def _reported(
         self,
         kind: str,
         about: str,
@@ -279,7 +283,7 @@ class _Matching:
         if line.owner != plain(item.owner) and (not is_elsewhere or line.owner_line == line.number):
             yield (
                 line.owner_line,
-                self._told("owner", "item", n, line.owner, item.owner, line.owner_line),
+                self._reported("owner", "item", n, line.owner, item.owner, line.owner_line),
             )
         if is_elsewhere:
             return
@@ -287,7 +291,7 @@ class _Matching:
         if line.minutes != item.minutes:
             yield (
                 line.time_line,
-                self._told(
+                self._reported(
                     "duration",
                     "task",
                     n,
@@ -299,7 +303,7 @@ class _Matching:
         if ours != theirs:
             yield (
                 line.time_line,
-                self._told(
+                self._reported(
                     "time",
                     "task",
                     n,
@@ -310,7 +314,7 @@ class _Matching:
             )
         task = self.document.tasks[line.task]
         if line.task != line.block and task != plain(item.task):
-            yield line.task, self._told("title", "task", n, task, item.task, line.task)
+            yield line.task, self._reported("title", "task", n, task, item.task, line.task)
         mine, their = block.mark, mark_of(item.block_title)
         says_when = bool(mine.days or mine.clock)
         is_day_kept = mine.days == their.days or (
@@ -325,19 +329,21 @@ class _Matching:
                 expected += f" (day {item.due_day:+d})"
             yield (
                 block.number,
-                self._told(
+                self._reported(
                     "time", "block", n, block.title if says_when else "", expected, block.number
                 ),
             )
         if (mine.phase, plain(mine.rest)) != (their.phase, plain(their.rest)):
             yield (
                 block.number,
-                self._told("title", "block", n, block.title, item.block_title, block.number),
+                self._reported("title", "block", n, block.title, item.block_title, block.number),
             )
         if plain(block.chapter) != plain(item.chapter):
             yield (
                 ("chapter", block.chapter_line),
-                self._told("title", "chapter", n, block.chapter, item.chapter, block.chapter_line),
+                self._reported(
+                    "title", "chapter", n, block.chapter, item.chapter, block.chapter_line
+                ),
             )
 
     def _is_in_place(self, n: int, item: Item) -> bool:
@@ -358,7 +364,7 @@ class _Matching:
             line = self.lines[n]
             found = f"{self._block_title(n)} / {self.document.tasks[line.task]}"
             expected = f"{item.block_title} / {item.task}"
-            moved[n] = self._told("moved", "item", n, found, expected)
+            moved[n] = self._reported("moved", "item", n, found, expected)
         kept = _longest_rise([i for _, i in in_place])
         before: Item | None = None
         for at, (n, i) in enumerate(in_place):
@@ -368,7 +374,7 @@ class _Matching:
             found = f"behind {before.id} {before.title}" if before else "at the beginning"
             wanted = self.items[i - 1] if i else None
             expected = f"behind {wanted.id} {wanted.title}" if wanted else "at the beginning"
-            moved[n] = self._told("moved", "item", n, found, expected)
+            moved[n] = self._reported("moved", "item", n, found, expected)
         return moved
 
 

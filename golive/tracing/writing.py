@@ -16,7 +16,7 @@ from golive import procedure
 from golive.files import read_text
 from golive.procedure import Item
 from golive.tracing.comparing import Trace, trace
-from golive.tracing.reading import Block, Document, Line
+from golive.tracing.document import Block, Document, Line
 from golive.tracing.words import fold
 from golive.verdicts import GoliveError
 
@@ -231,7 +231,7 @@ def _quoted(text: str) -> str:
 def _head(path: Path) -> str:
     """The comment at the beginning of a procedure.
 
-    :raises GoliveError: there are comments further on, which writing it anew would lose.
+    :raises GoliveError: there are comments further on, which writing it again would lose.
     """
     lines = read_text(path, _MOST_BYTES, "a procedure.toml", links=True).splitlines()
     head = list(itertools.takewhile(lambda ln: ln.startswith("#") or not ln.strip(), lines))

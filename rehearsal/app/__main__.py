@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> Any:
         case "seed":
             from rehearsal.app.seed import seed
 
-            return seed(options.appointments, options.today)
+            return seed(options.appointments, options.today, vacuum=options.vacuum)
     from rehearsal.app import migrate
 
     match options.command:
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     seed = commands.add_parser("seed", help="fill an empty database with synthetic data")
     seed.add_argument("--appointments", type=int, default=200_000)
     seed.add_argument("--today", type=date.fromisoformat, default=datetime.now(UTC).date())
+    seed.add_argument("--no-vacuum", dest="vacuum", action="store_false", help="others will")
     commands.add_parser("heads", help="revisions, heads, and the head of each release")
     commands.add_parser("digest", help="SHA-256 over the migration files")
     commands.add_parser("schema", help="the database's schema as JSON")

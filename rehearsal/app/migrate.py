@@ -114,7 +114,7 @@ def run(target: str, direction: str) -> dict[str, object]:
             log.write("failed", revision=at, error=reason, duration_s=duration_s)
             raise MigrationError(
                 f"{direction} to {target} stopped at revision {at}: {reason}. The steps before it"
-                " stand; mend the cause and run the same command again."
+                " stand; fix the cause and run the same command again."
             ) from error
         duration_s = round(time.perf_counter() - began, 3)
         current = _current(engine)

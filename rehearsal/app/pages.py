@@ -1,6 +1,6 @@
 """The server-rendered pages and their assets.
 
-Assets carry a digest in their address and never change, so anyone may keep them for ever. Pages
+Assets carry a digest in their address and never change, so anyone may keep them without end. Pages
 for a signed-in user belong to that user alone.
 """
 

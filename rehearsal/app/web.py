@@ -162,7 +162,7 @@ def _dependencies(shop: Shop) -> tuple[str, dict[str, Row]]:
     return ("healthy" if parts["redis"]["status"] == "healthy" else "degraded"), parts
 
 
-def _told(status: str, body: Row) -> JSONResponse:
+def _reported(status: str, body: Row) -> JSONResponse:
     return JSONResponse({"status": status, **body}, 503 if status == "unhealthy" else 200)
 
 
@@ -173,7 +173,7 @@ async def health(request: Request) -> Row:
 
 @api.get("/api/v1/health/")
 def health_summary(shop: TheShop) -> JSONResponse:
-    return _told(_dependencies(shop)[0], _identity(shop))
+    return _reported(_dependencies(shop)[0], _identity(shop))
 
 
 @api.get("/api/v1/health/detailed")
@@ -181,7 +181,7 @@ def health_detailed(shop: TheShop, request: Request) -> JSONResponse:
     status, parts = _dependencies(shop)
     peer = request.client.host if request.client else None
     forwarded = request.headers.get("x-forwarded-for", "").split(",")[0].strip()
-    return _told(
+    return _reported(
         status,
         {
             **_identity(shop),
@@ -196,19 +196,19 @@ def health_detailed(shop: TheShop, request: Request) -> JSONResponse:
 @api.get("/api/v1/health/database")
 def health_database(shop: TheShop) -> JSONResponse:
     state = _checked(shop.database_state)
-    return _told(state["status"], state)
+    return _reported(state["status"], state)
 
 
 @api.get("/api/v1/health/redis")
 def health_redis(shop: TheShop) -> JSONResponse:
     state = _checked(shop.cache.ping)
-    return _told(state["status"], state)
+    return _reported(state["status"], state)
 
 
 @api.get("/api/v1/health/dependencies")
 def health_dependencies(shop: TheShop) -> JSONResponse:
     status, parts = _dependencies(shop)
-    return _told(status, {"dependencies": parts})
+    return _reported(status, {"dependencies": parts})
 
 
 @api.get("/metrics")

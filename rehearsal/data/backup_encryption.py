@@ -23,8 +23,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.platform import aws
 
 CIPHER = "AES-256-GCM"

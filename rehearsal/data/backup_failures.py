@@ -1,4 +1,4 @@
-"""Backup failures brought about on purpose, to see that somebody is told.
+"""Backup failures brought about on purpose, to see that somebody is notified.
 
 Three of them happen to a set of backups of its own, `<folder>/drills/NAME/`, which the exporter
 watches like the real one (label `set`): rules, routes and inbox are the real ones, and the
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rehearsal.data import backups
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
+from rehearsal.parts import Endpoints
 from rehearsal.parts.data.postgres import next_segment
 
 OLD_H = 25
@@ -141,3 +142,22 @@ MODES = {
     "late-copy": _staged("late-copy", _late_copy),
     "archive-failure": Mishap(_stop_archiving, _archive_again),
 }
+
+
+def endpoints(r: Rehearsal) -> Endpoints:
+    """How others bring each failure about, and which alert has to tell of it."""
+    alerts = [
+        {
+            "mode": mode,
+            "rule": rule,
+            "induce": r.command("induce", "--mode", verb),
+            "repair": r.command("repair", "--mode", verb),
+        }
+        for mode, rule, verb in (
+            ("full backup older than 24 h", "BackupTooOld", "old-backup"),
+            ("size drop over 50 %", "BackupSizeDrop", "small-backup"),
+            ("WAL archive failing", "WalArchiveFailing", "archive-failure"),
+            ("cross-region copy late", "CrossRegionCopyLate", "late-copy"),
+        )
+    ]
+    return {"monitoring": {"backup_alerts": alerts}}

@@ -35,8 +35,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from rehearsal.data import backup_encryption
-from rehearsal.kernel.world import Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.data.postgres import REPLICATION_ROLE, archive_folder
 from rehearsal.parts.platform import aws
 
@@ -272,10 +273,15 @@ def packed(path: Path) -> bytes:
     return ahead.read_bytes() if ahead.exists() else _pack(path)
 
 
-def pack(backup: Backup) -> None:
-    """Pack a backup ahead of its upload, for those who upload it again and again."""
-    folder = Path(backup.path)
-    _ahead(folder).write_bytes(_pack(folder))
+def pack(folder: Path) -> Path:
+    """Pack a backup's folder ahead of its upload, once, for those who upload it again and again;
+    the file."""
+    file = _ahead(folder)
+    if not file.exists():
+        unfinished = file.with_name(f".{file.name}.new")
+        unfinished.write_bytes(_pack(folder))
+        unfinished.replace(file)
+    return file
 
 
 def _ahead(folder: Path) -> Path:
@@ -297,7 +303,7 @@ def replicate(source: Any, target: Any, key: str, name: str) -> str:
         if _sha256(content) != found["Metadata"].get("sha256"):
             raise RehearsalError(
                 f"s3://{aws.SOURCE_BUCKET}/{name} is not what its metadata says: its SHA-256 is "
-                f"{_sha256(content)}. Upload it anew; a damaged object is not copied."
+                f"{_sha256(content)}. Upload it again; a damaged object is not copied."
             )
         written = {
             **found["Metadata"],
@@ -334,20 +340,20 @@ def _sha256(content: IO[bytes]) -> str:
 
 
 def follow(r: Rehearsal, every_s: float = 1.0) -> None:
-    """Copy for ever. What fails is told, once while it stays the same, and tried again."""
+    """Copy without end. What fails is reported, once while it stays the same, and tried again."""
     pause = threading.Event()
-    told = ""
+    reported = ""
     while True:
         try:
             done = copy(r)
             write_atomically(r.path("state", "copied.json"), json.dumps({"at": time.time()}))
             if done["copied"]:
                 print(json.dumps(done), flush=True)
-            told = ""
+            reported = ""
         except (RehearsalError, OSError) as error:
-            if str(error) != told:
-                told = str(error)
-                print(told, file=sys.stderr, flush=True)
+            if str(error) != reported:
+                reported = str(error)
+                print(reported, file=sys.stderr, flush=True)
         pause.wait(every_s)
 
 

@@ -24,25 +24,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from rehearsal.data import backup_encryption, backup_failures, backups, release
 from rehearsal.data.prepared import copy_tree
 from rehearsal.kernel import binaries
-from rehearsal.kernel.supervisor import tail
-from rehearsal.kernel.world import (
-    APP_ROLE,
-    DATABASE,
-    OWNER_ROLE,
-    SCRATCH_NICENESS,
-    Rehearsal,
-    write_atomically,
-)
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import tail, write_atomically
+from rehearsal.kernel.world import APP_ROLE, DATABASE, OWNER_ROLE, SCRATCH_NICENESS, Rehearsal
+from rehearsal.parts import Child, Endpoints
 from rehearsal.parts.data.postgres import app_command, archive_folder, quoted, shell_quoted
 from rehearsal.parts.observe.prometheus import status
-from rehearsal.parts.platform.app import app_environment
+from rehearsal.parts.platform.app import LOADS, app_environment
 
+KNOWN_ROW = """
+select 'appointments ' || id as key from appointments
+where created_at < %(before)s order by created_at desc, id desc limit 1"""
 SLOTS = 8
 """Scratch instances at a time. Each slot has two ports that are used again and again."""
 RESTORE_WITHIN_S = 600.0
@@ -245,6 +240,8 @@ def _await(r: Rehearsal, copy: Copy, pid: int) -> int:
 
 
 def _ask(r: Rehearsal, copy: Copy, query: str) -> Any:
+    import psycopg  # see Database.connect
+
     with psycopg.connect(dsn(copy), password=r.secret("postgres"), connect_timeout=5) as one:
         row = one.execute(query.encode()).fetchone()
     return row[0] if row else None
@@ -275,7 +272,8 @@ def serve(r: Rehearsal, name: str, version: str) -> dict[str, Any]:
         environment.pop(shared, None)
     words = ["--port", str(port), "--instance", copy.app, "--version", version]
     command = [sys.executable, "-m", "rehearsal.app", "serve", "--host", "127.0.0.1", *words]
-    pid = r.run(Child(name=copy.app, argv=command, log=log, environment=environment))
+    child = Child(name=copy.app, argv=command, log=log, environment=environment, loads=LOADS)
+    pid = r.run(child)
     address = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -449,3 +447,34 @@ def _restore(r: Rehearsal, options: Any) -> dict[str, Any]:
 def tell(document: Any) -> None:
     """Print a command's one JSON document."""
     print(json.dumps(document, indent=1))
+
+
+def endpoints(r: Rehearsal) -> Endpoints:
+    """The commands that an environment file names."""
+    return {
+        "backups": {
+            "list_command": r.command("backups"),
+            "verify_command": [*r.program("pg_verifybackup"), "{path}"],
+            "restore_command": r.command(
+                *("restore", "--backup", "{id}", "--to", "{name}"),
+                *("--target-{kind}", "{target}", "--exclusive"),
+            ),
+            "discard_command": r.command("discard", "{name}"),
+            "serve_command": r.command("serve-copy", "--name", "{name}", "--version", "{version}"),
+            "decrypt_command": r.command(
+                *("decrypt-backup", "--key", "{key}", "--meta", "{metadata}"),
+                *("--region", "{region}", "--from", "-", "--to", "-"),
+            ),
+            "known_row": KNOWN_ROW,
+            "full_key": "full/{id}.tar.gz",
+        },
+        "release": {
+            "copy_command": r.command("copy-of", "--name", "{name}", "--tag", "{tag}"),
+            "heads_command": r.command("heads"),
+            "digest_command": r.command("digest"),
+            "migrate_command": r.command("migrate-copy", "--name", "{name}", "--to", "{tag}"),
+            "rollback_command": r.command("rollback-copy", "--name", "{name}", "--to", "{tag}"),
+            "schema_command": r.command("schema-copy", "--name", "{name}"),
+            "booking_service": "Haircut",
+        },
+    }

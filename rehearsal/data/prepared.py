@@ -9,7 +9,7 @@
 
 The digest covers whatever this is made of. A rehearsal's primary goes on where this cluster was
 stopped, on the same timeline, so that the backups and the archive are its own. Half a day later
-backups and statistics are made anew, so that neither is ever near the 24 h it may be old.
+backups and statistics are made again, so that neither is ever near the 24 h it may be old.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import psycopg
-
 from rehearsal.data import backups
-from rehearsal.kernel import binaries, ports, supervisor
-from rehearsal.kernel.world import DATABASE, OWNER_ROLE, PROJECT, Rehearsal, write_secret
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.kernel import binaries, ports
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import disk_full, write_secret
+from rehearsal.kernel.world import DATABASE, OWNER_ROLE, PROJECT, Rehearsal
+from rehearsal.parts import Child
 from rehearsal.parts.data import postgres as pg
 
 APPOINTMENTS = 200_000
@@ -107,6 +107,25 @@ def lay_out(r: Rehearsal) -> None:
                 one.result()
 
 
+def pack(r: Rehearsal) -> None:
+    """Give a rehearsal its backups as one file each, for whoever uploads them; they are packed
+    once. Apart from `lay_out`, as the database need not wait for it."""
+    with (FOLDER / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = FOLDER / _digest()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda one: _pack(folder / "backups" / one.id, one), backups.known(r)))
+
+
+def _pack(prepared: Path, backup: backups.Backup) -> None:
+    # Midnight may have passed since, with other prepared data: it is packed when it is uploaded.
+    if prepared.is_dir():
+        file = backups.pack(prepared)
+        target = Path(backup.path).with_name(file.name)
+        target.unlink(missing_ok=True)
+        copy_tree(file, target, link=True)
+
+
 def _lay_out_standby(cluster: Path, data: Path) -> None:
     copy_tree(cluster, data)
     # The slot is the primary's; here it would keep WAL for nobody.
@@ -157,9 +176,10 @@ def _make(r: Rehearsal, folder: Path) -> None:
     try:
         if folder.exists():
             _take_over(Rehearsal(folder), unfinished)
+            _back_up(r, unfinished, "analyze")
         else:
             _seed(r, unfinished)
-        _back_up(r, unfinished)
+            _back_up(r, unfinished)
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.folder.replace(folder)
     except BaseException:
@@ -197,6 +217,8 @@ def _seed(r: Rehearsal, made: Rehearsal) -> None:
 def _fill(r: Rehearsal, made: Rehearsal, port: int) -> None:
     def run(database: str, sql: str) -> None:
         where = f"host=127.0.0.1 port={port} user=postgres dbname={database}"
+        import psycopg  # see Database.connect
+
         with psycopg.connect(where, autocommit=True) as connection:
             for statement in filter(str.strip, sql.split(";\n")):
                 connection.execute(statement.encode())
@@ -220,6 +242,7 @@ def _fill(r: Rehearsal, made: Rehearsal, port: int) -> None:
         r,
         url,
         *("seed", "--appointments", str(APPOINTMENTS), "--today", today().isoformat()),
+        "--no-vacuum",
         environment={"SEED_PASSWORD": made.secret(ACCOUNT)},
     )
     run(DATABASE, EACH_TABLE.format("enable trigger all"))
@@ -228,23 +251,22 @@ def _fill(r: Rehearsal, made: Rehearsal, port: int) -> None:
     run(DATABASE, "checkpoint")
 
 
-def _back_up(r: Rehearsal, made: Rehearsal) -> None:
-    """Two full backups with WAL between them, on the server as a rehearsal runs it."""
+def _back_up(r: Rehearsal, made: Rehearsal, first: str = "") -> None:
+    """Two full backups with WAL between them, on the server as a rehearsal runs it, after a
+    first statement."""
     server, data = pg.Primary(), made.data(_PRIMARY)
     ports.tell(made.folder, {_PRIMARY: r.port("postgres-build")})
     server.prepare(made)
     with _server(r, [*server.command(made)[1:], "-c", "fsync=off"]):
         r.wait("the prepared server accepts connections", lambda: server.ready(made), within_s=20)
-        with ThreadPoolExecutor() as pool:
-            # An older slot would keep all WAL since.
-            made.primary.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
-            made.primary.sql("analyze")
-            packed = [pool.submit(backups.pack, backups.take(made))]
-            for _ in range(SEGMENTS):
-                pg.next_segment(made.primary)
-            packed.append(pool.submit(backups.pack, backups.take(made)))
-            for one in packed:
-                one.result()
+        # An older slot would keep all WAL since.
+        made.primary.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+        if first:
+            made.primary.sql(first)
+        backups.take(made)
+        for _ in range(SEGMENTS):
+            pg.next_segment(made.primary)
+        backups.take(made)
         made.primary.sql("select pg_create_physical_replication_slot(%s, true)", [pg.SLOT])
     _tidy(r, data)
 
@@ -261,7 +283,7 @@ def _server(r: Rehearsal, words: Sequence[str]) -> Iterator[None]:
     )
     with child.log.open("ab") as log:
         process = subprocess.Popen(
-            [*supervisor.wrapper(child), *child.argv],
+            child.words(),
             env={**os.environ, **found.environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -281,8 +303,8 @@ def _tidy(r: Rehearsal, data: Path) -> None:
     """Remove what every copy would carry along: statements that are not the application's, and
     the WAL segments kept for reuse (the seed leaves 250 MB)."""
     (data / "pg_stat" / "pg_stat_statements.stat").unlink(missing_ok=True)
-    told = r.tool("pg_controldata", "-D", data).stdout
-    [last] = re.findall(r"REDO WAL file:\s+([0-9A-F]{24})", told)
+    reported = r.tool("pg_controldata", "-D", data).stdout
+    [last] = re.findall(r"REDO WAL file:\s+([0-9A-F]{24})", reported)
     for segment in (data / "pg_wal").iterdir():
         if re.fullmatch(r"[0-9A-F]{24}", segment.name) and segment.name > last:
             segment.unlink()
@@ -307,5 +329,5 @@ def copy_tree(source: Path, target: Path, *, link: bool = False) -> None:
             return
     shutil.rmtree(unfinished, ignore_errors=True)
     if "No space left" in done.stderr:
-        raise RehearsalError(supervisor.disk_full(f"The copy to {target}", target.parent))
+        raise RehearsalError(disk_full(f"The copy to {target}", target.parent))
     raise RehearsalError(f"{source} could not be copied: {done.stderr.strip()[-400:]}")

@@ -17,8 +17,9 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import RehearsalError
+from rehearsal.parts import Endpoints
 
 MIGRATIONS = "migrations"
 _HERE = PROJECT / "rehearsal" / "app" / "migrations"
@@ -37,7 +38,7 @@ def migrations(r: Rehearsal) -> Path:
 
 
 def publish(r: Rehearsal) -> None:
-    """Make repository and checkout anew. Raises RehearsalError when git fails."""
+    """Make repository and checkout again. Raises RehearsalError when git fails."""
     checkout = migrations(r).parent
     for folder in (repository(r), checkout):
         shutil.rmtree(folder, ignore_errors=True)
@@ -119,3 +120,18 @@ def _git(folder: Path, *words: str, tag: str = "") -> str:
     if done.returncode != 0:
         raise RehearsalError(f"`git {' '.join(words)}` failed: {done.stderr.strip()[-600:]}")
     return done.stdout.strip()
+
+
+def endpoints(r: Rehearsal) -> Endpoints:
+    """The repository, the two releases that the launch is between, and what each declares."""
+    previous, candidate = list(heads())[-2:]
+    return {
+        "release": {
+            "repository": str(repository(r)),
+            "tag": candidate,
+            "previous_tag": previous,
+            "migrations": MIGRATIONS,
+            "declared_schema": f"{MIGRATIONS}/schema-{candidate}.json",
+            "loss_list": f"{MIGRATIONS}/losses.toml",
+        }
+    }

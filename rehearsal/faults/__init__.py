@@ -37,8 +37,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 
 Step = Callable[[Rehearsal], None]
 Settled = Callable[[Rehearsal], bool]

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTS = Path(os.environ.get("GOLIVE_PARTS") or PROJECT / ".parts").resolve()
@@ -487,7 +487,7 @@ class _Apt:
         return done.stdout
 
     def update(self) -> None:
-        """Read the lists anew when they are older than a day. A source of somebody else's that
+        """Read the lists again when they are older than a day. A source of somebody else's that
         does not answer is no failure; that a package is unknown then shows."""
         stamp = self.archives.parent / "updated"
         if stamp.exists() and time.time() - stamp.stat().st_mtime < 86_400:

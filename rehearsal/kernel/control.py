@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-from rehearsal.kernel.world import Rehearsal, read_state
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import read_state
 
 MARK = "REHEARSAL_CHILD_OF"
 """Environment variable of every process of a rehearsal; its value is the folder."""
@@ -30,9 +30,10 @@ class Record:
     """Start of the process, Unix seconds: a pid alone may be somebody else's by now."""
 
 
-def supervisor(r: Rehearsal) -> Record | None:
-    """The running supervisor; None when there is none, whatever an old record says."""
-    known = read_state(r.folder / "state" / "supervisor.json")
+def supervisor(folder: Path) -> Record | None:
+    """The running supervisor of the rehearsal in a folder; None when there is none, whatever an
+    old record says."""
+    known = read_state(folder / "state" / "supervisor.json")
     if not known:
         return None
     record = Record(known["pid"], known["port"], known["begun"])
@@ -45,17 +46,20 @@ def supervisor(r: Rehearsal) -> Record | None:
     return record if alive and same else None
 
 
-def ask(r: Rehearsal, verb: str, **request: Any) -> dict[str, Any]:
-    """Have the supervisor do something; its answer.
+def ask(folder: Path, secret: str, log: Path, verb: str, /, **request: Any) -> dict[str, Any]:
+    """Have the supervisor of a rehearsal's folder do something; its answer.
+
+    :param secret: what it knows requests by.
+    :param log: its log, which an error points to.
 
     Raises RehearsalError when there is no supervisor, or with the supervisor's own words.
     """
-    record = supervisor(r)
+    record = supervisor(folder)
     if record is None:
         raise RehearsalError(
-            f"The rehearsal in {r.folder} is not up. `python -m rehearsal up` starts it."
+            f"The rehearsal in {folder} is not up. `python -m rehearsal up` starts it."
         )
-    message = json.dumps({"verb": verb, "token": r.secret("control"), **request}) + "\n"
+    message = json.dumps({"verb": verb, "token": secret, **request}) + "\n"
     try:
         with socket.create_connection(("127.0.0.1", record.port), timeout=TALK_WITHIN_S) as line:
             line.sendall(message.encode())
@@ -63,13 +67,11 @@ def ask(r: Rehearsal, verb: str, **request: Any) -> dict[str, Any]:
                 text = answers.readline()
     except OSError as error:
         raise RehearsalError(
-            f"The supervisor of {r.folder} (process {record.pid}) does not answer to {verb}: "
-            f"{error}. See {r.log('supervisor')}."
+            f"The supervisor of {folder} (process {record.pid}) does not answer to {verb}: "
+            f"{error}. See {log}."
         ) from error
     if not text:
-        raise RehearsalError(
-            f"The supervisor of {r.folder} hung up during {verb}. See {r.log('supervisor')}."
-        )
+        raise RehearsalError(f"The supervisor of {folder} hung up during {verb}. See {log}.")
     answer: dict[str, Any] = json.loads(text)
     if "error" in answer:
         raise RehearsalError(answer["error"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.parts import Part
 
 MODULES = (
     "data.postgres",
@@ -20,6 +21,7 @@ MODULES = (
     "observe.receiver",
     "saas.saas_stubs",
     "people.messages",
+    "people.staff",
     "observe.alertmanager",
     "observe.exporter",
     "observe.prometheus",
@@ -56,4 +58,4 @@ def announce(r: Rehearsal, *, complete: bool) -> None:
     if complete:
         from rehearsal import endpoints
 
-        endpoints.write(r)
+        endpoints.write(r, parts())

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
 
 FIRST = 20_000
 BLOCK = 100
@@ -38,8 +38,8 @@ def port(folder: Path, name: str) -> int:
     Raises RehearsalError when the block is full.
     """
     with _State(folder) as state:
-        if name in state.told:
-            return state.told[name]
+        if name in state.reported:
+            return state.reported[name]
         if name not in state.ports:
             taken = set(state.ports.values())
             for candidate in range(state.block + 1, state.block + BLOCK):
@@ -54,10 +54,10 @@ def port(folder: Path, name: str) -> int:
         return state.ports[name]
 
 
-def tell(folder: Path, told: Mapping[str, int]) -> None:
+def tell(folder: Path, reported: Mapping[str, int]) -> None:
     """Fix ports by name; they are kept even when something else listens there."""
     with _State(folder) as state:
-        state.told.update(told)
+        state.reported.update(reported)
 
 
 def claim(folder: Path) -> socket.socket:
@@ -110,13 +110,13 @@ class _State:
         default = FIRST + zlib.crc32(os.fsencode(folder)) % BLOCKS * BLOCK
         self.block: int = default
         self.ports: dict[str, int] = {}
-        self.told: dict[str, int] = {}
+        self.reported: dict[str, int] = {}
 
     def __enter__(self) -> _State:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         if self._file.exists():
             known = json.loads(self._file.read_text())
-            self.block, self.ports, self.told = known["block"], known["ports"], known["told"]
+            self.block, self.ports, self.reported = known["block"], known["ports"], known["told"]
         self._before = self._text()
         return self
 
@@ -128,5 +128,5 @@ class _State:
         self._lock.close()
 
     def _text(self) -> str:
-        known = {"block": self.block, "ports": self.ports, "told": self.told}
+        known = {"block": self.block, "ports": self.ports, "told": self.reported}
         return json.dumps(known, indent=1)

@@ -1,10 +1,10 @@
 """Where the project's own Python processes come from: one that has loaded what they share.
 
-Loading FastAPI, SQLAlchemy and the AWS SDK takes longer than all else that `up` does. The
-process pool loads them once; every ``python -m rehearsal...`` that the supervisor is to own is
-then a fork of it, with environment, log, session and name of its own. It is forked twice, so that
-the kernel hands it to the supervisor: its parent, which collects its exit status and whose death
-ends it. Linux only; elsewhere the supervisor starts such processes itself.
+Loading FastAPI, SQLAlchemy and the AWS SDK takes longer than all else that `up` does. A process
+pool loads such modules once; every ``python -m rehearsal...`` that the supervisor is to own and
+that needs them is then a fork of it, with environment, log, session and name of its own. It is
+forked twice, so that the kernel hands it to the supervisor: its parent, which collects its exit
+status and whose death ends it. Linux only; elsewhere the supervisor starts such processes itself.
 """
 
 from __future__ import annotations
@@ -22,23 +22,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.parts import Child
 
 SUPPORTED = sys.platform == "linux"
-_APP = ("uvicorn", "rehearsal.app.web", "rehearsal.app.workload")
-LOADED = {
-    "rehearsal.app": _APP,
-    # Most waits for the application, little for the rest.
-    "rehearsal.parts.platform.aws": (*_APP, "boto3"),
-    "rehearsal.data.backups": ("boto3", "rehearsal.data.backups"),
-    "rehearsal.parts.observe.exporter": ("boto3", "rehearsal.parts.observe.exporter"),
-}
-"""Per module: what is loaded before it is born, the most urgent first."""
 _REQUEST_BYTES = 100_000
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
@@ -84,7 +76,8 @@ class Born:
 class ProcessPool:
     """The supervisor's side of it."""
 
-    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, loads: Iterable[str], log: Path, environment: Mapping[str, str]) -> None:
+        """Start it; it loads the modules while nothing is asked of it."""
         self._mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -94,6 +87,7 @@ class ProcessPool:
                     "rehearsal.kernel.process_pool",
                     str(theirs.fileno()),
                     str(os.getpid()),
+                    *loads,
                 ],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
@@ -117,6 +111,7 @@ class ProcessPool:
         request = {
             "name": child.name,
             "words": child.argv[2:],
+            "loads": child.loads,
             "environment": child.environment,
             "log": str(child.log),
             "folder": str(folder),
@@ -137,9 +132,8 @@ class ProcessPool:
 # -- the process pool's side --------------------------------------------------------------------
 
 
-def _serve(line: socket.socket, supervisor: int) -> dict[str, Any]:
+def _serve(line: socket.socket, supervisor: int, coming: list[str]) -> dict[str, Any]:
     """Load, and fork what is asked for. Returns, with the request, in every process born."""
-    coming = [name for names in LOADED.values() for name in names]
     while True:
         while coming and not select.select([line], [], [], 0)[0]:
             importlib.import_module(coming.pop(0))
@@ -147,7 +141,7 @@ def _serve(line: socket.socket, supervisor: int) -> dict[str, Any]:
         if not message:
             os._exit(0)  # the supervisor has gone
         request: dict[str, Any] = json.loads(message)
-        for name in LOADED.get(request["words"][0], ()):
+        for name in request["loads"]:
             importlib.import_module(name)
         gc.freeze()  # what is loaded is no garbage, and stays shared
         between = os.fork()
@@ -172,7 +166,7 @@ def _settle(request: Mapping[str, Any], supervisor: int) -> None:
         time.sleep(0.001)
     kernel = ctypes.CDLL(None, use_errno=True)
     kernel.prctl(_PR_SET_PDEATHSIG, request["death_signal"], 0, 0, 0)
-    if os.getppid() != supervisor:  # it died before the kernel was told
+    if os.getppid() != supervisor:  # it died before the kernel was asked
         os._exit(1)
     kernel.prctl(_PR_SET_NAME, request["name"].encode()[:15], 0, 0, 0)
     log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -183,13 +177,14 @@ def _settle(request: Mapping[str, Any], supervisor: int) -> None:
     os.environ.update(request["environment"])
 
 
-def main(descriptor: int, supervisor: int) -> None:
-    """``python -m rehearsal.kernel.process_pool DESCRIPTOR PID``; started by the supervisor."""
+def main(descriptor: int, supervisor: int, loads: list[str]) -> None:
+    """``python -m rehearsal.kernel.process_pool DESCRIPTOR PID [MODULE ...]``; started by the
+    supervisor."""
     kernel = ctypes.CDLL(None, use_errno=True)
     kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     kernel.prctl(_PR_SET_NAME, b"process-pool", 0, 0, 0)
     gc.disable()  # many objects are made while modules load, none of them garbage
-    request = _serve(socket.socket(fileno=descriptor), supervisor)
+    request = _serve(socket.socket(fileno=descriptor), supervisor, loads)
     gc.enable()
     module, *words = request["words"]
     sys.argv = [module, *words]
@@ -197,4 +192,4 @@ def main(descriptor: int, supervisor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

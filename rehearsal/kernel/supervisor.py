@@ -13,7 +13,6 @@ import hmac
 import json
 import os
 import queue
-import shutil
 import signal
 import socket
 import subprocess
@@ -31,10 +30,11 @@ from typing import Any, TextIO
 import psutil
 
 from rehearsal.kernel import binaries, control, inventory, ports, process_pool
-from rehearsal.kernel.world import SCRATCH_NICENESS, Rehearsal, write_atomically
-from rehearsal.parts import Child, Job, Part, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import disk_full, tail, write_atomically
+from rehearsal.kernel.world import SCRATCH_NICENESS, Rehearsal
+from rehearsal.parts import Child, Job, Part
 
-TAIL_LINES = 12
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -63,12 +63,15 @@ class Supervisor:
         self.done = threading.Event()
         self._spawns: queue.Queue[tuple[Child, Future[Running]]] = queue.Queue()
         self._ended: dict[int, int] = {}
-        self._process_pool = None
+        self._pools: dict[tuple[str, ...], process_pool.ProcessPool] = {}
         if process_pool.SUPPORTED:
-            self._process_pool = process_pool.ProcessPool(
-                r.log("process-pool"), {control.MARK: str(r.folder)}
-            )
+            # The empty one is for what needs little, and for what nobody has foreseen.
+            self._pools = {loads: self._pool(loads) for loads in {(), *(p.loads for p in parts)}}
         self._locks = {name: threading.RLock() for name in self.parts}
+
+    def _pool(self, loads: tuple[str, ...]) -> process_pool.ProcessPool:
+        mark = {control.MARK: str(self.r.folder)}
+        return process_pool.ProcessPool(loads, self.r.log("process-pool"), mark)
 
     # -- the main thread ---------------------------------------------------------------------
 
@@ -94,7 +97,7 @@ class Supervisor:
     def _spawn(self, child: Child) -> Running:
         with child.log.open("ab") as log:
             process = subprocess.Popen(
-                [*wrapper(child), *child.argv],
+                child.words(),
                 env={**os.environ, **child.environment, control.MARK: str(self.r.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -111,8 +114,8 @@ class Supervisor:
 
     def spawn(self, child: Child) -> Running:
         """Start a process, from any thread."""
-        if self._process_pool is not None and self._process_pool.bears(child):
-            pid = self._process_pool.bear(child, self.r.folder)
+        if process_pool.ProcessPool.bears(child):
+            pid = self._pools.get(child.loads, self._pools[()]).bear(child, self.r.folder)
             return self._own(child, process_pool.Born(pid, self._ended))
         promise: Future[Running] = Future()
         self._spawns.put((child, promise))
@@ -303,7 +306,7 @@ class Supervisor:
                 answer = self._do(request.pop("verb"), request)
             except RehearsalError as error:
                 answer = {"error": str(error)}
-            except Exception as error:  # noqa: BLE001  the asker is told
+            except Exception as error:  # noqa: BLE001  the asker gets it
                 traceback.print_exception(error)
                 answer = {
                     "error": f"The supervisor failed: {type(error).__name__}: {error}. "
@@ -323,6 +326,7 @@ class Supervisor:
             return {}
         if verb == "run":
             request["log"] = Path(request["log"])
+            request["loads"] = tuple(request["loads"])
             for key in ("stop_signal", "death_signal"):
                 request[key] = signal.Signals(request[key])
             running = self.spawn(Child(**request))
@@ -390,35 +394,6 @@ def _ending(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
-def wrapper(child: Child) -> list[str]:
-    """Words before a command: an ordinary user where root is refused, and the death signal.
-
-    The namespace comes first, as changing the user clears the death signal.
-    """
-    words = binaries.unprivileged() if child.unprivileged else []
-    if sys.platform == "linux" and shutil.which("setpriv"):
-        words += ["setpriv", "--pdeathsig", child.death_signal.name.removeprefix("SIG"), "--"]
-    return words
-
-
-def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log, indented."""
-    try:
-        text = log.read_text(errors="replace")[-20_000:]
-    except FileNotFoundError:
-        return "    (it is empty)"
-    last = [line for line in text.splitlines() if line.strip()][-lines:]
-    return "\n".join(f"    {line}" for line in last) or "    (it is empty)"
-
-
-def disk_full(what: str, folder: Path) -> str:
-    free_mb = shutil.disk_usage(folder).free // 1_000_000
-    return (
-        f"{what} found the disk of {folder} full ({free_mb} MB free). Free some space there, or "
-        "set GOLIVE_REHEARSAL to a folder on another disk, and start again."
-    )
-
-
 def listener_on(port: int) -> str:
     """Who listens on the port, as far as this user may know."""
     try:
@@ -466,7 +441,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             supervisor.up()
             inventory.announce(r, complete=not arguments[2:])
-        except Exception as error:  # noqa: BLE001  `up` is told
+        except Exception as error:  # noqa: BLE001  `up` gets it
             failed = True
             if not isinstance(error, RehearsalError):
                 traceback.print_exception(error)

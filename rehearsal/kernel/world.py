@@ -16,6 +16,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,15 +24,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
-from rehearsal.kernel import binaries, ports
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.kernel import binaries, control, ports
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import read_state, write_atomically, write_secret
+from rehearsal.parts import Child
 
 if TYPE_CHECKING:
+    import psycopg
     import redis
 
 PROJECT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
 DATABASE = "bookedbarber"
 OWNER_ROLE = "bookedbarber"
 APP_ROLE = "bookedbarber_app"
@@ -91,6 +94,33 @@ class Rehearsal:
     def secret(self, name: str) -> str:
         return self.secret_file(name).read_text().strip()
 
+    # -- what others learn ----------------------------------------------------------------
+
+    def secret_reference(self, name: str) -> dict[str, str]:
+        """Where others find a secret."""
+        self.secret_file(name)
+        return {"file": f"secrets/{name}"}
+
+    def node(self, name: str) -> dict[str, Any]:
+        """Where others reach what listens on the port of that name."""
+        return {"name": name, "host": HOST, "port": self.port(name)}
+
+    def url(self, name: str, path: str = "", scheme: str = "http") -> str:
+        """The address of what listens on the port of that name."""
+        return f"{scheme}://{HOST}:{self.port(name)}{path}"
+
+    def command(self, *words: str, module: str = "rehearsal") -> list[str]:
+        """Words that run a module of the rehearsal on this folder, from wherever they are run."""
+        run = ["env", f"GOLIVE_REHEARSAL={self.folder}", f"PYTHONPATH={PROJECT}"]
+        # -P: nothing of the folder that the command is run in may shadow a module.
+        return [*run, sys.executable, "-P", "-m", module, *words]
+
+    def program(self, name: str) -> list[str]:
+        """Words that run a program from wherever it comes."""
+        found = binaries.find(name)
+        variables = [f"{key}={value}" for key, value in found.environment.items()]
+        return ["env", *variables, str(found.path)] if variables else [str(found.path)]
+
     # -- settings that faults change ---------------------------------------------------------
 
     def setting(self, part: str, key: str, default: Any) -> Any:
@@ -134,29 +164,30 @@ class Rehearsal:
 
     def start(self, part: str) -> None:
         """Start a stopped part and wait until it is ready."""
-        self._ask("start", part=part)
+        self.ask("start", part=part)
 
     def stop(self, part: str) -> None:
         """Stop a part (or a child given to ``run``) and wait until its process is gone."""
-        self._ask("stop", part=part)
+        self.ask("stop", part=part)
 
     def restart(self, part: str) -> None:
         """Stop, prepare and start again, and wait until it is ready."""
-        self._ask("restart", part=part)
+        self.ask("restart", part=part)
 
     def reload(self, part: str) -> None:
         """Prepare again and send the part its reload signal."""
-        self._ask("reload", part=part)
+        self.ask("reload", part=part)
 
     def run(self, child: Child) -> int:
         """Have the supervisor start and own one more process; its pid. ``stop(name)`` ends it,
         so does ``down``. Meant for scratch instances."""
-        answer = self._ask(
+        answer = self.ask(
             "run",
             name=child.name,
             argv=child.argv,
             log=str(child.log),
             environment=child.environment,
+            loads=child.loads,
             stop_signal=int(child.stop_signal),
             stop_within_s=child.stop_within_s,
             death_signal=int(child.death_signal),
@@ -166,13 +197,13 @@ class Rehearsal:
 
     def running(self) -> dict[str, int]:
         """Pid of every running part by name."""
-        parts = self._ask("status")["parts"]
+        parts = self.ask("status")["parts"]
         return {name: part["pid"] for name, part in parts.items() if part["state"] == "ready"}
 
-    def _ask(self, verb: str, **request: Any) -> dict[str, Any]:
-        from rehearsal.kernel import control  # the supervisor's side of it imports this module
-
-        return control.ask(self, verb, **request)
+    def ask(self, verb: str, **request: Any) -> dict[str, Any]:
+        """Have the supervisor do something; its answer. Raises RehearsalError."""
+        secret, log = self.secret("control"), self.log("supervisor")
+        return control.ask(self.folder, secret, log, verb, **request)
 
     # -- looking and waiting -----------------------------------------------------------------
 
@@ -214,10 +245,8 @@ class Rehearsal:
                 if holds():
                     return
                 last = None
-            except (OSError, psycopg.Error) as error:
-                last = error
             except Exception as error:
-                if type(error).__module__ != "redis.exceptions":
+                if not isinstance(error, OSError) and not _comes_from_a_server(error):
                     raise
                 last = error
             if time.monotonic() > deadline:
@@ -276,6 +305,12 @@ class Rehearsal:
             yield
 
 
+def _comes_from_a_server(error: Exception) -> bool:
+    """Whether a client of PostgreSQL or Redis raised it; neither is loaded to find that out."""
+    bases = {f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__}
+    return not bases.isdisjoint(("psycopg.Error", "redis.exceptions.RedisError"))
+
+
 class Database:
     """One PostgreSQL server of the rehearsal."""
 
@@ -295,6 +330,8 @@ class Database:
         self, *, user: str = "postgres", database: str = DATABASE, autocommit: bool = True
     ) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection as that role; the caller closes it (``with``)."""
+        import psycopg  # a quarter of a second, which only those who talk to PostgreSQL should pay
+
         return psycopg.connect(
             self.dsn(user=user, database=database),
             password=self.r.secret(user),
@@ -316,30 +353,3 @@ class Database:
         with self.connect(user=user, database=database) as connection:
             cursor = connection.execute(query.encode(), params)
             return cursor.fetchall() if cursor.description else []
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """A state file's content; {} where it does not exist yet."""
-    try:
-        state: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    return state
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file so that readers see the old or the new content, never a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(opened, "w") as file:
-            os.fchmod(opened, mode)  # whatever the umask is: other users run some of it
-            file.write(text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_secret(path: Path, value: str) -> None:
-    write_atomically(path, value + "\n", 0o600)

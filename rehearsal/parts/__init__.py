@@ -21,18 +21,22 @@ a fault can change one with ``r.override(...)`` and restart or reload the part.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.kernel import binaries
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 
-class RehearsalError(Exception):
-    """Something an owner has to know, as one paragraph: what failed, why, and what to do."""
+Endpoints = dict[str, dict[str, Any]]
+"""Tables of an environment file, as far as one part fills them in."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,22 @@ class Child:
     argv: list[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    loads: tuple[str, ...] = ()
+    """Modules that a Python process of this project is forked with, see
+    ``rehearsal.kernel.process_pool``."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 1.5
     death_signal: signal.Signals = signal.SIGKILL
     unprivileged: bool = False
+
+    def words(self) -> list[str]:
+        """The command to run: as an ordinary user where root is refused, and ended by the kernel
+        together with who started it. The namespace comes first, as changing the user clears the
+        death signal."""
+        words = binaries.unprivileged() if self.unprivileged else []
+        if sys.platform == "linux" and shutil.which("setpriv"):
+            words += ["setpriv", "--pdeathsig", self.death_signal.name.removeprefix("SIG"), "--"]
+        return [*words, *self.argv]
 
 
 class Part:
@@ -68,6 +84,8 @@ class Part:
     has to take its workers along (nginx, haproxy: SIGTERM)."""
     unprivileged: bool = False
     """Whether the program refuses to run as root."""
+    loads: tuple[str, ...] = ()
+    """Modules that take long to load. Parts with the same ones are forked from one process."""
 
     def prepare(self, r: Rehearsal) -> None:
         """Write configuration and data. Runs before every start, so it must be repeatable."""
@@ -87,6 +105,10 @@ class Part:
     def after(self, r: Rehearsal) -> None:
         """Work to do once it is ready and before whatever needs it starts."""
 
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        """What it tells others of itself, see ``rehearsal.endpoints``."""
+        return {}
+
     @property
     def ports(self) -> tuple[str, ...]:
         return (self.name,) if self.port_names is None else self.port_names
@@ -97,6 +119,7 @@ class Part:
             argv=self.command(r),
             log=r.log(self.name),
             environment=self.environment(r),
+            loads=self.loads,
             stop_signal=self.stop_signal,
             stop_within_s=self.stop_within_s,
             death_signal=self.death_signal,

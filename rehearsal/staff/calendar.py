@@ -90,7 +90,7 @@ def _event(
         "summary": title,
         "start": moment(start),
         "end": moment(end),
-        # A table by person, so that a fault can change one answer; told as a list.
+        # A table by person, so that a fault can change one answer; reported as a list.
         "attendees": {
             one: {
                 "email": people.email(by_id[one]),
@@ -103,7 +103,7 @@ def _event(
     }
 
 
-def told(name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+def reported(name: str, event: Mapping[str, Any]) -> dict[str, Any]:
     """An event as the API tells it."""
     return {
         "kind": "calendar#event",

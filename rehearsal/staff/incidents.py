@@ -114,15 +114,15 @@ def main() -> int:
     begun.add_argument("--severity", default="critical")
     begun.add_argument("--impact", required=True, help="what customers notice, in a line")
     begun.add_argument("--resolve-after", type=float, default=0.0, metavar="SECONDS")
-    told, folder = parser.parse_args(), Path(os.environ["GOLIVE_REHEARSAL"])
+    reported, folder = parser.parse_args(), Path(os.environ["GOLIVE_REHEARSAL"])
     try:
-        if told.verb == "open":
-            about = {"severity": told.severity, "impact": told.impact}
-            begin(folder, told.name, **about, resolve_after_s=told.resolve_after)
-        elif told.verb == "acknowledge":
-            acknowledge(folder, told.name)
+        if reported.verb == "open":
+            about = {"severity": reported.severity, "impact": reported.impact}
+            begin(folder, reported.name, **about, resolve_after_s=reported.resolve_after)
+        elif reported.verb == "acknowledge":
+            acknowledge(folder, reported.name)
         else:
-            end(folder, told.name)
+            end(folder, reported.name)
     except Unknown as error:
         print(error, file=sys.stderr)
         return 1

@@ -28,8 +28,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rehearsal.data import release
-from rehearsal.kernel.world import PROJECT, Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError, answers
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import PROJECT, Rehearsal
+from rehearsal.parts import Endpoints, answers
 from rehearsal.staff import people
 
 CANDIDATE, PREVIOUS = list(release.heads())[-1], list(release.heads())[-2]
@@ -200,7 +202,7 @@ def practise(r: Rehearsal) -> None:
 
 
 def renew(r: Rehearsal) -> None:
-    """Authorise and practise anew after half a day and on another day, unless a fault has a hand
+    """Authorise and practise again after half a day and on another day, unless a fault has a hand
     in it."""
     path = authorisation(r)
     old = path.exists() and (
@@ -424,6 +426,20 @@ def main(arguments: list[str] | None = None) -> int:
     said = {"tool": tool.name, "steps": [asdict(s) for s in steps], "changed": False}
     print(json.dumps(said))
     return 0
+
+
+def endpoints(r: Rehearsal) -> Endpoints:
+    """The commands of the launch day, and where others read what they did."""
+    run = words(r)
+    return {
+        "tools": {
+            "commands": {t.name: [str(r.path("tools", "bin", t.name))] for t in TOOLS},
+            "manifest": str(manifest(r)),
+            "authorisation": str(authorisation(r)),
+            "artefacts_command": [*run, "artefacts"],
+            "audit_command": [*run, "audit"],
+        }
+    }
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ that level tells; those of level 1 are asked again, with their backups, until so
 Settings of the part `messages` that a fault may override: `levels` (level to ids of people, in
 place of the roster's), `addresses` (id to `phone` and `email` in place of the roster's),
 `cancelled` (levels that an answer cancels), `without_impact` (levels whose messages leave it
-out), `vendors` (ids it knows, in place of all), `to_vendors` (whether they are told at once).
+out), `vendors` (ids it knows, in place of all), `to_vendors` (whether they are notified at once).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import incidents, people
 
 DUTY_ROLE = "technical_lead"
-"""Who is asked whether outsiders are to be told."""
+"""Who is asked whether outsiders are to be informed."""
 Send = Callable[[str, str, str, str], None]
 """Sends to a phone number and an address a subject and a text."""
 _LAST = 4
@@ -43,7 +43,7 @@ class Pager:
                     continue
                 self._firing[key] = alert
             if not known and not self._cancelled(level, key[1]):
-                self._page(level, alert, self._told(level, backups=False))
+                self._page(level, alert, self._reported(level, backups=False))
                 if level == 1:
                     self._ask_again(key)
 
@@ -58,14 +58,14 @@ class Pager:
                 alert = self._firing.get(key)
             incident = self._incident(key[1])
             if alert is not None and incident and not incident["acknowledged"]:
-                self._page(1, alert, self._told(1, backups=True))
+                self._page(1, alert, self._reported(1, backups=True))
                 self._ask_again(key)
 
         timer = threading.Timer(incidents.ANSWER_S / incidents.CLOCK, again)
         timer.daemon = True
         timer.start()
 
-    def _page(self, level: int, alert: Mapping[str, Any], told: list[dict[str, Any]]) -> None:
+    def _page(self, level: int, alert: Mapping[str, Any], reported: list[dict[str, Any]]) -> None:
         said = alert["annotations"]
         subject = f"Level {level}: {said['summary']}"
         lines = [f"{subject}."]
@@ -75,13 +75,13 @@ class Pager:
             lines.append(f"Decision wanted: {said['decision']}")
         outsiders = self._outsiders() if level == _LAST else []
         lines += [f"{one['name']}: {one['phone']}, {one['email']}" for one in outsiders]
-        for person in [*told, *(outsiders if self._setting("to_vendors", False) else [])]:
+        for person in [*reported, *(outsiders if self._setting("to_vendors", False) else [])]:
             self._send(person["phone"], person["email"], subject, "\n".join(lines))
 
     # -- whom ------------------------------------------------------------------------------------
 
-    def _told(self, level: int, *, backups: bool) -> list[dict[str, Any]]:
-        """Who is told at a level: its own, and all before it once more."""
+    def _reported(self, level: int, *, backups: bool) -> list[dict[str, Any]]:
+        """Who is notified at a level: its own, and all before it once more."""
         roster = self._roster()
         wanted = self._setting("levels", {}).get(str(level))
         if wanted is None:
@@ -118,3 +118,20 @@ class Pager:
 
     def _setting(self, key: str, default: Any) -> Any:
         return self._r.setting("messages", key, default)
+
+
+def escalation(r: Rehearsal) -> dict[str, Any]:
+    """How others open incidents, and by which clock those are open."""
+
+    def command(*words: str) -> list[str]:
+        return r.command(*words, module="rehearsal.staff.incidents")
+
+    return {
+        "clock": incidents.CLOCK,
+        "open_command": command(
+            *("open", "{name}", "--severity", "{severity}", "--impact", "{impact}"),
+            *("--resolve-after", "{resolve_after_s}"),
+        ),
+        "acknowledge_command": command("acknowledge", "{name}"),
+        "close_command": command("close", "{name}"),
+    }

@@ -6,7 +6,7 @@ but goes with one, like slides. A paper is the same to the byte as long as what 
 people have signed of it stays signed.
 
 A fault takes a paper's data and changes it: `change` as its author would, so that it is signed
-anew, or `alter` behind everybody's back. `write` puts it back.
+again, or `alter` behind everybody's back. `write` puts it back.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
-import psycopg
 import yaml
 
 from rehearsal.data import release
-from rehearsal.kernel.world import PROJECT, Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import PROJECT, Rehearsal
+from rehearsal.parts import Endpoints
 from rehearsal.parts.platform import aws
 from rehearsal.parts.saas.saas_stubs import address
 from rehearsal.parts.traffic.balancer import SERVERS
@@ -252,7 +253,7 @@ def facts(r: Rehearsal) -> dict[str, Any]:
 
 
 def audience(name: str) -> list[str]:
-    """Who is told what the team is: technical people, business, support, management."""
+    """Who is briefed as the team is: technical people, business, support, management."""
     return [p.id for p in people.PEOPLE if {*p.roles, *p.backs_up} & AUDIENCES[name]]
 
 
@@ -298,6 +299,8 @@ def _baseline(r: Rehearsal) -> dict[str, Any]:
     with suppress(RehearsalError):
         if r.recall("baseline")["week"] == counted["week"]:
             return dict(r.recall("baseline"))
+    import psycopg  # not for those who only want a paper's name
+
     with suppress(psycopg.OperationalError, RehearsalError):
         [(bookings, cents)] = r.primary.sql(_BASELINE, {"starts": f"{week}T00:00:00Z"})
         counted |= {"bookings": bookings, "revenue_cents": int(cents)}
@@ -333,18 +336,18 @@ def mailed(r: Rehearsal, today: str) -> str:
 
 
 def mail_again(r: Rehearsal) -> None:
-    """Send the update to the stakeholders anew, and write it down."""
+    """Send the update to the stakeholders again, and write it down."""
     r.forget(UPDATE)
     write(r, "message-stakeholders.md")
 
 
-def change(r: Rehearsal, name: str, how: Change, *, told: bool = True) -> None:
+def change(r: Rehearsal, name: str, how: Change, *, reported: bool = True) -> None:
     """Change a paper's data as its author would: whoever signed it signs it again.
 
-    :param told: whether papers that quote it are written anew as well.
+    :param told: whether papers that quote it are written again as well.
     """
     alter(r, name, how)
-    if told:
+    if reported:
         _render(r, quoting(name))
     scripts.write(r)
 
@@ -379,3 +382,8 @@ def _templates() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  Markdown, not pages
     )
+
+
+def endpoints(_: Rehearsal) -> Endpoints:
+    """Whose papers about the law these are."""
+    return {"compliance": {"entity": COMPANY, "issuers": [ISSUER]}}

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal.kernel.world import Rehearsal, write_atomically
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel import toml
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts import Endpoints
 
 ROLES = (
     "database_administrator",
@@ -90,18 +93,21 @@ def keys(r: Rehearsal) -> Path:
     folder = r.path("people", "keys", "x").parent
     for person in PEOPLE:
         if not (folder / person.id).exists() and not (folder / f"{person.id}.away").exists():
-            _ssh_keygen(
-                "-q",
-                "-t",
-                "ed25519",
-                "-N",
-                "",
-                "-C",
-                f"rehearsal {person.id}",
-                "-f",
-                str(folder / person.id),
-            )
+            _make_key(folder / person.id, f"rehearsal {person.id}")
     return folder
+
+
+def _make_key(path: Path, comment: str) -> None:
+    """A key pair as ssh-keygen makes it, which would take a process for each."""
+    # Loaded here: most commands find the keys made.
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+    private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+    write_atomically(path.with_name(f"{path.name}.pub"), f"{public.decode()} {comment}\n", 0o644)
+    write_atomically(path, private.decode(), 0o600)
 
 
 def roster(r: Rehearsal) -> Path:
@@ -208,20 +214,19 @@ def documents(r: Rehearsal) -> Path:
 
 
 def sign(r: Rehearsal, path: Path, role: str) -> None:
-    """Sign a document anew with the key of a role's holder."""
+    """Sign a document again with the key of a role's holder."""
     sign_as(r, path, holder(role).id)
 
 
 def sign_as(r: Rehearsal, path: Path, person: str) -> None:
-    """Sign a document anew with somebody's key."""
+    """Sign a document again with somebody's key."""
     path.with_name(path.name + ".sig").unlink(missing_ok=True)
     _ssh_keygen("-Y", "sign", "-f", str(keys(r) / person), "-n", DOCUMENTS, str(path))
 
 
 def _table(name: str, fields: dict[str, Any]) -> str:
-    from rehearsal.endpoints import inline
-
-    return "\n".join([f"[[{name}]]", *(f"{k} = {inline(v)}" for k, v in fields.items())]) + "\n"
+    lines = [f"{key} = {toml.inline(value)}" for key, value in fields.items()]
+    return "\n".join([f"[[{name}]]", *lines]) + "\n"
 
 
 def _ssh_keygen(*arguments: str) -> None:
@@ -235,3 +240,16 @@ def _ssh_keygen(*arguments: str) -> None:
         ) from None
     if done.returncode:
         raise RehearsalError(f"ssh-keygen failed: {(done.stderr or done.stdout).strip()}")
+
+
+def endpoints(r: Rehearsal) -> Endpoints:
+    """Where others find the roster and what these people write and sign."""
+    return {
+        "people": {
+            "roster": str(roster(r)),
+            "papers": str(papers(r)),
+            "statements": str(statements(r)),
+            "keys": str(keys(r)),
+            "documents": str(documents(r)),
+        }
+    }

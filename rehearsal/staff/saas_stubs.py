@@ -62,7 +62,7 @@ medium|Metrics of the pooler lack the instance name|noor|theo
 medium|Rate limit counts the balancer as one client|noor|sofia
 medium|Cookie banner hides the booking button on small phones|hugo|quinn
 medium|Cancelled appointments count as revenue on the dashboard|theo|quinn
-medium|Password rules are told only after sending the form|hugo|theo
+medium|Password rules are shown only after sending the form|hugo|theo
 medium|Opening hours of a holiday are applied a day late|hugo|quinn
 medium|Health check answers before migrations are done|drew|noor
 medium|Retry of a text message uses a new message id|ivan|theo
@@ -81,7 +81,7 @@ _KNOWN = (
         "severity": "medium",
         "assignee": "hugo",
         "fields": {
-            "Impact": "a customer may choose a slot that was taken meanwhile and is told so",
+            "Impact": "a customer may choose a slot that was taken and learns so only then",
             "Workaround": "pull the list down to load it again",
             "Customer-visible": "yes",
         },
@@ -111,7 +111,7 @@ _KNOWN = (
 )
 _FINDINGS = (
     ("high", "Password reset link can be used twice", "sofia", "sanjay"),
-    ("medium", "Server version is told in an error page", "noor", "sanjay"),
+    ("medium", "Server version is reported in an error page", "noor", "sanjay"),
     ("low", "Security contact file is missing", "sofia", "sanjay"),
 )
 _QUESTIONS = (
@@ -155,7 +155,7 @@ def issue(
 ) -> dict[str, Any]:
     """An issue with the history that it would have.
 
-    `fields` are told at the end of its text, one `Name: value` a line.
+    `fields` are reported at the end of its text, one `Name: value` a line.
     """
     named = [f"severity: {severity}"] * bool(severity) + list(labels)
     events: list[dict[str, Any]] = [
@@ -285,10 +285,10 @@ def _tracker(since: datetime, commit: str) -> dict[str, Any]:
             },
         )
     for n, one in enumerate(_KNOWN):
-        told: dict[str, Any] = dict(one)
-        labels = ["known-issue", *told.pop("labels", ())]
-        fields = {**told.pop("fields"), "Due": (LAUNCH - timedelta(days=2)).isoformat()}
-        add(opened=week + timedelta(days=n), labels=labels, fields=fields, **told)
+        reported: dict[str, Any] = dict(one)
+        labels = ["known-issue", *reported.pop("labels", ())]
+        fields = {**reported.pop("fields"), "Due": (LAUNCH - timedelta(days=2)).isoformat()}
+        add(opened=week + timedelta(days=n), labels=labels, fields=fields, **reported)
     for n, (question, who) in enumerate(_QUESTIONS):
         asked = since - timedelta(days=2, hours=-n)
         add(

@@ -28,29 +28,25 @@ from golive.probes.saas.status_page import Member
 def _reachable(role: str, test: ContactTest, limits: Limits) -> None:
     """That a role's holder and backup are two people who answer text and mail."""
     holders, backups, people = test.holders(role), test.backups(role), test.of(role)
-    n, of = len(people), "contacts of the role"
+    tests, of = 2 * len(people), "contacts of the role"
     assert at_least(f"holders of {role}", len(holders), 1, see=test.source)
     assert at_least(f"backups of {role}", len(backups), 1, see=test.source)
-    empty = [f"{c.name} ({', '.join(c.placeholders)})" for c in people if c.placeholders]
-    assert none_of("contacts with a field still to fill in", empty, among=n, of=of)
+    unfilled = test.unfilled(people)
+    assert none_of("contacts with a field still to fill in", unfilled, among=people, of=of)
     own = [c.name for c in holders if c in backups]
-    assert none_of("holders who back up themselves", own, among=len(holders), of="holders")
+    assert none_of("holders who back up themselves", own, among=holders, of="holders")
     wrong = [c.name for c in people if not c.e164]
-    assert none_of("phone numbers not in E.164 form", wrong, among=n, of=of)
+    assert none_of("phone numbers not in E.164 form", wrong, among=people, of=of)
     wrong = [c.name for c in people if not c.addressable]
-    assert none_of("mail addresses not in the form of one", wrong, among=n, of=of)
-    phones = [c.person.phone for c in people]
-    shared = [c.name for c in people if phones.count(c.person.phone) > 1]
-    assert none_of("contacts with another's phone number", shared, among=n, of=of)
-    silent, elsewhere = (
-        [t for c in people for t in c.unanswered],
-        [t for c in people for t in c.from_elsewhere],
-    )
-    assert none_of("tests that nobody answered", silent, among=2 * n, of="tests")
-    assert none_of("tests answered from elsewhere", elsewhere, among=2 * n, of="tests")
+    assert none_of("mail addresses not in the form of one", wrong, among=people, of=of)
+    shared = test.sharing_phones(people)
+    assert none_of("contacts with another's phone number", shared, among=people, of=of)
+    missing, elsewhere = test.unanswered(people), test.from_elsewhere(people)
+    assert none_of("tests that nobody answered", missing, among=tests, of="tests")
+    assert none_of("tests answered from elsewhere", elsewhere, among=tests, of="tests")
     minutes, days = test.minutes(people), test.days(people)
-    assert each_at_most("answered after", minutes, limits.contact_reply_minutes, "min")
-    assert each_at_most("age of the answer", days, limits.contact_age_days, "d")
+    assert each_at_most("answered after", minutes, limits.contacts.reply_minutes, "min")
+    assert each_at_most("age of the answer", days, limits.contacts.age_days, "d")
 
 
 @item("CO.1")
@@ -71,16 +67,16 @@ def test_the_technical_lead_is_reachable_decides_on_rollback_and_is_there_all_da
     _reachable("technical_lead", contact_test, limits)
     leads = roster.holders("technical_lead")
     keyless = [p.name for p in leads if not p.may_decide("rollback", launch.date)]
-    assert none_of("leads without a rollback key", keyless, among=len(leads), of="holders")
+    assert none_of("leads without a rollback key", keyless, among=leads, of="holders")
     zone = ZoneInfo(launch_calendar.zone)
-    begins = datetime.combine(launch.date, time(int(limits.launch_from_h)), zone)
-    ends = begins + timedelta(hours=limits.launch_until_h - limits.launch_from_h)
+    begins = datetime.combine(launch.date, time(int(limits.contacts.launch_from_h)), zone)
+    ends = begins + timedelta(hours=limits.contacts.launch_until_h - limits.contacts.launch_from_h)
     bare = [
         f"{p.name} at {h}"
         for p in leads
         for h in launch_calendar.uncovered_hours(p.email, begins, ends)
     ]
-    assert none_of("launch hours not accepted", bare, among=len(leads), of="holders")
+    assert none_of("launch hours not accepted", bare, among=leads, of="holders")
 
 
 @item("CO.2")
@@ -96,7 +92,7 @@ def test_the_devops_lead_is_reachable_and_administers_hosting_dns_and_deploy(
     _reachable("devops_lead", contact_test, limits)
     people, needs = roster.entitled("devops_lead"), ("hosting", "dns", "deploy")
     lacking = [f"{p.name} ({', '.join(w)})" for p in people if (w := aws_groups.lack(p, needs))]
-    assert none_of("contacts who do not administer", lacking, among=len(people), of="contacts")
+    assert none_of("contacts who do not administer", lacking, among=people, of="contacts")
 
 
 @item("CO.3")
@@ -116,9 +112,9 @@ def test_the_product_manager_is_reachable_and_may_publish_and_switch(
     _reachable("product_manager", contact_test, limits)
     people, members = roster.entitled("product_manager"), {m.email for m in status_page_members}
     barred = [p.name for p in people if p.email not in members]
-    assert none_of("contacts who may not publish", barred, among=len(people), of="contacts")
+    assert none_of("contacts who may not publish", barred, among=people, of="contacts")
     barred = [p.name for p in people if p.email not in flag_editors]
-    assert none_of("contacts who may not change flags", barred, among=len(people), of="contacts")
+    assert none_of("contacts who may not change flags", barred, among=people, of="contacts")
 
 
 @item("CO.4")
@@ -135,16 +131,16 @@ def test_the_security_lead_is_reachable_by_night_confirms_breaches_and_revokes_s
     _reachable("security_lead", contact_test, limits)
     leads, people = roster.holders("security_lead"), roster.entitled("security_lead")
     keyless = [p.name for p in leads if not p.may_decide("breach-confirmation", launch.date)]
-    assert none_of("leads without the breach key", keyless, among=len(leads), of="holders")
+    assert none_of("leads without the breach key", keyless, among=leads, of="holders")
     barred = [p.name for p in people if aws_groups.lack(p, ("secrets",))]
-    assert none_of("contacts who may not revoke", barred, among=len(people), of="contacts")
-    hours = limits.night_from_h, limits.night_until_h
+    assert none_of("contacts who may not revoke", barred, among=people, of="contacts")
+    hours = limits.contacts.night_from_h, limits.contacts.night_until_h
     asleep = [
         c.name
         for c in contact_test.holders("security_lead")
         if not contact_test.by_night(c, *hours)
     ]
-    assert none_of("leads who answered no test by night", asleep, among=len(leads), of="holders")
+    assert none_of("leads who answered no test by night", asleep, among=leads, of="holders")
 
 
 @item("CO.5", by=("executive_team",), papers=("delegation.md",))
@@ -163,16 +159,18 @@ def test_the_executive_is_reachable_and_has_named_who_decides_instead(
     The delegation: an executive writes delegation.md and signs it with `golive attest CO.5`.
     """
     _reachable("executive_team", contact_test, limits)
-    told = papers.read(Delegation).data
+    reported = papers.read(Delegation).data
     for claim in vouched.claims():
         assert claim
     signer = vouched.counted[0].statement.by
-    assert equal("who delegates, by the paper", told.delegated_by, signer)
-    fit = told.to in roster.people and told.to != signer
-    assert holds("who decides instead", fit, told.to, f"somebody on the roster other than {signer}")
-    assert same_set("what is delegated", told.covers, ["launch decision", "public statements"])
+    assert equal("who delegates, by the paper", reported.delegated_by, signer)
+    fit = reported.to in roster.people and reported.to != signer
+    assert holds(
+        "who decides instead", fit, reported.to, f"somebody on the roster other than {signer}"
+    )
+    assert same_set("what is delegated", reported.covers, ["launch decision", "public statements"])
     ends = f"{launch.date} or later"
-    assert holds("end of the delegation", told.until >= launch.date, told.until, ends)
+    assert holds("end of the delegation", reported.until >= launch.date, reported.until, ends)
 
 
 # --- External Contacts ----------------------------------------------------------------------------
@@ -218,14 +216,14 @@ def test_render_answers_within_its_hour_and_is_told_what_hosts_us(
     services that the release manifest deploys to.
 
     Remedy: correct the roster's entry named above; open a test ticket or read the contract page
-    anew, and write into vendor-render.md what it shows. Then the DevOps Lead signs
+    again, and write into vendor-render.md what it shows. Then the DevOps Lead signs
     `golive attest CO.6`.
     """
     support = papers.read(VendorSupport, "vendor-render.md").data
-    entry = _promised("render", roster, vendor_portals, support, today, limits.vendor_shown_days)
-    assert equal(f"SLA of {entry.name} on the roster", entry.sla_hours, limits.render_sla_h)
+    entry = _promised("render", roster, vendor_portals, support, today, limits.vendors.shown_days)
+    assert equal(f"SLA of {entry.name} on the roster", entry.sla_hours, limits.vendors.render_sla_h)
     granted = support.response_hours
-    assert at_most(f"response by plan {support.plan}", granted, limits.render_sla_h, "h")
+    assert at_most(f"response by plan {support.plan}", granted, limits.vendors.render_sla_h, "h")
     hosting = release_manifest.hosting
     assert equal("workspace to quote", entry.account, hosting.workspace)
     assert same_set("services to quote", entry.services, hosting.services)
@@ -251,14 +249,14 @@ def test_stripe_answers_within_two_hours_about_the_live_account(
     Stripe says the live key belongs to. Who its users are Stripe tells nobody but them.
 
     Remedy: correct the roster's entry named above; open a test ticket or read the contract page
-    anew, and write into vendor-stripe.md what it shows. Then the DevOps Lead signs
+    again, and write into vendor-stripe.md what it shows. Then the DevOps Lead signs
     `golive attest CO.7`.
     """
     support = papers.read(VendorSupport, "vendor-stripe.md").data
-    entry = _promised("stripe", roster, vendor_portals, support, today, limits.vendor_shown_days)
-    assert equal(f"SLA of {entry.name} on the roster", entry.sla_hours, limits.stripe_sla_h)
+    entry = _promised("stripe", roster, vendor_portals, support, today, limits.vendors.shown_days)
+    assert equal(f"SLA of {entry.name} on the roster", entry.sla_hours, limits.vendors.stripe_sla_h)
     granted = support.response_hours
-    assert at_most(f"response by plan {support.plan}", granted, limits.stripe_sla_h, "h")
+    assert at_most(f"response by plan {support.plan}", granted, limits.vendors.stripe_sla_h, "h")
     assert equal("account to quote", entry.account, stripe_account.id)
 
 
@@ -282,14 +280,16 @@ def test_sendgrid_answers_within_four_hours_about_the_account_and_domain_in_use(
     of the account in use: its name and the domains that it may send from.
 
     Remedy: correct the roster's entry named above; open a test ticket or read the contract page
-    anew, and write into vendor-sendgrid.md what it shows. Then the DevOps Lead signs
+    again, and write into vendor-sendgrid.md what it shows. Then the DevOps Lead signs
     `golive attest CO.8`.
     """
     support = papers.read(VendorSupport, "vendor-sendgrid.md").data
-    entry = _promised("sendgrid", roster, vendor_portals, support, today, limits.vendor_shown_days)
-    assert equal(f"SLA of {entry.name} on the roster", entry.sla_hours, limits.sendgrid_sla_h)
+    entry = _promised("sendgrid", roster, vendor_portals, support, today, limits.vendors.shown_days)
+    assert equal(
+        f"SLA of {entry.name} on the roster", entry.sla_hours, limits.vendors.sendgrid_sla_h
+    )
     granted = support.response_hours
-    assert at_most(f"response by plan {support.plan}", granted, limits.sendgrid_sla_h, "h")
+    assert at_most(f"response by plan {support.plan}", granted, limits.vendors.sendgrid_sla_h, "h")
     used = sending_account
     assert equal("account to quote", entry.account, used.name)
     assert same_set("sending domains to quote", entry.services, used.domains)

@@ -43,7 +43,7 @@ def _paged(drill: EscalationDrill, number: int, people: list[Person], limits: Li
     what = f"people whom no page of level {number} reached"
     assert none_of(what, missed, among=n, of="people by text and mail")
     late = f"page of level {number} after its time"
-    assert each_at_most(late, drill.delay_s(people, number), limits.page_s, "s")
+    assert each_at_most(late, drill.delay_s(people, number), limits.escalation.page_s, "s")
 
 
 def _read_by(counsel: list[Person], notice: Paper[LegalNotice], limits: Limits) -> None:
@@ -52,7 +52,7 @@ def _read_by(counsel: list[Person], notice: Paper[LegalNotice], limits: Limits) 
     of_counsel = reader in {p.id for p in counsel}
     required = "read by legal counsel or backup"
     assert holds(f"notice for data incidents {notice.name}", of_counsel, reader, required)
-    assert at_most("time to tell the authority", hours, limits.notice_within_h, "h")
+    assert at_most("time to tell the authority", hours, limits.escalation.notice_within_h, "h")
 
 
 @item("ES.1")
@@ -70,20 +70,21 @@ def test_level_1_pages_technical_and_devops_lead_and_their_backups_after_5_min(
     leads = [p for role in roles for p in roster.holders(role)]
     backups = [p for role in roles for p in roster.backups(role)]
     _paged(drill, 1, leads, limits)
-    strangers = drill.strangers(1, [*leads, *backups])
-    among = len(drill.at(1))
-    assert none_of("pages of level 1 to others", strangers, among=among, of="pages of level 1")
+    pages, strangers = drill.at(1), drill.strangers(1, [*leads, *backups])
+    assert none_of("pages of level 1 to others", strangers, among=pages, of="pages of level 1")
     others = [p for p in roster.people.values() if p not in leads and p not in backups]
-    early = drill.told_before(others, limits.level_2_minutes)
-    assert none_of("others paged before level 2", early, among=len(others), of="other people")
+    early = drill.told_before(others, limits.escalation.level_2_minutes)
+    assert none_of("others paged before level 2", early, among=others, of="other people")
     missed = drill.missed(backups, 1)
-    assert none_of("backups not paged without an answer", missed, among=len(backups), of="backups")
+    assert none_of("backups not paged without an answer", missed, among=backups, of="backups")
     asked = {p.name: m for p in backups if (m := drill.first_minute(p)) is not None}
-    assert each_at_least("minute of a backup's page", asked, limits.backup_page_minutes)
+    assert each_at_least("minute of a backup's page", asked, limits.escalation.backup_page_minutes)
     again = drill.after_the_answer(1)
-    assert none_of("pages of level 1 after the answer", again, among=among, of="pages of level 1")
+    assert none_of("pages of level 1 after the answer", again, among=pages, of="pages of level 1")
     ran_on = drill.closed_minute
-    assert above("minutes the answered incident was open", ran_on, limits.level_4_minutes, "min")
+    assert above(
+        "minutes the answered incident was open", ran_on, limits.escalation.level_4_minutes, "min"
+    )
 
 
 @item("ES.2")
@@ -97,17 +98,16 @@ def test_level_2_pages_product_manager_and_security_lead_in_minute_15(
     message's template.
     """
     drill, roles = escalation_drill, ["product_manager", "security_lead"]
-    _declared(drill, 2, roles, limits.level_2_minutes)
+    _declared(drill, 2, roles, limits.escalation.level_2_minutes)
     new = [p for role in roles for p in roster.holders(role)]
     first = [p for role in ("technical_lead", "devops_lead") for p in roster.holders(role)]
     _paged(drill, 2, [*new, *first], limits)
-    early = drill.told_before(new, limits.level_2_minutes)
-    assert none_of("people paged before minute 15", early, among=len(new), of="people of level 2")
-    among = len([p for p in drill.at(2) if p.how == "text"])
-    bare = drill.without(IMPACT, 2)
-    assert none_of("texts of level 2 without impact", bare, among=among, of="texts of level 2")
+    early = drill.told_before(new, limits.escalation.level_2_minutes)
+    assert none_of("people paged before minute 15", early, among=new, of="people of level 2")
+    texts, bare = drill.texts(2), drill.without(IMPACT, 2)
+    assert none_of("texts of level 2 without impact", bare, among=texts, of="texts of level 2")
     timeless = drill.untimely(2)
-    assert none_of("pages without age", timeless, among=len(drill.at(2)), of="pages of level 2")
+    assert none_of("pages without age", timeless, among=drill.at(2), of="pages of level 2")
     assert at_most("minute that the other was solved in", drill.solved_minute, 14)
     later = [f"level {p.level} to {p.to}" for p in drill.solved_pages if p.level != 1]
     assert none_of("pages of level 2 or above", later, among=1, of="incidents solved in time")
@@ -123,17 +123,16 @@ def test_level_3_pages_every_executive_in_minute_30(
     or replaces the earlier levels. Without impact or decision: the message's template.
     """
     drill, before = escalation_drill, ["technical_lead", "devops_lead", "product_manager"]
-    _declared(drill, 3, ["executive_team"], limits.level_3_minutes)
+    _declared(drill, 3, ["executive_team"], limits.escalation.level_3_minutes)
     executives = roster.entitled("executive_team")
     assert at_least("executives on the roster", len(roster.holders("executive_team")), 1)
-    told = [p for role in (*before, "security_lead") for p in roster.holders(role)]
-    _paged(drill, 3, [*executives, *told], limits)
-    early = drill.told_before(executives, limits.level_3_minutes)
-    assert none_of("executives paged before", early, among=len(executives), of="executives")
-    among = len([p for p in drill.at(3) if p.how == "text"])
+    reported = [p for role in (*before, "security_lead") for p in roster.holders(role)]
+    _paged(drill, 3, [*executives, *reported], limits)
+    early = drill.told_before(executives, limits.escalation.level_3_minutes)
+    assert none_of("executives paged before", early, among=executives, of="executives")
     for mark in (IMPACT, DECISION):
         bare = drill.without(mark, 3)
-        assert none_of(f"texts without '{mark}'", bare, among=among, of="texts of level 3")
+        assert none_of(f"texts without '{mark}'", bare, among=drill.texts(3), of="texts of level 3")
 
 
 @item("ES.4")
@@ -151,7 +150,7 @@ def test_level_4_asks_whether_counsel_and_vendors_are_told_and_tells_none_by_its
     the pager's own list. A message to outsiders: end it in the pager; it needs a signed approval.
     """
     drill, level = escalation_drill, escalation_drill.level(4)
-    _declared(drill, 4, ["legal_counsel"], limits.level_4_minutes)
+    _declared(drill, 4, ["legal_counsel"], limits.escalation.level_4_minutes)
     vendors = level.vendors if level else []
     assert same_set("vendors of level 4", vendors, VENDORS)
     unknown = [v for v in vendors if v not in roster.vendors]
@@ -159,11 +158,11 @@ def test_level_4_asks_whether_counsel_and_vendors_are_told_and_tells_none_by_its
     assert at_least("legal counsel on the roster", len(roster.holders("legal_counsel")), 1)
     assert at_least("backups of legal counsel", len(roster.backups("legal_counsel")), 1)
     _paged(drill, 4, roster.holders(env.escalation.duty_role), limits)
-    asked, early = drill.at(4), drill.sent_before(4, limits.level_4_minutes)
+    asked, early = drill.at(4), drill.sent_before(4, limits.escalation.level_4_minutes)
     assert none_of("questions before minute 60", early, among=asked, of="questions")
     counsel = roster.entitled("legal_counsel")
     outside: list[Person | Vendor] = [*counsel, *(roster.vendors[v] for v in vendors)]
-    unnamed, told = drill.unnamed(outside, 4), drill.told(outside)
+    unnamed, reported = drill.unnamed(outside, 4), drill.reported(outside)
     assert none_of("outsiders not in the list with phone", unnamed, among=outside, of="outsiders")
-    assert none_of("messages to outsiders", told, among=drill.pages, of="messages")
+    assert none_of("messages to outsiders", reported, among=drill.pages, of="messages")
     _read_by(counsel, papers.read(LegalNotice), limits)

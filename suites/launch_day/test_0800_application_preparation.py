@@ -34,18 +34,17 @@ def test_everybody_knows_the_role_and_may_do_its_steps(
     Remedy: grant the permission that is refused to the person named, or name another in the
     roster; then everybody signs the own role card again.
     """
-    accountable = env.tools.accountable
-    assert at_least("launch commands", len(accountable), limits.launch_commands)
+    accountable, roster = env.tools.accountable, context.roster
+    assert at_least("launch commands", len(accountable), limits.launch_day.commands)
     assert same_set("commands with an accountable role", accountable, env.tools.commands)
-    holders = {c: len(context.roster.holders(r)) for c, r in accountable.items()}
+    holders = {c: len(roster.holders(r)) for c, r in accountable.items()}
     unclear = [f"{c} ({accountable[c]} has {n} holders)" for c, n in holders.items() if n != 1]
-    assert none_of(
-        "commands without one accountable person", unclear, among=len(holders), of="commands"
-    )
-    alone = [f"{c} ({r})" for c, r in accountable.items() if not context.roster.backups(r)]
-    assert none_of("commands without a backup", alone, among=len(accountable), of="commands")
+    subject = "commands without one accountable person"
+    assert none_of(subject, unclear, among=holders, of="commands")
+    alone = [f"{c} ({r})" for c, r in accountable.items() if not roster.backups(r)]
+    assert none_of("commands without a backup", alone, among=accountable, of="commands")
     refused = [f"{run.tool} as {run.operator}: {run.refused}" for run in operator_runs.refused]
-    assert none_of("dry runs refused", refused, among=len(operator_runs.runs), of="dry runs")
+    assert none_of("dry runs refused", refused, among=operator_runs.runs, of="dry runs")
     assert vouched.by_everyone([p.id for p in context.team], "people who signed their role card")
 
 
@@ -65,26 +64,21 @@ def test_the_emergency_rollback_is_reviewed_and_could_be_done_now(
     """The emergency rollback asked without its confirmation, and run dry; the artefacts that it
     names against the store.
 
-    Remedy: put the missing artefact back, or mend the command so that it refuses without its
+    Remedy: put the missing artefact back, or fix the command so that it refuses without its
     confirmation. Who signed an older text reads the current one and signs again.
     """
-    done = unconfirmed_rollback
-    assert holds(
-        f"{done.tool} without confirmation",
-        bool(done.refused) and not done.changed,
-        done.refused or "it went ahead",
-        "refused, and nothing changed",
-    )
-    dry = emergency_rollback
+    done, dry = unconfirmed_rollback, emergency_rollback
+    subject, said = f"{done.tool} without confirmation", done.refused or "it went ahead"
+    is_refused = bool(done.refused) and not done.changed
+    assert holds(subject, is_refused, said, "refused, and nothing changed")
     assert equal(f"{dry.tool} run dry", dry.refused or "possible", "possible")
     needed = {s.artefact: s.sha256 for s in dry.steps if s.artefact}
     assert at_least("artefacts that it would use", len(needed), 1)
     previous = env.release.previous_tag
     there = {a.name: a.sha256 for a in stored_artefacts if a.version == previous}
     lacking = [name for name, sha256 in needed.items() if there.get(name) != sha256]
-    assert none_of(
-        f"artefacts of {previous} not in the store", lacking, among=len(needed), of="artefacts"
-    )
+    subject = f"artefacts of {previous} not in the store"
+    assert none_of(subject, lacking, among=needed, of="artefacts")
 
 
 @attested(
@@ -100,7 +94,7 @@ def test_everything_of_the_launch_morning_holds(
     """The newest verdicts of all other items from 06:00 to 09:00, as fresh as launch.toml lets
     each be; that the launch is authorised.
 
-    Remedy: run what is missing or too old and mend what is red; then both sign again, since a
+    Remedy: run what is missing or too old and fix what is red; then both sign again, since a
     later red verdict voids what was said before.
     """
     morning = [i for b in MORNING for i in context.ids_of(b) if i != "T0-0800.3.5"]

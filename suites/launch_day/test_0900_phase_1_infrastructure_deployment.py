@@ -8,6 +8,10 @@ from golive.items import attested
 from golive.launch import Limits
 from golive.people.statements import Vouched
 
+GATES = ("T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3", "T0-0900.3.4")
+PHASE_1 = ("T0-0900.1", "T0-0900.2", *GATES[:3])
+"""Deployment and validation of phase 1, and what is judged before people vote on it."""
+
 
 @attested(
     "T0-0900.3.4",
@@ -20,25 +24,20 @@ def test_four_leads_voted_go_after_phase_1_was_looked_at(
     deliverables: Deliverables, vouched: Vouched, limits: Limits
 ) -> None:
     """The verdicts of phase 1's deployment and validation; each vote's time and content, and that
-    nobody who may vote says no-go and has not voted anew.
+    nobody who may vote says no-go and has not voted again.
 
     Remedy: run what is missing, too old or red; then each lead votes again with `golive attest
     T0-0900.3.4 --data vote=go`.
     """
     assert vouched.unopposed()
-    basis = ("T0-0900.1", "T0-0900.2", "T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3")
-    for claim in deliverables.resting(
-        "T0-0900.3.4", basis, max_age_h=limits.gate_minutes / 60, before=vouched
-    ):
+    item, age_h = "T0-0900.3.4", limits.launch_day.gate_minutes / 60
+    for claim in deliverables.resting(item, PHASE_1, max_age_h=age_h, before=vouched):
         assert claim
     votes = {role: s.statement for role, s in vouched.chosen.items()}
-    against = sorted(
-        f"{role}: {s.data.get('vote')} by {s.by}"
-        for role, s in votes.items()
-        if s.data.get("vote") != "go"
-    )
+    said = {role: s.data.get("vote") for role, s in votes.items()}
+    against = sorted(f"{r}: {v} by {votes[r].by}" for r, v in said.items() if v != "go")
     # Whoever has not voted yet is waited for.
-    assert none_of("votes other than go", against, among=len(votes), of="votes", may_be_empty=True)
+    assert none_of("votes other than go", against, among=votes, of="votes", may_be_empty=True)
 
 
 @attested(
@@ -56,8 +55,6 @@ def test_phase_2_was_approved_after_every_gate_of_phase_1(
     Remedy: wait for the gate that is named, run it, and approve again.
     """
     assert vouched.unopposed()
-    gates = ("T0-0900.3.1", "T0-0900.3.2", "T0-0900.3.3", "T0-0900.3.4")
-    for claim in deliverables.resting(
-        "T0-0900.3.5", gates, max_age_h=limits.gate_minutes / 60, before=vouched
-    ):
+    item, age_h = "T0-0900.3.5", limits.launch_day.gate_minutes / 60
+    for claim in deliverables.resting(item, GATES, max_age_h=age_h, before=vouched):
         assert claim

@@ -15,7 +15,8 @@ from golive.people.statements import Vouched
 from golive.probes.platform.flags import Flags
 from golive.probes.saas.launch_tools import LaunchTools
 from golive.probes.saas.tracker import Issues
-from golive.reports.documents import Figure, Table
+from golive.reports import paper_tables
+from golive.reports.documents import Figure
 from golive.verdicts import Pending
 
 SCENARIOS = (
@@ -36,18 +37,8 @@ STAKEHOLDER_ROLES = (
 )
 INPUTS = ("go", "conditional", "no-go")
 CHECKLIST = (
-    "D-14",
-    "D-13",
-    "D-12",
-    "D-11",
-    "D-10",
-    "D-9",
-    "D-8",
-    "D-7",
-    "D-6",
-    "D-5",
-    "D-4",
-    "D-3",
+    *("D-14", "D-13", "D-12", "D-11", "D-10", "D-9"),
+    *("D-8", "D-7", "D-6", "D-5", "D-4", "D-3"),
 )
 """Everything that has to hold before the decision is prepared."""
 PACKAGED = (
@@ -73,18 +64,17 @@ def test_every_risk_is_scored_anew_and_covers_what_is_open(
     Remedy: score the risk that is named again, or add one that covers the issue or waiver named;
     then sign the register.
     """
-    risks = papers.read(RiskRegister).data.risks
-    assert at_least("risks", len(risks), limits.risks)
+    register = papers.read(RiskRegister).data
+    risks = register.risks
+    assert at_least("risks", len(risks), limits.risks.registered)
     assert same_set("areas with a risk", {r.area for r in risks}, context.areas)
     ages = {r.id: float((context.today - r.scored_on).days) for r in risks}
-    assert each_at_most("days since a risk was scored", ages, limits.risk_age_days, "days")
-    unowned = [f"{r.id}: {r.owner}" for r in risks if r.owner not in context.roster.people]
-    assert none_of("risks without an owner on the roster", unowned, among=len(risks), of="risks")
-    covered = {c for r in risks for c in r.covers}
-    known = [i for i in issues.labelled(issues.names.known_issue) if i.is_open]
-    open_ = [f"#{i.number}" for i in known] + context.statements.exempted()
-    bare = [o for o in open_ if o not in covered]
-    assert none_of("accepted issues and waivers without a risk", bare, among=len(risks), of="risks")
+    assert each_at_most("days since a risk was scored", ages, limits.risks.scored_days, "days")
+    loose = register.unowned(context.roster.people)
+    assert none_of("risks without an owner on the roster", loose, among=risks, of="risks")
+    open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
+    bare = register.uncovered(open_)
+    assert none_of("accepted issues and waivers without a risk", bare, among=risks, of="risks")
 
 
 @attested(
@@ -101,14 +91,11 @@ def test_every_high_risk_is_weighed_against_its_benefit(papers: Papers) -> None:
     Remedy: weigh the risk that is named, and have the analysis signed again by both.
     """
     analysis = papers.read(RiskBenefit).data
-    high = [r.id for r in papers.read(RiskRegister).data.risks if r.score == "high"]
-    weighed = [r.id for r in analysis.risks]
+    high = [r.id for r in papers.read(RiskRegister).data.high]
+    weighed, part = [r.id for r in analysis.risks], analysis.weighed_in_part
     if high or weighed:
         assert same_set("high risks that are weighed", weighed, high)
-    empty = [r.id for r in analysis.risks if not (r.cost and r.benefit and r.net)]
-    assert none_of(
-        "risks weighed in part", empty, among=len(weighed), of="high risks", may_be_empty=True
-    )
+    assert none_of("risks weighed in part", part, among=weighed, of="high risks", may_be_empty=True)
     delay = analysis.week_of_delay.strip()
     assert holds("what a week of delay costs", delay, delay, "stated")
 
@@ -130,20 +117,17 @@ def test_every_other_course_of_the_day_is_planned(
     Remedy: plan the scenario that is missing, or name the command or flag as it is called; then
     both sign again.
     """
-    planned = {s.id: s for s in papers.read(Scenarios).data.scenarios}
+    paper = papers.read(Scenarios).data
+    planned, commands, named = {s.id for s in paper.scenarios}, paper.commands, paper.flags
     assert same_set("scenarios", planned, SCENARIOS)
-    nobody = [
-        f"{s.id}: {s.decider}" for s in planned.values() if not context.roster.holders(s.decider)
-    ]
-    assert none_of("scenarios that nobody can decide", nobody, among=len(planned), of="scenarios")
-    aborts = {i: s.limit_minutes for i, s in planned.items() if i.startswith("abort")}
-    assert each_at_most("minutes to abort a phase", aborts, limits.abort_minutes, "min")
-    commands = {c for s in planned.values() for c in s.commands}
+    nobody = paper.without_decider(context.roster.roles)
+    assert none_of("scenarios that nobody can decide", nobody, among=planned, of="scenarios")
+    aborts = paper.abort_minutes
+    assert each_at_most("minutes to abort a phase", aborts, limits.reviews.abort_minutes, "min")
     unknown = sorted(commands - set(launch_tools.dry_runs))
-    assert none_of("commands that do not exist", unknown, among=len(commands), of="commands")
-    named = sorted({f for s in planned.values() for f in s.flags})
+    assert none_of("commands that do not exist", unknown, among=commands, of="commands")
     missing = flags.missing(named)
-    assert none_of("feature flags that do not exist", missing, among=len(named), of="flags")
+    assert none_of("feature flags that do not exist", missing, among=named, of="flags")
 
 
 @attested(
@@ -162,22 +146,18 @@ def test_every_stakeholder_has_said_go_or_not(
     reason=...`; file an issue for the condition that has none.
     """
     asked = papers.read(Stakeholders).data.people
-    lacking = [
-        r for r in STAKEHOLDER_ROLES if not set(asked) & {p.id for p in context.roster.entitled(r)}
-    ]
-    assert none_of("roles without a stakeholder", lacking, among=len(STAKEHOLDER_ROLES), of="roles")
+    entitled = {r: {p.id for p in context.roster.entitled(r)} for r in STAKEHOLDER_ROLES}
+    lacking = [r for r, people in entitled.items() if not people & set(asked)]
+    assert none_of("roles without a stakeholder", lacking, among=STAKEHOLDER_ROLES, of="roles")
     assert vouched.by_everyone(asked, "stakeholders who gave their input")
     inputs = {p: s.statement for p in asked if (s := vouched.of(p))}
     vague = [p for p, s in inputs.items() if s.data.get("input") not in INPUTS or not s.text]
-    assert none_of(
-        "inputs that say neither go, conditional nor no-go", vague, among=len(inputs), of="inputs"
-    )
+    subject = "inputs that say neither go, conditional nor no-go"
+    assert none_of(subject, vague, among=inputs, of="inputs")
     conditions = {str(c) for s in inputs.values() for c in s.data.get("conditions", [])}
-    known = {str(i.number) for i in issues.all if i.owner}
-    misrouted = sorted(conditions - known)
-    assert none_of(
-        "conditions without an issue that somebody owns", misrouted, among=len(inputs), of="inputs"
-    )
+    bare = sorted(conditions - {str(i.number) for i in issues.all if i.owner})
+    subject = "conditions without an issue that somebody owns"
+    assert none_of(subject, bare, among=inputs, of="inputs")
 
 
 # -- Deliverables ------------------------------------------------------------------------------
@@ -193,10 +173,11 @@ def test_the_checklist_of_days_14_to_3_is_complete(
     Remedy: the review names what is missing, too old or red, with its owner; each is run, stated
     or waived by its owner and a second person.
     """
-    review = deliverables.of(
-        "D-2.1.1", "checklist-completion-review", CHECKLIST, tally_of, signers=()
+    kind = "checklist-completion-review"
+    review = deliverables.of("D-2.1.1", kind, CHECKLIST, tally_of, signers=())
+    assert equal(
+        "items it goes through", len(review.basis.rests_on), limits.documents.checklist_items
     )
-    assert equal("items it goes through", len(review.basis.rests_on), limits.checklist_items)
     for claim in review.claims():
         assert claim
 
@@ -210,14 +191,12 @@ def test_the_package_has_every_document_as_it_lies_there(
     on was looked at since, its signatures; the newest verdicts of what they belong to, and what
     stakeholders have said; the Product Manager's signature over the list.
 
-    Remedy: run what is missing, too old or red. A document that is named is made anew by running
-    its item, then read and signed by its owner. Then read the list anew and sign it.
+    Remedy: run what is missing, too old or red. A document that is named is made again by running
+    its item, then read and signed by its owner. Then read the list again and sign it.
     """
     package = deliverables.of("D-2.D.1", "go-no-go-decision-package", PACKAGED, manifest_of)
-    assert equal("items it packs", len(package.basis.rests_on), limits.packaged_items)
-    for claim in package.claims(
-        extra=package.packed(),
-    ):
+    assert equal("items it packs", len(package.basis.rests_on), limits.documents.packaged_items)
+    for claim in package.claims(extra=package.packed()):
         assert claim
 
 
@@ -226,14 +205,14 @@ def test_the_status_report_counts_what_the_ledger_has(
     deliverables: Deliverables, limits: Limits
 ) -> None:
     """Every item of days -14 to -3 as it stands, counted by day and area, and each that is not
-    green with owner and plan, made anew from the ledger and compared; the signature.
+    green with owner and plan, made again from the ledger and compared; the signature.
 
     Remedy: read the report as it is made now and sign it. One that differs from the ledger, or
     was altered after signing: find out by whom, and remove it with its signature first.
     """
     report = deliverables.of("D-2.D.2", "final-status-report", CHECKLIST, tally_of, whole=False)
-    assert equal("items it counts", len(report.basis.rests_on), limits.checklist_items)
-    for claim in report.status_claims(max_age_h=limits.report_age_h):
+    assert equal("items it counts", len(report.basis.rests_on), limits.documents.checklist_items)
+    for claim in report.status_claims(max_age_h=limits.documents.report_age_h):
         assert claim
 
 
@@ -247,74 +226,37 @@ def test_the_risk_update_drops_no_risk_in_silence(
     whoever owns a risk that is still high.
 
     Remedy: run what is missing, too old or red. A risk that is over goes among the closed ones
-    with the reason, and the register is signed anew. Then all who are named read the update anew
+    with the reason, and the register is signed again. Then all who are named read the update again
     and sign it.
     """
     context, now = deliverables.context, papers.read(RiskRegister)
-    before, high = (
-        _register_of_day_minus_5(context),
-        [r for r in now.data.risks if r.score == "high"],
-    )
-    owners = {
-        r.owner: context.roster.roles_of(r.owner) for r in high if r.owner in context.roster.people
-    }
-    document = deliverables.of(
-        "D-2.D.3",
-        "risk-assessment-update",
-        ("D-2.1.3", "D-5.1.4"),
-        with_tables(
-            _scores(before, now),
-            figures=[Figure(name="digest of the risk register", value=now.sha256)],
-            inputs={now.name: now.sha256},
-        ),
-        signers=tuple(dict.fromkeys(["product_manager", *(roles[0] for roles in owners.values())])),
-    )
-
-    def judged() -> Iterator[Claim]:
-        signed = _registers_of(context, "D-2.1.3")
-        if before is None or not signed:
-            raise Pending("no risk register is signed yet for both D-5.1.4 and D-2.1.3: sign it")
-        known = len(before.data.risks)
-        there = {r.id for r in now.data.risks}
-        gone = [r.id for r in before.data.risks if r.id not in there]
-        silent = [i for i in gone if not now.data.closed.get(i, "").strip()]
-        yield none_of("risks dropped without a closing note", silent, among=known, of="risks")
-        nobodys = [f"{r.id} ({r.owner})" for r in high if r.owner not in owners]
-        yield none_of("high risks whose owner cannot sign", nobodys, among=known, of="risks")
-        digests, mine = sorted({r.sha256[:12] for r in signed}), now.sha256[:12]
-        yield holds("registers signed for D-2.1.3", mine in digests, digests, f"also {mine}")
-
-    for claim in document.claims(extra=judged()):
+    first = next(reversed(context.signed_papers("D-5.1.4", RiskRegister)), None)
+    digest = Figure(name="digest of the risk register", value=now.sha256)
+    table = paper_tables.risk_scores(first.data if first else None, now.data)
+    write = with_tables(table, figures=[digest], inputs={now.name: now.sha256})
+    owners = {o: context.roster.roles_of(o) for o in dict.fromkeys(r.owner for r in now.data.high)}
+    roles = ["product_manager", *(known[0] for known in owners.values() if known)]
+    kind, signers = "risk-assessment-update", tuple(dict.fromkeys(roles))
+    document = deliverables.of("D-2.D.3", kind, ("D-2.1.3", "D-5.1.4"), write, signers=signers)
+    for claim in document.claims(extra=_rescored(first, now, context)):
         assert claim
 
 
-def _registers_of(context: Context, item: str) -> list[Paper[RiskRegister]]:
-    """The risk registers that were signed for an item, newest first, whatever became of the
-    register since."""
-    said = (s for s in context.statements.kept if s.statement.item == item)
-    attested = (context.statements.check(s) for s in said if s.statement.kind == "attest")
-    files = (f for s in attested if s.valid for f in s.evidence)
-    return [
-        Papers(f.parent).read(RiskRegister, f.name)
-        for f in files
-        if f.name.endswith(f"-{RiskRegister.file}")
-    ]
+def _rescored(
+    first: Paper[RiskRegister] | None, now: Paper[RiskRegister], context: Context
+) -> Iterator[Claim]:
+    """That no risk of the first register is gone without a reason, that owners of high ones can
+    sign, and that the register is one that was signed for D-2.1.3.
 
-
-def _register_of_day_minus_5(context: Context) -> Paper[RiskRegister] | None:
-    """The one that was signed first for D-5.1.4."""
-    return next(reversed(_registers_of(context, "D-5.1.4")), None)
-
-
-def _scores(before: Paper[RiskRegister] | None, now: Paper[RiskRegister]) -> Table:
-    """Every risk with its score then and now, and why it is over."""
-    then = {r.id: r.score for r in before.data.risks} if before else {}
-    today = {r.id: r.score for r in now.data.risks}
-    return Table(
-        title="Scores on day -5 and now",
-        columns=["risk", "on day -5", "now", "why it is over"],
-        rows=[
-            [i, then.get(i, "not there"), today.get(i, "over"), now.data.closed.get(i, "")]
-            for i in sorted({*then, *today})
-        ],
-    )
+    :raises Pending: none was signed yet.
+    """
+    signed = context.signed_papers("D-2.1.3", RiskRegister)
+    if first is None or not signed:
+        raise Pending("no risk register is signed yet for both D-5.1.4 and D-2.1.3: sign it")
+    known, dropped = first.data.risks, now.data.dropped_since(first.data)
+    yield none_of("risks dropped without a closing note", dropped, among=known, of="risks")
+    roles_of, high = context.roster.roles_of, now.data.high
+    nobodys = [f"{r.id} ({r.owner})" for r in high if not roles_of(r.owner)]
+    yield none_of("high risks whose owner cannot sign", nobodys, among=known, of="risks")
+    digests, mine = sorted({r.sha256[:12] for r in signed}), now.sha256[:12]
+    yield holds("registers signed for D-2.1.3", mine in digests, digests, f"also {mine}")

@@ -17,13 +17,11 @@ def test_the_production_environment_report_is_whole_true_and_signed(
     compared with it and with the environment's fingerprint now; the signature.
 
     Remedy: run what is missing, too old or red; after any change of the environment read the
-    document anew and sign it.
+    document again and sign it.
     """
     document = deliverables.of("D-4.D.1", "production-environment-final-report", ("D-4.1",))
-    for claim in document.claims(
-        max_age_h=limits.environment_age_h,
-        not_judged=("digests of the live configuration, now and in the report",),
-    ):
+    rest = ("digests of the live configuration, now and in the report",)
+    for claim in document.claims(max_age_h=limits.documents.environment_age_h, not_judged=rest):
         assert claim
 
 
@@ -32,19 +30,16 @@ def test_the_deployment_is_confirmed_ready(deliverables: Deliverables, limits: L
     """The newest verdicts of D-4.2, D-4.3.3 and D-6.D.3, all on this candidate, made into the
     confirmation and compared with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
-    document = deliverables.of(
-        "D-4.D.2", "deployment-readiness-confirmation", ("D-4.2", "D-4.3.3", "D-6.D.3")
+    kind = "deployment-readiness-confirmation"
+    document = deliverables.of("D-4.D.2", kind, ("D-4.2", "D-4.3.3", "D-6.D.3"))
+    rest = (
+        "deploy and rollback scripts with the digests that were drilled",
+        "deploy under 30 min and rollback under 15",
+        "no commit to the release branch since the drills",
     )
-    for claim in document.claims(
-        max_age_h=limits.alignment_age_h,
-        not_judged=(
-            "deploy and rollback scripts with the digests that were drilled",
-            "deploy under 30 min and rollback under 15",
-            "no commit to the release branch since the drills",
-        ),
-    ):
+    for claim in document.claims(max_age_h=limits.documents.alignment_age_h, not_judged=rest):
         assert claim
 
 
@@ -55,16 +50,13 @@ def test_backup_and_recovery_are_validated_end_to_end(
     """The newest verdicts of D-4.3.1, D-4.3.2, D-4.3.4 and D-6.2.5, made into the validation and
     compared with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
-    document = deliverables.of(
-        "D-4.D.3", "backup-and-recovery-validation", ("D-4.3.1", "D-4.3.2", "D-4.3.4", "D-6.2.5")
+    kind = "backup-and-recovery-validation"
+    document = deliverables.of("D-4.D.3", kind, ("D-4.3.1", "D-4.3.2", "D-4.3.4", "D-6.2.5"))
+    rest = (
+        "the backup of D-4.3.1 restored in D-4.3.2 and still in both regions",
+        "recovery under 30 min, at most 5 min lost",
     )
-    for claim in document.claims(
-        max_age_h=limits.alignment_age_h,
-        not_judged=(
-            "the backup of D-4.3.1 restored in D-4.3.2 and still in both regions",
-            "recovery under 30 min, at most 5 min lost",
-        ),
-    ):
+    for claim in document.claims(max_age_h=limits.documents.alignment_age_h, not_judged=rest):
         assert claim

@@ -16,13 +16,13 @@ def test_the_integrations_report_is_whole_true_and_signed(
     """The newest verdicts of D-11.1 to D-11.3, made into the report and compared with it; the
     signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of(
         "D-11.D.1", "integration-systems-readiness-report", ("D-11.1", "D-11.2", "D-11.3")
     )
     for claim in document.claims(
-        max_age_h=limits.report_age_h,
+        max_age_h=limits.documents.report_age_h,
         not_judged=("account and mode of each integration, as the environment declares them",),
     ):
         assert claim
@@ -44,7 +44,7 @@ def test_payments_are_certified_and_finance_signs_too(
         signers=("integration_lead", "finance"),
     )
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         not_judged=(
             "synthetic transactions by id, each refunded or cleaned",
             "a reconciliation difference of 0 cents",
@@ -61,11 +61,11 @@ def test_the_api_results_are_whole_true_and_signed(
     """The newest verdicts of D-11.3, all on this candidate, made into the results and compared
     with them; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-11.D.3", "api-testing-results", ("D-11.3",))
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         not_judged=(
             "calls, statuses, failures and p95 of every operation of the API, from the raw record",
         ),

@@ -25,7 +25,7 @@ def test_the_artefacts_are_those_of_the_release_manifest(
     signature.
 
     Remedy: run what is missing, too old or red. An artefact that differs from the manifest:
-    build the release anew from its tag and scan it again. Then read the document anew and sign
+    build the release again from its tag and scan it again. Then read the document again and sign
     it.
     """
     listed = {f"{a.name} {a.version} {a.sha256}" for a in release_manifest.artefacts}
@@ -37,7 +37,7 @@ def test_the_artefacts_are_those_of_the_release_manifest(
         ("D-12.1.1", "D-12.1.2", "D-12.1.3", "D-12.1.4", "D-12.2"),
     )
     for claim in document.claims(
-        max_age_h=limits.report_age_h,
+        max_age_h=limits.documents.report_age_h,
         extra=[same_set("artefacts in the store", stored, listed), tagged],
         not_judged=(
             "a signature over the release manifest",
@@ -55,14 +55,14 @@ def test_the_configuration_report_is_whole_true_tells_no_secret_and_is_signed(
     page searched for every known secret in each of its spellings; the signature.
 
     Remedy: run what is missing, too old or red. A secret in the report: change it everywhere,
-    then make the report anew. Then read the document anew and sign it.
+    then make the report again. Then read the document again and sign it.
     """
     document = deliverables.of(
         "D-12.D.2", "configuration-validation-report", ("D-12.1.3", "D-12.3")
     )
     for claim in document.claims(
-        max_age_h=limits.report_age_h,
-        older={"D-12.3.5": limits.drill_age_h},
+        max_age_h=limits.documents.report_age_h,
+        older={"D-12.3.5": limits.documents.drill_age_h},
         not_judged=("results by key, instances covered, drift count and rollback time",),
     ):
         assert claim

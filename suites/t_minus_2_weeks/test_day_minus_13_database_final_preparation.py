@@ -57,14 +57,14 @@ def test_every_index_is_sound_needed_and_used(
     """The catalogue's indexes and foreign keys, pgstattuple and amcheck over every B-tree, and
     EXPLAIN of the costliest statements in pg_stat_statements.
 
-    Remedy: an invalid or left-over index: drop index concurrently, build it anew. A duplicate:
+    Remedy: an invalid or left-over index: drop index concurrently, build it again. A duplicate:
     drop one. Bloat or damage: reindex index concurrently. A foreign key or a statement without
     its index: create index concurrently, analyze, then run again.
     """
     found, b_trees, keys = indexes.indexes, indexes.btrees, indexes.foreign_keys
     assert none_of("indexes not finished", indexes.unfinished, among=found, of="user indexes")
     assert none_of("duplicate indexes", indexes.duplicates, among=found, of="user indexes")
-    percent = limits.index_bloat_percent
+    percent = limits.indexes.bloat_percent
     wasteful = f"B-trees above 10 MB with over {percent:g} % bloat"
     assert none_of(wasteful, indexes.bloated(percent), among=b_trees, of="B-trees")
     assert none_of("damage by bt_index_check", indexes.damaged, among=b_trees, of="B-trees")
@@ -85,20 +85,20 @@ def test_queries_stay_below_50_ms_at_p95(
     Remedy: take the slowest statement named above, EXPLAIN (ANALYZE, BUFFERS) it with real values
     on the primary, add its index or rewrite it, wait for the window to pass, then run again.
     """
-    times, limit_ms = query_times, limits.query_p95_ms
-    assert at_least("calls in the window", times.calls, limits.query_calls)
+    times, limit_ms = query_times, limits.statements.p95_ms
+    assert at_least("calls in the window", times.calls, limits.statements.calls)
     assert at_least("longest time the histogram can tell", times.longest_ms, limit_ms, "ms")
-    most_called = times.most_called(int(limits.query_statements))
-    assert at_least("statements with a name", len(most_called), limits.query_statements)
+    most_called = times.most_called(int(limits.statements.most_called))
+    assert at_least("statements with a name", len(most_called), limits.statements.most_called)
     assert each_at_most("p95 of the most called statements", most_called, limit_ms, "ms")
     assert below("p95 over all queries", times.p95_ms, limit_ms, "ms")
     share = table_sizes.percent_of_production
-    assert each_at_least("rows of production's", share, limits.copied_rows_percent, "%")
+    assert each_at_least("rows of production's", share, limits.migrations.copied_rows_percent, "%")
     assert holds("pg_stat_statements", statements.loaded, statements.state, "loaded")
     reset, by_then = statements.reset_at or "unknown", statements.reset_by(times.since)
     before = f"before the window's first query at {times.since:%Y-%m-%d %H:%M:%S} UTC"
     assert holds("last reset of pg_stat_statements", by_then, reset, before)
-    means = statements.mean_ms(limits.query_mean_calls)
+    means = statements.mean_ms(limits.statements.mean_calls)
     assert each_at_most("mean_exec_time", means, limit_ms, "ms")
 
 
@@ -116,12 +116,12 @@ def test_every_connection_is_pooled_and_a_burst_is_served(
     backends, modes = pooling.app_backends, pooling.of_other_mode
     assert none_of("not through a pooler", pooling.strays, among=backends, of="backends")
     assert none_of("pools of another mode", modes, among=pooling.pools, of="pools")
-    wanted, most = pooling.wanted_percent, limits.pooled_connections_percent
+    wanted, most = pooling.wanted_percent, limits.pooling.connections_percent
     assert at_most(f"connections the pools may take, {WITH_OTHERS}", wanted, most, "%")
     for b in pool_bursts:
         assert none_of(f"errors of {b}", b.failures, among=b.served, of="clients served")
         assert equal(f"served of {b}", b.served, b.clients)
-        assert below(f"longest wait of {b}", b.longest_wait_s, limits.pool_wait_s, "s")
+        assert below(f"longest wait of {b}", b.longest_wait_s, limits.pooling.wait_s, "s")
         assert at_most("server connections", b.most_server_connections, b.capacity)
     assert at_least("poolers with a burst", len(pool_bursts), 1)
 
@@ -137,15 +137,17 @@ def test_the_planner_knows_every_table(statistics: Statistics, limits: Limits) -
     """
     known, tables, blind = statistics, statistics.tables, statistics.without_columns
     assert none_of("core tables without rows", known.core_missing, among=tables, of="tables")
-    assert each_at_most("last analysed", known.age_h, limits.statistics_age_h, "h ago")
+    assert each_at_most("last analysed", known.age_h, limits.tables.statistics_age_h, "h ago")
     assert none_of("columns without statistics", blind, among=tables, of="tables")
-    changed = known.changed_percent(but_for=limits.statistics_changed_rows)
-    assert each_at_most("rows changed since", changed, limits.statistics_changed_percent, "%")
+    changed = known.changed_percent(but_for=limits.tables.statistics_changed_rows)
+    assert each_at_most(
+        "rows changed since", changed, limits.tables.statistics_changed_percent, "%"
+    )
     assert holds("autovacuum", known.autovacuum, known.autovacuum, "on")
     assert none_of("tables with autovacuum off", known.not_vacuumed, among=tables, of="tables")
     factors = known.estimate_factors
-    assert at_least("hot queries", len(factors), limits.hot_queries)
-    assert each_at_most("row estimate off by a factor of", factors, limits.estimate_factor)
+    assert at_least("hot queries", len(factors), limits.tables.hot_queries)
+    assert each_at_most("row estimate off by a factor of", factors, limits.tables.estimate_factor)
 
 
 # -- Backup and Recovery Validation (2 hours) --------------------------------------------------
@@ -163,14 +165,14 @@ def test_the_newest_full_backup_restores_to_the_very_rows(
     """
     drill, backup, copy = restore_drill, restore_drill.backup, restore_drill.copy
     live, at = drill.live_system_identifier, drill.target_lsn
-    assert at_most("age of the newest full backup", drill.age_h, limits.backup_age_h, "h")
+    assert at_most("age of the newest full backup", drill.age_h, limits.backups.age_h, "h")
     assert equal("database system of the newest full backup", backup.system_identifier, live)
     files = f"files of the backup {backup.id} against its manifest"
     assert no_failure(files, drill.verify_failure, "verified")
     done = drill.restore_failure or "a running instance"
     assert holds(f"restore of {backup.id}", copy, done, "a running instance")
     assert copy is not None
-    assert at_most("restore", copy.restore_s / 60, limits.restore_minutes, "min")
+    assert at_most("restore", copy.restore_s / 60, limits.backups.restore_minutes, "min")
     assert holds("end of the recovery", copy.recovered_to(at), copy.recovery_end, at)
     assert same_set("declared tables of the copy", copy.sums, env.postgres.core_tables)
     assert each_at_least("rows of the declared tables", copy.rows, 1)
@@ -197,13 +199,13 @@ def test_recovery_to_a_moment_has_what_came_before_and_nothing_after(
     segments, age_min = archive.segments, archive.newest_age_s / 60
     assert none_of("missing WAL segments", archive.missing, among=segments, of="archived segments")
     assert no_failure("archiving of WAL", archive.failure, "works")
-    assert at_most("age of the newest segment", age_min, limits.wal_age_minutes, "min")
+    assert at_most("age of the newest segment", age_min, limits.backups.wal_age_minutes, "min")
     reach_h = env.windows.recovery_reach_s / 3600 or env.backups.retention_days * 24
     assert at_least("recovery reaches back", archive.reach_h, reach_h, "h")
     gap_s, recovery = env.windows.point_in_time_gap_s, f"recovery of {drill.backup_id}"
     assert at_least("time between the marker rows", drill.gap_s, gap_s, "s")
     assert no_failure(recovery, drill.restore_failure, "a running instance")
-    assert at_most(recovery, drill.restore_s / 60, limits.restore_minutes, "min")
+    assert at_most(recovery, drill.restore_s / 60, limits.backups.restore_minutes, "min")
     at, first, second = f"{drill.target:%H:%M:%S} UTC", drill.first_present, drill.second_present
     assert holds(f"row from before {at}", first, first, "in the copy")
     assert holds(f"row from after {at}", not second, second, "not in the copy")
@@ -217,7 +219,7 @@ def test_another_region_holds_the_same_backups(
     """Both buckets listed; every full backup needed and the newest WAL segments read from the
     second region and compared with what the first recorded.
 
-    Remedy: mend replication (rule, role, key of the second region), replicate what is named
+    Remedy: fix replication (rule, role, key of the second region), replicate what is named
     above again, and compare. Never expire a source object whose copy is not proved.
     """
     copy, objects, ours = cross_region_copy, cross_region_copy.objects, env.backups.source.region
@@ -226,12 +228,12 @@ def test_another_region_holds_the_same_backups(
     assert holds("region of the copy", elsewhere, other, f"another than {copy.source_region}")
     assert at_least("enabled replication rules to the copy", len(copy.replication_rules), 1)
     assert none_of("lost objects", copy.lost, among=objects, of="copied objects")
-    assert at_least("copied full backups", len(copy.full), limits.copied_full_backups)
-    wanted = min(copy.wal_known, limits.copied_wal_segments)
+    assert at_least("copied full backups", len(copy.full), limits.s3.full_backups)
+    wanted = min(copy.wal_known, limits.s3.wal_segments)
     assert at_least("copied WAL segments", len(copy.wal), wanted)
     assert none_of("copies unlike their source", copy.unlike, among=objects, of="objects")
     assert none_of("unfinished replication", copy.unfinished, among=objects, of="objects")
-    assert each_at_most("lag of the copy", copy.lag_minutes, limits.copy_lag_minutes, "min")
+    assert each_at_most("lag of the copy", copy.lag_minutes, limits.s3.copy_lag_minutes, "min")
     assert equal("versioning of the copy", copy.versioning, "Enabled")
     assert at_least("retention lock of the copy", copy.retention_days, 1, "d")
     assert none_of("copies that are not locked", copy.unlocked, among=objects, of="objects")
@@ -247,12 +249,16 @@ def test_every_backup_failure_reaches_the_person_on_call(
     """Each declared failure induced and repaired; its rule in Prometheus, its route in
     Alertmanager and the on-call receiver's inbox followed to the end.
 
-    Remedy: load the missing rule, mend its route, or restart the exporter it reads, as named
+    Remedy: load the missing rule, fix its route, or restart the exporter it reads, as named
     above; a failure nobody hears of is found on the day the backup is needed.
     """
-    alerts, drills, most = backup_alert_drill, backup_alert_drill.drills, limits.alert_minutes
+    alerts, drills, most = (
+        backup_alert_drill,
+        backup_alert_drill.drills,
+        limits.backups.alert_minutes,
+    )
     oncall = alerts.oncall_receiver
-    assert at_least("declared failure modes", len(drills), limits.backup_failure_modes)
+    assert at_least("declared failure modes", len(drills), limits.backups.failure_modes)
     bare = alerts.without_rule
     assert none_of("failure modes without a loaded rule", bare, among=drills, of="modes")
     assert none_of(f"rules not routed to {oncall}", alerts.misrouted, among=drills, of="rules")
@@ -275,17 +281,18 @@ def test_the_migration_brings_a_full_copy_to_the_declared_schema(
     the previous release, with locks sampled five times a second; then run again. The declared
     checks before and after.
 
-    Remedy: mend the migration named above on a copy of your own, tag the candidate anew, and run
+    Remedy: fix the migration named above on a copy of your own, tag the candidate again, and run
     again. On the launch day there is no time for it.
     """
-    m, copied = migration_drill.migration, limits.copied_rows_percent
+    m, most = migration_drill.migration, limits.migrations
     assert equal("migration heads", m.heads, (m.expected_after,))
     assert equal("migrations unlike the tag's", m.digest_differences, ())
     assert equal("migration that the copy began at", m.version_before, m.expected_before)
     assert no_failure("migration", m.failure, "exit status 0")
+    copied = most.copied_rows_percent
     assert each_at_least("copied rows of production's", m.rows_percent, copied, "%")
     assert at_least("migrations applied", len(m.revisions), 1)
-    assert at_most("migration", m.duration_s / 60, limits.migration_minutes, "min")
+    assert at_most("migration", m.duration_s / 60, most.minutes, "min")
     assert equal("migration that the copy ended at", m.version_after, m.expected_after)
     schema, other = f"differences from the schema of {m.tag}", m.schema_differences
     assert none_of(schema, other, among=m.schema_parts, of="declared parts")
@@ -294,7 +301,7 @@ def test_the_migration_brings_a_full_copy_to_the_declared_schema(
     assert none_of("rules newly broken", m.newly_broken, among=m.rules, of="rules")
     assert at_least("samples of locks", m.locks.samples, 2)
     longest = {"none": 0.0} | m.locks.held_s
-    assert each_at_most("locks that held others up", longest, limits.exclusive_lock_s, "s")
+    assert each_at_most("locks that held others up", longest, most.exclusive_lock_s, "s")
     meanwhile = f"requests that {m.previous_tag} refused meanwhile"
     assert none_of(meanwhile, m.refused, among=m.requests, of="asked")
 
@@ -305,11 +312,11 @@ def test_the_data_breaks_no_rule(integrity: Integrity, limits: Limits) -> None:
     behind their columns, in one snapshot of the standby. That a migration keeps rows and sums is
     judged with the migration itself.
 
-    Remedy: look the rows named above up by their identifiers, mend them with the product's owner,
+    Remedy: look the rows named above up by their identifiers, fix them with the product's owner,
     and find what let them in: a constraint would have kept them out. A sequence: setval it.
     """
     data, checks, keys = integrity, integrity.declared, integrity.foreign_keys
-    assert at_least("declared checks", len(checks), limits.integrity_checks)
+    assert at_least("declared checks", len(checks), limits.tables.integrity_checks)
     assert none_of("checks over nothing", data.over_nothing, among=checks, of="declared checks")
     assert none_of("rules broken", data.broken, among=checks, of="declared checks")
     assert none_of("foreign keys broken", data.broken_keys, among=keys, of="foreign keys")
@@ -326,18 +333,20 @@ def test_the_rollback_keeps_every_row_in_time(
     """The migrated copy, booked on through the candidate, taken back to the previous release;
     every row compared with what was noted of it, and the previous release tried on the result.
 
-    Remedy: mend the downgrade named above, or declare what it loses and have the loss accepted,
-    tag the candidate anew, and run again. A rollback that is not proved must not be planned on.
+    Remedy: fix the downgrade named above, or declare what it loses and have the loss accepted,
+    tag the candidate again, and run again. A rollback that is not proved must not be planned on.
     """
     r, kept = rollback_drill, sum(c.noted for c in rollback_drill.newer.values())
-    assert at_least("bookings made in the candidate", r.bookings, limits.rollback_bookings)
+    assert at_least(
+        "bookings made in the candidate", r.bookings, limits.migrations.rollback_bookings
+    )
     assert no_failure("rollback", r.failure, "exit status 0")
     assert at_most("rollback", r.duration_s, env.windows.rollback_s, "s")
     assert equal("differences from the schema before the migration", r.schema_differences, ())
     for age, rows in (("from before the migration", r.older), ("written since", r.newer)):
         subject = f"tables with rows {age} lost or changed"
         assert none_of(subject, spoilt(rows), among=rows, of="all")
-    assert at_least("rows written since", kept, limits.rollback_bookings)
+    assert at_least("rows written since", kept, limits.migrations.rollback_bookings)
     assert equal("losses that no list declares", r.undeclared_losses, ())
     assert equal(f"what {env.release.previous_tag} refuses afterwards", r.refused, ())
 
@@ -355,9 +364,9 @@ def test_a_migration_is_watched_and_a_lock_wait_raises_the_alarm(
     see that the migration command writes its log; then run again.
     """
     watch, watched = migration_watch, migration_watch.watched
-    oncall, broken = watch.oncall_receiver, watch.broken_rules
+    oncall, broken, most = watch.oncall_receiver, watch.broken_rules, limits.migration_monitoring
     assert same_set("watched while migrating", [w.noun for w in watched], WATCHED)
-    assert each_at_most("newest sample", watch.sample_age_s, limits.sample_age_s, "s old")
+    assert each_at_most("newest sample", watch.sample_age_s, most.sample_age_s, "s old")
     assert none_of("rules not loaded", watch.unloaded, among=watched, of="rules")
     assert none_of("rules that cannot be evaluated", broken, among=watched, of="rules")
     assert none_of(f"rules not routed to {oncall}", watch.misrouted, among=watched, of="rules")
@@ -366,10 +375,10 @@ def test_a_migration_is_watched_and_a_lock_wait_raises_the_alarm(
     assert run is not None
     assert none_of("steps without start or end", run.unlogged, among=run.steps, of="steps")
     assert holds("end of the last migration run", run.ended, run.failure or run.ended, "logged")
-    alert, rule, most_s = lock_wait_alert, lock_wait_alert.rule, limits.lock_wait_alert_s
+    alert, rule, most_s = lock_wait_alert, lock_wait_alert.rule, most.lock_wait_alert_s
     assert holds(rule, alert.loaded, alert.loaded, "loaded")
     assert holds(f"{rule} before", not alert.fired_before, alert.fired_before, "not firing")
-    assert at_least("synthetic lock held", alert.held_s, limits.synthetic_lock_s, "s")
+    assert at_least("synthetic lock held", alert.held_s, most.synthetic_lock_s, "s")
     assert at_most(f"{rule} fired after", alert.fired_after_s, most_s, "s")
     assert at_most(f"{rule} resolved after", alert.resolved_after_s, most_s, "s")
 
@@ -395,9 +404,11 @@ def test_the_performance_report_is_whole_true_and_signed(
         lambda basis: database.performance(basis.facts, basis.baseline("query_times"), limits),
     )
     named = [t for t in report.document.tables if t.title == database.MOST_CALLED]
-    told = sum(len(t.rows) for t in named)
-    assert at_least("statements whose p95 it tells", told, limits.query_statements)
-    for claim in report.claims(max_age_h=limits.report_age_h, live=table_sizes.system_identifier):
+    reported = sum(len(t.rows) for t in named)
+    assert at_least("statements whose p95 it tells", reported, limits.statements.most_called)
+    for claim in report.claims(
+        max_age_h=limits.documents.report_age_h, live=table_sizes.system_identifier
+    ):
         assert claim
 
 
@@ -418,7 +429,9 @@ def test_the_backup_report_is_whole_true_and_signed(
         ("D-13.2", "D-14.3.4"),
         lambda basis: database.backups(basis.facts, limits),
     )
-    for claim in report.claims(max_age_h=limits.drill_age_h, live=table_sizes.system_identifier):
+    for claim in report.claims(
+        max_age_h=limits.documents.drill_age_h, live=table_sizes.system_identifier
+    ):
         assert claim
 
 
@@ -441,9 +454,11 @@ def test_the_migration_is_confirmed_ready_for_what_will_be_deployed(
     live = candidate_migrations
     tried = confirmation.figure(database.DIGEST)
     assert equal(f"migrations that the drill ran for {live.tag}", tried, live.digest)
-    window_min = limits.migration_minutes * (1 - limits.migration_margin_percent / 100)
+    window_min = limits.migrations.minutes * (1 - limits.migrations.margin_percent / 100)
     took_min = confirmation.figure(database.MIGRATION_DURATION)
     assert holds("duration of the migration", took_min != NOT_MEASURED, took_min, "told")
     assert at_most(database.MIGRATION_DURATION, float(took_min), window_min, "min")
-    for claim in confirmation.claims(max_age_h=limits.drill_age_h, live=live.system_identifier):
+    for claim in confirmation.claims(
+        max_age_h=limits.documents.drill_age_h, live=live.system_identifier
+    ):
         assert claim

@@ -46,21 +46,18 @@ def test_database_cluster_replicates_archives_and_has_room(
     assert none_of("nodes that do not answer", db.no_response, among=nodes, of="declared nodes")
     assert same_set("primary", db.primaries, [env.postgres.primary.name])
     assert same_set("standbys", db.standbys, [n.name for n in standbys])
-    assert at_least("standbys", len(db.standbys), limits.database_standbys)
+    assert at_least("standbys", len(db.standbys), limits.postgres.standbys)
     assert equal("database systems among the nodes", len(db.systems), 1)
-    assert none_of(
-        "standbys that do not stream", db.not_streaming, among=len(standbys), of="standbys"
-    )
-    assert holds(
-        "standbys fed", len(db.feeds) == len(standbys), db.feeds, f"the {len(standbys)} declared"
-    )
-    assert each_at_most("marker replayed", db.replayed_after_s, limits.wal_replay_s, "s")
+    assert none_of("standbys that do not stream", db.not_streaming, among=standbys, of="standbys")
+    fed, declared = len(db.feeds) == len(standbys), f"the {len(standbys)} declared"
+    assert holds("standbys fed", fed, db.feeds, declared)
+    assert each_at_most("marker replayed", db.replayed_after_s, limits.postgres.wal_replay_s, "s")
     assert none_of("slots inactive or lost", db.unusable_slots, among=nodes, of="nodes")
     assert none_of("nodes without checksums", db.without_checksums, among=nodes, of="nodes")
     assert each_at_most("checksum failures", db.checksum_failures, 0)
     archived = db.archiver is not None and db.archiver.healthy
     assert holds("WAL archive", archived, db.archiver, "a success newer than any failure")
-    assert each_at_least("free disk", db.disk_free_percent, limits.disk_free_percent, "%")
+    assert each_at_least("free disk", db.disk_free_percent, limits.postgres.disk_free_percent, "%")
 
 
 @item("D-14.1.2")
@@ -78,17 +75,17 @@ def test_redis_cluster_replicates_and_is_guarded(
     servers, replicas, sentinels = cache.servers, cache.replicas, cache.sentinels
     assert none_of("servers that do not answer", cache.no_response, among=servers, of="servers")
     assert holds("masters", len(cache.masters) == 1, cache.masters, "exactly one")
-    assert at_least("replicas", len(replicas), limits.redis_replicas)
+    assert at_least("replicas", len(replicas), limits.redis.replicas)
     assert same_set("master and replicas", cache.found, [n.name for n in env.redis.nodes])
     assert none_of("replicas cut off", cache.cut_off, among=replicas, of="replicas")
     assert same_set("master by sentinels", [s.master for s in sentinels], cache.masters)
     blind, unsure = cache.blind_sentinels, cache.without_quorum
     assert none_of("sentinels that miss one", blind, among=sentinels, of="sentinels")
     assert none_of("sentinels unsure", unsure, among=sentinels, of="sentinels")
-    assert each_at_most("key copied", cache.copied_after_s, limits.redis_replication_s, "s")
-    assert none_of("keys that stay for ever", cache.lasting_copies, among=replicas, of="replicas")
+    assert each_at_most("key copied", cache.copied_after_s, limits.redis.replication_s, "s")
+    assert none_of("keys without expiry", cache.lasting_copies, among=replicas, of="replicas")
     assert none_of("servers without maxmemory", cache.unbounded, among=servers, of="servers")
-    used, limit = cache.fullest.memory_used_percent, limits.redis_memory_percent
+    used, limit = cache.fullest.memory_used_percent, limits.redis.memory_percent
     assert below(f"memory used on {cache.fullest.name}, the fullest", used, limit, "%")
     others = cache.of_other_policy(policy)
     assert none_of(f"servers that do not evict {policy}", others, among=servers, of="servers")
@@ -109,21 +106,21 @@ def test_load_balancer_spreads_requests_over_checked_instances(
     Remedy: correct the configuration file named above, let the balancer check it, reload; then
     look in its statistics for the server that is missing, down or idle.
     """
-    config, traffic = balancer_config, balanced_traffic
-    instances = [i.name for i in env.application.instances]
-    running, written = config.running, config.written
-    flaws, fair = config.syntax_errors or "none", limits.fair_share * traffic.requests
+    config, traffic, most = balancer_config, balanced_traffic, limits.balancer
+    instances, running = [i.name for i in env.application.instances], config.running
+    flaws, fair = config.syntax_errors or "none", most.fair_share * traffic.requests
     assert holds(f"errors in {config.file}", flaws == "none", flaws, "none")
     assert holds("configuration", config.is_loaded, config.ages, "a worker newer than the file")
-    assert same_set("running servers", [s.name for s in running], [s.name for s in written.servers])
+    declared, checked = [s.name for s in config.written.servers], config.written.check_path
+    assert same_set("running servers", [s.name for s in running], declared)
     assert same_set("instances behind it", [s.instance for s in running], instances)
-    assert at_least("instances behind it", len(running), limits.balanced_instances)
-    assert equal("path of its health check", written.check_path, env.application.paths.health)
-    assert none_of("servers unchecked", config.unchecked, among=len(running), of="servers")
-    assert each_at_most("check interval", config.check_intervals_s, limits.health_interval_s, "s")
-    assert none_of("servers not up", config.down, among=len(running), of="servers")
+    assert at_least("instances behind it", len(running), most.instances)
+    assert equal("path of its health check", checked, env.application.paths.health)
+    assert none_of("servers unchecked", config.unchecked, among=running, of="servers")
+    assert each_at_most("check interval", config.check_intervals_s, most.health_interval_s, "s")
+    assert none_of("servers not up", config.down, among=running, of="servers")
     assert same_set("instances that served", traffic.serving, instances)
-    assert at_least("requests", traffic.requests, limits.balanced_requests)
+    assert at_least("requests", traffic.requests, most.requests)
     assert each_at_least("requests served", traffic.served_by, fair / len(instances))
     assert holds("plain HTTP", traffic.redirect.to_https, traffic.redirect, "a redirect to HTTPS")
     seen, honest = traffic.client_address_when_forged, traffic.client_address
@@ -144,15 +141,15 @@ def test_cdn_keeps_assets_and_never_what_belongs_to_a_user(
     """
     cdn, edge = cdn_distribution, edge_behaviour
     fronts, answers = len(edge.fronts), len(edge.private_answers)
-    behaviours, tls = len(cdn.viewer_protocols), limits.tls_version
+    behaviours, tls = len(cdn.viewer_protocols), limits.tls.version
     assert holds(f"distribution {cdn.id}", cdn.enabled, cdn.state, "enabled")
     assert same_set("aliases", cdn.aliases, env.edge.hosts)
     assert none_of("behaviours open to HTTP", cdn.open_to_http, among=behaviours, of="behaviours")
     assert at_least(f"TLS version of policy {cdn.minimum_protocol}", cdn.minimum_tls, tls)
     assert none_of("hosts without redirect", edge.without_redirect, among=fronts, of="hosts")
     assert each_at_least("oldest TLS version", edge.oldest_tls, tls)
-    assert each_at_least("assets sampled", edge.assets_sampled, limits.static_assets)
-    assert none_of("assets never a hit", edge.never_hit, among=len(edge.assets), of="assets")
+    assert each_at_least("assets sampled", edge.assets_sampled, limits.edge.static_assets)
+    assert none_of("assets never a hit", edge.never_hit, among=edge.assets, of="assets")
     assert none_of("another user's answers", edge.leaked, among=answers, of="private answers")
     assert none_of("private answers from the cache", edge.kept, among=answers, of="private answers")
 
@@ -170,7 +167,7 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
     tls, chains = tls_estate, len(tls_estate.served)
     keys, files = len(tls.days_left), f"chains, {len(tls.installed)} with a file"
     assert none_of("undeclared names", tls.undeclared, among=tls.expected, of="names on nodes")
-    assert each_at_least("days left", tls.days_left, limits.certificate_days)
+    assert each_at_least("days left", tls.days_left, limits.tls.days_left)
     assert none_of("names missing in certificates", tls.misnamed, among=chains, of="chains")
     assert none_of("chains incomplete or not trusted", tls.unverified, among=chains, of="chains")
     assert none_of("keys under RSA 2048 or P-256", tls.weak_keys, among=keys, of="keys")
@@ -190,8 +187,8 @@ def test_backups_can_be_read_with_the_key_and_not_without(
     with and without access to the key; small objects looked through for keys.
 
     Remedy: a disabled key: enable it before anything else, for nothing can be restored. Another
-    key: mend the bucket's default, write its objects anew. What anybody can read, or a key beside
-    the backups: treat it as a breach if others could reach the bucket; encrypt anew under a new
+    key: fix the bucket's default, write its objects again. What anybody can read, or a key beside
+    the backups: treat it as a breach if others could reach the bucket; encrypt again under a new
     key before the upload, and delete every older version.
     """
     e, buckets = backup_encryption, backup_encryption.buckets
@@ -199,15 +196,15 @@ def test_backups_can_be_read_with_the_key_and_not_without(
     assert none_of("declared keys not enabled", e.unusable_keys, among=buckets, of="keys")
     assert none_of("buckets not under their key", e.open_buckets, among=buckets, of="buckets")
     for b in buckets:
-        wanted = b.wal_wanted(int(limits.encrypted_wal_segments))
+        wanted = b.wal_wanted(int(limits.encryption.wal_segments))
         assert at_least(f"newest WAL segments in {b.name}", len(b.wal), wanted)
     late_min, foreign = e.waiting_s / 60, "objects not under their bucket's key"
-    assert at_most("newest full backup not uploaded", late_min, limits.copy_lag_minutes, "min")
+    assert at_most("newest full backup not uploaded", late_min, limits.s3.copy_lag_minutes, "min")
     assert none_of(foreign, e.open_objects, among=e.objects, of="objects")
     assert none_of("objects anybody can read", e.readable, among=read, of=objects)
     assert at_least("texts of the database searched for", e.texts, 1)
     assert none_of("objects with such texts in raw bytes", e.telling, among=read, of=objects)
-    bits = limits.encrypted_entropy_bits
+    bits = limits.encryption.entropy_bits
     assert each_at_least("entropy per byte", e.entropy_bits, bits, "bits")
     assert none_of("objects decrypted without the key", e.open_to_anyone, among=read, of=objects)
     assert none_of("objects not decrypted with the key", e.lost, among=read, of=objects)
@@ -224,11 +221,11 @@ def test_the_infrastructure_report_is_whole_true_and_signed(
     """The newest verdicts of D-14.1 and D-14.2, made into the report and compared with it; the
     signature by ssh-keygen.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it. A report
+    Remedy: run what is missing, too old or red; read the document again and sign it. A report
     altered after signing: find out by whom and remove it with its signature first.
     """
     document = deliverables.of("D-14.D.1", "infrastructure-readiness-report", ("D-14.1", "D-14.2"))
-    for claim in document.claims(max_age_h=limits.report_age_h):
+    for claim in document.claims(max_age_h=limits.documents.report_age_h):
         assert claim
 
 
@@ -250,7 +247,8 @@ def test_no_grave_security_finding_is_open_and_both_leads_sign_the_summary(
         signers=("devops_lead", "security_lead"),
     )
     for claim in document.claims(
-        max_age_h=limits.report_age_h, extra=findings.findings_settled(issues, launch.date)
+        max_age_h=limits.documents.report_age_h,
+        extra=findings.findings_settled(issues, launch.date),
     ):
         assert claim
 
@@ -262,11 +260,11 @@ def test_the_performance_baseline_is_whole_and_agrees_with_what_was_measured(
     """The newest verdicts of D-14.2.4 and D-14.2.5, made into the document and compared with it;
     the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-14.D.3", "performance-baseline-metrics", ("D-14.2.4", "D-14.2.5"))
     for claim in document.claims(
-        max_age_h=limits.report_age_h,
+        max_age_h=limits.documents.report_age_h,
         not_judged=(
             "a baseline of 7 days of the version now serving",
             "95 % of the samples of every key endpoint and component",
@@ -285,12 +283,14 @@ def test_every_red_item_of_the_day_has_one_issue_with_a_plan(
 
     Remedy: open one issue for each red or waived item, with severity, owner, remediation, a day
     before the launch and `Retest: ITEM`; close it only once the item is green. Then read the
-    document anew and sign it.
+    document again and sign it.
     """
     document = deliverables.of(
         "D-14.D.4", "identified-issues-log", ("D-14.1", "D-14.2", "D-14.3"), findings.log(issues)
     )
     verdicts = {row.id: row.verdict for row in document.document.verdicts}
     plans = findings.remediated(verdicts, issues, launch.date, today)
-    for claim in document.claims(max_age_h=limits.report_age_h, extra=plans, red_too=True):
+    for claim in document.claims(
+        max_age_h=limits.documents.report_age_h, extra=plans, red_too=True
+    ):
         assert claim

@@ -33,7 +33,7 @@ PHASES = ("phase_1", "phase_2", "phase_3", "phase_4")
 
 
 LEVELS = ("low", "medium", "high", "critical")
-"""Severities of which the team is told."""
+"""Severities of which the team is notified."""
 
 
 @attested(
@@ -65,7 +65,7 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, context
 
 @attested(
     "D-7.4.2",
-    "the communication protocol states primary and fallback channel, how often the team is told "
+    "the communication protocol states primary and fallback channel, how often the team is informed "
     "by severity, who speaks for it and who decides, and all 9 role holders know it",
     each=True,
     papers=("communication-protocol.md",),
@@ -104,17 +104,13 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     """The runbook against the procedure's triggers and steps and their numbers, the roster, and
     the dry run of each command that it names.
 
-    Remedy: complete the runbook, or mend the command that refuses; then have it signed again.
+    Remedy: complete the runbook, or fix the command that refuses; then have it signed again.
     """
     runbook = papers.read(EmergencyRunbook).data
     triggers, steps = {t.id: t for t in runbook.triggers}, [s.id for s in runbook.steps]
     assert same_set("triggers in the runbook", triggers, context.ids_of("rollback_trigger"))
     assert same_set("steps in the runbook", steps, context.ids_of("rollback"))
-    for ident, threshold, minutes in (
-        ("RT.1", 0, limits.rollback_down_minutes),
-        ("RT.2", limits.rollback_error_percent, limits.rollback_error_minutes),
-        ("RT.3", limits.rollback_payment_percent, 0),
-    ):
+    for ident, (threshold, minutes) in _numbers_of_triggers(limits).items():
         assert equal(f"threshold of {ident}", triggers[ident].threshold, threshold)
         assert equal(f"minutes of {ident}", triggers[ident].minutes, minutes)
     roles, entries, named = runbook.roles, runbook.entries, runbook.commands
@@ -126,6 +122,15 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     assert none_of("commands that do not exist", unknown, among=named, of="commands")
     refused = launch_tools.refused(named)
     assert none_of("commands whose dry run is refused", refused, among=named, of="commands")
+
+
+def _numbers_of_triggers(limits: Limits) -> dict[str, tuple[float, float]]:
+    """Threshold and minutes of the triggers for which the procedure has numbers."""
+    return {
+        "RT.1": (0, limits.rollback.down_minutes),
+        "RT.2": (limits.rollback.error_percent, limits.rollback.error_minutes),
+        "RT.3": (limits.rollback.payment_percent, 0),
+    }
 
 
 @attested(
@@ -168,13 +173,13 @@ def test_the_rehearsal_report_is_whole_and_every_deviation_is_somebodys(
     into the report and compared with it; the signature.
 
     Remedy: run what is missing, too old or red. Give each deviation an owner; close critical
-    ones. Then read the document anew and sign it.
+    ones. Then read the document again and sign it.
     """
     document = deliverables.of(
         "D-7.D.1", "launch-rehearsal-report", ("D-7.1",), findings.deviations(issues)
     )
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         extra=findings.deviations_settled(issues),
         not_judged=(
             "one rehearsal run in all five",
@@ -191,11 +196,11 @@ def test_the_rollback_is_validated_with_the_script_that_ships(
     """The newest verdicts of D-7.2, all on this candidate, made into the validation and compared
     with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-7.D.2", "rollback-procedures-validation", ("D-7.2",))
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         not_judged=(
             "one drill in all five, its step times adding up to under 30 min",
             "the rollback script's digest equal to the one that ships",
@@ -214,12 +219,12 @@ def test_the_team_is_confirmed_ready_until_launch_day(
 
     Remedy: run what is missing, too old or red; renew statements that end before launch day.
     Whoever is named is put into the role table and the roster alike, and signs `golive attest
-    D-7.4.2`. Then read the document anew and sign it.
+    D-7.4.2`. Then read the document again and sign it.
     """
     table = papers.read(RoleTable)
     write = with_tables(paper_tables.role_table(table.data), inputs={table.name: table.sha256})
     document = deliverables.of("D-7.D.3", "team-readiness-confirmation", ("D-7.3", "D-7.4"), write)
-    team, primaries = [p.id for p in deliverables.context.team], table.data.primaries
+    team, primaries = [p.id for p in deliverables.context.team], table.data.primaries()
     known = {s.statement.by for s in document.basis.stated("D-7.4.2")}
     unaware = sorted(primaries - known) if known else []
     extra = [
@@ -228,7 +233,7 @@ def test_the_team_is_confirmed_ready_until_launch_day(
         none_of("primaries who have not acknowledged", unaware, among=primaries, of="primaries"),
     ]
     replies = ("the same people in the replies to the drill",)
-    age_h = limits.certificate_age_h
+    age_h = limits.documents.certificate_age_h
     for claim in document.claims(max_age_h=age_h, extra=extra, not_judged=replies):
         assert claim
 
@@ -248,22 +253,22 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
 
     Remedy: run what is missing, too old or red. Move a phase that ends too late; put the SHA-256
     of the timeline as it is into the calendar's events and the launch procedure; whoever signed
-    D-7.4.5 over another one signs anew. Then read the document anew and sign it.
+    D-7.4.5 over another one signs again. Then read the document again and sign it.
     """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
-    left, kind = timeline.data.minutes_left(PHASES), "final-launch-timeline"
-    write = _with_room(timeline, left)
+    left = timeline.data.minutes_left(PHASES)
+    kind, write = "final-launch-timeline", _with_room(timeline, left)
     document = deliverables.of("D-7.D.4", kind, ("D-7.1", "D-7.2", "D-7.4.5"), write)
     signed = document.basis.stated("D-7.4.5")
     events = launch_calendar.beginning(env.calendar.block)
-    quoted, least = procedure.data.timeline_sha256, limits.rollback_room_minutes
+    quoted, least = procedure.data.timeline_sha256, limits.reviews.rollback_room_minutes
     extra = [
         each_at_least("left of launch day after", left, least, "min"),
         equal(f"timeline that {procedure.name} quotes", quoted, timeline.sha256),
         *_quoted(timeline.sha256, signed, events),
     ]
     measured = ("measured time of every step plus 25 %",)
-    age_h = limits.certificate_age_h
+    age_h = limits.documents.certificate_age_h
     for claim in document.claims(max_age_h=age_h, extra=extra, not_judged=measured):
         assert claim
 
@@ -281,9 +286,9 @@ def _quoted(digest: str, signed: list[Signed], events: list[Event]) -> list[Clai
     """That whoever has stated D-7.4.5 has seen this timeline, and the calendar quotes it."""
     seen = "statements on D-7.4.5 over another timeline"
     by = [s.statement.by for s in signed if digest not in {e.sha256 for e in s.statement.evidence}]
-    told = "events with another digest of the timeline"
+    reported = "events with another digest of the timeline"
     other = [str(e) for e in events if digest not in e.text]
     return [
         none_of(seen, by, among=signed, of="statements", may_be_empty=True),
-        none_of(told, other, among=events, of="events of launch day"),
+        none_of(reported, other, among=events, of="events of launch day"),
     ]

@@ -38,14 +38,14 @@ def test_every_support_agent_is_trained_and_every_shift_has_one(
     """
     agents, first = context.audience("support"), context.launch.date
     sheet, shifts = papers.read(TrainingScores).data, papers.read(SupportShifts).data
-    trained, ages, most = sheet.percent, sheet.days_ago(context.today), limits.support_training_days
+    trained, ages, most = sheet.percent, sheet.days_ago(context.today), limits.support.training_days
     assert equal("the version trained on", sheet.version, context.launch.candidate)
-    assert at_least("support agents on the roster", len(agents), limits.support_agents)
+    assert at_least("support agents on the roster", len(agents), limits.support.agents)
     assert same_set("people who finished the training", trained, agents)
     old = [f"{p}: {d} days ago" for p, d in ages.items() if not 0 <= d <= most]
     assert none_of(f"trained over {most:g} days ago, or not yet", old, among=ages, of="people")
-    assert each_at_least("score in the test", trained, limits.support_training_percent, "%")
-    days = [f"{first + timedelta(n)}" for n in range(int(limits.support_week_days) + 1)]
+    assert each_at_least("score in the test", trained, limits.support.training_percent, "%")
+    days = [f"{first + timedelta(n)}" for n in range(int(limits.support.week_days) + 1)]
     assert same_set("days with a shift", shifts.days, days)
     bare = shifts.without(trained)
     assert none_of("shifts without a trained agent", bare, among=shifts.shifts, of="shifts")
@@ -61,11 +61,11 @@ def test_acceptance_tests_are_certified_for_the_candidate(
     """The newest verdicts of D-8.1, all on this candidate, made into the certificate and compared
     with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-8.D.1", "uat-sign-off-certificate", ("D-8.1",))
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         not_judged=("one build digest in all five, equal to the candidate's",),
     ):
         assert claim
@@ -78,11 +78,11 @@ def test_the_business_report_is_whole_true_and_signed(
     """The newest verdicts of D-8.1.2 and D-8.2, all on this candidate, made into the report and
     compared with it; the signature.
 
-    Remedy: run what is missing, too old or red; read the document anew and sign it.
+    Remedy: run what is missing, too old or red; read the document again and sign it.
     """
     document = deliverables.of("D-8.D.2", "business-systems-readiness-report", ("D-8.1.2", "D-8.2"))
     for claim in document.claims(
-        max_age_h=limits.certificate_age_h,
+        max_age_h=limits.documents.certificate_age_h,
         not_judged=("compared figures and sample size of each item",),
     ):
         assert claim
@@ -98,14 +98,14 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
 
     Remedy: run what is missing, too old or red; renew statements that end before a week after
     the launch. Name who leads support on the roster; put agents on the hours that are named. Then
-    read the document anew and sign it.
+    read the document again and sign it.
     """
     context, shifts = deliverables.context, papers.read(SupportShifts)
     owners, zone = context.roster.holders("support_lead"), ZoneInfo(env.calendar.time_zone)
-    hours = (limits.launch_from_h, limits.launch_until_h)
+    hours = (limits.contacts.launch_from_h, limits.contacts.launch_until_h)
     opens, closes = (datetime.combine(context.launch.date, time(int(h)), zone) for h in hours)
     gaps, among = shifts.data.uncovered(opens, closes), (closes - opens) // HOUR
-    shown, response_h = shifts.data.during(opens, closes), limits.support_response_h
+    shown, response_h = shifts.data.during(opens, closes), limits.support.response_h
     write = _with_shifts(shifts, shown, owners, response_h)
     kind = "customer-support-readiness-confirmation"
     document = deliverables.of("D-8.D.3", kind, ("D-8.3",), write)
@@ -114,7 +114,7 @@ def test_support_is_confirmed_ready_until_a_week_after_launch(
         equal("people who own support", len(owners), 1),
         none_of(f"hours of {opens:%F} without support", gaps, among=among, of="hours"),
     ]
-    for claim in document.claims(max_age_h=limits.certificate_age_h, extra=extra):
+    for claim in document.claims(max_age_h=limits.documents.certificate_age_h, extra=extra):
         assert claim
 
 

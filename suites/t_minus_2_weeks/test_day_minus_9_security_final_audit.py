@@ -86,17 +86,17 @@ def test_every_host_that_gets_data_is_a_processor_under_contract_and_in_the_noti
     """
     said, hosts, notices = papers.read(ProcessingRegister).data, outbound.hosts, privacy_notices
     age, assessed = (today - said.reviewed_on).days, said.impact_assessment_on
-    assert at_most("processing record reviewed", age, limits.register_days, "d ago")
+    assert at_most("processing record reviewed", age, limits.compliance.register_days, "d ago")
     assert holds("impact assessment", assessed <= today, assessed, "made")
-    told_h, most_h = said.breach_notice_hours, limits.notice_within_h
-    assert at_most("authority told of a breach", told_h, most_h, "h")
+    told_h = said.breach_notice_hours
+    assert at_most("authority told of a breach", told_h, limits.escalation.notice_within_h, "h")
     assert at_least("purposes with a legal basis", len(said.legal_bases), 1)
     assert each_at_least("days of retention", said.retention_days, 1)
     assert at_least("hosts outside that the product contacts", len(hosts), 1)
     unknown, coming = said.unknown(hosts), said.without_contract(today)
     assert none_of("hosts without a processor in the register", unknown, among=hosts, of="hosts")
-    register, of = said.processors, "processors"
-    assert none_of("processors without a contract yet", coming, among=register, of=of)
+    register = said.processors
+    assert none_of("processors without a contract yet", coming, among=register, of="processors")
     gone = [n.answer for n in notices if n.status != 200]
     assert none_of("notices that do not answer", gone, among=notices, of="notices")
     lacking = [n.omission for n in notices if n.lacks]
@@ -139,7 +139,9 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
     assert holds("self-assessment", kept.assessed_on <= today, kept.assessed_on, "made")
     age = (today - kept.scanned_on).days
     assert holds("external scan", age >= 0, kept.scanned_on, "not in the future")
-    assert at_most(f"external scan by {kept.scanned_by}", age, limits.external_scan_days, "d ago")
+    assert at_most(
+        f"external scan by {kept.scanned_by}", age, limits.compliance.external_scan_days, "d ago"
+    )
     unseen = "places in which the test number was not found"
     assert none_of(unseen, found.unseen, among=3, of="kinds of places")
     assert at_least("log files of the last 7 days", found.log_files, 1)
@@ -147,7 +149,7 @@ def test_no_card_number_is_kept_and_the_pci_papers_are_in_date(
     looked = found.looked_at
     assert none_of("card numbers", found.shown, among=looked, of="columns, logs and keys")
     _pays_as_approved(payment_pages, kept, env.stripe.card_origin)
-    assert each_at_least("oldest TLS version", edge_behaviour.oldest_tls, limits.tls_version)
+    assert each_at_least("oldest TLS version", edge_behaviour.oldest_tls, limits.tls.version)
 
 
 @attested(
@@ -171,13 +173,13 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     """The assessment against the declared criteria and the roster; its links, asked now; who
     approved the newest merges; the newest verdicts of backups, recovery and their alerts.
 
-    Remedy: name an owner on the roster, mend the link, or have the plan accepted; have the change
+    Remedy: name an owner on the roster, fix the link, or have the plan accepted; have the change
     reviewed by others. Then the Security Lead and the Technical Lead sign `golive attest D-9.2.3`.
     """
     said, known = papers.read(ControlMatrix).data, context.roster.people
     age, review = (today - said.assessed_on).days, (today - said.access_reviewed_on).days
-    assert at_most("gap assessment made", age, limits.gap_assessment_days, "d ago")
-    assert at_most("access reviewed", review, limits.access_review_days, "d ago")
+    assert at_most("gap assessment made", age, limits.compliance.gap_assessment_days, "d ago")
+    assert at_most("access reviewed", review, limits.access.review_days, "d ago")
     assert at_least("days since both", min(age, review), 0)
     controls, nobodys = said.controls, said.without_owner(known)
     assert same_set("criteria", [c.criterion for c in controls], env.compliance.criteria)
@@ -188,8 +190,10 @@ def test_every_criterion_of_soc_2_has_owner_control_and_evidence_that_is_there(
     assert none_of("evidence that is not there", broken, among=controls, of="links")
     bare = said.without_plan(known)
     assert none_of("unmet criteria without an accepted plan", bare, among=controls, of="criteria")
-    approvals = approvals_of_last(int(limits.merges), pull_requests)
-    assert each_at_least("approvals of the last merges", approvals, limits.pull_request_approvals)
+    approvals = approvals_of_last(int(limits.tracker.merges), pull_requests)
+    assert each_at_least(
+        "approvals of the last merges", approvals, limits.tracker.pull_request_approvals
+    )
     _seen(deliverables, "D-9.2.3", ("D-13.2",))
 
 
@@ -208,7 +212,7 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     file's digest; the newest verdicts of those of D-9.2 that there is a check of. SOC 2 is out of
     scope while D-9.2.3 is not applicable by signature.
 
-    Remedy: renew the certificate, or have its file put back; run or mend what is red. Then the
+    Remedy: renew the certificate, or have its file put back; run or fix what is red. Then the
     Security Lead and an executive sign `golive attest D-9.D.2`.
     """
     declared, said = env.compliance, papers.read(Certificates).data
@@ -222,7 +226,7 @@ def test_every_framework_in_scope_is_certified_past_the_launch(
     wrong, other = f"certificates not for {system} of {entity}", said.for_another(entity, system)
     assert none_of(wrong, other, among=there, of="certificates")
     past = said.days_past(context.launch.date)
-    assert each_at_least("valid past launch day", past, limits.certificate_past_launch_days, "d")
+    assert each_at_least("valid past launch day", past, limits.tls.days_past_launch, "d")
     altered = said.altered(context.digests(said.files))
     assert none_of("files that are not those registered", altered, among=there, of="certificates")
     _seen(deliverables, "D-9.D.2", RESTS_ON)
@@ -240,7 +244,7 @@ def test_the_security_report_is_whole_and_no_grave_finding_is_open(
     for every known secret; the signature.
 
     Remedy: run what is missing, too old or red. Fix and retest open critical and high findings.
-    Then read the document anew and sign it.
+    Then read the document again and sign it.
     """
     document = deliverables.of(
         "D-9.D.1",
@@ -264,7 +268,7 @@ def test_every_open_finding_and_red_item_has_a_plan_in_time(
 
     Remedy: give each entry severity, owner, remediation, a day in time (critical and high
     before the launch, medium within 30 days, low within 90) and the item to look at again. Then
-    read the document anew and sign it.
+    read the document again and sign it.
     """
     document = deliverables.of(
         "D-9.D.3", "security-remediation-plan", ("D-9.1", "D-9.2", "D-9.3"), findings.log(issues)

@@ -30,7 +30,7 @@ def test_every_part_of_the_market_was_evaluated_from_sources(
     found = papers.read(MarketResponse).data.findings
     assert same_set("parts of the market", {f.area for f in found}, AREAS)
     bare = [f.area for f in found if not f.sources]
-    assert none_of("findings without a source", bare, among=len(found), of="findings")
+    assert none_of("findings without a source", bare, among=found, of="findings")
     cited = market_sources.of(s for f in found for s in f.sources)
     gone = [page for page in cited.values() if not page.is_there]
-    assert none_of("sources that are not there", gone, among=len(cited), of="sources")
+    assert none_of("sources that are not there", gone, among=cited, of="sources")

@@ -53,7 +53,7 @@ def make(folder: Path, *, nights: int = 60, statements: int = 500) -> Context:
     context = Context.open(ENVIRONMENT, folder)
     _runs(context, nights)
     _statements(context, statements)
-    return context.anew()
+    return context.reloaded()
 
 
 def _people(folder: Path) -> Context:
@@ -182,7 +182,7 @@ def _judged(line: ledger.Line, verdict: Verdict, at: datetime) -> ItemVerdict:
         duration_s=0.4,
         how="The rows of pg_stat_replication on the primary, looked at twice.",
         message=messages.get(verdict, ""),
-        remedy="look at the standby's log; where its WAL is gone, build it anew, then run again",
+        remedy="look at the standby's log; where its WAL is gone, build it again, then run again",
         claims=claims,
         facts=[f"probe_{at.second}"],
         nodeid=f"suites/test_{line.block}.py::test_{at.second}",
@@ -240,9 +240,9 @@ def _statements(context: Context, wanted: int) -> None:
         if len(said) >= wanted:
             break
     for statement, files, role in sorted(said, key=lambda s: s[0].made_at):
-        chained = msgspec.structs.replace(statement, before=context.anew().tips())
+        chained = msgspec.structs.replace(statement, before=context.reloaded().tips())
         if statement.kind == "approve":
-            seen = assess(context.anew(), today=context.today).readiness
+            seen = assess(context.reloaded(), today=context.today).readiness
             chained = msgspec.structs.replace(chained, readiness=seen)
         keep(chained, files, context.root / "keys" / role, folder)
 

@@ -24,21 +24,23 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from golive import procedure
 from golive.probes import register_all
 from golive.probing import REGISTRY
 from rehearsal.faults import RECORDED, Fault, all_faults
-from tests.campaign import rounds, rows
+from tests.campaign import papers, rounds, rows
 from tests.campaign.live import ROOT, CampaignError, Tried, World
 from tests.campaign.reach import touched
 from tests.campaign.recorded import text as recorded_text
 
-PAPERS = frozenset({"papers", "documents", "statements", "keys", "roster"})
-"""What only people write: faults of nothing else need no part that runs."""
+_PAPERS_SHARE = 0.4
+"""Of the time, for faults that are tried in copies, where there are others too."""
 _SLOW = frozenset(
     {"migration_drill", "rollback_drill", "restore_drill", "point_in_time_drill"}
     | {"backup_encryption", "escalation_drill", "lock_wait_alert", "contact_test"}
@@ -61,12 +63,12 @@ def changed_since(ref: str) -> set[str]:
 
     :raises CampaignError: git knows no such commit.
     """
-    told = subprocess.run(
+    reported = subprocess.run(
         ["git", "diff", "--name-only", ref], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    if told.returncode:
-        raise CampaignError(f"--since {ref}: {told.stderr.strip()}")
-    return set(told.stdout.split())
+    if reported.returncode:
+        raise CampaignError(f"--since {ref}: {reported.stderr.strip()}")
+    return set(reported.stdout.split())
 
 
 def concerned(changed: Iterable[str], faults: Iterable[Fault]) -> set[str]:
@@ -94,9 +96,26 @@ def planned(fault: Fault, derived: frozenset[str]) -> rounds.Planned:
     return rounds.Planned(fault.name, frozenset(fault.touches), own, red, named)
 
 
-def in_papers(fault: Fault) -> bool:
-    """Whether it changes nothing but what people write."""
-    return all(place.partition("/")[0] in PAPERS for place in fault.touches)
+def in_turn(faults: Sequence[Fault], first: Collection[str], turn: int) -> list[Fault]:
+    """Those of ``first``, then the others beginning with another one by ``turn``."""
+    urgent = [f for f in faults if f.name in first]
+    others = [f for f in faults if f.name not in first]
+    start = turn % max(len(others), 1)
+    return [*urgent, *others[start:], *others[:start]]
+
+
+def untried(fault: Fault, red: Mapping[str, str]) -> rows.Row:
+    """The row of a fault that names what is red without it."""
+    reported = "; ".join(red[i] for i in fault.all_red if i in red)
+    return rows.row(
+        fault.name,
+        fault.all_red,
+        {},
+        reverted={},
+        duration_s=0.0,
+        how="not tried",
+        error=f"without any fault: {reported}",
+    )
 
 
 class Campaign:
@@ -119,6 +138,7 @@ class Campaign:
         """Keep a settled row, and tell it."""
         self.rows.append(row)
         rows.append(self._lines, row)
+        self._write()  # whenever it is killed, the table has what is settled
         mark = "WRONG" if row.wrong else "ok"
         count = f"{len(self.rows)}/{self.total}"
         self.say(f"{count:>8} {mark:5} {row.fault:40} {', '.join(row.red)} ({row.how})")
@@ -127,10 +147,32 @@ class Campaign:
 
     def finish(self, excused: Mapping[str, str]) -> None:
         """Write the table and tell how it went."""
+        print(self._write(excused).splitlines()[-1])
+        print(f"table: {self._table}")
+
+    def _write(self, excused: Mapping[str, str] = MappingProxyType({})) -> str:
         text = rows.table(self.rows, self.total - len(self.rows), excused)
         self._table.write_text(text, encoding="utf-8")
-        print(text.splitlines()[-1])
-        print(f"table: {self._table}")
+        return text
+
+
+def paper_faults(
+    world: World, faults: Sequence[Fault], campaign: Campaign, workers: int, until: float
+) -> None:
+    """Try faults of what people write in copies of the world, until the time is up.
+
+    :raises papers.SnapshotError: a copy is not green by itself.
+    """
+    campaign.say(f"{len(faults)} faults of papers and their like, in {workers} copies")
+    with world.timed("papers"):
+        snapshot = world.snapshot()
+        made = papers.run_paper_faults(faults, snapshot, workers)
+        assert isinstance(made, Generator)  # so that whoever stops asking can tell it
+        with closing(made):
+            for row in made:
+                campaign.add(row)
+                if time.monotonic() > until:
+                    break
 
 
 def live_rounds(
@@ -199,25 +241,37 @@ def main(arguments: list[str] | None = None) -> int:
     world = World(options.folder, campaign.say, recording=options.record)
     items = procedure.load(ROOT / "suites" / "procedure.toml").items
     derived = frozenset(i for i, line in items.items() if line.way == "derived")
-    broken = ""
+    broken: list[str] = []
     try:
+        turn = datetime.now(UTC).toordinal() * 17
+        campaign.say(f"{len(faults)} faults; bringing the rehearsal up, where it is not")
         world.up()
         remembered = bool(options.fault or options.no_baseline) and world.remember()
         if not (remembered or options.no_baseline):
+            campaign.say("looking at all items without any fault")
             world.baseline()
-        live = [planned(f, derived) for f in faults]
+        for fault in [f for f in faults if set(f.all_red) & set(world.unsound)]:
+            campaign.add(untried(fault, world.unsound))
+            faults.remove(fault)
+        written = in_turn([f for f in faults if papers.for_papers(f)], first, turn)
+        if written:
+            share = 1.0 if len(written) == len(faults) else _PAPERS_SHARE
+            ends = started + (until - started) * share
+            try:
+                paper_faults(world, written, campaign, options.workers, ends)
+            except papers.SnapshotError as e:  # the others have a world of their own
+                broken.append(str(e))
+        live = [planned(f, derived) for f in faults if f not in written]
         made = rounds.plan(
             live,
             first=first,
             cost=lambda f: float(len(touched(f.touches) & _SLOW)),
             at_most=options.at_most,
         )
-        turn = datetime.now(UTC).toordinal() * 17
-        ordered = rounds.in_order(made, first=first, turn=turn)
-        live_rounds(world, ordered, campaign, until)
-        broken = world.last_look()
+        live_rounds(world, rounds.in_order(made, first=first, turn=turn), campaign, until)
+        broken += [world.last_look()]
     except CampaignError as e:
-        broken = str(e)
+        broken.append(str(e))
     finally:
         world.down(keep=options.keep)
     campaign.finish(world.excused)
@@ -226,8 +280,9 @@ def main(arguments: list[str] | None = None) -> int:
     for what, seconds in sorted(world.spent_s.items(), key=lambda pair: -pair[1]):
         print(f"{seconds:7.1f} s  {what}")
     print(f"{time.monotonic() - started:7.1f} s  in all")
-    if broken:
-        print(f"campaign: {broken}", file=sys.stderr)
+    broken = [problem for problem in broken if problem]
+    for problem in broken:
+        print(f"campaign: {problem}", file=sys.stderr)
     wrong = any(r.wrong for r in campaign.rows)
     return 1 if broken or wrong or not campaign.rows else 0
 

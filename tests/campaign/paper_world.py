@@ -28,8 +28,10 @@ from golive.probes import register_all
 from golive.procedure import Procedure
 from rehearsal import endpoints, faults
 from rehearsal.faults import Fault
-from rehearsal.kernel.world import Rehearsal, write_atomically
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.kernel import inventory
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts import Part
 from rehearsal.parts.people.messages import Messages
 from rehearsal.parts.saas.saas_stubs import SaasStubs
 from rehearsal.staff import papers
@@ -95,8 +97,7 @@ class PaperWorld:
         os.environ["GOLIVE_REHEARSAL"] = str(self.r.folder)
         self._hold.enter_context(running(self.r))
         papers.write(self.r)  # with the addresses of these stubs
-        text = endpoints.toml(endpoints.describe(self.r))
-        write_atomically(self.r.folder / "endpoints.toml", text, 0o600)
+        endpoints.write(self.r, inventory.parts())
         self.look(())  # signs what has changed by moving here, and makes the documents
         every = frozenset().union(*frozen.LOOKED_AT.values())
         green = self.look((), looked_at=every)
@@ -104,8 +105,8 @@ class PaperWorld:
         self._derived = {i.id for i in self._procedure if i.way == "derived"}
         red = {i: v for i, v in green.items() if is_red(v) and i not in self._excused}
         if red:
-            told = "\n  ".join(f"{i} {v.verdict.value}: {v.message}" for i, v in red.items())
-            raise PaperWorldError(f"without any fault these are not green:\n  {told}")
+            reported = "\n  ".join(f"{i} {v.verdict.value}: {v.message}" for i, v in red.items())
+            raise PaperWorldError(f"without any fault these are not green:\n  {reported}")
         self._inputs = frozen.inputs(self.r.folder / "people")
         self._pristine = {
             name: keep(self.place / name, self.place / "pristine" / name)
@@ -127,7 +128,7 @@ class PaperWorld:
         """
         log = self.place / "pytest.log"
         log.unlink(missing_ok=True)
-        arguments = ["-q", "-p", "no:cacheprovider", "--env", str(self._environment())]
+        arguments = ["-q", "-p", "no:cacheprovider", f"--env={self._environment()}"]
         arguments += [f"--reports={self.reports}"]
         arguments += [f"--item={i}" for i in sorted(items)]
         keep = sorted(set(self._facts) - set(looked_at))
@@ -173,7 +174,7 @@ class PaperWorld:
         if not set(fault.all_red) <= self._derived:
             found = self._in_force(fault, (), looked_at)
             return found, self.look(self._red(fault, found), looked_at)
-        # New verdicts would have the documents made anew, the spoilt one as well: first the named
+        # New verdicts would have the documents made again, the spoilt one as well: first the named
         # ones look at it as it is, then all others have new verdicts.
         found = self._in_force(fault, fault.all_red, looked_at)
         after = self.look(self._red(fault, found), looked_at)

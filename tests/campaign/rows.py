@@ -63,8 +63,8 @@ def row(
         if missing := sorted(set(expected) - set(red)):
             wrong.append(f"not red: {', '.join(missing)}")
         if beside := sorted(set(red) - set(expected)):
-            told = "; ".join(f"{i} ({red[i].message})" for i in beside)
-            wrong.append(f"red beside what it names: {told}")
+            reported = "; ".join(f"{i} ({red[i].message})" for i in beside)
+            wrong.append(f"red beside what it names: {reported}")
         wrong += [f"{i}: {why}" for i, v in red.items() if (why := unclear(v))]
         for ident in sorted({*expected, *red} - {*excused, *follows}):
             if (after := reverted.get(ident)) is None:

@@ -36,7 +36,7 @@ from golive.probing import REGISTRY, Facts, FactStore
 from golive.reports import run_report
 
 _OWN = ("suites", "tests", "test_", "conftest", "golive_")
-"""Modules that a run imports by itself, and anew: pytest rewrites their assertions."""
+"""Modules that a run imports by itself, and again: pytest rewrites their assertions."""
 
 
 def seed(kept: Mapping[str, Facts], stores: list[FactStore]) -> None:
@@ -99,7 +99,7 @@ def _child(request: Mapping[str, Any], kept: Mapping[str, bytes], answer: int) -
     stores: list[FactStore] = []
     seed({name: pickle.loads(data) for name, data in kept.items()}, stores)
     # Nobody looks at a page of each run; the ledger has all of it.
-    setattr(run_report, "write_run_report", lambda _, page: page)  # noqa: B010
+    setattr(run_report, "write_run_report", lambda _, *pages: pages[-1])  # noqa: B010
     status = int(pytest.main(list(request["arguments"])))
     new = {n: f for n, f in gathered(stores).items() if n not in kept}
     looked = {n: f.duration_s for n, f in new.items()}

@@ -23,6 +23,7 @@ import pytest
 
 from golive import ledger
 from golive.cli import main
+from tests import forking
 from tests.conftest import (
     MARKERS,
     PROJECT,
@@ -125,30 +126,23 @@ class Launch:
         :param before: arguments for Python itself.
         """
         signed = ("--as", by, "--key", self.key(by)) if by else ()
-        command = [
-            sys.executable,
-            *before,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "--env",
-            "staging",
-            *signed,
-            *words,
-        ]
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            env={**os.environ, **_ENVIRONMENT, **(env or {})},
-        )
-        told = done.stdout + done.stderr
-        assert "INTERNALERROR" not in told, told
-        return told
+        given = ["-p", "no:cacheprovider", "--env", "staging", *signed, *words]
+        variables = {**_ENVIRONMENT, **(env or {})}
+        if before:
+            done = subprocess.run(
+                [sys.executable, *before, "-m", "pytest", *given],
+                cwd=self.path,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+                env=os.environ | variables,
+            )
+        else:
+            done = forking.run_pytest(given, folder=self.path, variables=variables, within_s=120)
+        reported = done.stdout + done.stderr
+        assert "INTERNALERROR" not in reported, reported
+        return reported
 
     def golive(self, *words: str) -> int:
         """A command of golive's; its exit status."""
@@ -190,9 +184,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         launch.git("init", "-q")
         launch.commit()
         words = ["--as", "paul", "--key", launch.key("paul"), "--env", "staging"]
-        assert main(["attest", "D-2.2.1", "--statement", "everybody was told", *words]) == 0
-        told = launch.run()
-        assert "verdicts: PASS 3 " in told, told
+        assert main(["attest", "D-2.2.1", "--statement", "everybody was notified", *words]) == 0
+        reported = launch.run()
+        assert "verdicts: PASS 3 " in reported, reported
         launch.approve()
         assert main(["status", "--env", "staging"]) == 0
         assert project.path == path
@@ -226,16 +220,16 @@ def status(capsys: pytest.CaptureFixture[str]) -> Status:
     def ask(launch: Launch) -> str:
         capsys.readouterr()
         code = launch.golive("status", "--env", "staging")
-        told = capsys.readouterr().out
-        assert told.startswith("GO " if code == 0 else "NO-GO "), told
-        return told
+        reported = capsys.readouterr().out
+        assert reported.startswith("GO " if code == 0 else "NO-GO "), reported
+        return reported
 
     return ask
 
 
-def broken(told: str) -> list[str]:
+def broken(reported: str) -> list[str]:
     """The rules that do not hold, as status tells them."""
-    return [line.split()[1] for line in told.splitlines() if line.startswith("  BROKEN")]
+    return [line.split()[1] for line in reported.splitlines() if line.startswith("  BROKEN")]
 
 
 def test_the_launch_is_go_as_it_is(launch: Launch, status: Status) -> None:
@@ -259,18 +253,18 @@ def red_made_green(launch: Launch) -> Path:
 
 def test_a_red_verdict_edited_to_green(launch: Launch, status: Status) -> None:
     folder = red_made_green(launch)
-    told = status(launch)
-    assert "runs" in broken(told)
-    assert f"{folder.name} (reports/runs/{folder.name}: was altered after it ended" in told
+    reported = status(launch)
+    assert "runs" in broken(reported)
+    assert f"{folder.name} (reports/runs/{folder.name}: was altered after it ended" in reported
 
 
 def test_with_its_digest_made_anew(launch: Launch, status: Status) -> None:
     folder = red_made_green(launch)
     end = json.loads((folder / ledger.END).read_text()) | {"digest": ledger.digest(folder)}
     (folder / ledger.END).write_text(json.dumps(end))
-    told = status(launch)
-    assert "runs" in broken(told)
-    assert f"{folder.name} (the signature of ci is not valid" in told
+    reported = status(launch)
+    assert "runs" in broken(reported)
+    assert f"{folder.name} (the signature of ci is not valid" in reported
 
 
 def test_and_its_signature_taken_away(launch: Launch, status: Status) -> None:
@@ -279,9 +273,9 @@ def test_and_its_signature_taken_away(launch: Launch, status: Status) -> None:
     end |= {"digest": ledger.digest(folder), "by": ""}
     (folder / ledger.END).write_text(json.dumps(end))
     (folder / ledger.SIGNATURE).unlink()
-    told = status(launch)
-    assert "runs" in broken(told)
-    assert f"{folder.name} (nobody has signed its end)" in told
+    reported = status(launch)
+    assert "runs" in broken(reported)
+    assert f"{folder.name} (nobody has signed its end)" in reported
 
 
 def test_a_run_made_up_by_hand(launch: Launch, status: Status) -> None:
@@ -292,9 +286,9 @@ def test_a_run_made_up_by_hand(launch: Launch, status: Status) -> None:
     (made_up / ledger.HEAD).write_text(json.dumps(head))
     end = json.loads((made_up / ledger.END).read_text()) | {"digest": ledger.digest(made_up)}
     (made_up / ledger.END).write_text(json.dumps(end))
-    told = status(launch)
-    assert "runs" in broken(told)
-    assert made_up.name in told
+    reported = status(launch)
+    assert "runs" in broken(reported)
+    assert made_up.name in reported
 
 
 def test_an_end_taken_away(launch: Launch, status: Status) -> None:
@@ -310,10 +304,10 @@ def test_a_red_run_deleted(launch: Launch, status: Status) -> None:
     launch.run()
     shutil.rmtree(red)
     launch.approve()
-    told = status(launch)
-    assert broken(told) == ["chain"]
-    assert f"{red.name} (" in told
-    assert "names it, but it is not here" in told
+    reported = status(launch)
+    assert broken(reported) == ["chain"]
+    assert f"{red.name} (" in reported
+    assert "names it, but it is not here" in reported
 
 
 @pytest.mark.parametrize("name", [".x", "20261128T000000Z-other-beef"])
@@ -321,9 +315,9 @@ def test_a_red_run_under_another_name(launch: Launch, status: Status, name: str)
     (launch.path / "broken").touch()
     launch.run("--item", "D-2.1.1")
     launch.runs[-1].rename(launch.runs[-1].with_name(name))
-    told = status(launch)
-    assert "runs" in broken(told)
-    assert f"{name} (" in told
+    reported = status(launch)
+    assert "runs" in broken(reported)
+    assert f"{name} (" in reported
 
 
 def taken_back(launch: Launch) -> Path:
@@ -383,9 +377,9 @@ def test_a_no_go_deleted_before_others_approve_again(launch: Launch, status: Sta
     launch.run()
     shutil.rmtree(no)
     launch.approve()
-    told = status(launch)
-    assert broken(told) == ["chain"]
-    assert no.name in told
+    reported = status(launch)
+    assert broken(reported) == ["chain"]
+    assert no.name in reported
 
 
 def test_a_pushed_no_go_deleted_here(launch: Launch, status: Status) -> None:
@@ -397,17 +391,17 @@ def test_a_pushed_no_go_deleted_here(launch: Launch, status: Status) -> None:
     no = refused(launch)
     assert launch.golive("push", "--env", "staging") == 0
     shutil.rmtree(no)
-    told = status(launch)
-    assert "store" in broken(told)
-    assert no.name in told
+    reported = status(launch)
+    assert "store" in broken(reported)
+    assert no.name in reported
     assert launch.golive("pull", "--env", "staging") == 0
     assert "no-objection" in broken(status(launch))
 
 
 def test_an_approval_from_before_the_run_that_it_rests_on(launch: Launch, status: Status) -> None:
     launch.run()
-    told = status(launch)
-    assert broken(told) == ["approved"]
+    reported = status(launch)
+    assert broken(reported) == ["approved"]
     launch.approve()
     assert status(launch).startswith("GO ")
 
@@ -429,10 +423,10 @@ def test_a_check_loosened_committed_run_and_reset(launch: Launch, status: Status
     launch.run()
     launch.git("reset", "-q", "--hard", genuine)
     launch.approve()
-    told = status(launch)
-    assert {"suspect", "committed"} <= set(broken(told))
-    assert "SUSPECT  D-2.1.1" in told
-    assert "its check has changed since" in told
+    reported = status(launch)
+    assert {"suspect", "committed"} <= set(broken(reported))
+    assert "SUSPECT  D-2.1.1" in reported
+    assert "its check has changed since" in reported
 
 
 def test_a_check_that_git_was_told_not_to_look_at(launch: Launch, status: Status) -> None:
@@ -441,9 +435,9 @@ def test_a_check_that_git_was_told_not_to_look_at(launch: Launch, status: Status
     launch.run()
     launch.approve()
     assert launch.git("status", "--porcelain") == ""
-    told = status(launch)
-    assert "committed" in broken(told)
-    assert "the suites here differ from their commit" in told
+    reported = status(launch)
+    assert "committed" in broken(reported)
+    assert "the suites here differ from their commit" in reported
 
 
 def test_a_check_that_puts_itself_back_when_it_is_imported(launch: Launch) -> None:
@@ -452,8 +446,8 @@ def test_a_check_that_puts_itself_back_when_it_is_imported(launch: Launch) -> No
     loosened(launch)
     path.write_text(path.read_text() + f"\nopen(__file__, 'w').write({genuine!r})\n")
     had = launch.runs
-    told = launch.run()
-    assert "test_day_minus_2.py: was written while this session began" in told
+    reported = launch.run()
+    assert "test_day_minus_2.py: was written while this session began" in reported
     assert path.read_text() == genuine
     assert launch.runs == had  # nothing was looked at by it
 
@@ -470,9 +464,9 @@ def test_a_threshold_edited_for_one_run(launch: Launch, status: Status) -> None:
     launch.run()
     path.write_text(genuine)
     launch.approve()
-    told = status(launch)
-    assert {"suspect", "committed"} <= set(broken(told))
-    assert "the threshold lag_s was 60 then and is 10 now" in told
+    reported = status(launch)
+    assert {"suspect", "committed"} <= set(broken(reported))
+    assert "the threshold lag_s was 60 then and is 10 now" in reported
 
 
 def test_a_store_that_is_not_named_any_more(launch: Launch, status: Status) -> None:
@@ -496,9 +490,9 @@ def test_an_approver_taken_off_after_the_runs(launch: Launch, status: Status) ->
     text = path.read_text()
     path.write_text(text.replace('["executive_team", "technical_lead"]', '["executive_team"]'))
     launch.commit()
-    told = status(launch)
-    assert "committed" in broken(told)
-    assert "approvers: technical_lead left" in told
+    reported = status(launch)
+    assert "committed" in broken(reported)
+    assert "approvers: technical_lead left" in reported
 
 
 EVIL = """
@@ -532,8 +526,8 @@ def test_a_plugin_that_swallows_what_fails(launch: Launch, status: Status, how: 
         exclude = launch.path / ".git" / "info" / "exclude"
         exclude.parent.mkdir(exist_ok=True)
         exclude.write_text("suites/conftest.py\nevil\n")
-    told = launch.run(*words, env=env)
-    assert "helper" in told or "conftest" in told  # it is told at once
+    reported = launch.run(*words, env=env)
+    assert "helper" in reported or "conftest" in reported  # it is reported at once
     shutil.rmtree(launch.path / "evil")
     (launch.path / "suites" / "conftest.py").unlink(missing_ok=True)
     (launch.path / "broken").unlink()
@@ -554,8 +548,8 @@ def test_a_run_in_which_no_assert_is_checked(
     launch: Launch, words: tuple[str, ...], before: tuple[str, ...], env: dict[str, str]
 ) -> None:
     had = launch.runs
-    told = launch.run(*words, before=before, env=env)
-    assert "ERROR: " in told
+    reported = launch.run(*words, before=before, env=env)
+    assert "ERROR: " in reported
     assert launch.runs == had
 
 

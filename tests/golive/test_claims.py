@@ -13,6 +13,7 @@ from golive.claims import (
     at_least,
     at_most,
     below,
+    between,
     collect,
     each_at_least,
     each_at_most,
@@ -164,3 +165,19 @@ def test_only_judged_claims_are_evidence_and_only_of_the_innermost_collector() -
     assert [c.subject for c in inner] == ["c"]
     assert bool(never_judged)
     assert len(outer) == 2
+
+
+@pytest.mark.parametrize(
+    ("observed", "text"),
+    [
+        (0, "0 d; required 0 to 7 d"),
+        (7, "7 d; required 0 to 7 d"),
+        (-1, "-1 d; required 0 to 7 d"),
+        (7.5, "7.5 d; required 0 to 7 d"),
+        (math.nan, "nan d; required 0 to 7 d"),
+    ],
+)
+def test_a_span_has_both_ends_in_it(observed: float, text: str) -> None:
+    claim = between("age", observed, 0, 7, "d")
+    assert bool(claim) is (observed in (0, 7))
+    assert repr(claim) == f"age: {text}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from golive.context import Context
+from golive.papers.kinds import RiskRegister
 from golive.verdicts import GoliveError, Pending
 from tests.conftest import SECRET_VARIABLE, Project
 
@@ -49,7 +51,7 @@ def test_what_was_signed_since_is_seen_anew(project: Project) -> None:
     assert context.statements.everything() == []
     signed = project.sign()
     assert context.statements.everything() == []
-    assert [s.id for s in context.anew().statements.everything()] == [signed.id]
+    assert [s.id for s in context.reloaded().statements.everything()] == [signed.id]
 
 
 def test_papers_are_named_by_the_digest_of_their_bytes(project: Project) -> None:
@@ -67,13 +69,31 @@ def test_a_paper_that_is_missing_or_a_link_is_still_to_be_written(project: Proje
         project.context().digests(("runbook.md",))
 
 
+def test_papers_are_read_as_they_were_signed_newest_first(project: Project) -> None:
+    place = project.path / "papers" / RiskRegister.file
+
+    def write(day: int) -> Path:
+        front = f"changed_on: 2026-12-{day:02}\nrisks: []"
+        project.folder.write(f"papers/{RiskRegister.file}", f"---\n{front}\n---\n\n# Risks\n")
+        return place
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    project.sign(files=[write(1)], made_at=now - timedelta(minutes=2))
+    project.sign(files=[write(2)], made_at=now - timedelta(minutes=1))
+    project.sign(files=[write(3)], kind="waive", risk="r")
+    project.sign("D-2.2.3", files=[place])
+    signed = project.context().signed_papers("D-2.2.1", RiskRegister)
+    assert [paper.data.changed_on.day for paper in signed] == [2, 1]
+    assert project.context().signed_papers("D-2.2.2", RiskRegister) == []
+
+
 def test_it_is_made_anew_with_statements_read_again_and_checks_read_once(project: Project) -> None:
     context = project.context()
     cards, before = context.cards, context.statements
     assert set(cards) == {"D-2.2.1"}
-    anew = context.anew()
-    assert anew.cards is cards
-    assert anew.statements is not before
-    assert anew.statements.vouched("D-2.2.1").all == []
+    reloaded = context.reloaded()
+    assert reloaded.cards is cards
+    assert reloaded.statements is not before
+    assert reloaded.statements.vouched("D-2.2.1").all == []
     project.sign()
-    assert anew.anew().statements.vouched("D-2.2.1").valid
+    assert reloaded.reloaded().statements.vouched("D-2.2.1").valid

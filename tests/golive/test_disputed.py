@@ -246,9 +246,9 @@ def test_a_later_decision_of_the_same_person_in_the_same_role_lifts_a_no_go(
     decide(project, "elena", GO, role="technical_lead", made_at=NOW - 2 * HOUR)
     assert says(project, "executive_team") == {"no-go"}, "two roles take two signatures"
     assert says(project, "technical_lead") == {"go"}
-    anew = decide(project, "elena", GO, role="executive_team", made_at=NOW - HOUR)
+    reloaded = decide(project, "elena", GO, role="executive_team", made_at=NOW - HOUR)
     assert says(project, "executive_team") == {"go"}
-    project.sign("", "tess", kind="revoke", about=anew.sha256)
+    project.sign("", "tess", kind="revoke", about=reloaded.sha256)
     assert says(project, "executive_team") == {"no-go"}, "what lifted it was taken back"
 
 

@@ -62,7 +62,7 @@ def issue(number: int = 9, **changes: Any) -> Issue:
 
 
 def issues(*more: Issue) -> Issues:
-    """Twenty fixed bugs, one of them grave, and a known issue; then others."""
+    """Twenty fixed bugs, one of them critical or high, and a known issue; then others."""
     fixed = [
         issue(
             n,
@@ -104,9 +104,9 @@ def broken(claims: Iterator[Claim]) -> list[str]:
         (finding(severity="medium", due=LAUNCH), "provided for: #9 Bug 9 (due 2026-12-07)"),
     ],
 )
-def test_open_findings_are_small_and_provided_for(found: Issue, told: str) -> None:
+def test_open_findings_are_small_and_provided_for(found: Issue, reported: str) -> None:
     (said,) = broken(findings.findings_settled(issues(found), LAUNCH))
-    assert told in said
+    assert reported in said
 
 
 def test_closed_and_small_findings_stand_in_nobodys_way() -> None:
@@ -121,9 +121,9 @@ def test_closed_and_small_findings_stand_in_nobodys_way() -> None:
 @pytest.mark.parametrize(
     "claims",
     [
-        lambda told: findings.findings_settled(told, LAUNCH),
-        lambda told: findings.remediated({"D-14.1.1": Verdict.PASS}, told, LAUNCH, TODAY),
-        lambda told: findings.bugs_settled(told, FIXES, 1),
+        lambda reported: findings.findings_settled(reported, LAUNCH),
+        lambda reported: findings.remediated({"D-14.1.1": Verdict.PASS}, reported, LAUNCH, TODAY),
+        lambda reported: findings.bugs_settled(reported, FIXES, 1),
         findings.deviations_settled,
     ],
 )
@@ -179,15 +179,15 @@ RED = {"D-14.1.1": Verdict.PASS, "D-14.1.2": Verdict.FAIL}
     ],
 )
 def test_each_red_item_has_one_issue_with_a_plan(
-    verdicts: dict[str, Verdict], filed: list[Issue], told: str
+    verdicts: dict[str, Verdict], filed: list[Issue], reported: str
 ) -> None:
     (said,) = broken(findings.remediated(verdicts, issues(*filed), LAUNCH, TODAY))
-    assert told in said
+    assert reported in said
 
 
 def test_a_plan_that_is_whole_holds() -> None:
-    told = issues(issue(9, **PLAN))
-    assert broken(findings.remediated(RED, told, LAUNCH, TODAY)) == []
+    reported = issues(issue(9, **PLAN))
+    assert broken(findings.remediated(RED, reported, LAUNCH, TODAY)) == []
     waived = RED | {"D-14.1.2": Verdict.WAIVED}
     closed = issues(issue(9, **PLAN, state="closed"))
     assert broken(findings.remediated(waived, closed, LAUNCH, TODAY)) == []
@@ -218,7 +218,7 @@ def test_with_nothing_open_no_plan_is_needed_but_items_are() -> None:
     assert broken(findings.remediation_plan({}, issues(), LAUNCH, TODAY)) != []
 
 
-GRAVE: dict[str, Any] = {
+SERIOUS: dict[str, Any] = {
     "severity": "critical",
     "state": "closed",
     "labels": (),
@@ -230,20 +230,20 @@ GRAVE: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("bug", "told"),
     [
-        (issue(9, **GRAVE | {"state": "open"}), "critical and high bugs still open: #9 Bug 9"),
-        (issue(9, **GRAVE, commits=()), "not in the candidate: #9 Bug 9 (no commit)"),
-        (issue(9, **GRAVE, commits=("f" * 40,)), "not in the candidate: #9 Bug 9 (ffffffffffff)"),
-        (issue(9, **GRAVE, fields={}), "bugs without a test: #9 Bug 9"),
-        (issue(9, **GRAVE | {"verified_by": "hugo"}), "than who fixed them: #9 Bug 9 (hugo)"),
-        (issue(9, **GRAVE | {"verified_by": ""}), "than who fixed them: #9 Bug 9 (nobody)"),
+        (issue(9, **SERIOUS | {"state": "open"}), "critical and high bugs still open: #9 Bug 9"),
+        (issue(9, **SERIOUS, commits=()), "not in the candidate: #9 Bug 9 (no commit)"),
+        (issue(9, **SERIOUS, commits=("f" * 40,)), "not in the candidate: #9 Bug 9 (ffffffffffff)"),
+        (issue(9, **SERIOUS, fields={}), "bugs without a test: #9 Bug 9"),
+        (issue(9, **SERIOUS | {"verified_by": "hugo"}), "than who fixed them: #9 Bug 9 (hugo)"),
+        (issue(9, **SERIOUS | {"verified_by": ""}), "than who fixed them: #9 Bug 9 (nobody)"),
         (issue(9, severity=""), "issues without a severity: #9 Bug 9"),
         (issue(9, labels=()), "issues still open: #8, #9; not declared #9"),
         (issue(9, milestone=""), "issues still open: #8; missing #9"),
     ],
 )
-def test_bugs_are_fixed_tested_verified_or_known(bug: Issue, told: str) -> None:
+def test_bugs_are_fixed_tested_verified_or_known(bug: Issue, reported: str) -> None:
     said = broken(findings.bugs_settled(issues(bug), FIXES, 20))
-    assert any(told in one for one in said), said
+    assert any(reported in one for one in said), said
 
 
 def test_bugs_that_are_settled_hold_and_too_few_do_not() -> None:
@@ -253,12 +253,12 @@ def test_bugs_that_are_settled_hold_and_too_few_do_not() -> None:
 
 
 def test_the_summary_counts_what_was_opened_resolved_and_reopened() -> None:
-    again = issue(9, **GRAVE, reopened_at=(OPENED,))
-    figures, (by_severity, grave, still) = findings.resolved(issues(again))
+    again = issue(9, **SERIOUS, reopened_at=(OPENED,))
+    figures, (by_severity, serious, still) = findings.resolved(issues(again))
     assert figures[0].value == 22
     assert by_severity.rows[0] == ["critical", 1.0, 1.0, 1.0, 0.0]
     assert by_severity.rows[3] == ["low", 1.0, 0.0, 0.0, 1.0]
-    assert grave.rows[-1] == [
+    assert serious.rows[-1] == [
         "#9 Bug 9",
         "critical",
         COMMIT[:12],
@@ -267,3 +267,13 @@ def test_the_summary_counts_what_was_opened_resolved_and_reopened() -> None:
         "quinn",
     ]
     assert [row[0] for row in still.rows] == ["#8 Bug 8"]
+
+
+def test_issues_are_told_apart_by_what_the_launch_asks_of_them() -> None:
+    launch = {"labels": ("launch",), "milestone": ""}
+    severe = issue(17, severity="critical", **launch)
+    drill = issue(18, severity="high", fields={"Drill": "yes"}, **launch)
+    found = issues(severe, drill, issue(19, severity="medium", **launch), issue(20, state="closed"))
+    assert found.severe_of_launch == [severe]
+    assert [one.number for one in found.open_known] == [8]
+    assert found.numbers == {*range(100, 120), 8, 17, 18, 19, 20}

@@ -127,17 +127,17 @@ def said(capsys: Capture, *words: str, status: int = 1) -> str:
     """What a command says that ends with this status, and with no traceback."""
     capsys.readouterr()
     assert main(list(words)) == status
-    told = capsys.readouterr()
-    assert "Traceback" not in told.out + told.err
-    return told.out + told.err
+    reported = capsys.readouterr()
+    assert "Traceback" not in reported.out + reported.err
+    return reported.out + reported.err
 
 
 def refused(capsys: Capture, path: Path, *words: str) -> None:
     """The command fails with one paragraph that names the file and what is expected there."""
     out = said(capsys, *words)
-    (told,) = [line for line in out.splitlines() if line.startswith("golive: ")]
-    assert path.name in told or "/dev/zero: is a device" in told
-    assert "expected" in told
+    (reported,) = [line for line in out.splitlines() if line.startswith("golive: ")]
+    assert path.name in reported or "/dev/zero: is a device" in reported
+    assert "expected" in reported
 
 
 STATUS = ("status", "--env", "staging")

@@ -268,6 +268,7 @@ def test_a_signature_that_does_not_hold_leaves_the_run_whole_and_unsigned(
     assert {p.name for p in written.folder.iterdir()} == {HEAD, FACTS, VERDICTS, END}
 
 
+@pytest.mark.usefixtures("ssh_keygen")
 @pytest.mark.parametrize("broken", ["gone", "no key", "interrupted"])
 def test_a_key_that_cannot_sign_never_costs_the_run(
     written: Ledger, tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch

@@ -190,3 +190,11 @@ def test_a_gate_is_looser_than_before_whichever_way_is_better() -> None:
     assert [gate(200, 200), gate(150, 200), gate(201, 200)] == [False, False, True]
     assert [gate(80, 80, True), gate(90, 80, True), gate(79, 80, True)] == [False, False, True]
     assert [gate(None, None), gate(None, 80), gate(80, None)] == [False, True, True]
+
+
+def test_commands_are_the_first_words_of_fenced_lines(papers: Papers) -> None:
+    put(
+        papers,
+        f"{GOOD}\n```\ndeploy --to x\n\nrollback\n```\n\n    not this\n\n```sh\ndeploy\n```\n",
+    )
+    assert papers.read(KnownIssues).commands == {"deploy", "rollback"}

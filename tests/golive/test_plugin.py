@@ -173,7 +173,7 @@ def test_every_way_a_check_ends_is_one_verdict_everywhere(root: Root) -> None:
     }
     assert run.facts["good"].value == {"lag_s": 2.5, "name": "db-2"}
 
-    assert done.out.count("connection refused") == 1, "a cause is told once"
+    assert done.out.count("connection refused") == 1, "a cause is reported once"
     assert "D-2.1.3, D-2.1.8  (Product Manager)" in done.lines
     assert "  next: look at its row in pg_stat_replication." in done.lines
     assert "  Product Manager: D-2.1.5, D-2.2.1" in done.lines
@@ -391,7 +391,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Root], object], tuple[str, ...], str]] = {
         r"--env stagng: .*/environments has no .* expected one of rehearsal, staging, or a path",
     ),
     "an environment that is no TOML": (
-        _file("suites/environments/rehearsal.kernel.toml", "[postgres"),
+        _file("suites/environments/rehearsal.toml", "[postgres"),
         (),
         r"rehearsal\.toml: is not valid TOML: Expected ']' at the end of a table declaration",
     ),
@@ -401,7 +401,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Root], object], tuple[str, ...], str]] = {
         r"rehearsal\.toml: postgres\.pasword: unknown key; expected a key of golive's",
     ),
     "a missing key": (
-        _written("suites/environments/rehearsal.kernel.toml", '"master_name" = "x", ', ""),
+        _written("suites/environments/rehearsal.toml", '"master_name" = "x", ', ""),
         (),
         r"rehearsal\.toml: redis\.master_name: the key is missing; expected a value for it",
     ),
@@ -706,7 +706,7 @@ def test_statements_are_read_beside_a_check_that_fails_and_not_once_a_run_is_end
     root: Root, ends: str, judged: bool
 ) -> None:
     root.items(f"""
-@attested("D-2.2.1", "everybody was told", by=("product_manager",))
+@attested("D-2.2.1", "everybody was notified", by=("product_manager",))
 def test_told():
     {ends}
 """)
@@ -1004,9 +1004,9 @@ def test_no_switch_of_pytest_shows_a_secret(
     for where, text in outputs.items():
         for part in (SECRET[i : i + 6] for i in range(len(SECRET) - 5)):
             assert part not in text, f"{where}: {text[text.index(part) - 200 :][:260]}"
-    told = "".join(outputs[n] for n in outputs if n in ("out", "err", "log.txt"))
+    reported = "".join(outputs[n] for n in outputs if n in ("out", "err", "log.txt"))
     for what in shown:
-        assert re.search(rf"{what}: \*{{8}}", told), what
+        assert re.search(rf"{what}: \*{{8}}", reported), what
     assert "logged: ********" in outputs["own.log"]
     assert "KeyError: '********'" in outputs["own.log"]
     if "--debug" in switches:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -8,6 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from golive.environments import Environment
+from golive.probes import register_all
+from golive.probes.declared import declared
 from golive.probing import REGISTRY, Ended, Facts, FactStore, closure, disturbing, pause, probe
 from golive.verdicts import NotPermitted, ProbeError
 
@@ -71,6 +75,31 @@ def test_a_probe_is_registered_by_name_and_stays_callable(env: Environment) -> N
         register("test_burst", lambda _: None)
 
 
+def test_what_the_source_declares_is_what_its_modules_register() -> None:
+    register_all()
+    own = [p for p in REGISTRY.values() if p.look.__module__.startswith("golive.probes.")]
+    assert len(own) > 50
+    assert [(p.name, p.summary, p.look.__module__) for p in own] == [
+        (d.name, d.summary, d.module) for d in map(declared().get, [p.name for p in own]) if d
+    ]
+    assert {p.name for p in own} == set(declared())
+
+
+def test_asking_for_a_probe_registers_it_with_what_it_needs_and_nothing_else() -> None:
+    program = """
+import sys
+from golive.probes.declared import declared, register
+from golive.probing import REGISTRY
+names = set(declared())
+assert not REGISTRY
+register(["no_probe", "stripe_account"])
+print(sorted(REGISTRY), sorted(m for m in sys.modules if m.startswith("golive.probes.data.")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "stripe_account" in done.stdout, done.stderr
+    assert "golive.probes.data.postgres" not in done.stdout
+
+
 def test_every_probe_looks_once_and_all_that_share_it_get_the_same_facts(env: Environment) -> None:
     looks: list[str] = []
 
@@ -84,15 +113,15 @@ def test_every_probe_looks_once_and_all_that_share_it_get_the_same_facts(env: En
         looks.append("lag")
         return test_nodes.count * 10
 
-    told: list[Facts] = []
-    store = FactStore(env, told.append)
+    reported: list[Facts] = []
+    store = FactStore(env, reported.append)
     assert store.start(["test_lag", "no probe"]) == (["test_nodes", "test_lag"], [])
     found = [store.get("test_lag") for _ in range(3)]
     assert found == [20, 20, 20]
     assert store.get("test_nodes") is store.get("test_nodes")
     assert looks == ["nodes", "lag"]
-    assert [f.probe for f in told] == ["test_nodes", "test_lag"]
-    assert all(f.observed_at.utcoffset() is not None for f in told)
+    assert [f.probe for f in reported] == ["test_nodes", "test_lag"]
+    assert all(f.observed_at.utcoffset() is not None for f in reported)
 
 
 def test_quiet_probes_look_side_by_side(env: Environment) -> None:
@@ -311,8 +340,8 @@ def test_what_could_not_look_fails_all_that_need_it_with_one_and_the_same_error(
     def test_lag(env: Environment, test_nodes: Nodes) -> None:
         raise RuntimeError("this must never run")
 
-    told: list[Facts] = []
-    store = FactStore(env, told.append)
+    reported: list[Facts] = []
+    store = FactStore(env, reported.append)
     caught = []
     for name in ("test_lag", "test_nodes", "test_lag"):
         with pytest.raises(ProbeError) as error:
@@ -320,7 +349,7 @@ def test_what_could_not_look_fails_all_that_need_it_with_one_and_the_same_error(
         caught.append(error.value)
     assert len(set(map(id, caught))) == 1
     assert str(caught[0]) == "could not look at db-1: refused; next: start it"
-    assert {f.probe: f.error for f in told} == {"test_nodes": caught[0], "test_lag": caught[0]}
+    assert {f.probe: f.error for f in reported} == {"test_nodes": caught[0], "test_lag": caught[0]}
 
 
 @pytest.mark.parametrize(
@@ -382,9 +411,9 @@ def test_an_effect_that_is_not_permitted_is_never_had(
 
 
 def test_facts_that_could_not_be_kept_are_no_evidence(env: Environment) -> None:
-    def told(_: Facts) -> None:
+    def reported(_: Facts) -> None:
         raise OSError("disk full")
 
     register("test_fine", lambda env: 7)
     with pytest.raises(ProbeError, match="its facts could not be kept: OSError: disk full"):
-        within(lambda: FactStore(env, told).get("test_fine"))
+        within(lambda: FactStore(env, reported).get("test_fine"))

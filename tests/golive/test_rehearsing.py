@@ -42,7 +42,7 @@ def rehearsed(project: Project, env: str = "rehearsal") -> list[Signed]:
 def test_without_a_script_the_holder_of_each_role_states_it_once(rehearsal: Project) -> None:
     (signed,) = rehearsed(rehearsal)
     assert (signed.statement.by, signed.valid) == ("paul", True)
-    assert signed.statement.text == "everybody was told"
+    assert signed.statement.text == "everybody was notified"
     assert [s.id for s in rehearsed(rehearsal)] == [signed.id]
 
 
@@ -84,7 +84,7 @@ def test_nobody_states_what_the_script_leaves_to_nobody(rehearsal: Project) -> N
 
 def test_a_changed_check_is_stated_anew(rehearsal: Project) -> None:
     rehearsed(rehearsal)
-    rehearsal.folder.items(STATED.replace("Signed.", "Signed anew."))
+    rehearsal.folder.items(STATED.replace("Signed.", "Signed again."))
     assert [s.valid for s in rehearsed(rehearsal)].count(True) == 1
 
 
@@ -116,10 +116,10 @@ def test_what_comes_after_another_item_is_stated_once_more_when_that_is_newer(
     script(rehearsal, {"by": "paul", "made_ago_s": 60})
     (early,) = rehearsed(rehearsal)
     script(rehearsal, {"by": "paul", "after": ["D-2.1.1"]})
-    (anew,) = rehearsed(rehearsal)
+    (reloaded,) = rehearsed(rehearsal)
     (first,) = rehearsal.context("rehearsal").vouched("D-2.1.1").valid
-    assert anew.statement.made_at >= first.statement.made_at > early.statement.made_at
-    assert [s.id for s in rehearsed(rehearsal)] == [anew.id]
+    assert reloaded.statement.made_at >= first.statement.made_at > early.statement.made_at
+    assert [s.id for s in rehearsed(rehearsal)] == [reloaded.id]
 
 
 def test_a_damaged_script_is_told_by_name(rehearsal: Project) -> None:

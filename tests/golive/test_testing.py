@@ -9,8 +9,8 @@ from golive.testing import Suites, judged
 from golive.verdicts import GoliveError, Pending
 
 CHECKS = '''
-from golive.claims import at_most
-from golive.items import item
+from golive.claims import at_most, equal
+from golive.items import derived, item
 from golive.launch import Limits
 
 
@@ -21,16 +21,33 @@ def test_the_greeting_is_short(greeting: str, limits: Limits) -> None:
     Remedy: shorten it.
     """
     assert at_most("length of the greeting", len(greeting), limits.greeting_characters)
+
+
+@derived("D-1.1.2")
+def test_the_summary_is_there(summary: str) -> None:
+    """The summary.
+
+    Remedy: write it.
+    """
+    assert equal("the summary", summary, "there")
 '''
+
+
+LAUNCH = """[launch]
+date = 2026-11-30
+candidate = "v2.0.0"
+previous = "v1.9.0"
+
+[thresholds]
+greeting_characters = 8
+"""
 
 
 @pytest.fixture
 def suites(tmp_path: Path) -> Suites:
     (tmp_path / "phase").mkdir()
     (tmp_path / "phase" / "test_day.py").write_text(CHECKS)
-    (tmp_path / "launch.toml").write_text(
-        '[launch]\ndate = 2026-11-30\ncandidate = "v1"\n[thresholds]\ngreeting_characters = 8\n'
-    )
+    (tmp_path / "launch.toml").write_text(LAUNCH)
     return Suites(tmp_path)
 
 
@@ -41,8 +58,10 @@ def test_a_check_is_judged_on_literal_facts_by_the_thresholds_of_the_launch(
     claim = suites.judged("D-1.1.1", greeting="Welcome back")
     assert claim is not None
     assert (claim.subject, claim.observed, claim.required) == (
-        "length of the greeting", "12", "at most 8",
-    )  # fmt: skip
+        "length of the greeting",
+        "12",
+        "at most 8",
+    )
 
 
 def test_what_a_check_does_not_ask_for_is_left_out(suites: Suites) -> None:
@@ -50,10 +69,10 @@ def test_what_a_check_does_not_ask_for_is_left_out(suites: Suites) -> None:
 
 
 def test_a_fact_that_is_not_given_and_an_item_that_is_not_there_are_named(suites: Suites) -> None:
-    with pytest.raises(GoliveError, match="D-1.1.1: asks for greeting"):
+    with pytest.raises(GoliveError, match=r"D-1\.1\.1: asks for greeting"):
         suites.judged("D-1.1.1")
-    with pytest.raises(GoliveError, match="has no check of D-1.1.2"):
-        suites.judged("D-1.1.2")
+    with pytest.raises(GoliveError, match=r"has no check of D-1\.1\.3"):
+        suites.judged("D-1.1.3")
 
 
 def test_an_item_that_is_there_twice_is_refused(suites: Suites) -> None:
@@ -63,8 +82,9 @@ def test_an_item_that_is_there_twice_is_refused(suites: Suites) -> None:
 
 
 def test_checks_are_found_by_how_they_are_verified(suites: Suites) -> None:
-    assert list(suites.of_way("probe")) == ["D-1.1.1"]
-    assert suites.of_way("derived") == {}
+    assert list(suites.checks) == ["D-1.1.1", "D-1.1.2"]
+    assert list(suites.of_way("derived")) == ["D-1.1.2"]
+    assert suites.of_way("attested") == {}
 
 
 def test_green_or_red_without_a_claim_is_no_judgement() -> None:

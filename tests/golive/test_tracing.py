@@ -127,39 +127,41 @@ def test_owners_may_stand_in_headings_and_headings_be_underlined() -> None:
 
 
 def test_a_dropped_line_is_an_item_without_a_line() -> None:
-    told = only(changed(lambda b: b[0]["task"][0]["items"].pop(2)))
-    assert (told.kind, told.ids, told.line) == ("item", ("D-14.1.3",), None)
-    assert told.expected == "Load balancer configuration validated"
-    assert told.block == "Day -14: Infrastructure Readiness Assessment"
+    reported = only(changed(lambda b: b[0]["task"][0]["items"].pop(2)))
+    assert (reported.kind, reported.ids, reported.line) == ("item", ("D-14.1.3",), None)
+    assert reported.expected == "Load balancer configuration validated"
+    assert reported.block == "Day -14: Infrastructure Readiness Assessment"
 
 
 def test_an_added_line_is_a_line_without_an_item() -> None:
-    told = only(changed(lambda b: b[0]["task"][0]["items"].insert(2, {"title": "Tea is ready"})))
-    assert (told.kind, told.ids, told.found) == ("line", (), "Tea is ready")
-    assert told.line is not None
-    assert rendered().splitlines()[told.line - 2] == "   - [ ] Redis cache cluster operational"
+    reported = only(
+        changed(lambda b: b[0]["task"][0]["items"].insert(2, {"title": "Tea is ready"}))
+    )
+    assert (reported.kind, reported.ids, reported.found) == ("line", (), "Tea is ready")
+    assert reported.line is not None
+    assert rendered().splitlines()[reported.line - 2] == "   - [ ] Redis cache cluster operational"
 
 
 def test_a_renamed_line_is_a_changed_title_of_its_item() -> None:
     def rename(blocks: list[dict[str, Any]]) -> None:
         blocks[0]["task"][0]["items"][1]["title"] = "Redis cache cluster is operational"
 
-    told = only(changed(rename))
-    assert (told.kind, told.about, told.ids) == ("title", "item", ("D-14.1.2",))
-    assert told.found == "Redis cache cluster is operational"
-    assert told.expected == "Redis cache cluster operational"
+    reported = only(changed(rename))
+    assert (reported.kind, reported.about, reported.ids) == ("title", "item", ("D-14.1.2",))
+    assert reported.found == "Redis cache cluster is operational"
+    assert reported.expected == "Redis cache cluster operational"
 
 
 def test_a_changed_owner_is_told_once_for_all_items_of_the_block() -> None:
-    told = only(changed(lambda b: b[0].update(owner="QA Lead")))
-    assert (told.kind, told.found, told.expected) == ("owner", "QA Lead", "DevOps Lead")
-    assert len(told.ids) == 19
-    assert rendered().splitlines()[(told.line or 0) - 1] == "**Owner:** DevOps Lead"
+    reported = only(changed(lambda b: b[0].update(owner="QA Lead")))
+    assert (reported.kind, reported.found, reported.expected) == ("owner", "QA Lead", "DevOps Lead")
+    assert len(reported.ids) == 19
+    assert rendered().splitlines()[(reported.line or 0) - 1] == "**Owner:** DevOps Lead"
 
 
 def test_an_owner_that_is_no_longer_named_is_a_changed_owner() -> None:
-    told = only(changed(lambda b: b[0].update(owner="")))
-    assert (told.kind, told.found, told.expected) == ("owner", "", "DevOps Lead")
+    reported = only(changed(lambda b: b[0].update(owner="")))
+    assert (reported.kind, reported.found, reported.expected) == ("owner", "", "DevOps Lead")
 
 
 def test_an_owner_of_one_line_is_told_for_its_item_alone() -> None:
@@ -168,14 +170,18 @@ def test_an_owner_of_one_line_is_told_for_its_item_alone() -> None:
         "Load balancer configuration validated (Owner: QA Lead)",
         1,
     )
-    told = only(trace(text))
-    assert (told.kind, told.ids, told.found) == ("owner", ("D-14.1.3",), "QA Lead")
+    reported = only(trace(text))
+    assert (reported.kind, reported.ids, reported.found) == ("owner", ("D-14.1.3",), "QA Lead")
 
 
 def test_a_changed_duration_is_told_once_for_the_task() -> None:
-    told = only(changed(lambda b: b[0]["task"][1].update(time="3.5 hours")))
-    assert (told.kind, told.found, told.expected) == ("duration", "3.5 hours", "3 hours")
-    assert told.ids == tuple(f"D-14.2.{n}" for n in range(1, 6))
+    reported = only(changed(lambda b: b[0]["task"][1].update(time="3.5 hours")))
+    assert (reported.kind, reported.found, reported.expected) == (
+        "duration",
+        "3.5 hours",
+        "3 hours",
+    )
+    assert reported.ids == tuple(f"D-14.2.{n}" for n in range(1, 6))
 
 
 @pytest.mark.parametrize("same", ["120 min", "2h", "approx. 2 hrs", "1 hour 60 minutes"])
@@ -204,16 +210,16 @@ def test_another_day_or_clock_time_is_told_once_as_a_changed_time(
     old: str, new: str, about: str, count: int
 ) -> None:
     assert old in rendered()
-    told = only(trace(rendered().replace(old, new)))
-    assert (told.kind, told.about, len(told.ids)) == ("time", about, count)
+    reported = only(trace(rendered().replace(old, new)))
+    assert (reported.kind, reported.about, len(reported.ids)) == ("time", about, count)
 
 
 def test_a_task_on_another_day_is_a_changed_time_and_due_day() -> None:
     text = rendered().replace("**Database Performance** (Day +2)", "**Database Performance** (T+3)")
-    told = {d.about: d for d in trace(text)}
-    assert {d.kind for d in told.values()} == {"time"}
-    assert (told["task"].found, told["task"].expected) == ("T+3", "Day +2")
-    assert told["block"].expected == "Performance Tuning and Optimization (day +2)"
+    reported = {d.about: d for d in trace(text)}
+    assert {d.kind for d in reported.values()} == {"time"}
+    assert (reported["task"].found, reported["task"].expected) == ("T+3", "Day +2")
+    assert reported["block"].expected == "Performance Tuning and Optimization (day +2)"
 
 
 def test_the_same_clock_time_in_other_words_is_no_difference() -> None:
@@ -232,8 +238,8 @@ def test_the_same_clock_time_in_other_words_is_no_difference() -> None:
 def test_a_renamed_chapter_block_or_task_is_told_once(
     old: str, new: str, about: str, count: int
 ) -> None:
-    told = only(trace(rendered().replace(old, new)))
-    assert (told.kind, told.about, len(told.ids)) == ("title", about, count)
+    reported = only(trace(rendered().replace(old, new)))
+    assert (reported.kind, reported.about, len(reported.ids)) == ("title", about, count)
 
 
 def test_a_line_in_another_task_has_moved() -> None:
@@ -241,20 +247,20 @@ def test_a_line_in_another_task_has_moved() -> None:
         item = blocks[0]["task"][0]["items"].pop(1)
         blocks[0]["task"][2]["items"].append(item)
 
-    told = only(changed(move))
-    assert (told.kind, told.ids) == ("moved", ("D-14.1.2",))
-    assert told.found.endswith("/ Security Infrastructure Audit")
-    assert told.expected.endswith("/ Infrastructure Health Check")
+    reported = only(changed(move))
+    assert (reported.kind, reported.ids) == ("moved", ("D-14.1.2",))
+    assert reported.found.endswith("/ Security Infrastructure Audit")
+    assert reported.expected.endswith("/ Infrastructure Health Check")
 
 
 def test_a_line_in_another_block_has_moved() -> None:
     def move(blocks: list[dict[str, Any]]) -> None:
         blocks[7]["task"][0]["items"].append(blocks[0]["task"][0]["items"].pop(1))
 
-    told = only(changed(move))  # not its owner too, which is the other block's
-    assert (told.kind, told.ids) == ("moved", ("D-14.1.2",))
-    assert told.expected.startswith("Day -14")
-    assert told.found.startswith("Day -7")
+    reported = only(changed(move))  # not its owner too, which is the other block's
+    assert (reported.kind, reported.ids) == ("moved", ("D-14.1.2",))
+    assert reported.expected.startswith("Day -14")
+    assert reported.found.startswith("Day -7")
 
 
 def test_a_line_out_of_its_order_has_moved() -> None:
@@ -262,9 +268,13 @@ def test_a_line_out_of_its_order_has_moved() -> None:
         items = blocks[0]["task"][0]["items"]
         items.insert(0, items.pop(3))
 
-    told = only(changed(swap))
-    assert (told.kind, told.ids, told.found) == ("moved", ("D-14.1.4",), "at the beginning")
-    assert told.expected == "behind D-14.1.3 Load balancer configuration validated"
+    reported = only(changed(swap))
+    assert (reported.kind, reported.ids, reported.found) == (
+        "moved",
+        ("D-14.1.4",),
+        "at the beginning",
+    )
+    assert reported.expected == "behind D-14.1.3 Load balancer configuration validated"
 
 
 def test_lines_of_the_same_title_are_told_apart_by_where_they_stand() -> None:
@@ -306,9 +316,9 @@ def test_any_one_change_of_any_line_is_exactly_that_difference(
         items.insert(i, {"title": "Zebra crossing repainted"})
     else:
         items[i]["title"] = item["title"] + " zz"
-    told = only(trace(rendered(blocks, style), near))
-    assert told.kind == {"drop": "item", "add": "line", "rename": "title"}[change]
-    assert told.ids == (() if change == "add" else (item["id"],))
+    reported = only(trace(rendered(blocks, style), near))
+    assert reported.kind == {"drop": "item", "add": "line", "rename": "title"}[change]
+    assert reported.ids == (() if change == "add" else (item["id"],))
 
 
 # ---------------------------------------------------------------- other houses' procedures
@@ -334,7 +344,7 @@ Responsible: Station manager
 
 ### 22:00 \N{EN DASH} 22:45: Freeze the kiosks
 
-| # | Step | Who is told | Responsible | Duration (min) |
+| # | Step | Who is notified | Responsible | Duration (min) |
 |---|------|-------------|-------------|----------------|
 | 1 | Close kiosk sessions | gates | Kiosk team | 15 |
 | 2 | Stop the bag tag `printer` feed | belts | Baggage context | 30 |
@@ -453,7 +463,7 @@ def _document(text: str) -> Document:
     return tracing.parse(text, Path("p.md"))
 
 
-def _told(document: Document, line: Line) -> tuple[object, ...]:
+def _reported(document: Document, line: Line) -> tuple[object, ...]:
     block = document.blocks[line.block]
     task = document.tasks[line.task] if line.task != line.block else ""
     return block.title, task, line.title, line.owner, line.time, line.minutes, line.due
@@ -463,7 +473,7 @@ def test_an_airlines_steps_tables_and_nested_boxes_are_read() -> None:
     document = _document(AIRLINE)
     kiosks, freeze = "T-3: Prepare kiosks", "22:00 \N{EN DASH} 22:45: Freeze the kiosks"
     switch = "23:30 Switch"
-    assert [_told(document, ln) for ln in document.lines] == [
+    assert [_reported(document, ln) for ln in document.lines] == [
         (kiosks, "", "Image 42 kiosks with build 7.1", "Kiosk team", "90 min", 90, -3),
         (kiosks, "", "Print paper boarding cards", "Kiosk team", "", None, -3),
         (kiosks, "", "Brief counter staff", "Duty manager", "", None, -3),
@@ -493,7 +503,7 @@ def test_a_hospitals_bold_tasks_properties_and_waves_are_read() -> None:
     project, wards = "Day -2, 08:00: Rehearse", "Wave A: Wards"
     theatres = "Wave B: Theatres"
     triggers = "Rollback triggers"
-    assert [_told(document, ln) for ln in document.lines] == [
+    assert [_reported(document, ln) for ln in document.lines] == [
         (project, "Dry run", "Copy of the archive mounted", "Records project", "2 hours", 120, -2),
         (project, "Dry run", "500 charts compared", "Dr. Abara", "2 hours", 120, -2),
         (project, "Dry run", "500 charts compared", "Records project", "2 hours", 120, -2),
@@ -529,7 +539,7 @@ def test_a_hospitals_bold_tasks_properties_and_waves_are_read() -> None:
 def test_a_banks_phases_without_a_single_checkbox_are_read() -> None:
     document = _document(BANK)
     move = "Phase 2 - Move"
-    assert [_told(document, ln) for ln in document.lines] == [
+    assert [_reported(document, ln) for ln in document.lines] == [
         ("Phase 1 - Freeze", "", "Stop inbound files", "Batch context", "18:00", None, None),
         ("Phase 1 - Freeze", "", "Stop outbound files", "Batch context", "18:00", None, None),
         (move, "Copy", "Copy ledgers", "Data context", "2-4 hours", 240, None),
@@ -891,8 +901,8 @@ def test_the_command_tells_machines_everything(
     found = json.loads(capsys.readouterr().out)
     assert (found["lines"], found["items"]) == (479, 479)
     assert found["prose"] == [{"line": 5, "text": "everything"}]
-    (told,) = found["differences"]
-    assert told == {
+    (reported,) = found["differences"]
+    assert reported == {
         "kind": "title",
         "about": "item",
         "line": 15,

@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from rehearsal.kernel import binaries
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.parts import Part
 
 
 @contextmanager

@@ -8,8 +8,8 @@ import pytest
 
 from rehearsal import cli, faults
 from rehearsal.faults import fault
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 
 
 @pytest.fixture

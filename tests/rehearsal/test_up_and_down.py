@@ -1,4 +1,4 @@
-"""Bringing a rehearsal up and down: what is told, what is left, and what can go wrong."""
+"""Bringing a rehearsal up and down: what is reported, what is left, and what can go wrong."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rehearsal import cli
+from rehearsal import lifecycle
 from rehearsal.kernel import control, ports
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.parts import Child
 
 SMALL = ("redis-replica",)
 """Two quick parts, one of which needs the other."""
@@ -29,13 +30,13 @@ SMALL = ("redis-replica",)
 def r(tmp_path: Path) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal(tmp_path / "it's a rehearsal")
     yield rehearsal
-    cli.down(rehearsal, say=lambda _: None)
+    lifecycle.down(rehearsal, say=lambda _: None)
 
 
 def up(r: Rehearsal, *only: str) -> list[str]:
-    told: list[str] = []
-    cli.up(r, only=only or SMALL, say=told.append)
-    return told
+    reported: list[str] = []
+    lifecycle.up(r, only=only or SMALL, say=reported.append)
+    return reported
 
 
 def run(r: Rehearsal, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -50,19 +51,19 @@ def run(r: Rehearsal, *words: str, **variables: str) -> subprocess.CompletedProc
 
 
 def test_up_tells_each_part_and_down_leaves_no_process(r: Rehearsal) -> None:
-    told = up(r)
-    assert [line.split()[0] for line in told[1:3]] == ["redis-primary", "redis-replica"]
-    assert str(r.port("redis-replica")) in told[2]
-    assert told[-1].startswith("Up in ")
+    reported = up(r)
+    assert [line.split()[0] for line in reported[1:3]] == ["redis-primary", "redis-replica"]
+    assert str(r.port("redis-replica")) in reported[2]
+    assert reported[-1].startswith("Up in ")
     assert r.redis("redis-replica").info("replication")["master_link_status"] == "up"
     pids = list(r.running().values())
     assert len(pids) == 2
 
-    cli.down(r, say=told.append)
-    assert told[-1].endswith("no process is left.")
+    lifecycle.down(r, say=reported.append)
+    assert reported[-1].endswith("no process is left.")
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert control.leftovers(r.folder) == []
-    assert control.supervisor(r) is None
+    assert control.supervisor(r.folder) is None
 
 
 def test_up_twice_says_that_it_is_up(r: Rehearsal) -> None:
@@ -78,7 +79,7 @@ def test_ports_and_secrets_stay_the_same_and_data_begins_anew(r: Rehearsal) -> N
     r.redis().set("left", "over")
     r.override("redis-primary", maxmemory="1mb")
     r.remember("note", 1)
-    cli.down(r, say=lambda _: None)
+    lifecycle.down(r, say=lambda _: None)
     up(r)
     assert (r.port("redis-primary"), r.secret("redis")) == (port, secret)
     assert r.redis().get("left") is None
@@ -94,15 +95,15 @@ def test_two_rehearsals_run_side_by_side(r: Rehearsal, tmp_path: Path) -> None:
         up(other)
         r.redis().set("whose", "first")
         assert other.redis().get("whose") is None
-        cli.down(other, say=lambda _: None)
+        lifecycle.down(other, say=lambda _: None)
         assert r.redis().get("whose") == "first"
     finally:
-        cli.down(other, say=lambda _: None)
+        lifecycle.down(other, say=lambda _: None)
 
 
 def test_a_killed_supervisor_takes_its_parts_along_and_up_works_again(r: Rehearsal) -> None:
     up(r)
-    record = control.supervisor(r)
+    record = control.supervisor(r.folder)
     assert record is not None
     pids = list(r.running().values())
     os.kill(record.pid, signal.SIGKILL)
@@ -120,20 +121,20 @@ def _lives(pid: int) -> bool:
 def test_the_record_of_a_pid_that_is_somebody_elses_now_does_not_count(r: Rehearsal) -> None:
     record = {"pid": os.getpid(), "port": 1, "begun": time.time() - 1e6}
     r.path("state", "supervisor.json").write_text(json.dumps(record))
-    assert control.supervisor(r) is None
+    assert control.supervisor(r.folder) is None
 
 
 def test_a_process_left_by_an_earlier_supervisor_is_ended(r: Rehearsal) -> None:
     up(r)
-    cli.down(r, say=lambda _: None)
+    lifecycle.down(r, say=lambda _: None)
     left = subprocess.Popen(["sleep", "60"], env={**os.environ, control.MARK: str(r.folder)})
     # Popen returns while exec is still laying out the environment: for a moment it reads empty.
     marked = psutil.Process(left.pid)
     r.wait("the mark is seen", lambda: control.MARK in marked.environ(), within_s=60)
-    told: list[str] = []
-    cli.down(r, say=told.append)
+    reported: list[str] = []
+    lifecycle.down(r, say=reported.append)
     assert left.poll() is not None
-    assert told[-1].endswith("no process is left.")
+    assert reported[-1].endswith("no process is left.")
 
 
 def test_a_taken_port_is_avoided_and_a_told_one_is_an_error(r: Rehearsal) -> None:
@@ -141,9 +142,9 @@ def test_a_taken_port_is_avoided_and_a_told_one_is_an_error(r: Rehearsal) -> Non
     with socket.create_server(("127.0.0.1", taken)):
         up(r)
         assert r.port("redis-primary") != taken
-        cli.down(r, say=lambda _: None)
+        lifecycle.down(r, say=lambda _: None)
         with pytest.raises(RehearsalError) as caught:
-            cli.up(r, only=SMALL, told={"redis-primary": taken}, say=lambda _: None)
+            lifecycle.up(r, only=SMALL, reported={"redis-primary": taken}, say=lambda _: None)
     assert f"redis-primary cannot have port {taken}" in str(caught.value)
     assert f"(process {os.getpid()}) listens there" in str(caught.value)
     assert "--port redis-primary=NUMBER" in str(caught.value)
@@ -205,7 +206,7 @@ def test_a_nearly_full_disk_is_told_before_anything_starts(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(RehearsalError, match="has 5 MB free; a rehearsal needs 1500 MB"):
         up(r)
-    assert control.supervisor(r) is None
+    assert control.supervisor(r.folder) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
@@ -214,7 +215,7 @@ def test_a_disk_that_fills_up_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", disk]).returncode:
         pytest.skip("this machine lets nobody mount")
-    monkeypatch.setattr(cli, "NEEDED_MB", 1)
+    monkeypatch.setattr(lifecycle, "NEEDED_MB", 1)
     r = Rehearsal(disk / "rehearsal")
     try:
         with pytest.raises(RehearsalError, match="GOLIVE_REHEARSAL to a folder on another disk"):
@@ -267,13 +268,13 @@ def test_down_ends_children_that_a_command_had_started(r: Rehearsal) -> None:
     pid = r.run(Child("scratch", ["/bin/sh", "-c", script], r.log("scratch"), stop_within_s=0.2))
     r.wait("its child runs", lambda: len(psutil.Process(pid).children()) == 2)
     family = [pid, *(one.pid for one in psutil.Process(pid).children())]
-    cli.down(r, say=lambda _: None)
+    lifecycle.down(r, say=lambda _: None)
     assert not any(map(_lives, family))
 
 
 def test_a_request_without_the_token_is_refused(r: Rehearsal) -> None:
     up(r)
-    record = control.supervisor(r)
+    record = control.supervisor(r.folder)
     assert record is not None
     with socket.create_connection(("127.0.0.1", record.port)) as line:
         line.sendall(b'{"verb": "down", "token": "guess"}\n')

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import walk
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.staff import people
 
 
@@ -29,9 +29,9 @@ def test_a_command_that_says_something_else_is_told(capsys: pytest.CaptureFixtur
     with pytest.raises(RehearsalError, match=r"does not say 'holds:'"):
         walk._golive("trace", "--help", says="holds:")
     assert "usage:" in walk._golive("trace", "--help", says="usage: golive trace")
-    told = capsys.readouterr().out
-    assert told.startswith("  $ golive trace --help\n")
-    assert "\n    usage: golive trace" in told
+    reported = capsys.readouterr().out
+    assert reported.startswith("  $ golive trace --help\n")
+    assert "\n    usage: golive trace" in reported
 
 
 def test_an_id_that_is_nowhere_is_told() -> None:
@@ -53,11 +53,11 @@ def test_a_secret_in_a_page_or_inside_the_package_is_told_by_name_alone(
     assert walk.keeps_secrets(r, [page, zipped]) > len(people.PEOPLE)
     if which == "token":
         page.write_text(f"the token is {token}.")
-        told = "the secret stripe-key stands in page.html"
+        reported = "the secret stripe-key stands in page.html"
     else:
         with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("runs/a.json", key)
-        told = "the secret elena stands in p.zip: runs/a.json"
+        reported = "the secret elena stands in p.zip: runs/a.json"
     with pytest.raises(RehearsalError) as caught:
         walk.keeps_secrets(r, [page, zipped])
-    assert str(caught.value) == told
+    assert str(caught.value) == reported

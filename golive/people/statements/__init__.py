@@ -6,7 +6,7 @@ A statement is one folder that is never changed:
 ``statement.json.sig``  the signature over it, by ``ssh-keygen -Y sign`` for golive-statement
 ``evidence/``           the files it names, each as ``<sha256>-<name>``
 
-Nothing in it is believed: whoever uses a statement has it checked anew. One that does not hold
+Nothing in it is believed: whoever uses a statement has it checked again. One that does not hold
 is kept with the reason, so that a page can show it. docs/statements.md tells the format, and how
 to check one by hand.
 """

@@ -168,7 +168,7 @@ class Statements(Judge):
         for s in self._of(item, "attest"):
             who = s.statement.by, s.statement.role
             if who in newer:
-                cause = f"{quoted(s.statement.by)} stated it anew {when(newer[who])}"
+                cause = f"{quoted(s.statement.by)} stated it again {when(newer[who])}"
                 if is_no_go(newer[who].statement):
                     cause = f"{quoted(s.statement.by)} said no-go {when(newer[who])}"
                 found.append(Signed(s.id, s.folder, s.statement, cause, is_superseded=True))

@@ -105,7 +105,7 @@ class Entitlement:
         return ""
 
     def _of_nobody(self, s: Statement) -> str:
-        """Why its author cannot be told; empty where it is somebody of the roster, in a role.
+        """Why its author cannot be reported; empty where it is somebody of the roster, in a role.
 
         What takes away stands by the roles of its own day.
         """

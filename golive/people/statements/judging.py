@@ -236,8 +236,8 @@ class Judge:
         """
         mine = signed.statement
         if is_no_go(mine):
-            anew = self._again(signed, mine.candidate)
-            return "" if anew is None else f"{mine.by} decided anew {when(anew)}"
+            reloaded = self._again(signed, mine.candidate)
+            return "" if reloaded is None else f"{mine.by} decided again {when(reloaded)}"
         if mine.kind not in ("approve", "attest"):
             return ""
         for s in self.records.acts[act(mine)]:
@@ -248,7 +248,7 @@ class Judge:
                 continue
             cause = self._unsound(s)
             if not cause and said.candidate == mine.candidate:
-                return f"{mine.by} decided anew {when(s)}"
+                return f"{mine.by} decided again {when(s)}"
             if cause and is_no_go(said) and not self._is_set_aside(s.id):
                 return f"a no-go of {mine.by} after it does not verify ({s.id}): {cause}"
         return ""

@@ -88,7 +88,7 @@ class Signed:
     statement: Statement
     cause: str = ""
     is_superseded: bool = False
-    """Whether the same person has stated it anew since, so that it was not looked at."""
+    """Whether the same person has stated it again since, so that it was not looked at."""
 
     @property
     def valid(self) -> bool:

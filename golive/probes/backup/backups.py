@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 NEWEST_SEGMENTS = 10
-"""Of the archive, the newest this many are told one by one."""
+"""Of the archive, the newest this many are reported one by one."""
 _POLL_S = 0.1
 SEGMENT = re.compile(r"(?P<name>[0-9A-F]{24})(?P<suffix>\.(?:gz|zst|lz4|xz|bz2|br))?")
 
@@ -66,7 +66,7 @@ class RestoredCopy:
 
     restore_s: float
     recovered_to_lsn: str
-    """Where recovery ended; empty where the instance was started anew since and cannot tell."""
+    """Where recovery ended; empty where the instance was started again since and cannot tell."""
     sums: dict[str, TableSum]
     known_row_present: bool
     indexes_checked: int

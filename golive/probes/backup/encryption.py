@@ -70,7 +70,7 @@ class StoredObject:
     algorithm: str
     """Server-side; empty: none."""
     kms_key: str
-    """ARN of the key where it could be told; empty: none."""
+    """ARN of the key where it could be reported; empty: none."""
     content: Content | None
     """None where equal content was read from the other bucket, or the key cannot be used."""
 

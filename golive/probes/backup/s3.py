@@ -209,7 +209,7 @@ def _compared(
     key = copied.get("SSEKMSKeyId", "")
     if key:
         keys.add(key)
-    told = copied["Metadata"].get("replication-status", "")
+    reported = copied["Metadata"].get("replication-status", "")
     # The source's recorded sum will do: it was made when the backup was. The copy's is no proof.
     return CopiedObject(
         key=one.key,
@@ -217,7 +217,7 @@ def _compared(
         sha256=_s3_sum(head) or head["Metadata"].get("sha256") or _read(ours, source, one, head),
         copy_size_bytes=copied["ContentLength"],
         copy_sha256=_read(theirs, copy, one, copied),
-        status=head.get("ReplicationStatus") or told or "none",
+        status=head.get("ReplicationStatus") or reported or "none",
         lag_s=max(0.0, (other.at - one.at).total_seconds()),
         # An ARN tells its region; a bare id can only be a key of the bucket's own.
         key_region=key.split(":")[3] if key.startswith("arn:") else key and copy.region,

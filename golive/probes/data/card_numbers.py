@@ -1,6 +1,6 @@
 """Card numbers where none may be: in the database's texts, in logs, in Redis.
 
-Only how many there are is told, never one of them. A number that no bank has issued is sent the
+Only how many there are is reported, never one of them. A number that no bank has issued is sent the
 same way as what each place holds, so that finding none is known to mean that there is none.
 """
 

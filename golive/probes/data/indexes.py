@@ -124,7 +124,7 @@ def indexes(env: Environment) -> Indexes:
         env,
         env.postgres.primary,
         statement_timeout_s=env.time_limits.drill,
-        settings={"search_path": "pg_catalog"},  # so that every name is told with its schema
+        settings={"search_path": "pg_catalog"},  # so that every name is reported with its schema
     ) as db:
         rows = db.execute(_INDEXES).fetchall()
         sound = [r for r in rows if r.method == "btree" and r.kind == "i" and r.valid and r.ready]

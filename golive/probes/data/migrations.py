@@ -154,7 +154,7 @@ class CandidateMigrations:
 def candidate_migrations(env: Environment) -> CandidateMigrations:
     """The candidate's migrations in the release's repository, and the database they are for."""
     release = env.release
-    told = commands.run(
+    reported = commands.run(
         release.digest_command,
         {"name": "", "tag": release.tag},
         key="release.digest_command",
@@ -163,7 +163,7 @@ def candidate_migrations(env: Environment) -> CandidateMigrations:
     )
     with connect(env, env.postgres.primary) as db:
         row = one(db, "select system_identifier::text as id from pg_control_system()")
-    digest = _Tag(env).digest(release.migrations, told.files)
+    digest = _Tag(env).digest(release.migrations, reported.files)
     return CandidateMigrations(release.tag, digest, row.id)
 
 
@@ -200,7 +200,7 @@ def rollback_drill(env: Environment, migration_drill: MigrationDrill) -> Rollbac
         raise ProbeError(
             f"the rollback from {env.release.tag} to {env.release.previous_tag}",
             migration_drill.not_rolled_back,
-            "mend what the migration drill says first, then run again",
+            "fix what the migration drill says first, then run again",
         )
     return migration_drill.rollback
 
@@ -315,7 +315,7 @@ class _Drill:
         )
 
     def _smoke(self, version: str) -> list[str]:
-        """What a release refuses on the copy, started anew: signing in, reading, booking."""
+        """What a release refuses on the copy, started again: signing in, reading, booking."""
         try:
             with signed_in(
                 self._env, serve(self._env, self._copy, version, self._clock).url

@@ -94,7 +94,7 @@ class Burst:
 
     @property
     def failures(self) -> list[str]:
-        """What clients were told instead of an answer, and how often."""
+        """What clients got instead of an answer, and how often."""
         return [f"{error} ({count} times)" for error, count in self.errors.items()]
 
     def __str__(self) -> str:

@@ -327,7 +327,7 @@ def _estimate(db: Connection, name: str, query: str) -> Estimate:
             "declare it without LIMIT and without an aggregate over everything",
         )
     loops = plan["Actual Loops"]
-    # A parallel worker's share is told per loop, the expectation is too.
+    # A parallel worker's share is reported per loop, the expectation is too.
     return Estimate(name, plan["Plan Rows"] * loops, plan["Actual Rows"] * loops)
 
 

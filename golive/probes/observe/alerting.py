@@ -36,7 +36,7 @@ class AlertDrill:
     delivered_at: datetime | None
     repaired_at: datetime | None
     resolved_at: datetime | None
-    """When the receiver was told that it is over."""
+    """When the receiver learned that it is over."""
 
     @property
     def delivery_s(self) -> float | None:
@@ -171,19 +171,19 @@ def _see_delivered(env: Environment, course: _Course) -> bool:
         firing = _firing(env, course.alert.rule)
         if firing:
             course.at["fired"] = max(firing.active_at, course.at["induced"])
-    told = _told(env, course.alert.rule, "firing", course.at["induced"])
-    if told:
-        course.at["delivered"] = told
-        course.at.setdefault("fired", told)
-    return bool(told)
+    reported = _reported(env, course.alert.rule, "firing", course.at["induced"])
+    if reported:
+        course.at["delivered"] = reported
+        course.at.setdefault("fired", reported)
+    return bool(reported)
 
 
 def _see_resolved(env: Environment, course: _Course) -> bool:
-    # A repair may wait for its own effect, so the end may be told before it returns.
-    told = _told(env, course.alert.rule, "resolved", course.at["mending"])
-    if told:
-        course.at["resolved"] = told
-    return bool(told)
+    # A repair may wait for its own effect, so the end may be reported before it returns.
+    reported = _reported(env, course.alert.rule, "resolved", course.at["fixing"])
+    if reported:
+        course.at["resolved"] = reported
+    return bool(reported)
 
 
 def _firing(env: Environment, rule: str) -> prometheus.Alert | None:
@@ -191,7 +191,7 @@ def _firing(env: Environment, rule: str) -> prometheus.Alert | None:
     return min(firing, key=lambda a: a.active_at) if firing else None
 
 
-def _told(env: Environment, rule: str, status: str, since: datetime) -> datetime | None:
+def _reported(env: Environment, rule: str, status: str, since: datetime) -> datetime | None:
     """When the receiver was first told so of the rule's alert from a moment on."""
     times = [
         at
@@ -204,7 +204,7 @@ def _told(env: Environment, rule: str, status: str, since: datetime) -> datetime
 
 
 def inbox(env: Environment) -> list[dict[str, Any]]:
-    """What the on-call receiver was told: alert, status and received_at of each notification, with
+    """What the on-call receiver got: alert, status and received_at of each, with
     the receiver's name and the alert's labels.
 
     :raises ProbeError: it cannot be read.
@@ -234,7 +234,7 @@ def inbox(env: Environment) -> list[dict[str, Any]]:
 
 def _repaired(env: Environment, course: _Course) -> list[ProbeError]:
     """Repair; the error when that failed, so that the others are still repaired."""
-    course.at["mending"] = datetime.now(UTC)
+    course.at["fixing"] = datetime.now(UTC)
     try:
         _command(env, course.alert, "repair")
     except ProbeError as e:

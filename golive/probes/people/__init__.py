@@ -1,1 +1,1 @@
-"""Whether and how people are reached, and what they were told."""
+"""Whether and how people are reached, and what they learn."""

@@ -1,4 +1,4 @@
-"""What was told at the launch, as people's papers list it: where its links lead, what became of
+"""What was reported at the launch, as people's papers list it: where its links lead, what became of
 its mails, and what was answered."""
 
 from __future__ import annotations

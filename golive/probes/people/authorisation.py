@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Annotated
 
@@ -62,6 +63,23 @@ class Authorisation:
     def window_h(self) -> float:
         """Hours from its first to its last moment."""
         return (self.window_ends_at - self.window_begins_at).total_seconds() / 3600
+
+    def covers(self, begin: datetime, end: datetime) -> bool:
+        """Whether its window is open all the time from one moment to another."""
+        return self.window_begins_at <= begin and end <= self.window_ends_at
+
+    def window(self, zone: tzinfo) -> str:
+        """Its window in words, in a time zone."""
+        moments = (self.window_begins_at, self.window_ends_at)
+        return " to ".join(f"{at.astimezone(zone):%F %H:%M}" for at in moments)
+
+    def differing(self, artefacts: Mapping[str, str]) -> list[str]:
+        """Names of artefacts that are not the authorised ones, or are not there, or not authorised.
+
+        :param artefacts: SHA-256 by name.
+        """
+        names = {*artefacts, *self.artefacts}
+        return sorted(n for n in names if artefacts.get(n) != self.artefacts.get(n))
 
 
 @probe()

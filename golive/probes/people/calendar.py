@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from golive.environments import Environment
+from golive.people.roster import Person
 from golive.probing import probe
 from golive.verdicts import ProbeError
 
@@ -47,6 +48,10 @@ class Event:
         """What somebody answered; empty: not invited."""
         return next((a.answer for a in self.attendees if a.email == email.lower()), "")
 
+    def invited(self, people: Iterable[Person]) -> set[str]:
+        """The ids of those of these people who are invited."""
+        return {p.id for p in people if self.answer_of(p.email)}
+
     def __str__(self) -> str:
         return f"{self.title} ({self.start:%Y-%m-%d %H:%M}-{self.end:%H:%M} {self.zone})"
 
@@ -62,9 +67,13 @@ class LaunchCalendar:
         """Events of exactly that title."""
         return [e for e in self.events if e.title == title]
 
-    def beginning(self, words: str) -> list[Event]:
-        """Events whose title begins so."""
-        return [e for e in self.events if e.title.startswith(words)]
+    def beginning(self, words: str, on: date | None = None) -> list[Event]:
+        """Events whose title begins so.
+
+        :param on: those alone that start on that day.
+        """
+        found = [e for e in self.events if e.title.startswith(words)]
+        return found if on is None else [e for e in found if e.start.date() == on]
 
     def uncovered_hours(self, email: str, since: datetime, until: datetime) -> list[str]:
         """Hours of a span in which somebody has accepted no event."""
@@ -81,7 +90,7 @@ class LaunchCalendar:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """When somebody is busy. ``error``: why it cannot be told, as Google says it."""
+    """When somebody is busy. ``error``: why it cannot be reported, as Google says it."""
 
     email: str
     spans: tuple[tuple[datetime, datetime], ...]
@@ -118,7 +127,7 @@ def busy(
     :raises ProbeError: Google cannot be asked at all.
     """
     mails = sorted(set(people))
-    told: dict[str, Any] = {}
+    reported: dict[str, Any] = {}
     with _asking(env) as google:
         for n in range(0, len(mails), _PEOPLE_AT_ONCE):
             body = {
@@ -126,44 +135,44 @@ def busy(
                 "timeMax": until.isoformat(),
                 "items": [{"id": one} for one in mails[n : n + _PEOPLE_AT_ONCE]],
             }
-            told |= google.freebusy().query(body=body).execute()["calendars"]
+            reported |= google.freebusy().query(body=body).execute()["calendars"]
     return {
         one: Busy(
             one,
             tuple(
                 (datetime.fromisoformat(s["start"]), datetime.fromisoformat(s["end"]))
-                for s in told.get(one, {}).get("busy", [])
+                for s in reported.get(one, {}).get("busy", [])
             ),
             "; ".join(
                 e["reason"]
-                for e in told.get(one, {"errors": [{"reason": "not told"}]}).get("errors", [])
+                for e in reported.get(one, {"errors": [{"reason": "not told"}]}).get("errors", [])
             ),
         )
         for one in mails
     }
 
 
-def _event(told: dict[str, Any], zone: ZoneInfo) -> Event:
-    entries = told.get("conferenceData", {}).get("entryPoints", [])
-    texts = [told.get("location"), told.get("hangoutLink"), told.get("description")]
+def _event(reported: dict[str, Any], zone: ZoneInfo) -> Event:
+    entries = reported.get("conferenceData", {}).get("entryPoints", [])
+    texts = [reported.get("location"), reported.get("hangoutLink"), reported.get("description")]
     return Event(
-        id=str(told["id"]),
-        title=str(told.get("summary", "")),
-        start=_moment(told["start"], zone),
-        end=_moment(told["end"], zone),
-        zone=str(told["start"].get("timeZone", "")),
+        id=str(reported["id"]),
+        title=str(reported.get("summary", "")),
+        start=_moment(reported["start"], zone),
+        end=_moment(reported["end"], zone),
+        zone=str(reported["start"].get("timeZone", "")),
         attendees=tuple(
             Attendee(str(a.get("email", "")).lower(), str(a.get("responseStatus", "needsAction")))
-            for a in told.get("attendees", [])
+            for a in reported.get("attendees", [])
         ),
         text="\n".join(t for t in (*texts, *(e.get("uri") for e in entries)) if t),
     )
 
 
-def _moment(told: dict[str, str], zone: ZoneInfo) -> datetime:
-    if "dateTime" in told:
-        return datetime.fromisoformat(told["dateTime"]).astimezone(zone)
-    return datetime.combine(datetime.fromisoformat(told["date"]).date(), time(), zone)
+def _moment(reported: dict[str, str], zone: ZoneInfo) -> datetime:
+    if "dateTime" in reported:
+        return datetime.fromisoformat(reported["dateTime"]).astimezone(zone)
+    return datetime.combine(datetime.fromisoformat(reported["date"]).date(), time(), zone)
 
 
 def _covered(since: datetime, until: datetime, spans: list[tuple[datetime, datetime]]) -> bool:

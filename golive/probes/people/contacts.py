@@ -6,7 +6,8 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
@@ -131,6 +132,23 @@ class ContactTest:
             for what, t in newest.items()
             if t.answered_at is not None
         }
+
+    def unfilled(self, contacts: Iterable[Contact]) -> list[str]:
+        """Contacts with fields still to fill in, and these."""
+        return [f"{c.name} ({', '.join(c.placeholders)})" for c in contacts if c.placeholders]
+
+    def sharing_phones(self, contacts: Collection[Contact]) -> list[str]:
+        """Contacts whose phone number is another's too."""
+        count = Counter(c.person.phone for c in contacts)
+        return [c.name for c in contacts if count[c.person.phone] > 1]
+
+    def unanswered(self, contacts: Iterable[Contact]) -> list[str]:
+        """The newest tests that nobody answered, with what became of them."""
+        return [reported for c in contacts for reported in c.unanswered]
+
+    def from_elsewhere(self, contacts: Iterable[Contact]) -> list[str]:
+        """The newest tests that were answered from another number or address."""
+        return [reported for c in contacts for reported in c.from_elsewhere]
 
     def of(self, role: str) -> list[Contact]:
         """Holders, then backups; somebody who is both once."""

@@ -1,4 +1,4 @@
-"""A drill of the escalation: a synthetic incident is opened, and who is told of it is followed."""
+"""A drill of the escalation: a synthetic incident is opened, and its notices are followed."""
 
 from __future__ import annotations
 
@@ -105,6 +105,10 @@ class EscalationDrill:
         """Pages that say they are of that level."""
         return [p for p in self.pages if p.level == number]
 
+    def texts(self, number: int) -> list[Page]:
+        """Texts that say they are of that level."""
+        return [p for p in self.at(number) if p.how == "text"]
+
     def missed(self, people: Iterable[Person], number: int) -> list[str]:
         """Whom a level did not reach: by what, and what became of it."""
         found = []
@@ -157,7 +161,7 @@ class EscalationDrill:
             or not all(e.name and e.phone and f"{e.name}: {e.phone}" in t for t in texts)
         ]
 
-    def told(self, entries: Iterable[Person | Vendor]) -> list[str]:
+    def reported(self, entries: Iterable[Person | Vendor]) -> list[str]:
         """Messages about the incident, of any level, to one of these."""
         reached = {a for e in entries for a in (e.phone, e.email) if a}
         return [f"{p.how} to {p.to}" for p in self.pages if p.to in reached]
@@ -388,11 +392,11 @@ def _complaint(env: Environment, folder: Path, level: Level, rule: prometheus.Ru
     except commands.CommandFailed as e:
         if "FAILED" not in e.reason:  # it did not come to a judgement
             raise
-        return f"{rule.query}: {_told(e.reason, level)}"
+        return f"{rule.query}: {_reported(e.reason, level)}"
     return ""
 
 
-def _told(reason: str, level: Level) -> str:
+def _reported(reason: str, level: Level) -> str:
     """What promtool found, in a few words."""
     found = re.findall(r"time: (\d+)m\S*, exp:\s*(nil|\S+).*?got:\s*(nil|\S+)", reason)
     begins = level.from_minutes

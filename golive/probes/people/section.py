@@ -51,7 +51,7 @@ class Escalation(Section, frozen=True, kw_only=True):
     rules: list[str]
     """The alerting rules of the levels, the first one's first."""
     duty_role: str
-    """Who is asked at the last level whether outsiders are told."""
+    """Who is asked at the last level whether outsiders are informed."""
 
 
 class Calendar(Section, frozen=True, kw_only=True):

@@ -58,7 +58,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class TestAlert:
-    """A synthetic alert, and when each receiver was told of it."""
+    """A synthetic alert, and when each receiver was notified of it."""
 
     __test__ = False  # to pytest its name looks like tests
 
@@ -120,14 +120,14 @@ def war_room_alert(env: Environment) -> TestAlert:
     }
     began = sent = time.monotonic()
     _post(env, [alert])
-    told = _told(env, ident)
-    while receiver not in told and time.monotonic() < began + waits_s:
+    reported = _reported(env, ident)
+    while receiver not in reported and time.monotonic() < began + waits_s:
         pause(_POLL_S)
         if time.monotonic() > sent + _SEND_AGAIN_S:
             sent = time.monotonic()
             _post(env, [alert])
-        told = _told(env, ident)
-    return TestAlert(sent_at, waits_s, told)
+        reported = _reported(env, ident)
+    return TestAlert(sent_at, waits_s, reported)
 
 
 def _post(env: Environment, alerts: list[dict[str, object]]) -> None:
@@ -138,7 +138,7 @@ def _post(env: Environment, alerts: list[dict[str, object]]) -> None:
         raise ProbeError(f"Alertmanager at {url}", f"status {status}", "see Alertmanager's log")
 
 
-def _told(env: Environment, ident: str) -> dict[str, datetime]:
+def _reported(env: Environment, ident: str) -> dict[str, datetime]:
     """When each receiver was first told of the alert."""
     return _first(
         (str(entry.get("receiver")), datetime.fromisoformat(str(entry["received_at"])))
@@ -147,8 +147,8 @@ def _told(env: Environment, ident: str) -> dict[str, datetime]:
     )
 
 
-def _first(told: Iterable[tuple[str, datetime]]) -> dict[str, datetime]:
+def _first(reported: Iterable[tuple[str, datetime]]) -> dict[str, datetime]:
     found: dict[str, datetime] = {}
-    for name, at in told:
+    for name, at in reported:
         found[name] = min(at, found.get(name, at))
     return found

@@ -84,8 +84,8 @@ class _Users(msgspec.Struct):
 @probe()
 def flags(env: Environment) -> Flags:
     """The feature flags, and whether each is on for everybody."""
-    told = env.flags
-    with api(env, "the feature flags", told.url, told.token.reveal()) as unleash:
+    reported = env.flags
+    with api(env, "the feature flags", reported.url, reported.token.reveal()) as unleash:
         found = unleash.one("/client/features", _Flags).features
     return Flags(
         {
@@ -117,11 +117,11 @@ def flag_editors(env: Environment) -> tuple[str, ...]:
     return tuple(u.email.lower() for u in found.users if u.email and u.rootRole in may)
 
 
-def _for_all(told: _Flag) -> bool:
-    if not told.enabled or told.dependencies:
+def _for_all(reported: _Flag) -> bool:
+    if not reported.enabled or reported.dependencies:
         return False
     # Without a strategy a flag is on for all; with several, one that takes all is enough.
-    return not told.strategies or any(_takes_all(one) for one in told.strategies)
+    return not reported.strategies or any(_takes_all(one) for one in reported.strategies)
 
 
 def _takes_all(strategy: _Strategy) -> bool:

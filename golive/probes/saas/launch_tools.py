@@ -184,7 +184,9 @@ def release_manifest(env: Environment) -> Manifest:
         step = "write it when the release is built, or name it in tools.manifest"
         raise ProbeError("the release manifest", e, step) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
-        raise ProbeError("the release manifest", f"{path}: {e}", "build the release anew") from None
+        raise ProbeError(
+            "the release manifest", f"{path}: {e}", "build the release again"
+        ) from None
 
 
 @probe()

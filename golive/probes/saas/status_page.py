@@ -54,8 +54,8 @@ def status_page_members(env: Environment) -> tuple[Member, ...]:
 
 @contextmanager
 def _statuspage(env: Environment) -> Iterator[Api]:
-    told = env.status_page
-    with api(env, "the status page", told.url, f"OAuth {told.key.reveal()}") as statuspage:
+    reported = env.status_page
+    with api(env, "the status page", reported.url, f"OAuth {reported.key.reveal()}") as statuspage:
         yield statuspage
 
 

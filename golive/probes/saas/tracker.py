@@ -29,6 +29,9 @@ from golive.verdicts import ProbeError
 Row = TypeVar("Row")
 SEVERITIES = ("critical", "high", "medium", "low")
 """The gravest first."""
+_SEVERE = frozenset({"critical", "high"})
+DRILL = "Drill"
+"""The field of an issue that was no more than a drill."""
 _PER_PAGE = 100
 _AUTHOR = re.compile(r"^\s*(.*?)\s*<([^<>]+)>")
 _SHORT = re.compile(r"[0-9a-f]{7,39}")
@@ -46,7 +49,7 @@ class SeverityChange:
 
     @property
     def lowered(self) -> bool:
-        """Whether it was made less grave."""
+        """Whether it was made less severe."""
         return SEVERITIES.index(self.after) > SEVERITIES.index(self.before)
 
 
@@ -122,6 +125,11 @@ class Issues:
         """The issue of that number, where the launch has it."""
         return next((one for one in self.all if one.number == number), None)
 
+    @property
+    def numbers(self) -> set[int]:
+        """The number of each."""
+        return {one.number for one in self.all}
+
     def of_milestone(self) -> list[Issue]:
         """The issues of the candidate's milestone."""
         return [one for one in self.all if one.milestone == self.milestone]
@@ -129,6 +137,17 @@ class Issues:
     def labelled(self, label: str) -> list[Issue]:
         """The issues that carry a label."""
         return [one for one in self.all if one.has(label)]
+
+    @property
+    def open_known(self) -> list[Issue]:
+        """Known issues that are still open."""
+        return [one for one in self.labelled(self.names.known_issue) if one.is_open]
+
+    @property
+    def severe_of_launch(self) -> list[Issue]:
+        """What came up at the launch that is of high severity or above and no drill."""
+        severe = (one for one in self.labelled(self.names.launch) if one.severity in _SEVERE)
+        return [one for one in severe if DRILL not in one.fields]
 
     def open(self) -> list[Issue]:
         """The issues that still wait."""
@@ -286,23 +305,23 @@ class _Checks(msgspec.Struct):
 @probe()
 def issues(env: Environment) -> Issues:
     """The launch's issues in the tracker, open and closed, with their history."""
-    told = env.tracker
+    reported = env.tracker
     with _github(env) as github:
         labels = [one.name for one in _all(github, "/labels", list[_Label])]
-        milestone = _milestone(github, told)
-        found = [one for one in _launch_issues(github, told, milestone) if not one.pull_request]
+        milestone = _milestone(github, reported)
+        found = [one for one in _launch_issues(github, reported, milestone) if not one.pull_request]
         histories = each(
             [one.number for one in found],
             lambda number: _all(github, f"/issues/{number}/events", list[_Event]),
         )
     return Issues(
-        repository=told.repository,
-        milestone=told.milestone,
+        repository=reported.repository,
+        milestone=reported.milestone,
         milestone_due=milestone.due_on.date() if milestone.due_on else None,
         labels=tuple(sorted(labels)),
-        names=told.labels,
-        canary=told.canary,
-        all=tuple(_issue(one, histories[one.number], told.labels) for one in found),
+        names=reported.labels,
+        canary=reported.canary,
+        all=tuple(_issue(one, histories[one.number], reported.labels) for one in found),
     )
 
 
@@ -363,8 +382,10 @@ def release_authors(env: Environment) -> Authors:
             "check [release] in the environment file, and fetch the repository's tags",
         )
     trailers = "%(trailers:key=Co-authored-by,valueonly,unfold)"
-    told = _git(release.repository, limit_s, "log", f"--format=%aN <%aE>%n{trailers}", span)
-    wrote = {tuple(_AUTHOR.findall(line)[0]) for line in told.splitlines() if _AUTHOR.search(line)}
+    reported = _git(release.repository, limit_s, "log", f"--format=%aN <%aE>%n{trailers}", span)
+    wrote = {
+        tuple(_AUTHOR.findall(line)[0]) for line in reported.splitlines() if _AUTHOR.search(line)
+    }
     if not wrote:
         raise ProbeError(f"the authors of {span}", "no commit names one", "look at `git log`")
     return Authors(span, len(commits), tuple(sorted(wrote)))
@@ -397,16 +418,18 @@ def _git(repository: str, limit_s: float, *words: str) -> str:
 
 @contextmanager
 def _github(env: Environment) -> Iterator[Api]:
-    told = env.tracker
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", told.repository):
+    reported = env.tracker
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", reported.repository):
         raise ProbeError(
             "the issue tracker",
-            f"tracker.repository is {told.repository!r}, which is not owner/name",
+            f"tracker.repository is {reported.repository!r}, which is not owner/name",
             _CONFIGURED,
         )
-    url = f"{told.url.rstrip('/')}/repos/{told.repository}"
+    url = f"{reported.url.rstrip('/')}/repos/{reported.repository}"
     version = {"X-GitHub-Api-Version": "2022-11-28"}
-    with api(env, "the issue tracker", url, f"Bearer {told.token.reveal()}", **version) as github:
+    with api(
+        env, "the issue tracker", url, f"Bearer {reported.token.reveal()}", **version
+    ) as github:
         yield github
 
 
@@ -414,22 +437,22 @@ def _all(github: Api, path: str, answer: type[list[Row]], **query: str | int) ->
     return [row for page in github.pages(path, answer, per_page=_PER_PAGE, **query) for row in page]
 
 
-def _milestone(github: Api, told: Tracker) -> _Milestone:
+def _milestone(github: Api, reported: Tracker) -> _Milestone:
     there = _all(github, "/milestones", list[_Milestone], state="all")
     for one in there:
-        if one.title == told.milestone:
+        if one.title == reported.milestone:
             return one
     names = ", ".join(one.title for one in there[:10]) or "none"
     raise ProbeError(
-        f"the milestone {told.milestone} of {told.repository}",
+        f"the milestone {reported.milestone} of {reported.repository}",
         f"there is none of that title, only {names}",
         _CONFIGURED,
     )
 
 
-def _launch_issues(github: Api, told: Tracker, milestone: _Milestone) -> list[_Issue]:
+def _launch_issues(github: Api, reported: Tracker, milestone: _Milestone) -> list[_Issue]:
     """Each once, in order of their numbers."""
-    names = told.labels
+    names = reported.labels
     labels = (
         *(names.known_issue, names.blocker, names.launch, names.question),
         *(names.condition, names.post_launch, names.finding),
@@ -445,12 +468,12 @@ def _launch_issues(github: Api, told: Tracker, milestone: _Milestone) -> list[_I
     return [found[number] for number in sorted(found)]
 
 
-def _issue(told: _Issue, events: list[_Event], names: TrackerLabels) -> Issue:
-    labels = tuple(label.name for label in told.labels)
+def _issue(reported: _Issue, events: list[_Event], names: TrackerLabels) -> Issue:
+    labels = tuple(label.name for label in reported.labels)
     events = sorted(events, key=lambda e: e.created_at)
     closings = [e for e in events if e.event == "closed"]
     verified = None
-    if told.state == "closed" and names.verified in labels:
+    if reported.state == "closed" and names.verified in labels:
         verified = next(
             (
                 e
@@ -461,24 +484,24 @@ def _issue(told: _Issue, events: list[_Event], names: TrackerLabels) -> Issue:
         )
     if verified and closings and verified.created_at < closings[-1].created_at:
         verified = None  # that was before it was opened again
-    fields = _fields(told.body or "")
+    fields = _fields(reported.body or "")
     commits = [e.commit_id for e in reversed(closings)]
     commits += [e.commit_id for e in reversed(events) if e.event == "referenced"]
-    milestone = told.milestone
+    milestone = reported.milestone
     return Issue(
-        number=told.number,
-        title=told.title,
-        url=told.html_url,
-        state=told.state,
+        number=reported.number,
+        title=reported.title,
+        url=reported.html_url,
+        state=reported.state,
         labels=labels,
         severity=_severity(labels, names),
         milestone=milestone.title if milestone else "",
-        assignees=tuple(one.login for one in told.assignees),
-        author=_login(told.user),
-        opened_at=told.created_at,
-        closed_at=told.closed_at,
-        closed_by=_login(told.closed_by or (closings[-1].actor if closings else None))
-        if told.state == "closed"
+        assignees=tuple(one.login for one in reported.assignees),
+        author=_login(reported.user),
+        opened_at=reported.created_at,
+        closed_at=reported.closed_at,
+        closed_by=_login(reported.closed_by or (closings[-1].actor if closings else None))
+        if reported.state == "closed"
         else "",
         commits=tuple(dict.fromkeys(one for one in commits if one)),
         reopened_at=tuple(e.created_at for e in events if e.event == "reopened"),
@@ -488,7 +511,7 @@ def _issue(told: _Issue, events: list[_Event], names: TrackerLabels) -> Issue:
         due=_date(fields.get("Due", ""))
         or (milestone.due_on.date() if milestone and milestone.due_on else None),
         fields=fields,
-        text_sha256=hashlib.sha256((told.body or "").encode()).hexdigest(),
+        text_sha256=hashlib.sha256((reported.body or "").encode()).hexdigest(),
     )
 
 
@@ -534,22 +557,22 @@ def _date(text: str) -> date | None:
         return None
 
 
-def _pull_request(told: _Pull, reviews: list[_Review]) -> PullRequest:
-    author = _login(told.user)
+def _pull_request(reported: _Pull, reviews: list[_Review]) -> PullRequest:
+    author = _login(reported.user)
     last: dict[str, str] = {}
     for review in reviews:  # oldest first; a comment takes nothing back
         if review.user and review.state in {"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}:
             last[review.user.login] = review.state
     last.pop(author, None)
     return PullRequest(
-        number=told.number,
-        title=told.title,
-        url=told.html_url,
+        number=reported.number,
+        title=reported.title,
+        url=reported.html_url,
         author=author,
-        state=told.state,
-        merged_at=told.merged_at,
-        merged_by=_login(told.merged_by),
-        merge_commit=(told.merge_commit_sha or "") if told.merged_at else "",
+        state=reported.state,
+        merged_at=reported.merged_at,
+        merged_by=_login(reported.merged_by),
+        merge_commit=(reported.merge_commit_sha or "") if reported.merged_at else "",
         approvals=tuple(sorted(who for who, state in last.items() if state == "APPROVED")),
         objections=tuple(sorted(w for w, state in last.items() if state == "CHANGES_REQUESTED")),
     )

@@ -154,7 +154,7 @@ def balancer_config(env: Environment) -> BalancerConfig:
 
 @probe()
 def balanced_traffic(env: Environment) -> BalancedTraffic:
-    """Requests through the public name: who serves them, and what they are told and believed."""
+    """Requests through the public name: who serves them, what is answered and believed."""
     base, paths = env.balancer.url, env.application.paths
     header = env.application.instance_header
 

@@ -144,11 +144,11 @@ def _browser(env: Environment) -> Iterator[Browser]:
     """
     from playwright.sync_api import Error, sync_playwright
 
-    told = env.browser
-    program = shutil.which(told.program)
+    reported = env.browser
+    program = shutil.which(reported.program)
     if program is None:
         raise ProbeError(
-            "Chromium", f"{told.program} is not there", "install it, or set browser.program"
+            "Chromium", f"{reported.program} is not there", "install it, or set browser.program"
         )
     rules = [
         f"MAP {host}:443 {node.host}:{node.port}"
@@ -163,7 +163,7 @@ def _browser(env: Environment) -> Iterator[Browser]:
             browser = playwright.chromium.launch(
                 executable_path=program,
                 args=[*_FLAGS, *root, f"--host-resolver-rules={', '.join(rules)}"],
-                env={**os.environ, **told.variables},
+                env={**os.environ, **reported.variables},
             )
             try:
                 yield browser

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from golive.environments import Environment
 from golive.probes.transport.answers import Answers, answers
@@ -112,6 +112,10 @@ class Link:
         """Whether it answers with 200, and its redirects end on one of these hosts."""
         return self.is_there and urlsplit(self.final_url).hostname in set(hosts)
 
+    def has_parameter(self, name: str) -> bool:
+        """Whether the address where its redirects end has a value of that query parameter."""
+        return bool(parse_qs(urlsplit(self.final_url).query).get(name))
+
     def __str__(self) -> str:
         moved = f", sent on to {shown(self.final_url)}" if self.final_url != self.url else ""
         return f"{shown(self.url)} (status {self.status}{moved})"
@@ -139,7 +143,7 @@ def look_up(env: Environment, urls: Iterable[str]) -> tuple[Page, ...]:
     """What each address answers with, in the order given and each once.
 
     A host of ``edge.hosts`` is asked at the edge's own address. A rehearsal asks nobody outside
-    this machine. All together may take nine tenths of ``time_limits.probe``, so that it is told
+    this machine. All together may take nine tenths of ``time_limits.probe``, so that it is reported
     which did not answer before the probe's own time is up.
 
     :raises ProbeError: an address cannot be asked or does not answer; names every such one. An
@@ -158,7 +162,7 @@ def _looker(env: Environment) -> Callable[[str], Page]:
             return _look(env, url, deadline)
         except ValueError as e:  # a redirect to what is no address at all
             cause = f"it is sent on to no address: {e}"
-            raise ProbeError(shown(url), cause, "mend the link") from None
+            raise ProbeError(shown(url), cause, "fix the link") from None
 
     return look
 
@@ -183,7 +187,7 @@ def _look(env: Environment, url: str, deadline: float) -> Page:
         hops.append(urljoin(hops[-1], to))
         if len(hops) > _MOST_HOPS:
             raise ProbeError(
-                shown(url), f"it is sent on more than {_MOST_HOPS - 1} times", "mend the link"
+                shown(url), f"it is sent on more than {_MOST_HOPS - 1} times", "fix the link"
             )
         _in_time(url, deadline)
 
@@ -199,7 +203,7 @@ def _where(env: Environment, url: str) -> tuple[Address | None, bool]:
     except ValueError:
         parts, host, port = urlsplit(""), "", None
     if parts.scheme not in {"http", "https"} or not host:
-        raise ProbeError(repr(url[:200]), "it is no http or https address", "mend the link")
+        raise ProbeError(repr(url[:200]), "it is no http or https address", "fix the link")
     if host in env.edge.hosts:
         for node in env.edge.nodes:
             served = node.port if parts.scheme == "https" else node.http_port

@@ -86,7 +86,7 @@ def paper(env: Environment, kind: type[K]) -> K:
 
 def papers_there(env: Environment, kind: type[K]) -> list[Paper[K]]:
     """The papers of a kind that can be read as such now. Of the others there is nothing to look
-    up: whoever judges one reads it by its name, and is told then.
+    up: whoever judges one reads it by its name, and gets it then.
 
     :raises ProbeError: the folder cannot be read.
     """

@@ -127,7 +127,7 @@ def client(
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """What a plain HTTP request is told."""
+    """What a plain HTTP request is answered."""
 
     host: str
     status: int
@@ -149,7 +149,7 @@ class Redirect:
 
 
 def redirect_of(http: Client, url: str) -> Redirect:
-    """What a request for a plain HTTP URL is told.
+    """What a request for a plain HTTP URL is answered.
 
     :raises ProbeError: no answer.
     """

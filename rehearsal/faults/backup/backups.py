@@ -1,4 +1,4 @@
-"""Faults of the backups: the full ones, the WAL archive, the copy far away, who is told."""
+"""Faults of the backups: the full ones, the WAL archive, the copy far away, who is notified."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def copy_in_another_region(r: Rehearsal) -> None:
 
 
 def _move_copy(r: Rehearsal, region: str) -> None:
-    """Make the copy's bucket anew in a region, and let the job fill it."""
+    """Make the copy's bucket again in a region, and let the job fill it."""
     facts = r.recall("aws")
     r.stop(COPIER)
     s3, bucket = aws.client(r, "s3", facts["copy_region"]), aws.COPY_BUCKET
@@ -246,7 +246,7 @@ def copy_corrupted(r: Rehearsal) -> None:
         ServerSideEncryption="aws:kms",
         SSEKMSKeyId=facts["copy_key"],
     )
-    r.remember("copy-corrupted", "D-13.2.3")
+    r.remember("copy-corrupted", [name, made["VersionId"]])
 
 
 @copy_corrupted.revert
@@ -262,7 +262,7 @@ def _object(backup: backups.Backup) -> str:
     return f"full/{backup.id}.tar.gz"
 
 
-# -- who is told -----------------------------------------------------------------------------------
+# -- who is notified ---------------------------------------------------------------------------
 
 
 @fault(

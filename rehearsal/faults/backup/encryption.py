@@ -28,7 +28,7 @@ def backup_in_plaintext(r: Rehearsal) -> None:
     versions = {}
     for s3, bucket in ((here, aws.SOURCE_BUCKET), (there, aws.COPY_BUCKET)):
         versions[bucket] = s3.head_object(Bucket=bucket, Key=name)["VersionId"]
-    r.remember("backup-in-plaintext", "D-14.3.4")
+    r.remember("backup-in-plaintext", [name, versions])
     backups.put(here, aws.SOURCE_BUCKET, name, io.BytesIO(content), {})
     backups.replicate(here, there, facts["copy_key"], name)
 

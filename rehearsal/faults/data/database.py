@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 
 from rehearsal.faults import fault
-from rehearsal.kernel.world import DATABASE, MONITOR_ROLE, Rehearsal, write_atomically
+from rehearsal.kernel.files import write_atomically
+from rehearsal.kernel.world import DATABASE, MONITOR_ROLE, Rehearsal
 from rehearsal.parts.platform.app import set_app_faults, work
 
 MARK = "golive fault"
@@ -248,7 +249,7 @@ def analyze_refunds(r: Rehearsal) -> None:
     settled=lambda r: _changed(r, "idempotency_keys") > 1000,
 )
 def rows_not_analysed(r: Rehearsal) -> None:
-    # Else autovacuum would mend it within the minute.
+    # Else autovacuum would fix it within the minute.
     r.primary.sql("alter table idempotency_keys set (autovacuum_analyze_threshold = 1000000000)")
     r.primary.sql(
         "insert into idempotency_keys (user_id, key, request_hash)"
@@ -400,8 +401,8 @@ def measure_the_database(r: Rehearsal) -> None:
 def migration_log_silenced(r: Rehearsal) -> None:
     lines = r.migration_log.read_text().splitlines(keepends=True)
     r.remember("migration-log", lines)
-    told = [line for line in lines if not json.loads(line)["event"].startswith("step")]
-    write_atomically(r.migration_log, "".join(told), 0o644)
+    reported = [line for line in lines if not json.loads(line)["event"].startswith("step")]
+    write_atomically(r.migration_log, "".join(reported), 0o644)
 
 
 @migration_log_silenced.revert

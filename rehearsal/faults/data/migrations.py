@@ -26,7 +26,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("ALTER TABLE users DROP COLUMN loyalty_points")
 """
-# A volatile default is computed for every row, so the table is written anew under its lock.
+# A volatile default is computed for every row, so the table is written again under its lock.
 REWRITE = """
     op.execute("ALTER TABLE appointments ADD COLUMN weight float8 NOT NULL DEFAULT random()")
     op.execute("SELECT pg_sleep(9)")
@@ -89,7 +89,7 @@ _released(
 _released(
     "migration-rewrites-table",
     ["D-13.3.1"],
-    "a migration writes the appointments anew and locks them for 10 s",
+    "a migration writes the appointments again and locks them for 10 s",
     _change(FIRST, "\n\ndef downgrade() -> None:", REWRITE),
 )
 _released(
@@ -114,7 +114,7 @@ _released(
 _released(
     "migration-changed-after-the-drill",
     ["D-13.D.3"],
-    "a migration was changed and released anew after it was tried",
+    "a migration was changed and released again after it was tried",
     _add(FIRST, "\n# Changed after the drill.\n"),
     before_the_drill=False,
 )

@@ -1,4 +1,4 @@
-"""Faults of what is told on launch day and its evening: announcements, figures, the press."""
+"""Faults of what is reported on launch day and its evening: announcements, figures, the press."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rehearsal.faults.saas import saas_stubs as verbs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.saas.saas_stubs import address
 from rehearsal.staff import papers, people, saas_stubs, scripts
+from rehearsal.staff.scripted_statements import entry
 from rehearsal.staff.scripted_statements.announcements import no_press
-from rehearsal.staff.scripts import entry
 
 made = Stating(__name__)
 HEALTH, CRITERIA, ASSESSED, REVIEWED = "T0-1230.2.5", "T0-1600.1.1", "T0-1600.1.2", "T0-1600.1.4"
@@ -46,14 +46,14 @@ after_health.stated(
     "team-announcement-not-signed",
     "T0-1230.3.1",
     [],
-    "nobody has signed that the team was told",
+    "nobody has signed that the team was notified",
 )
 after_health.written(
     "team-told-before-the-cutover",
     "T0-1230.3.1",
     TEAM,
     _before_the_cutover,
-    "the team was told before the health checks could have passed",
+    "the team was notified before the health checks could have passed",
 )
 after_health.written(
     "member-not-told",
@@ -230,7 +230,7 @@ made.written(
     "T0-1600.3.3",
     STAND_DOWN,
     lambda d: d.update(on_call="noor"),
-    "everybody was told another on-call person than the rota's",
+    "everybody was given another on-call person than the rota's",
 )
 made.written(
     "support-not-told",
@@ -295,7 +295,7 @@ def no_press_work_but_an_enquiry(r: Rehearsal) -> None:
 
 @no_press_work_but_an_enquiry.revert
 def press_work(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-1230.3.5")
+    scripts.fix(r, "T0-1230.3.5")
 
 
 made.written(

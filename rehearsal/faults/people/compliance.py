@@ -10,7 +10,7 @@ from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.platform.app import set_app_faults
 from rehearsal.staff import papers, people
-from rehearsal.staff.scripts import entry
+from rehearsal.staff.scripted_statements import entry
 
 made = Stating(__name__)
 GDPR, PCI, SOC_2 = (("D-9.2.1",), ("D-9.2.2",), ("D-9.2.3",))

@@ -11,7 +11,7 @@ from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.observe.prometheus import prometheus
 from rehearsal.parts.platform import aws
-from rehearsal.staff import calendar, people, scripts
+from rehearsal.staff import calendar, people, scripted_statements, scripts
 
 DAY_S = 86_400.0
 OTHER_NUMBER = "+12025550177"
@@ -226,12 +226,12 @@ def write_the_phone_in_full(r: Rehearsal) -> None:
     title="the executive's delegation has expired",
 )
 def delegation_expired(r: Rehearsal) -> None:
-    scripts.spoil(r, "CO.5", [scripts.entry("executive_team", made_ago_s=91 * DAY_S)])
+    scripts.spoil(r, "CO.5", [scripted_statements.entry("executive_team", made_ago_s=91 * DAY_S)])
 
 
 @delegation_expired.revert
 def delegate_again(r: Rehearsal) -> None:
-    scripts.mend(r, "CO.5")
+    scripts.fix(r, "CO.5")
 
 
 @fault(
@@ -302,7 +302,7 @@ def page_at_once(r: Rehearsal) -> None:
 
 @fault(
     "everybody-paged-at-once",
-    # Whoever is told at once is told before the own level begins.
+    # Whoever is notified at once is paged before the own level begins.
     expect_fail=["ES.1"],
     touches=["messages/levels"],
     title="level 1 pages everybody of the matrix",

@@ -8,9 +8,8 @@ from rehearsal.faults import fault
 from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import papers, people
-from rehearsal.staff.scripted_statements import without
+from rehearsal.staff.scripted_statements import entry, without
 from rehearsal.staff.scripted_statements.day_minus_5 import REVIEWS, RIGHT, acknowledge, approve
-from rehearsal.staff.scripts import entry
 
 made = Stating(__name__)
 MINUTES, ARCHITECTURE = "executive-presentation.md", "architecture.md"

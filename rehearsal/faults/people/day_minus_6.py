@@ -8,7 +8,7 @@ from rehearsal.faults import fault
 from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff.scripts import entry
+from rehearsal.staff.scripted_statements import entry
 
 made = Stating(__name__)
 TRAINING, SHIFTS = "training-scores.md", "support-shifts.md"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rehearsal.faults.people.stating import DAY_S, Stating
-from rehearsal.staff.scripted_statements import holders, without
-from rehearsal.staff.scripts import entry
+from rehearsal.staff.scripted_statements import entry, holders, without
 
 made = Stating(__name__)
 ROLES, PROTOCOL = "role-table.md", "communication-protocol.md"

@@ -212,7 +212,7 @@ def return_the_key(r: Rehearsal) -> None:
     "bug-left-out-of-the-summary",
     expect_fail=["D-6.D.2"],
     touches=["documents/bug-resolution-summary"],
-    title="the bug resolution summary leaves out one of the grave bugs",
+    title="the bug resolution summary leaves out one of the critical or high bugs",
 )
 def bug_left_out_of_the_summary(r: Rehearsal) -> None:
     _rewrite(

@@ -9,8 +9,8 @@ from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.faults.saas import saas_stubs as verbs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import calendar, people, saas_stubs
+from rehearsal.staff.scripted_statements import entry
 from rehearsal.staff.scripted_statements.launch_day import five
-from rehearsal.staff.scripts import entry
 
 made = Stating(__name__)
 ROLES, PROCEDURE, RUNBOOK = "role-table.md", "launch-procedure.md", "emergency-runbook.md"
@@ -88,7 +88,7 @@ made.written(
     "D-3.3.2",
     BUSINESS,
     lambda d: d["metrics"].update({"KB.3": 95}),
-    "the business team was told another limit of payment success",
+    "the business team was given another limit of payment success",
 )
 made.written(
     "business-not-briefed",
@@ -278,7 +278,7 @@ made.written(
     REGISTER,
     _add_high_risk,
     "a high risk was added after the meeting",
-    told=False,
+    reported=False,
 )
 made.written(
     "decided-on-another-commit",

@@ -10,13 +10,12 @@ from rehearsal.faults.people.stating import Stating
 from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import calendar, launch_tools, papers, scripts
-from rehearsal.staff.scripted_statements import everybody, without
-from rehearsal.staff.scripts import entry
+from rehearsal.staff.scripted_statements import Entry, entry, everybody, without
 
 DAY = 86_400.0
 
 
-def _as_of_yesterday(entries: list[scripts.Entry], person: str) -> list[scripts.Entry]:
+def _as_of_yesterday(entries: list[Entry], person: str) -> list[Entry]:
     late = [{**e, "made_ago_s": DAY} for e in entries if e["by"] == person]
     return [*without(entries, person), *late]
 
@@ -36,7 +35,7 @@ def primary_not_checked_in(r: Rehearsal) -> None:
 
 @primary_not_checked_in.revert
 def checks_in(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.1")
+    scripts.fix(r, "T0-0600.1.1")
 
 
 @fault(
@@ -51,7 +50,7 @@ def check_in_of_yesterday(r: Rehearsal) -> None:
 
 @check_in_of_yesterday.revert
 def checks_in_today(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.1")
+    scripts.fix(r, "T0-0600.1.1")
 
 
 @fault(
@@ -67,7 +66,7 @@ def one_key_checks_in_two(r: Rehearsal) -> None:
 
 @one_key_checks_in_two.revert
 def own_keys(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.1")
+    scripts.fix(r, "T0-0600.1.1")
 
 
 # -- T0-0600.1.3 --------------------------------------------------------------------------------
@@ -80,12 +79,12 @@ def own_keys(r: Rehearsal) -> None:
     title="the Technical Lead said 40 minutes ago that the war room works",
 )
 def war_room_seen_40_minutes_ago(r: Rehearsal) -> None:
-    scripts.spoil(r, "T0-0600.1.3", [scripts.entry("technical_lead", made_ago_s=2_400.0)])
+    scripts.spoil(r, "T0-0600.1.3", [entry("technical_lead", made_ago_s=2_400.0)])
 
 
 @war_room_seen_40_minutes_ago.revert
 def war_room_seen_now(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0600.1.3")
+    scripts.fix(r, "T0-0600.1.3")
 
 
 @fault(
@@ -137,7 +136,7 @@ def role_card_not_signed(r: Rehearsal) -> None:
 
 @role_card_not_signed.revert
 def signs_role_card(r: Rehearsal) -> None:
-    scripts.mend(r, "T0-0800.3.2")
+    scripts.fix(r, "T0-0800.3.2")
 
 
 @fault(
@@ -332,7 +331,7 @@ def logistics_not_confirmed(r: Rehearsal) -> None:
 
 @logistics_not_confirmed.revert
 def confirm_logistics(r: Rehearsal) -> None:
-    scripts.mend(r, "D-1.3.1")
+    scripts.fix(r, "D-1.3.1")
 
 
 @fault(
@@ -347,7 +346,7 @@ def backup_not_available(r: Rehearsal) -> None:
 
 @backup_not_available.revert
 def backup_available(r: Rehearsal) -> None:
-    scripts.mend(r, "D-1.3.5")
+    scripts.fix(r, "D-1.3.5")
 
 
 @fault(
@@ -363,7 +362,7 @@ def lead_signed_for_another(r: Rehearsal) -> None:
 
 @lead_signed_for_another.revert
 def signs_in_person(r: Rehearsal) -> None:
-    scripts.mend(r, "D-1.3.5")
+    scripts.fix(r, "D-1.3.5")
 
 
 made = Stating(__name__)

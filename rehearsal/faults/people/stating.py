@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from rehearsal.faults import Step, fault
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import papers, scripts
-from rehearsal.staff.scripts import Entry
+from rehearsal.staff.scripted_statements import Entry
 
 DAY_S = 86_400.0
 Items = str | Sequence[str]
@@ -36,7 +36,7 @@ class Stating:
             items,
             title,
             lambda r: scripts.spoil(r, item, entries),
-            lambda r: scripts.mend(r, item),
+            lambda r: scripts.fix(r, item),
             f"statements/{item}",
         )
 
@@ -48,7 +48,7 @@ class Stating:
         how: papers.Change,
         title: str,
         *,
-        told: bool = True,
+        reported: bool = True,
     ) -> None:
         """A paper says something else, and is signed as it is; papers that quote it know it,
         unless nobody ``told`` their authors."""
@@ -56,7 +56,7 @@ class Stating:
             name,
             items,
             title,
-            lambda r: papers.change(r, paper, how, told=told),
+            lambda r: papers.change(r, paper, how, reported=reported),
             lambda r: papers.write(r, paper),
             f"papers/{paper}",
         )
@@ -86,7 +86,7 @@ class Stating:
         )
 
     def _fault(
-        self, name: str, items: Items, title: str, breaks: Step, mends: Step, touched: str
+        self, name: str, items: Items, title: str, breaks: Step, fixes: Step, touched: str
     ) -> None:
         named = [items] if isinstance(items, str) else items
 
@@ -100,4 +100,4 @@ class Stating:
             touches=[touched],
             title=title,
             waits_for=self._waits_for,
-        )(step).revert(mends)
+        )(step).revert(fixes)

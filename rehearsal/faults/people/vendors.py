@@ -1,4 +1,4 @@
-"""Faults of what the vendors' support is told, and of what it has promised."""
+"""Faults of what the vendors' support is informed of, and of what it has promised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import people
-from rehearsal.staff.scripts import entry
+from rehearsal.staff.scripted_statements import entry
 
 made = Stating(__name__)
 

@@ -8,9 +8,8 @@ from rehearsal.faults import fault
 from rehearsal.faults.people.stating import Stating
 from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff.scripted_statements import without
+from rehearsal.staff.scripted_statements import entry, without
 from rehearsal.staff.scripted_statements.wrap_up import feedback
-from rehearsal.staff.scripts import entry
 
 made = Stating(__name__)
 LESSONS, MARKET = "lessons-learned.md", "market-response.md"

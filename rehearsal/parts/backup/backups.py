@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from rehearsal.data import prepared, release
-from rehearsal.kernel.world import read_state
-from rehearsal.parts import Job, Part
+from rehearsal.kernel.files import read_state
+from rehearsal.parts import Endpoints, Job, Part
+from rehearsal.parts.platform.aws import aws
 from rehearsal.staff import launch_tools
 
 if TYPE_CHECKING:
@@ -21,11 +22,24 @@ class Data(Job):
     def run(self, r: Rehearsal) -> None:
         prepared.lay_out(r)
 
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {"monitoring": {"migration_log": str(r.migration_log)}}
+
+
+class PackedBackups(Job):
+    name = "packed-backups"
+    title = "both backups as one file each"
+    needs = ("data",)
+
+    def run(self, r: Rehearsal) -> None:
+        prepared.pack(r)
+
 
 class BackupCopier(Part):
     name = "backup-copier"
     title = "copies backups and WAL to the second region"
-    needs = ("postgres-primary", "aws")
+    loads = aws.loads
+    needs = ("postgres-primary", "packed-backups", "aws")
     port_names = ()
     ready_within_s = 90.0
 
@@ -49,4 +63,4 @@ class Release(Job):
         launch_tools.install(r)
 
 
-PARTS = (Data(), BackupCopier(), Release())
+PARTS = (Data(), PackedBackups(), BackupCopier(), Release())

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import signal
 
-import psycopg
-
 from rehearsal.kernel import binaries
-from rehearsal.kernel.world import (
-    APP_ROLE,
-    BURST_ROLE,
-    DATABASE,
-    OWNER_ROLE,
-    Rehearsal,
-    write_secret,
-)
-from rehearsal.parts import Part
+from rehearsal.kernel.files import write_secret
+from rehearsal.kernel.world import APP_ROLE, BURST_ROLE, DATABASE, OWNER_ROLE, Rehearsal
+from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.data.postgres import scram_verifier
 from rehearsal.parts.traffic.hosts import authority
 
@@ -92,6 +84,8 @@ class PgBouncer(Part):
         return dict(binaries.find("pgbouncer").environment)
 
     def ready(self, r: Rehearsal) -> bool:
+        import psycopg  # see Database.connect
+
         with psycopg.connect(
             f"host=127.0.0.1 port={r.port(self.name)} dbname={DATABASE} user={APP_ROLE}",
             password=r.secret(APP_ROLE),
@@ -101,6 +95,13 @@ class PgBouncer(Part):
         ) as connection:
             connection.execute("select 1")
         return True
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        admin = {"admin_user": STATS, "admin_password": r.secret_reference(STATS)}
+        return {
+            "postgres": {"poolers": [{**r.node(self.name), **admin}]},
+            "application": {"logs": [{"path": str(r.log(self.name))}]},
+        }
 
 
 PARTS = (PgBouncer(),)

@@ -15,9 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psycopg
-
 from rehearsal.kernel import binaries
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically, write_secret
 from rehearsal.kernel.world import (
     APP_ROLE,
     BURST_ROLE,
@@ -27,11 +27,9 @@ from rehearsal.kernel.world import (
     PROJECT,
     Database,
     Rehearsal,
-    write_atomically,
-    write_secret,
 )
-from rehearsal.parts import Part, RehearsalError
-from rehearsal.parts.traffic.hosts import authority
+from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.traffic.hosts import authority, tls
 
 VERSION = "v2.0.0"
 REPLICATION_ROLE = "replicator"
@@ -146,6 +144,8 @@ class Server(Part):
         return dict(binaries.find("postgres").environment)
 
     def ready(self, r: Rehearsal) -> bool:
+        import psycopg  # see Database.connect
+
         with psycopg.connect(
             host="127.0.0.1",
             port=r.port(self.name),
@@ -182,6 +182,21 @@ class Server(Part):
         binaries.give_away(archive)
         return f"{shell_quoted(str(script)).replace('%', '%%')} %p %f"
 
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        host, certificate = f"{self.name}.bookedbarber.test", str(r.data(self.name) / "server.pem")
+        return {
+            "postgres": {
+                "database": DATABASE,
+                "user": MONITOR_ROLE,
+                "password": r.secret_reference(MONITOR_ROLE),
+                "burst_user": BURST_ROLE,
+                "burst_password": r.secret_reference(BURST_ROLE),
+                "sslrootcert": str(authority(r).root),
+                "nodes": [{**r.node(self.name), "role": self.name.removeprefix("postgres-")}],
+            },
+            "tls": tls(r, host, self.name, certificate_file=certificate, protocol="postgres"),
+        }
+
 
 class Primary(Server):
     name = "postgres-primary"
@@ -193,6 +208,13 @@ class Primary(Server):
 
     def after(self, r: Rehearsal) -> None:
         next_segment(r.primary)  # or the newest in the archive would be as old as the data
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {
+            **super().endpoints(r),
+            "application": {"logs": [{"path": str(r.log(self.name))}]},
+            "backups": {"archive": str(archive_folder(r))},
+        }
 
 
 class Standby(Server):

@@ -6,8 +6,9 @@ import signal
 from pathlib import Path
 
 from rehearsal.kernel import binaries
-from rehearsal.kernel.world import Rehearsal, write_secret
-from rehearsal.parts import Part
+from rehearsal.kernel.files import write_secret
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts import Endpoints, Part
 
 MASTER_NAME = "bookedbarber"
 QUORUM = 2
@@ -71,6 +72,10 @@ class DataNode(Node):
         replication: dict[str, str] = node.info("replication")
         return replication["master_link_status"] == "up"
 
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        password = r.secret_reference(PASSWORD)
+        return {"redis": {"password": password, "nodes": [r.node(self.name)]}}
+
 
 class Sentinel(Node):
     needs = ("redis-primary", "redis-replica")
@@ -80,7 +85,7 @@ class Sentinel(Node):
         self.title = "watches over the Redis primary"
 
     def prepare(self, r: Rehearsal) -> None:
-        # The configuration is written anew, as a sentinel writes what it learned into it.
+        # The configuration is written again, as a sentinel writes what it learned into it.
         secret = r.secret(SENTINEL_PASSWORD)
         self._write(
             r,
@@ -100,6 +105,15 @@ class Sentinel(Node):
 
     def ready(self, r: Rehearsal) -> bool:
         return bool(r.redis(self.name).ping())
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {
+            "redis": {
+                "master_name": MASTER_NAME,
+                "sentinel_password": r.secret_reference(SENTINEL_PASSWORD),
+                "sentinels": [r.node(self.name)],
+            }
+        }
 
 
 PARTS = (

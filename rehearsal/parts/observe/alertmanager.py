@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rehearsal.kernel import binaries
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.observe.prometheus import is_ready
 from rehearsal.parts.traffic.hosts import render
 
@@ -66,6 +66,9 @@ class Alertmanager(Part):
 
     def config(self, r: Rehearsal) -> Path:
         return r.path("alertmanager", "alertmanager.yml")
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {"monitoring": {"alertmanager": r.url(self.name)}}
 
 
 alertmanager = Alertmanager()

@@ -20,9 +20,8 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -30,7 +29,11 @@ from prometheus_client.registry import Collector
 from rehearsal.data import backup_failures, backups
 from rehearsal.kernel.world import MONITOR_ROLE, Database, Rehearsal
 from rehearsal.parts import Part
+from rehearsal.parts.platform.aws import aws
 from rehearsal.staff import incidents
+
+if TYPE_CHECKING:
+    import psycopg
 
 STANDBY = "postgres-standby"
 
@@ -38,6 +41,7 @@ STANDBY = "postgres-standby"
 class Exporter(Part):
     name = "exporter"
     title = "metrics of database, backups, migrations, host, incidents"
+    loads = aws.loads
     # Before everything is copied once, it would tell of a copy that is hours late.
     needs = ("postgres-primary", STANDBY, "backup-copier")
 
@@ -58,7 +62,9 @@ class Link:
         self._open: psycopg.Connection[Any] | None = None
 
     def row(self, query: str) -> tuple[Any, ...]:
-        """The query's one row. Raises CannotLook, and connects anew next time."""
+        """The query's one row. Raises CannotLook, and connects again next time."""
+        import psycopg  # see Database.connect
+
         try:
             if self._open is None:
                 self._open = self._server.connect(user=MONITOR_ROLE)

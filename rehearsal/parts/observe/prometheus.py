@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.kernel import binaries
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.traffic.hosts import render
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ class Prometheus(Part):
 
     def config(self, r: Rehearsal) -> Path:
         return r.path("prometheus", "prometheus.yml")
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {
+            "monitoring": {"prometheus": r.url(self.name)},
+            "escalation": {"promtool": r.program("promtool")},
+        }
 
 
 def rules(left_out: list[str], changed: dict[str, dict[str, Any]] | None = None) -> str:

@@ -16,7 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
@@ -35,6 +35,9 @@ class Receiver(Part):
             str(r.port(self.name)),
             record,
         ]
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {"monitoring": {"receiver": r.url(self.name, "/inbox")}}
 
 
 class Inbox:

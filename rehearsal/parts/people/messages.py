@@ -37,10 +37,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 from rehearsal.staff import calendar as launch_calendar
 from rehearsal.staff import people
-from rehearsal.staff.pager import Pager
+from rehearsal.staff.pager import Pager, escalation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,31 @@ class Messages(Part):
             "MESSAGES_MAIL_KEY": r.secret(MAIL_KEY),
             "MESSAGES_SMS_TOKEN": r.secret(SMS_TOKEN),
             "MESSAGES_INBOX_KEY": r.secret(INBOX_KEY),
+        }
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {
+            "calendar": {
+                "url": r.url(self.name, "/calendar/v3/"),
+                "calendar": launch_calendar.CALENDAR,
+                "credentials": r.secret_reference(CALENDAR_TOKEN),
+                "time_zone": launch_calendar.ZONE,
+            },
+            "mail": {
+                "url": r.url(self.name),
+                "key": r.secret_reference(MAIL_KEY),
+                "sender": SENDER,
+                "reply_to": REPLY_TO,
+                "inbox": r.url(self.name, "/inbound/mail"),
+                "inbox_key": r.secret_reference(INBOX_KEY),
+            },
+            "sms": {
+                "url": r.url(self.name),
+                "account": ACCOUNT,
+                "token": r.secret_reference(SMS_TOKEN),
+                "sender": NUMBER,
+            },
+            "escalation": escalation(r),
         }
 
 
@@ -374,20 +399,20 @@ class SendGrid:
         ):
             raise _errors(403, "from", "The from address does not match a verified Sender Identity")
         text = "\n".join(part["value"] for part in mail.get("content", []))
-        told = [
+        reported = [
             (person, to)
             for person in mail.get("personalizations", [])
             for kind in ("to", "cc", "bcc")
             for to in person.get(kind, [])
         ]
-        if not told:
+        if not reported:
             raise _errors(400, "personalizations", "At least one recipient is required.")
-        for _, to in told:
+        for _, to in reported:
             if not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", to["email"]):
                 raise _errors(
                     400, "personalizations.0.to.0.email", "Does not contain a valid address."
                 )
-        for n, (person, to) in enumerate(told):
+        for n, (person, to) in enumerate(reported):
             self._post.send_mail(
                 to["email"],
                 person.get("subject", mail.get("subject", "")),
@@ -404,16 +429,16 @@ class SendGrid:
             wanted = _conditions(query.get("query", ""))
         except ValueError as error:
             raise _errors(400, "query", f"invalid query: {error}") from None
-        told = [_told(e) for e in self._post.entries("mail")]
-        return [m for m in told if all(holds(m) for holds in wanted)][:limit]
+        reported = [_reported(e) for e in self._post.entries("mail")]
+        return [m for m in reported if all(holds(m) for holds in wanted)][:limit]
 
     def _detail(self, ident: str) -> Any:
         for entry in self._post.entries("mail"):
             if entry["id"] == ident:
                 event = "delivered" if entry["status"] == "delivered" else "bounce"
-                at = _told(entry)["last_event_time"]
+                at = _reported(entry)["last_event_time"]
                 events = [{"event_name": name, "processed": at} for name in ("processed", event)]
-                return {**_told(entry), "events": events, "teaser": entry["text"][:120]}
+                return {**_reported(entry), "events": events, "teaser": entry["text"][:120]}
         raise _errors(404, "msg_id", "Message not found")
 
 
@@ -428,7 +453,7 @@ def _errors(status: int, field: str, text: str) -> Refused:
     return Refused(status, {"errors": [{"message": text, "field": field or None, "help": None}]})
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _reported(entry: Entry) -> dict[str, Any]:
     at = datetime.fromisoformat(entry["at"])
     return {
         "msg_id": entry["id"],
@@ -455,7 +480,7 @@ def _conditions(text: str) -> list[Callable[[Mapping[str, Any]], bool]]:
     at = 0
     while at < len(text.rstrip()):
         match = _CONDITION.match(text, at)
-        if match is None or match["name"] not in _told({**_EMPTY}):
+        if match is None or match["name"] not in _reported({**_EMPTY}):
             raise ValueError(text[at:])
         found.append(_condition(match))
         at = match.end()
@@ -521,7 +546,7 @@ def calendar(now: Mapping[str, Any], method: str, path: str, query: Query, body:
         ):
             for name, event in now["events"].items():
                 if launch_calendar.ident(name) == ident:
-                    return launch_calendar.told(name, event)
+                    return launch_calendar.reported(name, event)
     error = {"domain": "global", "reason": "notFound", "message": "Not Found"}
     raise Refused(404, {"error": {"errors": [error], "code": 404, "message": "Not Found"}})
 
@@ -537,7 +562,7 @@ def _listed(now: Mapping[str, Any], query: Query) -> Any:
             and query.get("q", "").lower() in event["summary"].lower()
             and (event["status"] != "cancelled" or query.get("showDeleted") == "true")
         ):
-            found.append((start, launch_calendar.told(name, event)))
+            found.append((start, launch_calendar.reported(name, event)))
     found.sort(key=lambda pair: pair[0])
     at = int(query.get("pageToken", 0))
     size = min(MOST_PER_PAGE // 2, int(query.get("maxResults", 250)))
@@ -550,16 +575,16 @@ def _free_busy(now: Mapping[str, Any], body: Any) -> Any:
     since, until = _time(body["timeMin"]), _time(body["timeMax"])
     assert since is not None
     assert until is not None
-    told: dict[str, Any] = {}
+    reported: dict[str, Any] = {}
     for one in body["items"]:
         mail = one["id"]
         known = any(people.email(p) == mail for p in people.PEOPLE)
         if not known or mail in now["unreadable"]:
-            told[mail] = {"errors": [{"domain": "global", "reason": "notFound"}], "busy": []}
+            reported[mail] = {"errors": [{"domain": "global", "reason": "notFound"}], "busy": []}
         else:
-            told[mail] = {"busy": launch_calendar.busy(now, mail, since, until)}
+            reported[mail] = {"busy": launch_calendar.busy(now, mail, since, until)}
     span = {"timeMin": body["timeMin"], "timeMax": body["timeMax"]}
-    return {"kind": "calendar#freeBusy", **span, "calendars": told}
+    return {"kind": "calendar#freeBusy", **span, "calendars": reported}
 
 
 def _time(text: str | None) -> datetime | None:

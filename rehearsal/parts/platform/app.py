@@ -10,16 +10,10 @@ import urllib.request
 
 import psutil
 
-from rehearsal.kernel.supervisor import tail
-from rehearsal.kernel.world import (
-    APP_ROLE,
-    DATABASE,
-    PROJECT,
-    Rehearsal,
-    read_state,
-    write_atomically,
-)
-from rehearsal.parts import Child, Job, Part, RehearsalError
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import read_state, tail, write_atomically
+from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
+from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
 from rehearsal.parts.traffic.hosts import authority
@@ -29,6 +23,10 @@ BURST_WITHIN_S = 60.0
 CALLS, STATEMENTS = 1_100, 22
 """What Prometheus has to have counted before the rehearsal is up; judged are 1,000 and 20."""
 TRICKLE_RATE = 3
+CUSTOMERS = ("client00001@example.com", "client00002@example.com")
+"""Two of the seed's customers; the workload uses others."""
+LOADS = ("uvicorn", "rehearsal.app.web")
+_CLIENT_LOADS = ("rehearsal.app.workload",)
 FAULTS_FILE = "app-faults.json"
 
 
@@ -71,6 +69,7 @@ class Instance(Part):
     """An instance. Its setting ``through`` names what it connects to instead of pgbouncer."""
 
     title = "reference application"
+    loads = LOADS
     needs = ("pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3")
 
     def __init__(self, name: str) -> None:
@@ -96,6 +95,17 @@ class Instance(Part):
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
 
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        password = r.secret_reference("account")
+        return {
+            "application": {
+                "url": r.url("edge-1", scheme="https"),
+                "instances": [{"name": self.name, "url": r.url(self.name)}],
+                "logs": [{"path": str(r.log(self.name))}],
+                "accounts": [{"email": one, "password": password} for one in CUSTOMERS],
+            }
+        }
+
 
 class FirstWork(Job):
     """Requests until Prometheus has counted enough statements for every figure to rest on."""
@@ -112,6 +122,7 @@ class FirstWork(Job):
             argv=command,
             log=r.log(self.name),
             environment=workload.environment(r),
+            loads=_CLIENT_LOADS,
             stop_signal=signal.SIGINT,  # it cancels what it has booked
         )
         pid = r.run(burst)
@@ -146,6 +157,7 @@ class Workload(Part):
 
     name = "workload"
     title = "a trickle of bookings"
+    loads = _CLIENT_LOADS
     needs = ("first-work",)
     port_names = ()
 

@@ -2,7 +2,7 @@
 
 Two buckets hold the backups, one per region: versioned, retention-locked, each encrypted by a
 key of its own region that `alias/BUCKET` names. moto keeps everything in memory, so buckets,
-keys and the distribution are made anew at every start; `r.recall("aws")` tells their names.
+keys and the distribution are made again at every start; `r.recall("aws")` tells their names.
 
 Settings a fault may override: `copy_region`, `aliases`, `replication` (whether the source
 bucket has a replication rule).
@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Part, RehearsalError
+from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -34,6 +35,7 @@ CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0
 class Aws(Part):
     name = "aws"
     title = "S3 in two regions, KMS, CloudFront, IAM"
+    loads = ("boto3", "psycopg", "rehearsal.data.backups", "rehearsal.parts.observe.exporter")
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
@@ -48,6 +50,24 @@ class Aws(Part):
             return bool(r.recall("aws"))
         except RehearsalError:
             return False
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        def bucket(name: str, region: str) -> dict[str, str]:
+            return {"name": name, "region": region, "kms_key": alias(name)}
+
+        return {
+            "aws": {
+                "endpoint_url": r.url(self.name),
+                "access_key_id": r.secret_reference("aws-access-key-id"),
+                "secret_access_key": r.secret_reference("aws-secret-access-key"),
+            },
+            "backups": {
+                "retention_days": float(RETENTION_DAYS),
+                "source": bucket(SOURCE_BUCKET, SOURCE_REGION),
+                "copy": bucket(COPY_BUCKET, r.setting(self.name, "copy_region", COPY_REGION)),
+            },
+            "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
+        }
 
 
 def furnish(r: Rehearsal) -> None:
@@ -86,25 +106,35 @@ def client(
     return _client(service, region, url, *(credentials or map(r.secret, own)))
 
 
+_making = Lock()
+
+
 @cache  # making one costs more than most of its requests
 def _client(service: str, region: str, url: str, key_id: str, key: str) -> Any:
-    import boto3  # a third of a second, which only those who talk to AWS should pay
     from botocore.config import Config
 
-    return boto3.session.Session().client(
-        service,  # type: ignore[call-overload]
-        region_name=region,
-        endpoint_url=url,
-        aws_access_key_id=key_id,
-        aws_secret_access_key=key,
-        config=Config(
-            s3={"addressing_style": "path"},
-            connect_timeout=2,
-            read_timeout=30,
-            retries={"total_max_attempts": 2},
-            proxies={},
-        ),
-    )
+    with _making:  # a session must not make two at a time
+        return _session().client(
+            service,
+            region_name=region,
+            endpoint_url=url,
+            aws_access_key_id=key_id,
+            aws_secret_access_key=key,
+            config=Config(
+                s3={"addressing_style": "path"},
+                connect_timeout=2,
+                read_timeout=30,
+                retries={"total_max_attempts": 2},
+                proxies={},
+            ),
+        )
+
+
+@cache  # it keeps what it has read of services and their endpoints, which takes a third of a second
+def _session() -> Any:
+    import boto3  # as long again, which only those who talk to AWS should pay
+
+    return boto3.session.Session()
 
 
 @contextmanager

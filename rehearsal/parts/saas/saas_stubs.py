@@ -29,7 +29,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from rehearsal.parts import Part
+from rehearsal.parts import Endpoints, Part
 from rehearsal.staff import saas_stubs
 
 if TYPE_CHECKING:
@@ -63,6 +63,33 @@ class SaasStubs(Part):
             "SAAS_STRIPE_KEY": r.secret(STRIPE_KEY),
             "SAAS_FLAGS_TOKEN": r.secret(FLAGS_TOKEN),
             "SAAS_FLAGS_ADMIN_TOKEN": r.secret(FLAGS_ADMIN_TOKEN),
+        }
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {
+            "tracker": {
+                "url": r.url(self.name, "/api/v3"),
+                "repository": saas_stubs.REPOSITORY,
+                "token": r.secret_reference(TRACKER_TOKEN),
+                "canary": saas_stubs.CANARY,
+            },
+            "status_page": {
+                "url": r.url(self.name, "/v1"),
+                "page": saas_stubs.PAGE,
+                "key": r.secret_reference(STATUS_KEY),
+                "organization": saas_stubs.ORGANIZATION,
+                "public_url": r.url(self.name, "/status"),
+            },
+            "flags": {
+                "url": r.url(self.name, "/api"),
+                "token": r.secret_reference(FLAGS_TOKEN),
+                "admin_token": r.secret_reference(FLAGS_ADMIN_TOKEN),
+            },
+            "stripe": {
+                "url": r.url(self.name),
+                "key": r.secret_reference(STRIPE_KEY),
+                "card_origin": r.url(self.name),
+            },
         }
 
 
@@ -248,9 +275,9 @@ class Tracker:
         return {"name": name, "color": "ededed", "description": self.state["labels"][name]}
 
     def _milestone(self) -> dict[str, Any]:
-        told = self.state["milestone"]
-        due = f"{told['due']}T00:00:00Z"
-        return {"number": 1, "title": told["title"], "state": "open", "due_on": due}
+        reported = self.state["milestone"]
+        due = f"{reported['due']}T00:00:00Z"
+        return {"number": 1, "title": reported["title"], "state": "open", "due_on": due}
 
     def _pull(self, number: str) -> dict[str, Any]:
         record = self._found("pulls", number)
@@ -306,18 +333,20 @@ def _not_found() -> Refused:
 # -- status page ---------------------------------------------------------------------------------
 
 
-def status_page(told: dict[str, Any], path: str, query: Query) -> Any:
+def status_page(reported: dict[str, Any], path: str, query: Query) -> Any:
     """Statuspage's REST API. Raises Refused."""
     path = path.removesuffix(".json")
     if path == f"/organizations/{saas_stubs.ORGANIZATION}/users":
-        return _slice(query, "per_page", [_page_user(*one) for one in told["users"].items()])
+        return _slice(query, "per_page", [_page_user(*one) for one in reported["users"].items()])
     page = f"/pages/{saas_stubs.PAGE}"
     if path == page:
-        return {"id": saas_stubs.PAGE, "name": told["name"], "time_zone": "UTC"}
+        return {"id": saas_stubs.PAGE, "name": reported["name"], "time_zone": "UTC"}
     if path == f"{page}/components":
-        return _slice(query, "per_page", [_component(*one) for one in told["components"].items()])
+        return _slice(
+            query, "per_page", [_component(*one) for one in reported["components"].items()]
+        )
     if path in (f"{page}/incidents", f"{page}/incidents/scheduled"):
-        found = [_incident(told, *one) for one in told["incidents"].items()]
+        found = [_incident(reported, *one) for one in reported["incidents"].items()]
         found.sort(key=lambda one: str(one["created_at"]), reverse=True)
         if path.endswith("scheduled"):
             return _slice(query, "per_page", [i for i in found if i["status"] == "scheduled"])
@@ -347,16 +376,16 @@ def _component(name: str, status: str) -> dict[str, Any]:
     }
 
 
-def _page_user(mail: str, told: dict[str, Any]) -> dict[str, Any]:
+def _page_user(mail: str, reported: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": _id("user", mail),
         "organization_id": saas_stubs.ORGANIZATION,
         "email": mail,
-        "first_name": told["name"],
+        "first_name": reported["name"],
     }
 
 
-def _incident(told: dict[str, Any], key: str, incident: dict[str, Any]) -> dict[str, Any]:
+def _incident(reported: dict[str, Any], key: str, incident: dict[str, Any]) -> dict[str, Any]:
     updates = [
         {
             "id": _id("update", f"{key} {n}"),
@@ -378,7 +407,7 @@ def _incident(told: dict[str, Any], key: str, incident: dict[str, Any]) -> dict[
         "scheduled_until": incident.get("until"),
         "incident_updates": updates[::-1],
         "components": [
-            _component(name, told["components"].get(name, "operational"))
+            _component(name, reported["components"].get(name, "operational"))
             for name in incident["components"]
         ],
     }
@@ -387,21 +416,21 @@ def _incident(told: dict[str, Any], key: str, incident: dict[str, Any]) -> dict[
 # -- feature flags -------------------------------------------------------------------------------
 
 
-def flags(told: dict[str, Any], path: str) -> Any:
+def flags(reported: dict[str, Any], path: str) -> Any:
     """Unleash's client and admin API. Raises Refused."""
     if path == "/client/features":
-        return {"version": 2, "features": [_client_flag(*one) for one in told.items()]}
+        return {"version": 2, "features": [_client_flag(*one) for one in reported.items()]}
     if path == "/admin/projects/default/features":
-        return {"version": 2, "features": [_admin_flag(*one) for one in told.items()]}
+        return {"version": 2, "features": [_admin_flag(*one) for one in reported.items()]}
     raise Refused(404, {"name": "NotFoundError", "message": f"The path {path} does not exist"})
 
 
-def _flag_users(told: dict[str, str]) -> Any:
+def _flag_users(reported: dict[str, str]) -> Any:
     roles = [{"id": n, "name": name} for n, name in enumerate(("Admin", "Editor", "Viewer"), 1)]
     ids = {role["name"]: role["id"] for role in roles}
     users = [
         {"id": n, "email": mail, "username": mail.partition("@")[0], "rootRole": ids[role]}
-        for n, (mail, role) in enumerate(told.items(), 1)
+        for n, (mail, role) in enumerate(reported.items(), 1)
     ]
     return {"users": users, "rootRoles": roles}
 
@@ -421,42 +450,42 @@ def _client_flag(name: str, flag: dict[str, Any]) -> dict[str, Any]:
 
 
 def _admin_flag(name: str, flag: dict[str, Any]) -> dict[str, Any]:
-    told = _client_flag(name, flag)
-    environments = [{"name": "production", "enabled": told["enabled"]}]
+    reported = _client_flag(name, flag)
+    environments = [{"name": "production", "enabled": reported["enabled"]}]
     keys = ("name", "type", "description", "stale", "project")
-    return {**{key: told[key] for key in keys}, "environments": environments}
+    return {**{key: reported[key] for key in keys}, "environments": environments}
 
 
 # -- pages ---------------------------------------------------------------------------------------
 
 
-def page(told: dict[str, Any], path: str) -> tuple[int, str, str]:
+def page(reported: dict[str, Any], path: str) -> tuple[int, str, str]:
     """Status, body and Location of a page."""
     if path == "/status":
-        now = told["status_page"]
+        now = reported["status_page"]
         lines = [f"{name}: {status}" for name, status in now["components"].items()]
         lines += [f"{i['name']}: {i['status']}" for i in now["incidents"].values()]
         return 200, _html({"title": f"{now['name']} status", "lines": lines}), ""
     issue = re.fullmatch(rf"/{saas_stubs.REPOSITORY}/(issues|pull)/(\d+)", path)
     if issue:
-        found = told["tracker"]["issues" if issue[1] == "issues" else "pulls"].get(issue[2])
+        found = reported["tracker"]["issues" if issue[1] == "issues" else "pulls"].get(issue[2])
         if found is not None:
             return 200, _html({"title": found["title"], "lines": [found.get("body", "")]}), ""
-    found = told["pages"].get(path)
+    found = reported["pages"].get(path)
     if found is None:
         return 404, _html({"title": "There is no such page", "lines": []}), ""
     return found["status"], _html(found), found.get("location", "")
 
 
-def _html(told: dict[str, Any]) -> str:
+def _html(reported: dict[str, Any]) -> str:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    lines = [f"<p>{escape(line.replace('{now}', now))}</p>" for line in told["lines"]]
+    lines = [f"<p>{escape(line.replace('{now}', now))}</p>" for line in reported["lines"]]
     links = [
-        f'<p><a href="{escape(link)}">{escape(link)}</a></p>' for link in told.get("links", [])
+        f'<p><a href="{escape(link)}">{escape(link)}</a></p>' for link in reported.get("links", [])
     ]
-    refresh = told.get("refresh_s")
+    refresh = reported.get("refresh_s")
     again = f'<meta http-equiv="refresh" content="{int(refresh)}">' if refresh else ""
-    title = escape(told["title"])
+    title = escape(reported["title"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'
         f"<title>{title}</title></head><body><h1>{title}</h1>{''.join(lines + links)}</body></html>"

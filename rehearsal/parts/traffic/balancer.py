@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rehearsal.kernel import binaries
-from rehearsal.parts import Part
-from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST, certificate, render
+from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST, certificate, render, tls
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
@@ -89,6 +89,20 @@ class Balancer(Part):
             row["svname"]: row["status"].split()[0]  # "UP 1/2": up, one check short
             for row in rows
             if row["pxname"] == BACKEND and row["svname"] != "BACKEND"
+        }
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        certificate = str(self.certificate_file(r))
+        return {
+            "balancer": {
+                "url": r.url("balancer", scheme="https"),
+                "http_url": r.url("balancer-http"),
+                "config": str(self.config(r)),
+                "check_command": [*r.program("haproxy"), "-c"],
+                "stats": r.url("balancer-stats", scheme="tcp"),
+            },
+            "application": {"logs": [{"path": str(r.log(self.name))}]},
+            "tls": tls(r, ORIGIN_HOST, self.name, certificate_file=certificate),
         }
 
 

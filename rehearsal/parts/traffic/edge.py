@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.kernel import binaries
-from rehearsal.parts import Part
-from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST, authority, certificate, render
+from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.traffic.hosts import (
+    EDGE_HOSTS,
+    ORIGIN_HOST,
+    authority,
+    certificate,
+    render,
+    tls,
+)
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
@@ -80,6 +87,16 @@ class Edge(Part):
 
     def _setting(self, r: Rehearsal, key: str, default: Any) -> Any:
         return r.setting(self.name, key, r.setting("edge", key, default))
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        certificate = str(self.certificate_file(r))
+        node = {**r.node(self.name), "http_port": r.port(f"{self.name}-http")}
+        hosts = [tls(r, host, self.name, certificate_file=certificate) for host in EDGE_HOSTS]
+        return {
+            "edge": {"hosts": list(EDGE_HOSTS), "nodes": [node]},
+            "application": {"logs": [{"path": str(r.log(self.name))}]},
+            "tls": {**hosts[0], "endpoints": [one for host in hosts for one in host["endpoints"]]},
+        }
 
 
 nodes = (Edge("edge-1"), Edge("edge-2"))

@@ -6,41 +6,63 @@ address and sends the name as SNI and Host.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
-from rehearsal.parts.traffic.certificates import LEAF_DAYS, Authority, Certificate
+from rehearsal.kernel.world import HOST
 
 if TYPE_CHECKING:
+    import jinja2
+
     from rehearsal.kernel.world import Rehearsal
+    from rehearsal.parts.traffic.certificates import Authority, Certificate
 
 EDGE_HOSTS = ("www.bookedbarber.test", "app.bookedbarber.test")
 ORIGIN_HOST = "api.bookedbarber.test"
 LOCAL = ("localhost", "127.0.0.1")
 
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701  configuration files, not pages
-)
-
 
 def render(template: str, **values: Any) -> str:
     """A configuration file from its template. Raises jinja2.UndefinedError for a missing value."""
-    return _templates.get_template(template).render(**values)
+    return _templates().get_template(template).render(**values)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    import jinja2  # most commands write no configuration
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  configuration files, not pages
+    )
 
 
 def authority(r: Rehearsal) -> Authority:
     """The rehearsal's certificate authority."""
+    from rehearsal.parts.traffic.certificates import Authority  # and issue no certificate
+
     return Authority(r.path("certificates"))
 
 
 def certificate(r: Rehearsal, server: str, sans: tuple[str, ...]) -> Certificate:
     """The certificate of a server; its setting `certificate_days` is the life it has left."""
+    from rehearsal.parts.traffic.certificates import LEAF_DAYS
+
     days = float(r.setting(server, "certificate_days", LEAF_DAYS))
     return authority(r).issue(server, (*sans, *LOCAL), days=days)
+
+
+def tls(
+    r: Rehearsal, name: str, port: str, *, certificate_file: str, **more: str
+) -> dict[str, Any]:
+    """The table `tls` as far as one listener goes: the public name that it serves under."""
+    node = {"host": HOST, "port": r.port(port), "certificate_file": certificate_file}
+    return {
+        "ca_file": str(authority(r).root),
+        "endpoints": [{"name": name, **more, "nodes": [node]}],
+    }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff.scripted_statements import everybody
-from rehearsal.staff.scripts import Entry, states
+from rehearsal.staff.scripted_statements import Entry, everybody, states
 
 
 @states("D-5.3.2")

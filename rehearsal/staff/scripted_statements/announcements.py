@@ -1,9 +1,9 @@
-"""What is told on launch day: who signs what the press got."""
+"""What is reported on launch day: who signs what the press got."""
 
 from __future__ import annotations
 
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff.scripts import Entry, entry, states
+from rehearsal.staff.scripted_statements import Entry, entry, states
 
 ROLES = ("product_manager", "executive_team")
 

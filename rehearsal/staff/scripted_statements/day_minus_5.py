@@ -5,8 +5,7 @@ from __future__ import annotations
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import people
 from rehearsal.staff.launch_tools import PREVIOUS
-from rehearsal.staff.scripted_statements import everybody
-from rehearsal.staff.scripts import Entry, entry, states
+from rehearsal.staff.scripted_statements import Entry, entry, everybody, states
 
 APPROVERS = ("executive_team", "product_manager", "technical_lead", "security_lead")
 REVIEWS = ["D-5.1.1", "D-5.1.2", "D-5.1.3", "D-5.1.4"]

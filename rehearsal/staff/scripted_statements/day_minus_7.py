@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff.scripted_statements import holders
-from rehearsal.staff.scripts import Entry, states
+from rehearsal.staff.scripted_statements import Entry, holders, states
 
 
 @states("D-7.4.2")

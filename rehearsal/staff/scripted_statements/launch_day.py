@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff.scripted_statements import everybody
-from rehearsal.staff.scripts import Entry, entry, states
+from rehearsal.staff.scripted_statements import Entry, entry, everybody, states
 
 PRIMARY_ROLES = (
     "technical_lead",

@@ -138,7 +138,7 @@ def test_without_an_environment_nothing_is_signed(project: Project, capsys: Capt
 
 def test_a_reason_with_a_secret_decides_nothing(project: Project, capsys: Capture) -> None:
     assert say(project, "approve", "go", "--reason", f"with {SECRET}", by="elena") == 1
-    told = capsys.readouterr()
-    assert "text: holds a secret" in told.err
-    assert SECRET not in told.out + told.err
+    reported = capsys.readouterr()
+    assert "text: holds a secret" in reported.err
+    assert SECRET not in reported.out + reported.err
     assert decisions(project) == {}

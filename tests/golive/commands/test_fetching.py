@@ -175,7 +175,7 @@ def test_a_name_that_leads_inwards_the_second_time_is_refused(
 
 @contextmanager
 def dripping(head: bytes, piece: bytes) -> Iterator[str]:
-    """A server that says a beginning at once, and then a piece every 50 ms, for ever."""
+    """A server that says a beginning at once, and then a piece every 50 ms, without end."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 

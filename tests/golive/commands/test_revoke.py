@@ -100,7 +100,7 @@ def test_a_reason_with_a_secret_revokes_nothing(project: Project, capsys: Captur
     signed = project.sign()
     words = ["revoke", signed.id, "--reason", SECRET, "--key", str(project.keys["paul"])]
     assert main([*words, "--env", "staging"]) == 1
-    told = capsys.readouterr()
-    assert "text: holds a secret" in told.err
-    assert SECRET not in told.out + told.err
+    reported = capsys.readouterr()
+    assert "text: holds a secret" in reported.err
+    assert SECRET not in reported.out + reported.err
     assert project.cause(signed) == ""

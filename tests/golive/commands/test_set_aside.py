@@ -63,9 +63,9 @@ def test_two_people_set_a_damaged_statement_aside(project: Project, capsys: Capt
     (no_go.folder / "notes.txt").write_text("x")
     assert no_go.id in broken(project)["statements"]
     assert main(["statements", "--env", "staging", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert list(told["disputed"]) == [no_go.id]
-    assert told["set_aside"][0]["by"] == ["tess", "elena"]
+    reported = json.loads(capsys.readouterr().out)
+    assert list(reported["disputed"]) == [no_go.id]
+    assert reported["set_aside"][0]["by"] == ["tess", "elena"]
 
 
 def test_a_damaged_run_is_set_aside(project: Project) -> None:

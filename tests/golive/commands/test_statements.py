@@ -37,9 +37,13 @@ def test_a_machine_reads_the_same(project: Project, capsys: Capture) -> None:
     good = project.sign(data={"hours": 2})
     project.sign(by="leah", key="tess")
     assert main(["statements", "--env", "staging", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["schema"], told["environment"], told["candidate"]) == (1, "staging", "v2.0.0")
-    by_id = {s["id"]: s for s in told["statements"]}
+    reported = json.loads(capsys.readouterr().out)
+    assert (reported["schema"], reported["environment"], reported["candidate"]) == (
+        1,
+        "staging",
+        "v2.0.0",
+    )
+    by_id = {s["id"]: s for s in reported["statements"]}
     assert len(by_id) == 2
     own = by_id[good.id]
     assert (own["holds"], own["cause"], own["data"]) == (True, "", {"hours": 2})

@@ -37,7 +37,9 @@ def launch(project: Project) -> Project:
     return project
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: str, env: str = "staging") -> tuple[int, str]:
+def reported(
+    capsys: pytest.CaptureFixture[str], *words: str, env: str = "staging"
+) -> tuple[int, str]:
     """Exit status, and what was said."""
     status = main(["status", "--env", env, *words])
     said = capsys.readouterr()
@@ -47,7 +49,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, env: str = "staging") 
 def test_the_terminal_says_what_is_in_the_way_and_whose_it_is(
     launch: Project, capsys: Told
 ) -> None:
-    status, out = told(capsys)
+    status, out = reported(capsys)
     assert status == 1
     assert out.startswith("NO-GO  v2.0.0 on Small, 14 days to launch")
     assert "BROKEN  failed         items that failed: 1: D-2.1.1; required none" in out
@@ -66,7 +68,7 @@ def test_go_is_exit_status_0(launch: Project, capsys: Told) -> None:
         launch.sign(
             "", person, kind="approve", data={"decision": "go"}, text="because", readiness=saw
         )
-    status, out = told(capsys)
+    status, out = reported(capsys)
     assert status == 0
     assert out.startswith("GO  v2.0.0")
     assert "nothing stands in the way" in out
@@ -80,11 +82,11 @@ def test_fail_on_names_the_rules_that_decide_the_exit_status(
     launch: Project, capsys: Told, rules: list[str], status: int
 ) -> None:
     words = [w for rule in rules for w in ("--fail-on", rule)]
-    assert told(capsys, *words)[0] == status
+    assert reported(capsys, *words)[0] == status
 
 
 def test_a_rule_that_there_is_not_is_refused(launch: Project, capsys: Told) -> None:
-    status, out = told(capsys, "--fail-on", "lucky")
+    status, out = reported(capsys, "--fail-on", "lucky")
     assert status == 1
     assert "--fail-on: found lucky; expected one of looked-at-all, written, " in out
 
@@ -92,7 +94,7 @@ def test_a_rule_that_there_is_not_is_refused(launch: Project, capsys: Told) -> N
 def test_json_is_the_answer_with_every_key_that_the_documentation_names(
     launch: Project, capsys: Told
 ) -> None:
-    _, out = told(capsys, "--json")
+    _, out = reported(capsys, "--json")
     answer = decode(out.encode(), Path("-"))
     assert answer.in_the_way[0].line.id == "D-2.1.1"
     text = (DOCS / "readiness.md").read_text()
@@ -106,7 +108,7 @@ def test_json_is_the_answer_with_every_key_that_the_documentation_names(
 
 
 def test_ctrf_counts_what_is_in_the_way_as_failed(launch: Project, capsys: Told) -> None:
-    told(capsys, "--ctrf", "out/ctrf.json")
+    reported(capsys, "--ctrf", "out/ctrf.json")
     found = json.loads(Path("out/ctrf.json").read_text())
     summary = found["results"]["summary"]
     counts = {k: summary[k] for k in ("tests", "passed", "failed", "pending", "skipped", "other")}
@@ -129,7 +131,7 @@ def test_ctrf_counts_what_is_in_the_way_as_failed(launch: Project, capsys: Told)
 
 
 def test_page_writes_the_launch_page(launch: Project, capsys: Told) -> None:
-    told(capsys, "--page", "out/launch.html")
+    reported(capsys, "--page", "out/launch.html")
     html = Path("out/launch.html").read_text()
     assert '<h1 class="no-go">NO-GO</h1>' in html
     assert "why D-2.1.1 is FAIL" in html
@@ -138,29 +140,29 @@ def test_page_writes_the_launch_page(launch: Project, capsys: Told) -> None:
 def test_since_may_be_a_run_or_a_day(launch: Project, capsys: Told) -> None:
     first = min((launch.path / "reports" / "runs").iterdir()).name
     for since in (first, launch.on(-15)):
-        assert "Changed since " in told(capsys, "--since", since)[1]
-    status, out = told(capsys, "--since", "yesterday")
+        assert "Changed since " in reported(capsys, "--since", since)[1]
+    status, out = reported(capsys, "--since", "yesterday")
     assert (status, out.split(":")[1].strip()) == (1, "--since")
 
 
 def test_today_is_a_day_of_ones_choice(launch: Project, capsys: Told) -> None:
-    assert "1 day after launch" in told(capsys, "--today", launch.on(1))[1]
-    status, out = told(capsys, "--today", "soon")
+    assert "1 day after launch" in reported(capsys, "--today", launch.on(1))[1]
+    status, out = reported(capsys, "--today", "soon")
     assert status == 1
     assert "--today: found 'soon'; expected a date" in out
 
 
 def test_a_rehearsal_says_that_it_decides_nothing(launch: Project, capsys: Told) -> None:
-    assert told(capsys, env="rehearsal")[1].startswith("REHEARSAL, decides nothing: NO-GO")
+    assert reported(capsys, env="rehearsal")[1].startswith("REHEARSAL, decides nothing: NO-GO")
 
 
 def test_no_run_at_all_is_no_go(launch: Project, capsys: Told) -> None:
     shutil.rmtree(launch.path / "reports" / "runs")
-    status, out = told(capsys)
+    status, out = reported(capsys)
     assert status == 1
     assert "BROKEN  looked-at" in out
 
 
 def test_terminal_escapes_in_a_run_reach_no_terminal(launch: Project, capsys: Told) -> None:
     launch.looked({"D-2.1.2": Verdict.FAIL}, ago=timedelta(seconds=5), who="\x1b[31mred")
-    assert "\x1b" not in told(capsys)[1]
+    assert "\x1b" not in reported(capsys)[1]

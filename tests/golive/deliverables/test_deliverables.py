@@ -117,7 +117,7 @@ class World:
     @property
     def deliverables(self) -> Deliverables:
         """As a new session has them."""
-        return Deliverables(self.context.anew(), "f", self.mask)
+        return Deliverables(self.context.reloaded(), "f", self.mask)
 
     def run(
         self,
@@ -202,7 +202,7 @@ class World:
 
     def waive(self, by: str, about: str = "") -> statements.Signed:
         """A person's part of a waiver of A."""
-        context = self.context.anew()
+        context = self.context.reloaded()
         now = datetime.now(UTC).replace(microsecond=0)
         statement = statements.Statement(
             kind="waive",
@@ -224,7 +224,7 @@ class World:
 
     def attest(self, holds: timedelta) -> None:
         """Somebody states S."""
-        context = self.context.anew()
+        context = self.context.reloaded()
         now = datetime.now(UTC).replace(microsecond=0)
         by = "database_administrator"
         statement = statements.Statement(
@@ -311,8 +311,8 @@ def test_an_item_that_nobody_has_looked_at_is_told(world: World) -> None:
 
 
 def test_an_item_that_nobody_has_written_is_told_first(world: World) -> None:
-    told = next(c for c in world.of("T").claims(max_age_h=24) if not c.holds)
-    assert (told.subject, told.observed) == (NOBODY_WROTE, "T.2")
+    reported = next(c for c in world.of("T").claims(max_age_h=24) if not c.holds)
+    assert (reported.subject, reported.observed) == (NOBODY_WROTE, "T.2")
     document = world.of("T").document
     assert [(i.id, i.state, i.why) for i in document.open] == [
         ("T.1", "NOT LOOKED AT", "nobody has looked at it yet"),

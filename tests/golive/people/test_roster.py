@@ -231,6 +231,21 @@ def test_the_launchs_own_roster_has_a_place_for_every_role_and_its_backup() -> N
     assert len(owners) == 9
     assert {r for r in roles if not roster.holders(r)} == set()
     assert {r for r in roles if not roster.backups(r)} == set()
-    told = {r for level in roster.escalation for r in level.roles}
-    assert {r for r in told if not roster.holders(r)} == set()
+    reported = {r for level in roster.escalation for r in level.roles}
+    assert {r for r in reported if not roster.holders(r)} == set()
     assert {v for level in roster.escalation for v in level.vendors} <= set(roster.vendors)
+
+
+def test_strangers_and_who_cannot_be_reached_are_named_in_order(tmp_path: Path) -> None:
+    bob = PERSON | {"id": "bob", "email": "b@example.com", "phone": ""}
+    roster = read(tmp_path, PERSON | {"roles": ["technical_lead"]}, bob)
+    assert roster.strangers(["zoe", "ada", "cyd", "zoe"]) == ["cyd", "zoe"]
+    assert roster.unreachable(["zoe", "bob", "ada"]) == ["bob", "zoe"]
+    assert roster.id_of("A@Example.com") == "ada"
+    assert roster.id_of("deploy-bot") == "deploy-bot"
+    assert roster.roles == {"technical_lead"}
+
+
+def test_the_first_level_of_escalation_needs_no_minutes(tmp_path: Path) -> None:
+    levels = [{"level": n, "from_minutes": m} for n, m in ((2, 15), (1, 0), (3, 30.5))]
+    assert read(tmp_path, PERSON, escalation=levels).escalation_minutes == [15, 30.5]

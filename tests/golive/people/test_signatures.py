@@ -11,6 +11,8 @@ import pytest
 from golive.people.signatures import sign, signature_of, verify
 from golive.verdicts import GoliveError
 
+pytestmark = pytest.mark.usefixtures("ssh_keygen")
+
 
 @pytest.fixture
 def people(tmp_path: Path) -> dict[str, Path]:

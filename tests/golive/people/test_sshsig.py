@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from golive.people import signatures
 from golive.people.signatures import RUNS, STATEMENTS
 from golive.people.sshsig import is_good
+from tests import signing
 from tests.conftest import make_key
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -43,13 +44,32 @@ class Signed:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def signed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Signed:
+def signed(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    signing_here: signing.Keygen,
+) -> Signed:
     folder = tmp_path_factory.mktemp(request.param)
     key = make_key(folder / "ann", request.param)
     (folder / "text").write_bytes(TEXT)
-    signatures.sign(folder / "text", key, RUNS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signatures, "_ssh_keygen", signing_here)
+        signatures.sign(folder / "text", key, RUNS)
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     return Signed((folder / "text.sig").read_bytes(), f'ann namespaces="golive-*" {public}\n')
+
+
+@pytest.mark.parametrize("data", [b"", TEXT, bytes(range(256)) * 4096])
+@pytest.mark.parametrize("namespace", [RUNS, STATEMENTS])
+def test_what_tests_sign_in_this_process_is_what_ssh_keygen_makes(
+    tmp_path: Path, data: bytes, namespace: str, signing_here: signing.Keygen
+) -> None:
+    key = str(make_key(tmp_path / "ann"))
+    words = ("-Y", "sign", "-f", key, "-n", namespace)
+    here = signatures._ssh_keygen(*words, given=data)
+    itself = signing_here(*words, given=data)
+    assert (here.args, itself.args[0]) == ([], "ssh-keygen")
+    assert here.stdout == itself.stdout  # Ed25519 has one signature of a text
 
 
 def keygen(data: bytes, armoured: bytes, signers: str, folder: Path) -> bool:

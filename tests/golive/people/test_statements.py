@@ -168,7 +168,7 @@ def test_a_truly_signed_statement_of_something_else_does_not_hold(
 
 def test_a_statement_that_was_altered_does_not_hold(project: Project) -> None:
     signed = project.sign()
-    folder = forged(project, signed, key="", text="everybody was told twice")
+    folder = forged(project, signed, key="", text="everybody was notified twice")
     assert "its signature is not valid" in only(project, folder)
 
 
@@ -482,12 +482,12 @@ def test_a_revocation_does_not_expire(project: Project) -> None:
 # -- in a run of pytest ----------------------------------------------------------------------
 
 CONTRADICTED = """
-@attested("D-2.2.1", "everybody was told", by=("product_manager",))
+@attested("D-2.2.1", "everybody was notified", by=("product_manager",))
 def test_everybody_was_told(vouched):
     '''Told.
 
     Remedy: tell them.'''
-    assert equal("people who were told", 3, 3 + BROKEN)
+    assert equal("people who were notified", 3, 3 + BROKEN)
 """
 
 
@@ -509,9 +509,9 @@ def test_a_check_that_contradicts_a_statement_wins_and_both_are_shown(
     signing.sign()
     done = run()
     assert done.verdicts["D-2.2.1"] == "FAIL"
-    told = [(c.subject, c.observed, c.holds) for c in done.run.verdicts["D-2.2.1"].claims]
-    assert ("people who were told", "3", False) in told
-    assert any(observed.startswith("paul stated it on") for _, observed, _ in told)
+    reported = [(c.subject, c.observed, c.holds) for c in done.run.verdicts["D-2.2.1"].claims]
+    assert ("people who were notified", "3", False) in reported
+    assert any(observed.startswith("paul stated it on") for _, observed, _ in reported)
 
 
 def test_a_check_that_agrees_needs_the_signature_too(
@@ -521,7 +521,7 @@ def test_a_check_that_agrees_needs_the_signature_too(
     done = run()
     assert done.verdicts["D-2.2.1"] == "PENDING"
     message = done.run.verdicts["D-2.2.1"].message
-    assert "not stated yet by product manager: everybody was told" in message
+    assert "not stated yet by product manager: everybody was notified" in message
     signing.sign()
     assert run().verdicts["D-2.2.1"] == "PASS"
 

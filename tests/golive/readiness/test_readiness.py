@@ -255,11 +255,11 @@ def test_waivers_count_up_to_the_limit(launch: Project) -> None:
 
 def waive(project: Project, ident: str) -> None:
     """As the owner, then as the second person."""
-    told: dict[str, Any] = {"kind": "waive", "text": "nobody uses it", "risk": "little"}
+    reported: dict[str, Any] = {"kind": "waive", "text": "nobody uses it", "risk": "little"}
     now = datetime.now(UTC).replace(microsecond=0)
-    told["expires_at"] = now + timedelta(days=1)
-    first = project.sign(ident, "paul", **told)
-    project.sign(ident, "tess", about=first.sha256, **told)
+    reported["expires_at"] = now + timedelta(days=1)
+    first = project.sign(ident, "paul", **reported)
+    project.sign(ident, "tess", about=first.sha256, **reported)
 
 
 def test_half_a_waiver_is_none_and_says_why(launch: Project) -> None:
@@ -379,7 +379,7 @@ def test_a_person_who_states_something_anew_is_heard_once(launch: Project) -> No
     launch.sign(made_at=now - timedelta(minutes=9))
     (item,) = [s for s in look(launch).standings if s.line.id == "D-2.2.1"]
     assert [s.is_superseded for s in item.said] == [False, True]
-    assert item.said[1].cause.startswith("paul stated it anew on ")
+    assert item.said[1].cause.startswith("paul stated it again on ")
 
 
 def test_an_answer_comes_back_from_json_as_it_was(launch: Project) -> None:

@@ -118,8 +118,8 @@ class Runs:
     def simple(self, *verdicts: Verdict, **changes: Any) -> Run:
         """One block with these verdicts, complete and ended."""
         idents = [f"D-13.1.{n}" for n in range(1, len(verdicts) + 1)]
-        told = [self.verdict(i, v) for i, v in zip(idents, verdicts, strict=True)]
-        return self.run(self.lines(*idents), told, **changes)
+        reported = [self.verdict(i, v) for i, v in zip(idents, verdicts, strict=True)]
+        return self.run(self.lines(*idents), reported, **changes)
 
     def everything(self, **changes: Any) -> Run:
         """All items of the procedure with mixed verdicts, three claims each, and facts."""
@@ -183,10 +183,10 @@ def browser() -> Iterator[Browser]:
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open a file in a page; what else it asks for, and any error in it, fails the test."""
     contexts = []
-    trouble: list[str] = []
+    errors: list[str] = []
 
     def dismissed(dialog: Dialog) -> None:
-        trouble.append(dialog.message)
+        errors.append(dialog.message)
         dialog.dismiss()
 
     def opened(path: Path, *, width: int = 1280, dark: bool = False, script: bool = True) -> Page:
@@ -198,17 +198,17 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("request", lambda r: trouble.append(r.url) if r.url != path.as_uri() else None)
-        page.on("pageerror", lambda e: trouble.append(str(e)))
+        page.on("request", lambda r: errors.append(r.url) if r.url != path.as_uri() else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
         page.on("dialog", dismissed)
-        page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.goto(path.as_uri())
         return page
 
     yield opened
     for context in contexts:
         context.close()
-    assert trouble == []
+    assert errors == []
 
 
 def _violations(page: Page) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
+from golive import launch
 from golive.launch import Limits
 from golive.probes.backup.backups import FullBackup, RestoredCopy, RestoreDrill, WalArchive
 from golive.probes.backup.s3 import CopiedObject, CrossRegionCopy
@@ -29,26 +30,31 @@ from golive.verdicts import Verdict
 AT = datetime(2026, 11, 23, 22, 43, 7, tzinfo=UTC)
 LIMITS = Limits(
     {
-        "query_p95_ms": 50,
-        "query_statements": 2,
-        "pool_wait_s": 1,
-        "statistics_age_h": 24,
-        "restore_minutes": 30,
-        "wal_age_minutes": 5,
-        "backup_age_h": 24,
-        "copy_lag_minutes": 15,
-        "alert_minutes": 10,
-        "migration_minutes": 30,
-        "migration_margin_percent": 50,
-        "copied_rows_percent": 90,
-        "exclusive_lock_s": 5,
-        "rollback_bookings": 100,
+        "statements.p95_ms": 50,
+        "statements.most_called": 2,
+        "pooling.wait_s": 1,
+        "tables.statistics_age_h": 24,
+        "backups.restore_minutes": 30,
+        "backups.wal_age_minutes": 5,
+        "backups.age_h": 24,
+        "s3.copy_lag_minutes": 15,
+        "backups.alert_minutes": 10,
+        "migrations.minutes": 30,
+        "migrations.margin_percent": 50,
+        "migrations.copied_rows_percent": 90,
+        "migrations.exclusive_lock_s": 5,
+        "migrations.rollback_bookings": 100,
     },
     Path("launch.toml"),
 )
 
 
 T = TypeVar("T")
+
+
+def test_every_threshold_that_the_documents_ask_for_is_one_of_the_suites() -> None:
+    suites = Path(__file__).resolve().parents[3] / "suites"
+    assert set(LIMITS.names()) <= set(launch.load(suites / "launch.toml").limits.names())
 
 
 def some(kind: Callable[..., T], **known: Any) -> T:

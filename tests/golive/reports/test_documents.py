@@ -147,8 +147,8 @@ def test_the_data_is_canonical() -> None:
         ),
     ],
 )
-def test_differences_name_the_figure(change: dict[str, Any], told: str) -> None:
-    assert told in differences(document(**change), document())
+def test_differences_name_the_figure(change: dict[str, Any], reported: str) -> None:
+    assert reported in differences(document(**change), document())
 
 
 def test_every_statement_of_fact_is_counted() -> None:
@@ -165,10 +165,10 @@ def test_every_statement_of_fact_is_counted() -> None:
         ),
     ],
 )
-def test_what_is_no_document_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_what_is_no_document_is_refused(tmp_path: Path, text: str, reported: str) -> None:
     path = tmp_path / "d.html"
     path.write_text(text)
-    with pytest.raises(GoliveError, match=told):
+    with pytest.raises(GoliveError, match=reported):
         read_document(path)
     with pytest.raises(GoliveError, match="cannot be read"):
         read_document(tmp_path / "none.html")
@@ -193,8 +193,8 @@ def test_the_course_over_the_runs_is_drawn_and_told(
     assert "2 runs from 23 November 2026" in said
     assert "B FAIL 2" in said
     forged = [looks[0], Look(run="b", at=AT, verdicts={"A": Verdict.FAIL})]
-    told = "what the run b found is not what the ledger has of it"
-    assert differences(document(history=forged), made) == [told]
+    reported = "what the run b found is not what the ledger has of it"
+    assert differences(document(history=forged), made) == [reported]
 
 
 def test_open_issues_have_state_owner_day_and_reason(

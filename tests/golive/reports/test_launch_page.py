@@ -74,7 +74,7 @@ def said(**changes: Any) -> Said:
         "kind": "attest",
         "by": "Paul Adeyemi",
         "role": "product_manager",
-        "text": "everybody was told",
+        "text": "everybody was notified",
         "made_at": NOW - timedelta(hours=3),
         "expires_at": NOW + timedelta(days=6),
     }
@@ -132,7 +132,7 @@ def everything(runs: Any) -> Answer:
     """All items of the procedure in all states, with 500 statements, 60 runs and 60 days."""
     items = list(procedure.load(SUITES / "procedure.toml"))
     cycle = [*[Verdict.PASS] * 14, *STATES]
-    told = []
+    reported = []
     for n, item in enumerate(items):
         one = standing(
             runs,
@@ -153,7 +153,7 @@ def everything(runs: Any) -> Answer:
                 n * 500 // 479 : (n + 1) * 500 // 479
             ],
         )
-        told.append(msgspec.structs.replace(one, line=as_line(item)))
+        reported.append(msgspec.structs.replace(one, line=as_line(item)))
     days = [
         Day(day=NOW.date() - timedelta(days=59 - n), counts={"PASS": 5 * n, "FAIL": 479 - 5 * n})
         for n in range(60)
@@ -171,7 +171,7 @@ def everything(runs: Any) -> Answer:
         )
         for n in range(60)
     ]
-    return answer(*told, days=days, runs=refs)
+    return answer(*reported, days=days, runs=refs)
 
 
 @pytest.fixture
@@ -289,8 +289,8 @@ def test_a_rule_that_no_item_stands_for_has_a_step_of_its_own(
 def test_every_rule_is_listed_the_broken_ones_first(runs: Any, show: Any) -> None:
     rules = [rule("written"), rule("failed", holds=False, observed="1: D-13.1.1")]
     page = show(answer(standing(runs, state=Verdict.FAIL), rules=rules))
-    told = [" ".join(t.split()) for t in page.locator(".rules tbody tr").all_inner_texts()]
-    assert told == [
+    reported = [" ".join(t.split()) for t in page.locator(".rules tbody tr").all_inner_texts()]
+    assert reported == [
         "broken The failed failed 1: D-13.1.1 none",
         "holds The written written none none",
     ]
@@ -343,12 +343,12 @@ def test_a_day_of_many_blocks_is_shown_block_by_block(runs: Any, show: Any) -> N
 
 
 def test_an_item_tells_claims_reason_remedy_statements_and_run(runs: Any, show: Any) -> None:
-    told = [
+    reported = [
         said(evidence=["minutes.md"], links=["https://example.com/x"]),
         said(by="Tess", role="technical_lead", cause="its evidence minutes.md was altered"),
-        said(is_superseded=True, cause="Paul stated it anew"),
+        said(is_superseded=True, cause="Paul stated it again"),
     ]
-    page = show(answer(standing(runs, "D-13.1.1", Verdict.FAIL, said=told)))
+    page = show(answer(standing(runs, "D-13.1.1", Verdict.FAIL, said=reported)))
     page.locator("#i-D-13\\.1\\.1 summary").click()
     body = text(page, "#i-D-13\\.1\\.1 .body")
     for words in (
@@ -356,7 +356,7 @@ def test_an_item_tells_claims_reason_remedy_statements_and_run(runs: Any, show: 
         "Reason why D-13.1.1 is FAIL",
         "Broken: p95 23.4 ms; required below 50 ms",
         "Paul Adeyemi Product manager states, 25 Nov 2026, 18:13 UTC, until 1 Dec 2026, 21:13 UTC:",
-        "everybody was told",
+        "everybody was notified",
         "Evidence: minutes.md, https://example.com/x",
         "Does not hold: its evidence minutes.md was altered",
         "and 1 earlier one by the same people",
@@ -364,7 +364,7 @@ def test_an_item_tells_claims_reason_remedy_statements_and_run(runs: Any, show: 
         "looked at 25 Nov 2026, 19:13 UTC, counts until 26 Nov 2026, 19:13 UTC, run 20261125T19",
     ):
         assert words in body
-    assert "stated it anew" not in body
+    assert "stated it again" not in body
 
 
 def test_what_is_not_due_is_no_open_issue(runs: Any) -> None:
@@ -396,11 +396,11 @@ def test_changes_are_told_apart_as_worse_and_better(runs: Any, show: Any) -> Non
 
 
 def test_decisions_stand_with_who_is_still_to_decide(runs: Any, show: Any) -> None:
-    told = [
+    reported = [
         said(kind="no-go", by="Elena Marsh", role="executive_team", text="too early"),
         said(kind="go", cause="it expired on 2026-11-24"),
     ]
-    page = show(answer(standing(runs), decisions=told, awaited=["technical_lead"]))
+    page = show(answer(standing(runs), decisions=reported, awaited=["technical_lead"]))
     decisions = text(page, ".decisions")
     assert "NO-GO Elena Marsh Executive team, 25 Nov 2026, 18:13 UTC: too early" in decisions
     assert "Does not hold: it expired on 2026-11-24" in decisions
@@ -436,7 +436,7 @@ def test_the_plot_has_a_bar_for_each_day_and_its_figures_in_words(runs: Any, sho
 def test_what_anybody_says_is_text_and_nothing_else(runs: Any, show: Any) -> None:
     words = dict.fromkeys(("title", "owner", "block", "block_title", "task", "area"), HOSTILE)
     claim = Claim(HOSTILE, HOSTILE, HOSTILE, holds=False)
-    told = said(
+    reported = said(
         **dict.fromkeys(("id", "by", "role", "text", "risk", "cause", "kind"), HOSTILE),
         evidence=[HOSTILE],
         links=[HOSTILE],
@@ -451,7 +451,7 @@ def test_what_anybody_says_is_text_and_nothing_else(runs: Any, show: Any) -> Non
         remedy=HOSTILE,
         run=HOSTILE,
         claims=[claim],
-        said=[told],
+        said=[reported],
     )
     page = show(
         answer(
@@ -474,7 +474,7 @@ def test_what_anybody_says_is_text_and_nothing_else(runs: Any, show: Any) -> Non
                     counts={HOSTILE: 1},
                 )
             ],
-            decisions=[told],
+            decisions=[reported],
             awaited=[HOSTILE],
             holders={HOSTILE: [HOSTILE]},
             earliest_reason=HOSTILE,
@@ -513,7 +513,7 @@ def test_all_items_with_500_statements_fit_into_a_megabyte(runs: Any, tmp_path: 
 def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
     runs: Any, tmp_path: Path, accessible: Callable[[Path], None]
 ) -> None:
-    told = [
+    reported = [
         standing(
             runs,
             f"D-13.1.{n}",
@@ -527,7 +527,7 @@ def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
         for n, state in enumerate([*STATES, *STATES])
     ]
     of = answer(
-        *told,
+        *reported,
         changes=[Change(id="D-13.1.1", title="One", owner="QA", before="PASS", after="FAIL")],
         decisions=[said(kind="go"), said(kind="no-go", cause="it expired")],
         awaited=["technical_lead"],
@@ -544,8 +544,8 @@ def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
 
 
 def test_every_state_is_told_by_word_and_shape(runs: Any, show: Any) -> None:
-    told = [standing(runs, f"A.{n}", s, order=n) for n, s in enumerate(STATES)]
-    page = show(answer(*told))
+    reported = [standing(runs, f"A.{n}", s, order=n) for n, s in enumerate(STATES)]
+    page = show(answer(*reported))
     badges = page.locator(".row summary span.v")
     assert badges.all_inner_texts() == list(STATES)
     shapes = badges.locator("use").evaluate_all("us => us.map(u => u.getAttribute('href'))")
@@ -596,8 +596,8 @@ def test_without_scripts_everything_is_there(runs: Any, show: Any) -> None:
 
 
 def test_on_paper_every_item_has_its_line_and_nothing_is_cut_off(runs: Any, show: Any) -> None:
-    told = [standing(runs, f"A.{n}", order=n, block=f"b{n}") for n in range(4)]
-    page = show(answer(*told, standing(runs, "B.1", Verdict.FAIL, order=9)))
+    reported = [standing(runs, f"A.{n}", order=n, block=f"b{n}") for n in range(4)]
+    page = show(answer(*reported, standing(runs, "B.1", Verdict.FAIL, order=9)))
     page.set_viewport_size({"width": 673, "height": 900})  # what A4 leaves between its margins
     page.emulate_media(media="print")
     assert page.locator("details.row > summary:visible").count() == 5

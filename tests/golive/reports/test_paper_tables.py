@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+from msgspec.structs import replace as changed
+
 from golive.papers.aftermath import SupportShift, SupportShifts
-from golive.papers.kinds import RoleTable, Shift
+from golive.papers.kinds import Risk, RiskRegister, RoleTable, Shift
+from golive.papers.messages import PlannedMessage
 from golive.reports import paper_tables
 
 OPENS = datetime(2026, 12, 7, 6, tzinfo=UTC)
@@ -51,3 +54,48 @@ def test_times_of_a_span_without_anybody_are_told() -> None:
     assert shifts((0, 1), agents=["amy"]).uncovered(OPENS, CLOSES) == ["07:00 to 10:00"]
     assert shifts((0, 4), agents=[]).uncovered(OPENS, CLOSES) == ["06:00 to 10:00"]
     assert shifts((5, 6), agents=["amy"]).uncovered(OPENS, CLOSES) == ["06:00 to 10:00"]
+
+
+def test_planned_messages_leave_at_a_time_of_a_zone() -> None:
+    message = PlannedMessage(
+        id="M-1",
+        channel="e-mail",
+        owner="paul",
+        send_at=OPENS,
+        recipients=4,
+        text="announcement.md",
+        text_sha256="ab" * 32,
+        no_go_text="another day",
+    )
+    rows = paper_tables.planned_messages([message]).rows
+    assert rows == [["M-1", "paul", "2026-12-07 06:00 +0000", 4]]
+
+
+def test_who_was_briefed_is_told_by_name() -> None:
+    rows = paper_tables.briefed(
+        {"tess": "2026-12-04, technical", "amy": "2026-12-03, support"}
+    ).rows
+    assert rows == [["amy", "2026-12-03, support"], ["tess", "2026-12-04, technical"]]
+
+
+def test_a_risk_that_is_over_says_why() -> None:
+    day = date(2026, 12, 1)
+    risk = Risk(
+        id="R-1",
+        title="it breaks",
+        area="db",
+        likelihood="low",
+        impact="high",
+        score="high",
+        owner="tess",
+        mitigation="fix it",
+        trigger="an alert",
+        scored_on=day,
+        review_on=day,
+    )
+    first = RiskRegister(changed_on=day, risks=[risk])
+    new = changed(risk, id="R-2", score="low")
+    now = RiskRegister(changed_on=day, risks=[new], closed={"R-1": "fixed"})
+    rows = [["R-1", "high", "over", "fixed"], ["R-2", "not there", "low", ""]]
+    assert paper_tables.risk_scores(first, now).rows == rows
+    assert paper_tables.risk_scores(None, first).rows == [["R-1", "not there", "high", ""]]

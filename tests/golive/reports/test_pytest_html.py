@@ -12,7 +12,7 @@ ITEMS = '''
 def test_one() -> None:
     """Looked at.
 
-    Remedy: mend <b>it</b>.
+    Remedy: fix <b>it</b>.
     """
     assert at_most("p95 <i>", 23.4, 50, "ms")
 
@@ -88,5 +88,5 @@ def test_it_shows_ids_owners_verdicts_and_measurements(
     failed.check()
     page.get_by_role("button", name="Show all details").click()
     logs = "\n".join(page.locator(".log").all_inner_texts())
-    assert "mend <b>it</b>." in logs
+    assert "fix <b>it</b>." in logs
     assert "BROKEN  E<img src=x onerror=hacked=1>: 61 ms" in logs

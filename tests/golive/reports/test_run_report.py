@@ -247,9 +247,9 @@ def test_what_a_system_answers_is_text_and_nothing_else(runs: Any, show: Any) ->
         "D-13.1.1", **dict.fromkeys(("title", "owner", "block_title", "task", "area"), HOSTILE)
     )
     claims = [Claim(HOSTILE, HOSTILE, HOSTILE, holds, HOSTILE) for holds in (True, False)]
-    told = dict.fromkeys(("message", "remedy", "how", "detail", "nodeid"), HOSTILE)
+    reported = dict.fromkeys(("message", "remedy", "how", "detail", "nodeid"), HOSTILE)
     verdict = runs.verdict(
-        line.id, Verdict.FAIL, claims=claims, asserted=[HOSTILE], facts=[HOSTILE], **told
+        line.id, Verdict.FAIL, claims=claims, asserted=[HOSTILE], facts=[HOSTILE], **reported
     )
     at = verdict.started_at
     facts = [
@@ -324,11 +324,11 @@ def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
 ) -> None:
     lines = runs.lines("D-13.1.1", "D-13.1.2", "D-13.1.3", "D-13.1.4", "D-13.1.5")
     lines += runs.lines("D-12.1.1", "D-12.1.2", "D-12.1.3", block="b", order=5)  # of the same title
-    told = [runs.verdict(x.id, v) for x, v in zip(lines, Verdict, strict=False)]
+    reported = [runs.verdict(x.id, v) for x, v in zip(lines, Verdict, strict=False)]
     facts = [
         Gathered(
             probe="tables",
-            observed_at=told[0].started_at,
+            observed_at=reported[0].started_at,
             duration_s=0.2,
             value={
                 "rows": [{"a": n, "b": "x" * 200} for n in range(70)],
@@ -336,9 +336,13 @@ def test_axe_finds_nothing_in_light_dark_or_on_a_phone(
                 "deep": [[[[[1, 2]]]]],
             },
         ),
-        Gathered(probe="gone", observed_at=told[0].started_at, duration_s=0.2, error="no answer"),
+        Gathered(
+            probe="gone", observed_at=reported[0].started_at, duration_s=0.2, error="no answer"
+        ),
     ]
-    run = runs.run(lines, told, facts=facts, unwritten=[runs.line("D-11.1.1", block="c", order=9)])
+    run = runs.run(
+        lines, reported, facts=facts, unwritten=[runs.line("D-11.1.1", block="c", order=9)]
+    )
     accessible(write_run_report(run, tmp_path / "r.html"))
 
 
@@ -363,12 +367,12 @@ def test_items_can_be_filtered_without_a_mouse(runs: Any, show: Any) -> None:
         runs.line("A.2", owner="Two", area="security", order=1),
         runs.line("B.1", owner="Two", area="db", block="b", block_title="B", order=2),
     ]
-    told = [
+    reported = [
         runs.verdict("A.1"),
         runs.verdict("A.2", Verdict.FAIL, how="Asks the Oracle."),
         runs.verdict("B.1"),
     ]
-    page = show(runs.run(lines, told))
+    page = show(runs.run(lines, reported))
 
     def shown() -> list[str]:
         return [r.split()[0] for r in page.locator("details.row:visible .id").all_inner_texts()]

@@ -184,8 +184,8 @@ def test_a_copy_that_is_not_whole_is_not_sent(
     by_command(project, make(project), "paul")
     spoil(kept(project)[0])
     done = push(Store(str(tmp_path / "shared")), {DOCUMENTS: project.context().signed})
-    (told,) = done.refused.values()
-    assert why in told
+    (reported,) = done.refused.values()
+    assert why in reported
     assert not list((tmp_path / "shared").rglob("*.tar"))
 
 

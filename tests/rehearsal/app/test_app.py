@@ -116,13 +116,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def prepared(server: Server) -> dict[str, Any]:
     """Databases ``old`` (v1.9.0) and ``new`` (v2.0.0), both seeded; what seeding ``old`` said."""
-    told: dict[str, Any] = {}
+    reported: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         for name, release in (("old", "v1.9.0"), ("new", "v2.0.0")):
             patch.setenv("DATABASE_URL", server.database(name))
             migrate.run(release, "upgrade")
-            told[name] = seed(VISITS, datetime.now(UTC).date())
-    return told
+            reported[name] = seed(VISITS, datetime.now(UTC).date())
+    return reported
 
 
 @pytest.fixture
@@ -601,9 +601,9 @@ class TestApi:
         missing = http.get("/api/v2/appointments/999999999", headers=person)
         assert (missing.status_code, missing.json()) == (404, {"detail": "Appointment not found"})
         bad = {"date": "soon", "time": "25:00", "service": ""}
-        told = http.post("/api/v2/appointments/", json=bad, headers=person)
-        assert told.status_code == 422
-        assert {row["loc"][-1] for row in told.json()["detail"]} == {"date", "time", "service"}
+        reported = http.post("/api/v2/appointments/", json=bad, headers=person)
+        assert reported.status_code == 422
+        assert {row["loc"][-1] for row in reported.json()["detail"]} == {"date", "time", "service"}
         past = {"date": "2020-01-06", "time": "10:00", "service": "Shave"}
         refused = http.post("/api/v2/appointments/", json=past, headers=person)
         assert refused.json()["error"]["type"] == "in_the_past"
@@ -638,16 +638,16 @@ class TestApi:
 
     def test_health_tells_instance_revision_and_client(self, http: TestClient) -> None:
         assert http.get("/health").json()["status"] == "healthy"
-        told = http.get(
+        reported = http.get(
             "/api/v1/health/detailed", headers={"X-Forwarded-For": "192.0.2.7, 10.0.0.1"}
         )
-        body = told.json()
+        body = reported.json()
         assert (body["instance"], body["version"]) == ("app-1", "2.0.0")
         assert body["schema_revision"] == migrate.releases()["v2.0.0"]
         assert body["client_address"] == "192.0.2.7"
         assert body["status"] == "degraded"
-        assert told.headers["X-Instance"] == "app-1"
-        assert told.headers["X-App-Version"] == "2.0.0"
+        assert reported.headers["X-Instance"] == "app-1"
+        assert reported.headers["X-App-Version"] == "2.0.0"
         assert http.get("/api/v1/health/database").status_code == 200
         assert http.get("/api/v1/health/redis").status_code == 503
         for path in ("", "dependencies"):
@@ -882,9 +882,9 @@ class TestCommands:
         self, server: Server, new: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["migrate", "--to", "v7.0.0"]) == 1
-        told = capsys.readouterr()
-        assert told.out == ""
-        assert told.err.startswith("migrate: no upgrade leads from")
+        reported = capsys.readouterr()
+        assert reported.out == ""
+        assert reported.err.startswith("migrate: no upgrade leads from")
 
     @pytest.mark.parametrize(
         ("changed", "told"),
@@ -896,10 +896,10 @@ class TestCommands:
             ({"REDIS_SENTINELS": "one"}, "REDIS_SENTINELS"),
         ],
     )
-    def test_a_bad_setting_is_named(self, changed: dict[str, str], told: str) -> None:
+    def test_a_bad_setting_is_named(self, changed: dict[str, str], reported: str) -> None:
         good = {**SECRETS, "DATABASE_URL": "postgresql://x@127.0.0.1/y"}
         assert Settings.from_environment("app-1", "v1.9.0", good).version == "1.9.0"
-        with pytest.raises(SettingsError, match=told):
+        with pytest.raises(SettingsError, match=reported):
             Settings.from_environment("app-1", "2.0.0", {**good, **changed})
         with pytest.raises(SettingsError, match=r"2\.1\.0"):
             Settings.from_environment("app-1", "2.1.0", good)

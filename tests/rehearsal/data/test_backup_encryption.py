@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from rehearsal.data import backup_encryption, backups
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.platform import aws
 from tests.rehearsal.data.test_backups import backup, segment
 from tests.rehearsal.lone_parts import running

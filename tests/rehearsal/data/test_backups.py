@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal.data import backup_failures, backups
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.platform import aws
 from tests.rehearsal.lone_parts import running
 
@@ -153,3 +153,19 @@ def _finished(one: backups.Backup) -> float:
 def test_an_unknown_mishap_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RehearsalError, match="no failure of backups"):
         backup_failures.induce(Rehearsal(tmp_path), "meteor")
+
+
+def test_a_backup_is_packed_once_and_never_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Path(backup(Rehearsal(tmp_path), "first").path)
+    monkeypatch.setattr(backups, "_pack", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        backups.pack(made)
+    assert not made.with_name("first.tar.gz").exists()
+    monkeypatch.undo()
+    packed = backups.pack(made)
+    before = packed.stat()
+    assert backups.pack(made) == packed
+    assert packed.stat() == before
+    assert backups.packed(made) == packed.read_bytes()

@@ -11,22 +11,22 @@ from typing import Any
 import psycopg
 import pytest
 
-from rehearsal import cli
+from rehearsal import lifecycle
 from rehearsal.data import backup_failures, backups, drills, release
 from rehearsal.kernel import control
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.parts import RehearsalError
 
 
 @pytest.fixture(scope="module")
 def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """A database with its standby and backups: what drills need, and no more."""
     rehearsal = Rehearsal(tmp_path_factory.mktemp("drills"))
-    cli.up(rehearsal, only=["release", "postgres-standby"], say=lambda _: None)
+    lifecycle.up(rehearsal, only=["release", "postgres-standby"], say=lambda _: None)
     try:
         yield rehearsal
     finally:
-        cli.down(rehearsal, say=lambda _: None)
+        lifecycle.down(rehearsal, say=lambda _: None)
 
 
 @contextmanager
@@ -202,5 +202,5 @@ def test_a_command_prints_one_json_document_and_fails_in_one_paragraph(r: Rehear
 
 def test_down_ends_scratch_instances_too(r: Rehearsal) -> None:
     drills.restore(r, "newest", "left")
-    cli.down(r, say=lambda _: None)
+    lifecycle.down(r, say=lambda _: None)
     assert control.leftovers(r.folder) == []

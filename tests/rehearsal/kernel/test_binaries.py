@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.kernel import binaries
-from rehearsal.parts import RehearsalError
+from rehearsal.kernel.errors import RehearsalError
 
 
 @pytest.fixture(autouse=True)
@@ -105,9 +105,9 @@ def test_an_optional_program_that_cannot_be_had_is_only_told(
 ) -> None:
     monkeypatch.setenv("GOLIVE_IGNORE", "system,packages")
     monkeypatch.setattr(binaries, "SOURCES", [binaries._BY_PROGRAM["chromium"]])
-    told: list[str] = []
-    binaries.fetch(told.append)
-    assert "only the tests that open reports in a browser need it" in told[0]
+    reported: list[str] = []
+    binaries.fetch(reported.append)
+    assert "only the tests that open reports in a browser need it" in reported[0]
 
 
 def test_every_wheel_is_pinned_with_hashes() -> None:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from rehearsal import cli
-from rehearsal.kernel import control, process_pool
+from rehearsal import lifecycle
+from rehearsal.kernel import control, inventory, process_pool
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import Child, RehearsalError
+from rehearsal.parts import Child
 
 pytestmark = pytest.mark.skipif(not process_pool.SUPPORTED, reason="needs Linux's subreaper")
 
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.skipif(not process_pool.SUPPORTED, reason="needs Linux'
 @pytest.fixture(scope="module")
 def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal(tmp_path_factory.mktemp("process-pool"))
-    cli.up(rehearsal, only=["receiver"], say=lambda _: None)
+    lifecycle.up(rehearsal, only=["receiver"], say=lambda _: None)
     yield rehearsal
-    cli.down(rehearsal, say=lambda _: None)
+    lifecycle.down(rehearsal, say=lambda _: None)
 
 
 def module(r: Rehearsal, name: str, *words: str, **environment: str) -> Child:
@@ -30,12 +31,12 @@ def module(r: Rehearsal, name: str, *words: str, **environment: str) -> Child:
 
 
 def ended(r: Rehearsal, name: str) -> str:
-    parts = control.ask(r, "status")["parts"]
+    parts = r.ask("status")["parts"]
     return str(parts[name]["state"])
 
 
 def test_a_part_is_the_supervisors_own_child_with_a_name_and_a_session(r: Rehearsal) -> None:
-    record = control.supervisor(r)
+    record = control.supervisor(r.folder)
     assert record is not None
     part = psutil.Process(r.running()["receiver"])
     assert part.ppid() == record.pid
@@ -48,6 +49,21 @@ def test_a_module_gets_its_words_its_environment_and_its_log(r: Rehearsal) -> No
     r.run(module(r, "told", *words, WORD="heard"))
     r.wait("it has ended", lambda: ended(r, "told") == "died (exit status 0)")
     assert f"heard {r.folder}\n" in r.log("told").read_text()
+
+
+def test_a_module_finds_loaded_what_it_asks_for(r: Rehearsal) -> None:
+    words = ["timeit", "-n1", "-r1", "import sys; print('colorsys' in sys.modules)"]
+    child = Child("eager", [sys.executable, "-m", *words], r.log("eager"), loads=("colorsys",))
+    r.run(child)
+    r.wait("it has ended", lambda: ended(r, "eager") == "died (exit status 0)")
+    assert "True\n" in r.log("eager").read_text()
+
+
+def test_parts_with_the_same_modules_are_forked_from_one_process() -> None:
+    loads = {part.name: part.loads for part in inventory.parts()}
+    assert loads["app-1"] == loads["app-2"] != ()
+    assert loads["aws"] == loads["backup-copier"] == loads["exporter"] != loads["app-1"]
+    assert loads["receiver"] == ()
 
 
 def test_how_a_module_ended_is_known(r: Rehearsal) -> None:
@@ -66,7 +82,7 @@ def test_a_module_is_stopped_like_any_other(r: Rehearsal) -> None:
 
 
 def test_without_its_nursery_a_rehearsal_says_so(r: Rehearsal) -> None:
-    record = control.supervisor(r)
+    record = control.supervisor(r.folder)
     assert record is not None
     [mother] = [p for p in psutil.Process(record.pid).children() if p.name() == "process-pool"]
     mother.kill()

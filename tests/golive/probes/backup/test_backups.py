@@ -207,13 +207,13 @@ ENTRY = {
 }
 
 
-def told(document: object) -> dict[str, Any]:
+def reported(document: object) -> dict[str, Any]:
     return {"list_command": ["echo", json.dumps(document).replace("{", "{{").replace("}", "}}")]}
 
 
 def test_backups_are_listed_oldest_first(env_with: EnvWith) -> None:
     later = {**ENTRY, "id": "b2", "finished_at": "2026-11-23T02:00:00+02:00"}
-    found = full_backups(env_with(backups=told([later, ENTRY])))
+    found = full_backups(env_with(backups=reported([later, ENTRY])))
     assert [b.id for b in found] == ["b1", "b2"]
     assert found[0].system_identifier == "7711"
 
@@ -230,7 +230,7 @@ def test_a_list_that_is_none_is_not_looked_at(
     env_with: EnvWith, document: object, said: str
 ) -> None:
     with pytest.raises(ProbeError, match=said):
-        full_backups(env_with(backups=told(document)))
+        full_backups(env_with(backups=reported(document)))
 
 
 def backups_on_disk(tmp_path: Path, restore: str, discard: str = "exit 0") -> dict[str, Any]:
@@ -290,6 +290,8 @@ def test_a_dead_database_is_not_looked_at(
         {"name": "db-1", "role": "primary", "host": "127.0.0.1", "port": dead_port},
         {"name": "db-2", "role": "standby", "host": "127.0.0.1", "port": dead_port},
     ]
-    env = env_with(postgres={"nodes": nodes}, backups={**told([ENTRY]), "verify_command": ["true"]})
+    env = env_with(
+        postgres={"nodes": nodes}, backups={**reported([ENTRY]), "verify_command": ["true"]}
+    )
     with pytest.raises(ProbeError, match=f"db-1 at 127.0.0.1:{dead_port}"):
         probe(env)

@@ -10,7 +10,7 @@ import os
 import random
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -20,7 +20,6 @@ import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from golive.claims import Claim
 from golive.environments import Environment
@@ -300,21 +299,12 @@ class Store:
         )
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def store(url: str) -> Store:
+def store(aws_url: str) -> Store:
     import requests
 
-    requests.post(f"{url}/moto-api/reset", timeout=10)
-    return Store(url)
+    requests.post(f"{aws_url}/moto-api/reset", timeout=10)
+    return Store(aws_url)
 
 
 def declared(name: str, region: str, **changes: str) -> dict[str, str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from golive.claims import Claim
 from golive.environments import Environment
@@ -185,21 +184,12 @@ ARCHIVE = WalArchive(
 )
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def store(url: str) -> Store:
+def store(aws_url: str) -> Store:
     import requests
 
-    requests.post(f"{url}/moto-api/reset", timeout=10)
-    return Store(url)
+    requests.post(f"{aws_url}/moto-api/reset", timeout=10)
+    return Store(aws_url)
 
 
 @pytest.fixture

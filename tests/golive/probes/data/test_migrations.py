@@ -151,7 +151,7 @@ def test_a_rollback_that_was_not_tried_is_not_looked_at(
     env_with: Callable[..., Environment],
 ) -> None:
     drill = MigrationDrill(replace(MIGRATION, failure="x"), None, "the migration failed: x")
-    with pytest.raises(ProbeError, match="the migration failed: x; next: mend"):
+    with pytest.raises(ProbeError, match="the migration failed: x; next: fix"):
         rollback_drill(env_with(), drill)
 
 

@@ -77,12 +77,12 @@ route:
 
 
 class World:
-    """An alert is on while its file is there; ``deaf`` receivers are told nothing."""
+    """An alert is on while its file is there; ``deaf`` receivers get nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rules = ["Old", "Late"]
-        self.deaf = False
+        self.not_listening = False
         self.inbox: list[dict[str, str]] = []
         self._on: set[str] = set()
 
@@ -92,7 +92,7 @@ class World:
             (n, "resolved") for n in self._on - on
         ]:
             at = datetime.now(UTC).isoformat()
-            if not self.deaf:
+            if not self.not_listening:
                 self.inbox.append({"alert": name, "status": status, "received_at": at})
         self._on = on
         now = datetime.now(UTC).isoformat()
@@ -171,7 +171,7 @@ def test_failures_are_followed_to_their_resolution(env: Environment) -> None:
 
 
 def test_what_nobody_was_told_is_repaired_all_the_same(env: Environment, world: World) -> None:
-    world.deaf = True
+    world.not_listening = True
     found = backup_alert_drill(env)
     assert [(d.fired_at is None, d.delivered_at) for d in found.drills] == [(False, None)] * 2
     assert not (world.folder / "Old").exists()

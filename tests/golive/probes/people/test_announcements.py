@@ -1,4 +1,4 @@
-"""What was told at the launch: each paper's links, mails and answers stand for themselves."""
+"""What was reported at the launch: each paper's links, mails and answers stand for themselves."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_contact_that_is_not_right_is_red(
     [(key, value)] = lead.items()
     address = world.lead.email if key == "mails" else world.lead.phone
     sent = trial(address).sent_at
-    told: dict[Any, Any] = {
+    reported: dict[Any, Any] = {
         "own": (ROLES[ident],),
         "silent": (trial(address, status="undelivered", answered_at=None, answered_from=""),),
         "elsewhere": (elsewhere(world.lead),),
@@ -177,7 +177,7 @@ def test_a_contact_that_is_not_right_is_red(
             ),
         ),
     }
-    value = told.get(value, value)
+    value = reported.get(value, value)
     world.facts["contact_test"] = everybody(
         contact(world.lead, **{key: value}), contact(world.backup)
     )
@@ -301,7 +301,7 @@ def test_a_mail_address_has_the_form_of_one_and_nothing_around(email: str, right
 
 
 class Services:
-    """Twilio and SendGrid in memory, with people who answer as they are told."""
+    """Twilio and SendGrid in memory, with people who answer as they are asked to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.texts: list[Text] = []

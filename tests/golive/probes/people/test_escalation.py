@@ -316,10 +316,10 @@ def test_a_drill_that_the_session_ends_closes_both_incidents_at_once(
     env_with: EnvWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At an unscaled clock it would page people for an hour after whoever ran it had left."""
-    told = tmp_path / "told"
+    reported = tmp_path / "told"
     says = "import sys; print(*sys.argv[2:], file=open(sys.argv[1], 'a'))"
     commands = {
-        f"{verb}_command": ["{python}", "-c", says, str(told), verb, "{name}"]
+        f"{verb}_command": ["{python}", "-c", says, str(reported), verb, "{name}"]
         for verb in ("open", "acknowledge", "close")
     }
     rules = [f"Level{level.level}" for level in LEVELS]
@@ -335,12 +335,12 @@ def test_a_drill_that_the_session_ends_closes_both_incidents_at_once(
     store = FactStore(env)
     store.start(["escalation_drill"])
     deadline = time.monotonic() + 20
-    while not told.exists() or told.read_text().count("open ") < 2:
+    while not reported.exists() or reported.read_text().count("open ") < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     ended = store.finish()
     assert ended == Ended(waited=("escalation_drill",), left=())
-    lines = [line.split() for line in told.read_text().splitlines()]
+    lines = [line.split() for line in reported.read_text().splitlines()]
     opened = {name for verb, name in lines if verb == "open"}
     assert {name for verb, name in lines if verb == "close"} == opened
     assert time.monotonic() < deadline

@@ -86,10 +86,10 @@ def wrong(env: Environment, path: str, tmp_path: Path) -> Environment:
     """The environment with another secret."""
     section, key = path.split(".")
     (tmp_path / "secret").write_text("not-the-secret")
-    told = msgspec.structs.replace(
+    reported = msgspec.structs.replace(
         getattr(env, section), **{key: Secret(file=str(tmp_path / "secret"))}
     )
-    return msgspec.structs.replace(env, **{section: told})
+    return msgspec.structs.replace(env, **{section: reported})
 
 
 def since() -> datetime:
@@ -133,11 +133,11 @@ def test_what_became_of_one_message_is_told_by_its_id(env: Environment, r: Rehea
     r.clear_override("messages", "elena")
     assert ident
     assert papers.mailed(r, "today") == ident
-    told = mail.delivery(env, ident, since())
+    reported = mail.delivery(env, ident, since())
     to = [people.email(people.holder(role)) for role in papers.STAKEHOLDER_ROLES]
-    assert set(told.status) == set(to)
-    assert told.missed([to[0].upper(), to[-1]]) == [f"{to[-1]} (not_delivered)"]
-    assert told.missed(["nobody@example.com"]) == ["nobody@example.com (not sent to)"]
+    assert set(reported.status) == set(to)
+    assert reported.missed([to[0].upper(), to[-1]]) == [f"{to[-1]} (not_delivered)"]
+    assert reported.missed(["nobody@example.com"]) == ["nobody@example.com (not sent to)"]
     assert mail.delivery(env, "another", since()).status == {}
 
 

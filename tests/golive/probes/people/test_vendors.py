@@ -173,6 +173,6 @@ def test_the_account_of_the_key_is_asked_of_stripe(env_with: EnvWith, service: S
     assert {h["Authorization"] for h in service.headers} == {f"Bearer {SECRET}"}
     error = {"error": {"type": "invalid_request_error", "message": "Invalid API Key provided"}}
     service.says("/v1/account", error, status=401)
-    with pytest.raises(ProbeError, match="Invalid API Key") as told:
+    with pytest.raises(ProbeError, match="Invalid API Key") as reported:
         stripe_account(env)
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(reported.value)

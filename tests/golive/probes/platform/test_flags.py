@@ -32,8 +32,8 @@ def env(env_with: EnvWith, service: Service) -> Environment:
 
 
 def looked(env: Environment, service: Service, *found: dict[str, Any]) -> flags.Flags:
-    told = {"version": 2, "features": [{"type": "release", **one} for one in found]}
-    service.says("/api/client/features", told)
+    reported = {"version": 2, "features": [{"type": "release", **one} for one in found]}
+    service.says("/api/client/features", reported)
     return flags.flags(env)
 
 

@@ -19,7 +19,7 @@ SAYS = {"tool": "deploy", "steps": [{"name": "install", "artefact": "app", "vers
 
 @pytest.fixture
 def script(tmp_path: Path) -> Callable[[str], list[str]]:
-    """An executable that does what is told, as a command."""
+    """An executable that does what it is given, as a command."""
 
     def make(text: str) -> list[str]:
         path = tmp_path / "tool"

@@ -29,8 +29,8 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def env(env_with: EnvWith, service: Service) -> Environment:
-    told = {"url": service.url, "page": "p1", "organization": "o1"}
-    return env_with(status_page={**told, "public_url": "https://status.example.com"})
+    reported = {"url": service.url, "page": "p1", "organization": "o1"}
+    return env_with(status_page={**reported, "public_url": "https://status.example.com"})
 
 
 def user(number: int) -> dict[str, Any]:

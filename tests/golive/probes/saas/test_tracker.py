@@ -103,8 +103,10 @@ def github() -> Iterator[GitHub]:
 
 @pytest.fixture
 def env(env_with: EnvWith, github: GitHub) -> Environment:
-    told = {"url": github.service.url, "repository": "acme/shop", "milestone": "v2"}
-    return env_with(tracker={**told, "labels": LABELS, "required_checks": ["build"], "canary": 4})
+    reported = {"url": github.service.url, "repository": "acme/shop", "milestone": "v2"}
+    return env_with(
+        tracker={**reported, "labels": LABELS, "required_checks": ["build"], "canary": 4}
+    )
 
 
 def only(env: Environment, github: GitHub, *events: dict[str, Any], **changes: Any) -> Issue:
@@ -274,7 +276,7 @@ def test_the_token_is_sent_and_never_shown(env: Environment, github: GitHub) -> 
 
 def pulls(env: Environment, github: GitHub, *reviews: tuple[str, str]) -> tracker.PullRequest:
     github.list("state=all&milestone=7", issue(1), issue(5, pull_request={"url": "x"}))
-    told = {
+    reported = {
         "number": 5,
         "title": "Fix",
         "html_url": "u",
@@ -284,7 +286,7 @@ def pulls(env: Environment, github: GitHub, *reviews: tuple[str, str]) -> tracke
         "merged_by": user("bob"),
         "merge_commit_sha": FIX,
     }
-    github.says("/pulls/5", told)
+    github.says("/pulls/5", reported)
     said = [{"state": state, "user": user(who)} for who, state in reviews]
     github.says("/pulls/5/reviews?per_page=100", said)
     [one] = tracker.pull_requests(env)

@@ -9,7 +9,7 @@ import pytest
 
 from golive.environments import Environment
 from golive.probes.traffic import pages
-from golive.probes.traffic.pages import follow, look_up
+from golive.probes.traffic.pages import Link, follow, look_up
 from golive.verdicts import ProbeError
 from tests.golive.probes.answering import Service, answering
 
@@ -146,3 +146,10 @@ def test_addresses_are_shown_without_what_may_be_secret(env_with: EnvWith) -> No
 
 def test_no_address_is_no_page(env_with: EnvWith) -> None:
     assert look_up(env_with(), []) == ()
+
+
+def test_a_link_has_the_parameters_of_where_its_redirects_end() -> None:
+    link = Link("https://x.example/a?utm_campaign=x", 200, "https://x.example/b?utm_source=mail&z=")
+    assert link.has_parameter("utm_source")
+    assert not link.has_parameter("utm_campaign")
+    assert not link.has_parameter("z"), "it has no value"

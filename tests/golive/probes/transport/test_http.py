@@ -53,9 +53,9 @@ def test_a_request_goes_to_the_address_and_names_the_host(env_with: EnvWith, por
 
 def test_a_redirect_is_reported_not_followed(env_with: EnvWith, port: int) -> None:
     with client(env_with(), Address("127.0.0.1", port)) as http:
-        told = redirect_of(http, "http://www.example.test/moved")
-    assert told == Redirect("www.example.test", 301, "https://www.example.test/")
-    assert told.to_https
+        reported = redirect_of(http, "http://www.example.test/moved")
+    assert reported == Redirect("www.example.test", 301, "https://www.example.test/")
+    assert reported.to_https
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rehearsal import cli
+from rehearsal import lifecycle
 from rehearsal.data import backups, prepared
 from rehearsal.data.prepared import APPOINTMENTS, RENEW_H, SEGMENT_MB
 from rehearsal.data.prepared import FOLDER as PREPARED
@@ -21,9 +21,9 @@ from rehearsal.parts.data.postgres import SLOT, archive_folder, next_segment, sc
 @pytest.fixture(scope="module")
 def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     rehearsal = Rehearsal(tmp_path_factory.mktemp("database") / "it's 100% a rehearsal")
-    cli.up(rehearsal, only=("postgres-standby", "pgbouncer"), say=lambda _: None)
+    lifecycle.up(rehearsal, only=("postgres-standby", "pgbouncer"), say=lambda _: None)
     yield rehearsal
-    cli.down(rehearsal, say=lambda _: None)
+    lifecycle.down(rehearsal, say=lambda _: None)
 
 
 def setting(r: Rehearsal, name: str) -> object:
@@ -84,6 +84,18 @@ def test_old_prepared_data_gets_new_backups_and_keeps_its_rows(
     assert {one.system_identifier for one in after} == {backups.known(r)[0].system_identifier}
     for one in after:
         r.tool("pg_verifybackup", "--quiet", one.path)
+
+
+def test_backups_are_packed_once_for_all_rehearsals(r: Rehearsal, tmp_path: Path) -> None:
+    other = Rehearsal(tmp_path / "other")
+    packed = []
+    for one in (r, other):
+        if one is other:
+            prepared.lay_out(other)
+        prepared.pack(one)
+        packed.append({p.name: p.stat().st_mtime_ns for p in one.path("backups").glob("*.tar.gz")})
+    assert packed[0] == packed[1]
+    assert set(packed[0]) == {f"{one.id}.tar.gz" for one in backups.known(r)}
 
 
 def _is_of(folder: Path, r: Rehearsal) -> bool:

@@ -21,7 +21,7 @@ LATE = "backup_copy_lag_seconds"
 
 
 class World:
-    """Prometheus, Alertmanager and the inbox, in front of an exporter that says what it is told."""
+    """Prometheus, Alertmanager and the inbox, in front of an exporter that says what it is to."""
 
     def __init__(self, r: Rehearsal) -> None:
         self.r = r
@@ -40,7 +40,7 @@ class World:
         found = self.get("prometheus", f"/api/v1/query?query={query}")["data"]["result"]
         return found[0]["value"][1] if found else None
 
-    def told(self, alert: str, status: str) -> bool:
+    def reported(self, alert: str, status: str) -> bool:
         found = self.get("receiver", f"/inbox?alert={alert}")
         return bool(found) and found[-1]["status"] == status
 
@@ -58,9 +58,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def test_an_alert_reaches_the_on_call_inbox_and_resolves(world: World) -> None:
     world.metrics = f'{LATE}{{set="database"}} 901\n'
-    world.r.wait("it is told", lambda: world.told("CrossRegionCopyLate", "firing"), within_s=60)
+    world.r.wait(
+        "it is reported", lambda: world.reported("CrossRegionCopyLate", "firing"), within_s=60
+    )
     world.metrics = f'{LATE}{{set="database"}} 0\n'
-    world.r.wait("it resolves", lambda: world.told("CrossRegionCopyLate", "resolved"), within_s=60)
+    world.r.wait(
+        "it resolves", lambda: world.reported("CrossRegionCopyLate", "resolved"), within_s=60
+    )
     [first, *_] = world.get("receiver", "/inbox?alert=CrossRegionCopyLate")
     assert first["receiver"] == "on-call"
     assert first["labels"]["owner"] == "database_administrator"

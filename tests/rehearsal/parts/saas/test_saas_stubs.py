@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from rehearsal.faults.saas import saas_stubs as faults
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.saas.saas_stubs import (
     FLAGS_TOKEN,
     PARTS,
@@ -130,9 +130,9 @@ def test_at_first_the_tracker_is_as_a_launch_wants_it(client: Client) -> None:
     closed = [one for one in found if one["state"] == "closed"]
     assert len(closed) >= 30
     assert all(by_severity.values())
-    for grave in by_severity["critical"] + by_severity["high"]:
-        assert grave["state"] == "closed"
-        assert "verified" in {label["name"] for label in grave["labels"]}
+    for serious in by_severity["critical"] + by_severity["high"]:
+        assert serious["state"] == "closed"
+        assert "verified" in {label["name"] for label in serious["labels"]}
     for waits in (one for one in found if one["state"] == "open"):
         assert waits["assignees"]
         assert "Due: 2026-" in waits["body"]
@@ -261,16 +261,16 @@ def test_the_status_page_announces_the_launch(client: Client) -> None:
 
 
 def test_flags_are_told_to_clients_and_to_administrators(client: Client) -> None:
-    told = {one["name"]: one for one in client.json("/api/client/features")["features"]}
-    assert set(told) == set(saas_stubs.FLAGS)
-    assert {name for name, one in told.items() if not one["enabled"]} == set(saas_stubs.OFF)
+    reported = {one["name"]: one for one in client.json("/api/client/features")["features"]}
+    assert set(reported) == set(saas_stubs.FLAGS)
+    assert {name for name, one in reported.items() if not one["enabled"]} == set(saas_stubs.OFF)
     admin = client.json("/api/admin/projects/default/features")["features"]
     assert {one["name"] for one in admin} == set(saas_stubs.FLAGS)
     faults.flag_gone(client.r, "gone", "booking-v2")
     faults.flag_off(client.r, "off", "calendar-sync")
-    told = {one["name"]: one for one in client.json("/api/client/features")["features"]}
-    assert "booking-v2" not in told
-    assert not told["calendar-sync"]["enabled"]
+    reported = {one["name"]: one for one in client.json("/api/client/features")["features"]}
+    assert "booking-v2" not in reported
+    assert not reported["calendar-sync"]["enabled"]
 
 
 @pytest.mark.parametrize(

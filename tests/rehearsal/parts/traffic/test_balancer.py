@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts import RehearsalError
 from rehearsal.parts.traffic.balancer import balancer
 from rehearsal.parts.traffic.hosts import ORIGIN_HOST, authority
 from tests.rehearsal.lone_parts import Answer, reload, running, stand_in

@@ -1,284 +1,86 @@
-"""Attested items of days -8 to -5, on literal papers: each clause holds, its fault breaks it."""
+"""Day -5: reviews, approvals and documents, on literal papers: each clause holds, its fault breaks
+it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from types import SimpleNamespace
+import shutil
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace as changed
 
-from golive import launch, procedure, readiness
-from golive.papers import aftermath, approval, kinds
-from golive.people.roster import Person, Roster
+from golive import readiness
+from golive.papers import approval, kinds
 from golive.probes.money import sales
 from golive.probes.observe.components import Component
+from golive.probes.people.calendar import Attendee
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.transport.answers import Answers
-from golive.verdicts import Pending
-from tests.checks import broken
-from tests.golive.test_findings import issue, issues
-
-SUITES = Path(__file__).parents[2] / "suites"
-LAUNCH = launch.load(SUITES / "launch.toml")
-PROCEDURE = procedure.load(SUITES / "procedure.toml")
-TODAY = date(2026, 12, 1)
-AT = datetime(2026, 12, 1, 12, tzinfo=UTC)
-PEOPLE = {
-    "paul": ["product_manager"],
-    "quinn": ["qa_lead"],
-    "elena": ["executive_team"],
-    "tess": ["technical_lead"],
-    "amy": ["support_lead", "support"],
-    "mina": ["support"],
-}
-DIGESTS = {
-    "slides.pdf": "a" * 64,
-    "executive-presentation.md": "b" * 64,
-    "architecture.md": "c" * 64,
-    "business-case.md": "d" * 64,
-}
-RUNS = [f"part-{n}" for n in range(10)]
-RIGHT = ["tess", "30", "roll back", "v1.9.0", "5"]
+from golive.verdicts import Pending, Verdict
+from tests.suites.attested import (
+    AT,
+    DIGESTS,
+    PEOPLE,
+    RIGHT,
+    Context,
+    Said,
+    Shelf,
+    days,
+    judge,
+    register,
+    signed,
+)
+from tests.suites.derived import World, message, plan, role_table
 
 
-def days(count: int) -> date:
-    return TODAY + timedelta(count)
+def test_the_final_approval_is_the_last_statement(world: World) -> None:
+    found = world.rests_on("D-5.D.1")
+    world.run(dict.fromkeys(found, Verdict.PASS))
+    for ident in found:
+        early = timedelta(hours=-2 if ident == "D-5.1.5" else -1)
+        world.attest(ident, made=early)
+    assert world.broken("D-5.D.1") == "statements on D-5.1.5 before one of the others"
 
 
-def signed(by: str, hours_ago: float = 0, **data: Any) -> Any:
-    statement = SimpleNamespace(by=by, data=data, made_at=AT - timedelta(hours=hours_ago))
-    return SimpleNamespace(statement=statement, valid=True)
-
-
-class Said:
-    """Stands for what people stated of the item."""
-
-    def __init__(self, *valid: Any) -> None:
-        self.valid = self.counted = list(valid)
-
-    def of(self, person: str) -> Any:
-        return next((s for s in self.valid if s.statement.by == person), None)
-
-    def claims(self) -> None:
-        if not self.valid:
-            raise Pending("not stated yet")
-
-    def by_everyone(self, people: list[str], _: str) -> bool:
-        if any(self.of(p) is None for p in people):
-            raise Pending("somebody has not")
-        return True
-
-
-class Shelf:
-    """Stands for the papers: one of each kind."""
-
-    def __init__(self, *papers: Any) -> None:
-        self.papers = {type(p): p for p in papers}
-
-    def read(self, kind: Any) -> Any:
-        return SimpleNamespace(data=self.papers[kind], sha256="0" * 64)
-
-
-class Context(SimpleNamespace):
-    """Stands for the context on a day of the last week."""
-
-    def __init__(self, **more: Any) -> None:
-        people = {
-            p: Person(id=p, name=p, email="", phone="", roles=roles) for p, roles in PEOPLE.items()
-        }
-        super().__init__(
-            today=TODAY,
-            launch=LAUNCH,
-            roster=Roster(Path("roster.toml"), people, {}, ()),
-            team=[people[p] for p in ("paul", "quinn", "elena", "tess")],
-            statements=SimpleNamespace(exempted=lambda: ["D-14.1.1"]),
-            audience=lambda _: ["amy", "mina"],
-            vouched=lambda _: Said(signed("tess", 1)),
-        )
-        vars(self).update(more)
-
-    def anew(self) -> Context:
-        return self
-
-    def digests(self, names: tuple[str, ...]) -> dict[str, str]:
-        return {n: DIGESTS[n] for n in names}
-
-    def ids_of(self, block: str) -> list[str]:
-        return [i.id for i in PROCEDURE if i.block == block]
-
-
-def judge(ident: str, **facts: Any) -> str:
-    """The subject of the claim that breaks an item; empty when it is green."""
-    return broken(ident, {"context": Context(), "limits": LAUNCH.limits} | facts)
-
-
-# -- D-8.3.5 ------------------------------------------------------------------------------------
-
-
-SHIFTS = [
-    aftermath.SupportShift(
-        starts=datetime(2026, 12, 7, 6, tzinfo=UTC) + timedelta(n),
-        ends=datetime(2026, 12, 7, 22, tzinfo=UTC) + timedelta(n),
-        agents=["mina"],
-    )
-    for n in range(8)
-]
-
-
-def trained(agent: str, ago: int = 6, percent: float = 80) -> aftermath.Score:
-    return aftermath.Score(agent=agent, finished_on=days(-ago), percent=percent)
-
-
-BOTH = [trained("amy"), trained("mina")]
+def test_each_role_is_the_same_person_everywhere(world: World) -> None:
+    world.in_order("D-5.D.3")
+    assert world.broken("D-5.D.3") == ""
+    world.write(role_table(qa_lead="finance"))
+    assert world.broken("D-5.D.3") == "who has which role by the role table"
+    world.write(role_table())
+    away = world.calendar(but="War room", attendees=(Attendee("qa_lead@example.com", ""),))
+    reported = "people of the role table who are not in the calendar"
+    assert world.broken("D-5.D.3", launch_calendar=away) == reported
+    gone = next(world.context.statements.folder.glob("*Z-D-5.3.4-*"))
+    shutil.move(gone, gone.parent.parent / "away")
+    assert world.broken("D-5.D.3") == "people of the role table who do not know the runbook"
 
 
 @pytest.mark.parametrize(
-    ("version", "scores", "shifts", "broken"),
+    ("changes", "told"),
     [
-        ("v2.0.0", BOTH, SHIFTS, ""),
-        ("v1.9.0", BOTH, SHIFTS, "the version trained on"),
-        ("v2.0.0", BOTH[:1], SHIFTS, "people who finished the training"),
-        ("v2.0.0", [*BOTH, trained("paul")], SHIFTS, "people who finished the training"),
-        ("v2.0.0", [BOTH[0], trained("mina", 30)], SHIFTS, ""),
-        ("v2.0.0", [BOTH[0], trained("mina", 31)], SHIFTS, "trained over 30 days ago, or not yet"),
-        ("v2.0.0", [BOTH[0], trained("mina", -1)], SHIFTS, "trained over 30 days ago, or not yet"),
-        ("v2.0.0", [BOTH[0], trained("mina", percent=79)], SHIFTS, "score in the test"),
-        ("v2.0.0", BOTH, SHIFTS[:7], "days with a shift"),
+        ({"owner": "gloria"}, "messages without an owner on the roster"),
+        ({"send_at": datetime(2026, 12, 6, 21, tzinfo=UTC)}, "messages before the go/no-go"),
         (
-            "v2.0.0",
-            BOTH,
-            [*SHIFTS[:7], changed(SHIFTS[7], agents=["paul"])],
-            "shifts without a trained agent",
+            {"send_at": datetime(2026, 12, 7, 16, tzinfo=UTC)},
+            "messages not from 12:30 to 17:00 of 2026-12-07",
         ),
+        ({"recipients": 0}, "messages to nobody"),
+        ({"no_go_text": " "}, "messages without a text for a no-go"),
     ],
 )
-def test_support_is_trained(version: str, scores: Any, shifts: Any, broken: str) -> None:
-    shelf = Shelf(
-        aftermath.TrainingScores(version=version, scores=scores),
-        aftermath.SupportShifts(shifts=shifts),
-    )
-    assert judge("D-8.3.5", papers=shelf) == broken
-
-
-def test_one_support_agent_is_not_enough() -> None:
-    context = Context(audience=lambda _: ["amy"])
-    shelf = Shelf(
-        aftermath.TrainingScores(version="v2.0.0", scores=BOTH[:1]),
-        aftermath.SupportShifts(shifts=SHIFTS),
-    )
-    assert judge("D-8.3.5", papers=shelf, context=context) == "support agents on the roster"
-
-
-# -- D-6.3.2 ------------------------------------------------------------------------------------
-
-
-def entry(**changes: Any) -> kinds.KnownIssue:
-    known = kinds.KnownIssue(
-        number=8, severity="low", impact="slow", workaround="wait", owner="tess", due=days(3)
-    )
-    return changed(known, **changes)
-
-
-@pytest.mark.parametrize(
-    ("entries", "more", "broken"),
-    [
-        ([entry()], [], ""),
-        ([], [], "issues in the register"),
-        ([entry()], [issue(9)], "issues in the register"),
-        ([entry()], [issue(9, milestone="v2.1.0")], ""),
-        ([entry(), entry(number=9)], [], "issues in the register"),
-        ([entry(severity="high")], [], "issues graver than medium"),
-        ([entry(), entry(number=9)], [issue(9, severity="high")], "issues graver than medium"),
-        ([entry(owner="nobody")], [], "entries without impact, or an owner on the roster"),
-        ([entry(impact=" ")], [], "entries without impact, or an owner on the roster"),
-    ],
-)
-def test_known_issues_are_those_that_stay_open(
-    entries: list[kinds.KnownIssue], more: list[Any], broken: str
+def test_each_planned_message_can_go_either_way(
+    world: World, changes: dict[str, Any], reported: str
 ) -> None:
-    register = kinds.KnownIssues(issues=entries)
-    assert judge("D-6.3.2", papers=Shelf(register), issues=issues(*more)) == broken
-
-
-@pytest.mark.parametrize(
-    ("nil", "closed", "broken"),
-    [
-        (True, 20, ""),
-        (False, 20, "a register without entries"),
-        (True, 19, "closed issues of the milestone"),
-    ],
-)
-def test_no_known_issue_is_said_in_so_many_words(nil: bool, closed: int, broken: str) -> None:
-    found = issues()
-    found = replace(found, all=tuple(i for i in found.all if not i.is_open)[:closed])
-    register = kinds.KnownIssues(issues=[], none_open=nil)
-    assert judge("D-6.3.2", papers=Shelf(register), issues=found) == broken
-
-
-# -- D-6.3.4, D-5.1.4 ---------------------------------------------------------------------------
-
-
-def risk(number: int = 1, **changes: Any) -> kinds.Risk:
-    known = kinds.Risk(
-        id=f"R-{number}",
-        title="it breaks",
-        area="db",
-        likelihood="low",
-        impact="high",
-        score="high" if number == 1 else "low",
-        owner="tess",
-        mitigation="mend it",
-        mitigated_by=days(2),
-        trigger="an alert",
-        scored_on=TODAY,
-        review_on=TODAY,
-        decision="reduce",
-        decided_by="elena",
-        covers=["#8", "D-14.1.1"] if number == 1 else [],
-    )
-    return changed(known, **changes)
-
-
-def register(count: int = 10, ago: int = 0, **first: Any) -> kinds.RiskRegister:
-    risks = [risk(1, **first), *(risk(n) for n in range(2, count + 1))]
-    return kinds.RiskRegister(changed_on=days(-ago), risks=risks)
-
-
-ROLES = kinds.RoleTable(
-    date=LAUNCH.date,
-    shifts=[
-        kinds.Shift(
-            role="technical_lead", primary="tess", backup="quinn", starts="06:00", ends="17:00"
-        )
-    ],
-)
-VAGUE = "risks without mitigation, trigger, or an owner in the role table"
-
-
-@pytest.mark.parametrize(
-    ("risks", "broken"),
-    [
-        (register(), ""),
-        (register(9), "risks"),
-        (register(ago=3), ""),
-        (register(ago=4), "days since the register was changed"),
-        (register(owner="elena"), VAGUE),
-        (register(mitigation=" "), VAGUE),
-        (register(trigger=""), VAGUE),
-        (register(review_on=days(-1)), "reviews that are overdue"),
-        (register(covers=["D-14.1.1"]), "known issues and waivers without a risk"),
-        (register(covers=["#8"]), "known issues and waivers without a risk"),
-        (register(mitigated_by=None), "high risks not mitigated before the launch"),
-        (register(mitigated_by=LAUNCH.date), "high risks not mitigated before the launch"),
-        (register(score="low", mitigated_by=None), ""),
-    ],
-)
-def test_the_register_is_current(risks: kinds.RiskRegister, broken: str) -> None:
-    assert judge("D-6.3.4", papers=Shelf(risks, ROLES), issues=issues()) == broken
+    world.in_order("D-5.D.2")
+    assert world.broken("D-5.D.2") == ""
+    others = [message(f"M-{n}") for n in range(3)]
+    if changes.get("no_go_text") != " ":  # a blank one is no paper of its kind yet
+        world.write(plan(*others, message("M-3", **changes)))
+        assert world.broken("D-5.D.2") == reported
+    world.write(plan(*others))
+    assert world.broken("D-5.D.2") == "planned messages"
 
 
 @pytest.mark.parametrize(
@@ -294,9 +96,6 @@ def test_the_register_is_current(risks: kinds.RiskRegister, broken: str) -> None
 )
 def test_high_risks_are_decided(risks: kinds.RiskRegister, broken: str) -> None:
     assert judge("D-5.1.4", papers=Shelf(risks)) == broken
-
-
-# -- D-5.1.1 ------------------------------------------------------------------------------------
 
 
 def minutes(**changes: Any) -> approval.ExecutivePresentation:
@@ -346,7 +145,7 @@ def test_executives_saw_the_slides(
     assert judge("D-5.1.1", papers=Shelf(minutes(**changes))) == broken
 
 
-# -- D-5.1.2 ------------------------------------------------------------------------------------
+RUNS = [f"part-{n}" for n in range(10)]
 
 
 def found(severity: Any = "major", owner: str = "tess", open_: bool = False) -> approval.Finding:
@@ -406,9 +205,9 @@ def test_the_architecture_is_what_runs(
     assert judge("D-5.1.2", papers=Shelf(document), running_components=seen) == broken
 
 
-# -- D-5.1.3 ------------------------------------------------------------------------------------
-
 GOALS = {"KB.1": 100.0, "KB.2": 80.0, "KB.3": 99.0, "KB.4": 4.5, "KB.5": 0.0}
+
+
 CRITERIA = kinds.Criteria(
     metrics=[kinds.Metric(id=i, limit=v, owner="product_manager") for i, v in GOALS.items()],
     criteria=[],
@@ -455,9 +254,9 @@ def test_the_business_case_is_true(
     assert judge("D-5.1.3", papers=shelf, baseline_sales=known) == broken
 
 
-# -- D-5.1.5 ------------------------------------------------------------------------------------
-
 MANIFEST = Manifest("v2.0.0", "v1.9.0", "c" * 40, [Artefact("backend", "v2.0.0", "1" * 64)])
+
+
 READ = {n: DIGESTS[n] for n in ("architecture.md", "business-case.md", "executive-presentation.md")}
 
 
@@ -506,9 +305,6 @@ def test_the_approval_waits_for_the_reviews() -> None:
     facts = {"release_manifest": MANIFEST, "vouched": Said(), "context": context}
     with pytest.raises(Pending, match="not stated yet"):
         judge("D-5.1.5", papers=Shelf(approved()), **facts)
-
-
-# -- D-5.3.4 ------------------------------------------------------------------------------------
 
 
 def runbook(questions: int = 5) -> kinds.EmergencyRunbook:

@@ -1,0 +1,125 @@
+"""What a Markdown document says has to be done, and where it says so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from golive.tracing.words import (
+    Mark,
+    Span,
+    plain,
+    span_of,
+)
+
+_NOBODY = re.compile(r"(?:tb[acd]|n/?a|none|\?+|[-\u2013\u2014]+|\[.*\]|_+)?", re.IGNORECASE)
+
+
+@dataclass(slots=True, eq=False)
+class Said:
+    """What a document says of an owner and times, at one place."""
+
+    line: int
+    owner: str = ""
+    owner_line: int = 0
+    clock: str = ""
+    lasts: str = ""
+    span: Span | None = None
+
+    def take(self, key: str, value: str, line: int) -> None:
+        """Note what is said under a key: an owner, a clock time or how long it takes."""
+        value = plain(value).rstrip(".")
+        if key == "owner":
+            self.owner, self.owner_line = ("" if _NOBODY.fullmatch(value) else value), line
+        elif (span := span_of(value)) is not None:
+            self.lasts, self.span = value, span
+        elif value:
+            self.clock = value
+
+
+@dataclass(slots=True, eq=False)
+class Place(Said):
+    """A heading, a bold line, or an entry of a list that others are nested in."""
+
+    title: str = ""
+    heading: str = ""
+    """The title with the day or clock time that stands in brackets behind it."""
+    is_bold: bool = False
+    level: int = 0
+    parent: Place | None = None
+    how: str = "root"
+    mark: Mark = field(default_factory=Mark)
+
+    @property
+    def path(self) -> list[Place]:
+        """From the outermost place to this one, without the document itself."""
+        found: list[Place] = []
+        at: Place | None = self
+        while at is not None and at.how != "root":
+            found.append(at)
+            at = at.parent
+        return found[::-1]
+
+
+@dataclass(slots=True, eq=False)
+class Entry(Said):
+    """What could be a line."""
+
+    title: str = ""
+    place: Place = field(default_factory=lambda: Place(0))
+    how: str = ""
+    boxed: bool = False
+    ticked: bool = False
+    lead: str = ""
+    inner: Place | None = None
+    raw: str = ""
+    """The title with what it says of owner and times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a document that stands for an item."""
+
+    number: int
+    title: str
+    ticked: bool
+    kind: str
+    owner: str
+    owner_line: int
+    """Where the owner is named; the block's heading where nobody is."""
+    time: str
+    minutes: int | None
+    time_line: int
+    block: int
+    """Line number of the block's heading; 0 for a document without headings."""
+    task: int
+    due: int | None
+    is_due_own: bool
+    """Whether the block or task says the day; else the chapter does, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A day, a time slot or another part of the document that lines stand in."""
+
+    number: int
+    title: str
+    chapter: str
+    chapter_line: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a Markdown document says has to be done, known or decided.
+
+    ``prose`` are the bullets, numbers and rows that were not read as lines.
+    """
+
+    source: Path
+    title: str
+    lines: tuple[Line, ...]
+    blocks: dict[int, Block]
+    tasks: dict[int, str]
+    prose: tuple[tuple[int, str], ...]

@@ -1,0 +1,224 @@
+"""Decides which entries are lines, and what applies to each."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from golive.tracing.document import Block, Document, Entry, Line, Place, Said
+from golive.tracing.elements import Reader
+from golive.tracing.words import (
+    DASHES,
+    fold,
+    mark_of,
+    plain,
+    without_brackets,
+)
+
+_GENERIC = re.compile(r"(?:(?:key |main )?tasks?|check ?lists?|steps|activities|actions|to-?dos?)")
+_KINDS = {
+    "deliverable": re.compile(r"\bdeliverables$"),
+    "trigger": re.compile(r"\btriggers$"),
+    "metric": re.compile(r"\b(?:metrics(?: and kpis)?|kpis|success criteria)$"),
+    "contact": re.compile(r"\bcontacts?(?: list| table)?$"),
+    "escalation": re.compile(r"\bescalation(?: matrix| levels| path| ladder)?$"),
+}
+_ROLLBACK = re.compile(r"\broll-?\s?backs?\b|\bback-?out\b|\bfall-?back\b", re.IGNORECASE)
+
+
+class Resolver:
+    """Decides which entries are lines, and what applies to each."""
+
+    def __init__(self, reader: Reader, source: Path) -> None:
+        self.reader, self.source = reader, source
+        headings = [p for p in reader.places if p.how == "heading"]
+        self.title: Place | None = None
+        if len(headings) > 1 and not headings[0].mark:
+            is_title = all(p.level > headings[0].level for p in headings[1:])
+            self.title = headings[0] if is_title else None
+        self.minutes: dict[int, int] = {}
+        self.ends: dict[int, float] = {}
+        over_marked = {id(a) for p in headings if p.mark for a in p.path[:-1] if a.mark}
+        levels = Counter(p.level for p in headings if p.mark and id(p) not in over_marked)
+        self.level = max(levels, key=lambda n: (levels[n], n)) if levels else 0
+
+    def document(self) -> Document:
+        self._assign_index_rows()
+        block_of = {id(p): self._block(p) for p in {e.place for e in self.reader.entries}}
+        blocks: dict[int, Place] = {p.line: p for p in block_of.values()}
+        over = {id(a) for p in blocks.values() for a in p.path[:-1]}
+        boxed = {id(block_of[id(e.place)]) for e in self.reader.entries if e.boxed}
+        # A list's entry is a task, not a line, where lines are nested in it.
+        holds: set[int] = set()
+        chosen: list[Entry] = []
+        prose: list[tuple[int, str]] = list(self.reader.hidden)
+        for e in reversed(self.reader.entries):
+            block = block_of[id(e.place)]
+            kind, depth = self._kind(e.place, block)
+            is_task = e.inner is not None and id(e.inner) in holds
+            is_line = e.boxed
+            if not e.boxed and not is_task and kind != "task":
+                is_line = all(p.how not in {"entry", "box"} for p in e.place.path[depth:])
+            elif not e.boxed and not is_task and id(block) not in boxed | over:
+                is_live = any(p.mark for p in block.path) or _ROLLBACK.search(block.title)
+                is_task = e.inner is not None and e.inner.is_bold
+                above = [p for p in e.place.path if p.how in {"entry", "box"}]
+                is_line = bool(is_live) and not is_task and all(p.is_bold for p in above)
+            if is_line:
+                chosen.append(e)
+                holds |= {id(p) for p in e.place.path}
+            elif not is_task:
+                prose.append((e.line, e.raw))
+        chosen.reverse()
+        self._assign_document_owner(chosen)
+        lines = tuple(self._line(e, block_of[id(e.place)]) for e in chosen)
+        used = {ln.block for ln in lines}
+        tasks: dict[int, str] = {}
+        for e in chosen:
+            block = block_of[id(e.place)]
+            task = self._task(e.place, block)
+            tasks[task.line] = task.title or self._name()
+        return Document(
+            self.source,
+            self._name(),
+            lines,
+            {n: self._as_block(p) for n, p in blocks.items() if n in used},
+            tasks,
+            tuple(sorted(prose)),
+        )
+
+    def _name(self) -> str:
+        return self.title.title if self.title else self.source.stem
+
+    def _assign_index_rows(self) -> None:
+        """A table that names blocks or tasks of the document says who does them and when."""
+        named: dict[str, list[Place]] = defaultdict(list)
+        for p in self.reader.places:
+            if p.how != "box":
+                for name in {fold(p.title), fold(p.mark.rest)} - {""}:
+                    named[name].append(p)
+        kept = []
+        for e in self.reader.entries:
+            places = named.get(fold(e.title), []) if e.how == "row" and not e.boxed else []
+            if len(places) != 1 or places[0] in e.place.path or not (e.owner or e.lasts):
+                kept.append(e)
+                continue
+            place = places[0]
+            if e.owner and not place.owner:
+                place.owner, place.owner_line = e.owner, e.owner_line
+            if e.span and not place.span:
+                place.lasts, place.span = e.lasts, e.span
+        self.reader.entries = kept
+
+    def _block(self, place: Place) -> Place:
+        path = [p for p in place.path if p.how == "heading" and p is not self.title]
+        if not path:
+            return self.title or self.reader.root
+        marked = [p for p in path if p.mark]
+        if marked:
+            deeper = [p for p in path if marked[-1].level < p.level <= self.level]
+            return deeper[-1] if deeper else marked[-1]
+        if self.level:
+            return [p for p in path if p.level <= self.level or p is path[0]][-1]
+        return path[min(1, len(path) - 1)]
+
+    def _below(self, place: Place, block: Place) -> list[Place]:
+        path = place.path
+        return path[path.index(block) + 1 :] if block in path else path
+
+    def _task(self, place: Place, block: Place) -> Place:
+        named = [
+            p
+            for p in self._below(place, block)
+            if p.how != "box" and p is not self.title and not _GENERIC.fullmatch(fold(p.title))
+        ]
+        return named[-1] if named else block
+
+    def _kind(self, place: Place, block: Place) -> tuple[str, int]:
+        """What the lines of a place are, and how many places of its path it takes to say so."""
+        path = place.path
+        first = path.index(block) if block in path else 0
+        for n in range(len(path), first, -1):
+            title = fold(without_brackets(path[n - 1].title))
+            for kind, pattern in _KINDS.items():
+                if path[n - 1].how != "box" and pattern.search(title):
+                    return kind, n
+        return "task", 0
+
+    def _assign_document_owner(self, entries: list[Entry]) -> None:
+        """The document's owner is the lines' where no other is named anywhere."""
+        root = self.title or self.reader.root
+        root.owner = root.owner or self.reader.root.owner
+        if any(s.owner for e in entries for s in (e, *e.place.path) if s is not root):
+            root.owner = ""
+
+    def _line(self, e: Entry, block: Place) -> Line:
+        task = self._task(e.place, block)
+        kind, _ = self._kind(e.place, block)
+        title = e.title
+        if kind in {"trigger", "metric", "escalation"} and not e.boxed:
+            title = e.raw  # a duration is part of a threshold there
+        elif kind == "contact" and not e.boxed:
+            title = _contact(e)
+        above = [*reversed(e.place.path), self.reader.root]
+        owner = next((s for s in (e, *above) if s.owner), None)
+        timed: list[Said] = []
+        if kind in {"task", "deliverable"}:
+            below = [p for p in self._below(e.place, block) if p.how != "box"]
+            timed = [e, *reversed(below), *([block] if task is block else [])]
+        said = next((s for s in timed if s.clock or s.lasts), None)
+        due, is_own = self._due(e, block)
+        return Line(
+            number=e.line,
+            title=plain(title),
+            ticked=e.ticked,
+            kind=kind,
+            owner=owner.owner if owner else "",
+            owner_line=owner.owner_line if owner else block.line,
+            time=(said.clock or said.lasts) if said else "",
+            minutes=self._minutes(said, block) if said else None,
+            time_line=said.line if said else task.line,
+            block=block.line,
+            task=task.line,
+            due=due,
+            is_due_own=is_own,
+        )
+
+    def _minutes(self, said: Said, block: Place) -> int | None:
+        """Planned minutes; "5-15 minutes" behind "0-5 minutes" is a window of ten."""
+        if said.span is None:
+            return None
+        if id(said) not in self.minutes:
+            low, high = said.span.low, said.span.high
+            is_window = said.span.is_range and low == self.ends.get(block.line, 0.0)
+            self.minutes[id(said)] = round(high - low if is_window else high)
+            if said.span.is_range:
+                self.ends[block.line] = high
+        return self.minutes[id(said)]
+
+    def _due(self, e: Entry, block: Place) -> tuple[int | None, bool]:
+        """The day a line is due, and whether its block says so, not just the chapter."""
+        for said in (e, *reversed(self._below(e.place, block)), block):
+            days = mark_of(said.clock).days
+            if isinstance(said, Place) and days is None:
+                days = said.mark.days
+            if days:
+                return days[0], True
+        for place in reversed(block.path[:-1]):
+            if days := place.mark.days or mark_of(place.clock).days:
+                return days[0], False
+        return (0, False) if block.mark.clock else (None, False)
+
+    def _as_block(self, place: Place) -> Block:
+        above = [p for p in place.path[:-1] if p is not self.title]
+        title = place.heading or self._name()
+        chapter = above[-1].heading if above else self._name()
+        return Block(place.line, title, chapter, above[-1].line if above else 0, mark_of(title))
+
+
+def _contact(entry: Entry) -> str:
+    """Who a contact's line is about, without how to reach them."""
+    if entry.how == "row" or entry.lead:
+        return entry.lead.rstrip(": ") or entry.title
+    return re.split(rf":\s|\s[{DASHES}|]\s|\s\(", entry.raw, maxsplit=1)[0].rstrip(":")

@@ -1,0 +1,77 @@
+"""Faults of the load balancer: its servers, its health checks, whom it believes."""
+
+from __future__ import annotations
+
+import csv
+
+from rehearsal.faults import fault
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts.traffic.balancer import BACKEND, SERVERS, balancer
+
+
+@fault(
+    "instance-not-balanced",
+    expect_fail=["D-14.1.3"],
+    touches=["balancer"],
+    title="the balancer lost one of two instances",
+)
+def instance_not_balanced(r: Rehearsal) -> None:
+    r.override("balancer", servers=SERVERS[:1])
+    restart_balancer(r)
+
+
+@instance_not_balanced.revert
+def balance_both_instances(r: Rehearsal) -> None:
+    r.clear_override("balancer", "servers")
+    restart_balancer(r)
+
+
+@fault(
+    "health-check-on-home-page",
+    expect_fail=["D-14.1.3"],
+    touches=["balancer"],
+    title="the balancer asks / instead of /health",
+)
+def health_check_on_home_page(r: Rehearsal) -> None:
+    r.override("balancer", health_path="/")
+    restart_balancer(r)
+
+
+@health_check_on_home_page.revert
+def check_health_again(r: Rehearsal) -> None:
+    r.clear_override("balancer", "health_path")
+    restart_balancer(r)
+
+
+@fault(
+    "client-address-believed",
+    expect_fail=["D-14.1.3"],
+    touches=["balancer"],
+    title="the balancer passes on what a client says of its own address",
+)
+def client_address_believed(r: Rehearsal) -> None:
+    r.override("balancer", trust_forwarded_for=True)
+    restart_balancer(r)
+
+
+@client_address_believed.revert
+def overwrite_client_addresses(r: Rehearsal) -> None:
+    r.clear_override("balancer", "trust_forwarded_for")
+    restart_balancer(r)
+
+
+def restart_balancer(r: Rehearsal) -> None:
+    """Start it again and wait until its own health checks have spoken."""
+    r.restart("balancer")
+    servers = set(r.setting("balancer", "servers", SERVERS))
+    r.wait("the balancer has checked its servers", lambda: _checked(r) == servers)
+
+
+def _checked(r: Rehearsal) -> set[str]:
+    """Servers that the balancer's health check has found up."""
+    rows = csv.DictReader(balancer.ask(r, "show stat").removeprefix("# ").splitlines())
+    return {
+        row["svname"]
+        for row in rows
+        if row["pxname"] == BACKEND and row["check_status"].removeprefix("* ") == "L7OK"
+    }
