@@ -78,6 +78,8 @@ def _group(item: pytest.Item, fixtures: Sequence[pytest.FixtureDef[object]]) -> 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test; those that share what is set up once stay on one worker of xdist."""
     for item in items:
+        if not item.path.is_relative_to(HERE):
+            continue  # pytest loads this also before items of the suites: `pytest --item D-1.2.1`
         fixtures = list(_fixtures(item))
         at = item.path.relative_to(HERE).as_posix()
         live = at in LIVE_FILES or any((f.baseid, f.argname) in LIVE_FIXTURES for f in fixtures)

@@ -158,7 +158,7 @@ class World:
         unsafe = touched(broken) if broken else set()
         keep = sorted(set(REGISTRY) - self._stale - unsafe)
         log = self.folder / "worker.log"
-        chosen = [word for ident in sorted(items) for word in ("--item", ident)]
+        chosen = [f"--item={ident}" for ident in sorted(items)]
         answer = self._ask(
             arguments=[
                 *_PYTEST,
@@ -332,6 +332,7 @@ class World:
         try:
             with self.timed("inject"):
                 errors |= self._each(together, faults.inject)
+            self.say(f"{how}: injected; looking at all items")
             with self.timed("look"):
                 found = dict(self.look(broken=broken))
         finally:
