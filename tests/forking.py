@@ -105,7 +105,6 @@ class _Server:
             said += byte
         return int(said)
 
-
     def end(self) -> None:
         self._process.communicate()
 
