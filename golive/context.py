@@ -227,8 +227,15 @@ class Context:
         return [Papers(file.parent).read(kind, file.name) for file in named]
 
     def reloaded(self) -> Context:
-        """The same context, with statements and roster to be read again."""
-        return replace(self)
+        """The same context, with statements and roster to be read again.
+
+        The cards stay: checks do not change while they run, and parsing all of them for every
+        item would cost more than the items.
+        """
+        again = replace(self)
+        if "cards" in vars(self):
+            vars(again)["cards"] = self.cards
+        return again
 
     def digests(self, papers: tuple[str, ...]) -> dict[str, str]:
         """SHA-256 of papers as they lie there, by file name.

@@ -8,7 +8,7 @@ import json
 import pickle
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from golive.verdicts import Verdict
 from rehearsal.faults import Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
 from tests.campaign import reach, recorded, rounds, rows, worker
-from tests.campaign.__main__ import Campaign, concerned, in_turn, planned, untried
+from tests.campaign.__main__ import Campaign, concerned, in_turn, live_rounds, planned, untried
 from tests.campaign.live import Tried, World
 from tests.campaign.rounds import Attempt, Planned
 from tests.campaign.rows import Row, resting_on_unwritten
@@ -244,6 +244,88 @@ def test_recording_does_not_take_a_fault_that_misses_what_it_was_written_for(wor
 def test_what_is_red_without_any_fault_is_nobodys(world: World) -> None:
     world.excused = {"C": "nobody has written it"}
     assert world.judge(tried({"A": LAG, "B": LAG, "C": LAG})).suspects == []
+
+
+# -- a pass over rounds ---------------------------------------------------------------------------
+
+
+class Town(World):
+    """A world in memory: each fault turns some items red while it is in force, ``sticky`` ones
+    also afterwards, and every look is noted."""
+
+    def __init__(
+        self, folder: Path, does: Mapping[str, Collection[str]], sticky: Collection[str] = ()
+    ) -> None:
+        super().__init__(folder, say=lambda _: None)
+        self.does, self.sticky = does, set(sticky)
+        self.red_now: set[str] = set()
+        self.looks: list[list[str]] = []
+        self.probes = {item: frozenset({"redis_cluster"}) for item in "ABCDEF"}
+
+    def look(
+        self, items: Iterable[str] = (), *, broken: Collection[str] = ()
+    ) -> dict[str, ledger.ItemVerdict]:
+        chosen = sorted(items)
+        self.looks.append(chosen)
+        return judged({i: LAG if i in self.red_now else None for i in chosen or self.probes})
+
+    def _each(self, together: Sequence[Planned], do: Callable[[Any, str], None]) -> dict[str, str]:
+        for f in together:
+            if do is self._revert:
+                self.red_now -= set(self.does[f.name]) - self.sticky
+            else:
+                self.red_now |= set(self.does[f.name])
+        return {}
+
+
+def passed_over(town: Town, made: Sequence[rounds.Round], tmp_path: Path) -> dict[str, Row]:
+    campaign = Campaign(tmp_path / "reports", sum(map(len, made)))
+    live_rounds(town, made, campaign, until=float("inf"))
+    assert len(campaign.rows) == campaign.total
+    return {r.fault: r for r in campaign.rows}
+
+
+def on_redis(name: str, *red: str) -> Planned:
+    return a_fault(name, [f"redis/{name}"], red)
+
+
+def test_what_the_next_round_leaves_alone_is_seen_green_in_it(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    town = Town(tmp_path, {"a": "A", "b": "B"})
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
+    assert {n: r.wrong for n, r in found.items()} == {"a": "", "b": ""}
+    assert town.looks == [[], [], ["B"]]
+
+
+def test_what_the_next_round_turns_red_again_is_seen_green_before(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    town = Town(tmp_path, {"a": "A", "b": "A"})
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "A"),)], tmp_path)
+    assert {n: r.wrong for n, r in found.items()} == {"a": "", "b": ""}
+    assert town.looks == [[], ["A"], [], ["A"]]
+
+
+def test_what_stays_red_is_laid_to_the_fault_that_was_reverted(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    town = Town(tmp_path, {"a": "A", "b": "B"}, sticky="A")
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
+    assert "A is not green after reverting" in found["a"].wrong
+
+
+def test_in_a_pass_a_mismatch_is_laid_to_its_fault_and_what_is_beside_is_told(
+    tmp_path: Path, known: dict[str, Fault]
+) -> None:
+    names = "abc"
+    town = Town(tmp_path, {"a": "A", "b": "BE", "c": "C"})
+    together = tuple(on_redis(n, n.upper()) for n in names)
+    found = passed_over(town, [together], tmp_path)
+    assert [n for n, r in found.items() if r.wrong] == ["b"]
+    assert "red beside what it names: E" in found["b"].wrong
+    assert found["b"].how == "alone"
+    assert found["a"].tries > 1
 
 
 # -- planning -----------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from golive.probing import REGISTRY
 _PACKAGE = "golive.probes"
 _HERE = Path(__file__).parent
 _DECLARED = re.compile(
-    r"^@probe\((?:[^()]|\([^()]*\))*\)\n"  # the decorator
-    r"def (?P<name>\w+)\((?:[^()]|\([^()]*\))*\)[^:]*:\n"
-    r'    """(?P<summary>[^\n]*?)(?:"""|\n)',
+    r"^@probe\((?:[^()]|\([^()]*\))*\)[^\n]*\n(?:@[^\n]*\n)*"  # decorators
+    r"def (?P<name>\w+)\((?:[^()]|\([^()]*\))*\)[^:]*:[^\n]*\n"
+    r'(?:    """(?P<summary>[^\n]*?)(?:"""|\n))?',
     re.MULTILINE,
 )
 
@@ -37,7 +37,7 @@ def declared() -> dict[str, Declared]:
     for path in sorted(_HERE.rglob("*.py")):
         inner = path.relative_to(_HERE).with_suffix("").parts
         for match in _DECLARED.finditer(path.read_text(encoding="utf-8")):
-            one = Declared(match["name"], match["summary"], ".".join([_PACKAGE, *inner]))
+            one = Declared(match["name"], match["summary"] or "", ".".join([_PACKAGE, *inner]))
             found[one.name] = one
     return found
 

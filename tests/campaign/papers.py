@@ -26,7 +26,7 @@ from tests.campaign import frozen
 from tests.campaign.paper_world import FACTS, ROOT, WORLD
 from tests.campaign.rows import Row
 
-_LEFT_OUT = frozenset({"data", "backups", "logs", "archive"})
+_LEFT_OUT = frozenset({"data", "backups", "logs", "wal-archive"})
 """What running parts keep in the world's folder: no copy of it runs any of them."""
 
 

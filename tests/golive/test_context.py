@@ -85,3 +85,15 @@ def test_papers_are_read_as_they_were_signed_newest_first(project: Project) -> N
     signed = project.context().signed_papers("D-2.2.1", RiskRegister)
     assert [paper.data.changed_on.day for paper in signed] == [2, 1]
     assert project.context().signed_papers("D-2.2.2", RiskRegister) == []
+
+
+def test_it_is_made_anew_with_statements_read_again_and_checks_read_once(project: Project) -> None:
+    context = project.context()
+    cards, before = context.cards, context.statements
+    assert set(cards) == {"D-2.2.1"}
+    reloaded = context.reloaded()
+    assert reloaded.cards is cards
+    assert reloaded.statements is not before
+    assert reloaded.statements.vouched("D-2.2.1").all == []
+    project.sign()
+    assert reloaded.reloaded().statements.vouched("D-2.2.1").valid
