@@ -1,6 +1,6 @@
 """Claims: a subject, what was observed and what is required, for use with plain ``assert``.
 
-    assert at_most("p95 over all queries", times.p95_ms, limits.query_p95_ms, "ms")
+    assert at_most("p95 over all queries", times.p95_ms, limits.statements.p95_ms, "ms")
 
 A claim is true or false like any expression, reads well in a report whichever it is, and is
 noted as evidence by whoever called :func:`collect`. Claims over a set refuse an empty one:

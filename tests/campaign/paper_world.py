@@ -192,6 +192,9 @@ class PaperWorld:
         self.restore()
         try:
             faults.inject(self.r, fault.name)
+        except Exception as e:  # one fault's mistake must not end the copy, nor the others' turn
+            raise PaperWorldError(f"it cannot be injected: {type(e).__name__}: {e}") from e
+        try:
             stale = frozen.stale(self._inputs, frozen.inputs(self.r.folder / "people"))
             if stale:
                 raise PaperWorldError(f"only running parts can show it: it reaches {stale}")

@@ -94,7 +94,7 @@ def broken(claims: Iterator[Claim]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "reported"),
     [
         (finding(severity="critical"), "open critical or high findings: #9 Bug 9"),
         (finding(severity="high"), "open critical or high findings: #9 Bug 9"),
@@ -159,7 +159,7 @@ RED = {"D-14.1.1": Verdict.PASS, "D-14.1.2": Verdict.FAIL}
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "filed", "told"),
+    ("verdicts", "filed", "reported"),
     [
         (RED, [], "without just one issue: D-14.1.2 (0 issues)"),
         (RED, [issue(9, **PLAN), issue(10, **PLAN)], "just one issue: D-14.1.2 (2 issues)"),
@@ -228,7 +228,7 @@ SERIOUS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("bug", "told"),
+    ("bug", "reported"),
     [
         (issue(9, **SERIOUS | {"state": "open"}), "critical and high bugs still open: #9 Bug 9"),
         (issue(9, **SERIOUS, commits=()), "not in the candidate: #9 Bug 9 (no commit)"),

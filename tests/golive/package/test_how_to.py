@@ -90,7 +90,7 @@ def test_by_hand_too_a_listed_name_that_hides_is_seen(
 
 
 @pytest.mark.parametrize(
-    ("alter", "told"),
+    ("alter", "reported"),
     [
         (lambda b: b.replace(b'"data":{}', b'"data":{"x":{"by":"elena"}}'), "not valid"),
         (lambda b: b.replace(b'"by":"joel"', b'"by":"elena"'), "not valid"),

@@ -37,7 +37,7 @@ def test_one_flipped_byte_anywhere_is_noticed(made: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "reported"),
     [
         (b"", "is empty"),
         (b"hello", "is no whole zip"),

@@ -37,7 +37,7 @@ from tests.golive.package.packing import (
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         ("answer.json", "is not what its runs and statements say"),
         ("index.html", "does not show what answer.json says"),
@@ -154,7 +154,7 @@ def test_whose_signatures_a_no_go_lacks_is_told(
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "told"),
+    ("file", "old", "new", "reported"),
     [
         (
             "launch.toml",

@@ -137,7 +137,7 @@ def test_the_data_is_canonical() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ({"candidate": "v2.0.1"}, "candidate is v2.0.1, the ledger has v2.0.0"),
         ({"figures": []}, "p95 over all queries is missing, the ledger has 12.4 ms"),
@@ -156,7 +156,7 @@ def test_every_statement_of_fact_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("<html></html>", "found no embedded data"),
         (

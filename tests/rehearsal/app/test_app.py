@@ -887,7 +887,7 @@ class TestCommands:
         assert reported.err.startswith("migrate: no upgrade leads from")
 
     @pytest.mark.parametrize(
-        ("changed", "told"),
+        ("changed", "reported"),
         [
             ({"DATABASE_URL": ""}, "DATABASE_URL"),
             ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL"),

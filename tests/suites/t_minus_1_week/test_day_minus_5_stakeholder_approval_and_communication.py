@@ -58,7 +58,7 @@ def test_each_role_is_the_same_person_everywhere(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"owner": "gloria"}, "messages without an owner on the roster"),
         ({"send_at": datetime(2026, 12, 6, 21, tzinfo=UTC)}, "messages before the go/no-go"),
