@@ -30,6 +30,7 @@ from rehearsal import endpoints, faults
 from rehearsal.faults import Fault
 from rehearsal.kernel import inventory
 from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Part
 from rehearsal.parts.people.messages import Messages
@@ -98,6 +99,7 @@ class PaperWorld:
         self._hold.enter_context(running(self.r))
         papers.write(self.r)  # with the addresses of these stubs
         endpoints.write(self.r, inventory.parts())
+        self._keep_card_origin()
         self.look(())  # signs what has changed by moving here, and makes the documents
         every = frozenset().union(*frozen.LOOKED_AT.values())
         green = self.look((), looked_at=every)
@@ -112,6 +114,15 @@ class PaperWorld:
             name: keep(self.place / name, self.place / "pristine" / name)
             for name in ("rehearsal", "reports")
         }
+
+    def _keep_card_origin(self) -> None:
+        """Payment pages were looked at in the live world, whose stub served the card's fields."""
+        line = re.compile(r"(?m)^card_origin = .*$")
+        live = line.search((self._snapshot / WORLD / "endpoints.toml").read_text())
+        if live is None:
+            raise PaperWorldError("the live world names no card_origin")
+        path = self.r.folder / "endpoints.toml"
+        write_atomically(path, line.sub(live[0], path.read_text(), count=1), 0o600)
 
     def _complete(self) -> None:
         frozen.complete({n: pickle.loads(data) for n, data in self._facts.items()})
