@@ -18,19 +18,20 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from golive import ledger, procedure
 from golive.probes import register_all
+from golive.probing import Facts
 from golive.procedure import Procedure
 from rehearsal import endpoints, faults
 from rehearsal.faults import Fault
 from rehearsal.kernel import inventory
 from rehearsal.kernel.errors import RehearsalError
-from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Part
 from rehearsal.parts.people.messages import Messages
@@ -99,7 +100,7 @@ class PaperWorld:
         self._hold.enter_context(running(self.r))
         papers.write(self.r)  # with the addresses of these stubs
         endpoints.write(self.r, inventory.parts())
-        self._keep_card_origin()
+        self._move_card_origin()
         self.look(())  # signs what has changed by moving here, and makes the documents
         every = frozenset().union(*frozen.LOOKED_AT.values())
         green = self.look((), looked_at=every)
@@ -115,14 +116,23 @@ class PaperWorld:
             for name in ("rehearsal", "reports")
         }
 
-    def _keep_card_origin(self) -> None:
-        """Payment pages were looked at in the live world, whose stub served the card's fields."""
-        line = re.compile(r"(?m)^card_origin = .*$")
-        live = line.search((self._snapshot / WORLD / "endpoints.toml").read_text())
-        if live is None:
-            raise PaperWorldError("the live world names no card_origin")
-        path = self.r.folder / "endpoints.toml"
-        write_atomically(path, line.sub(live[0], path.read_text(), count=1), 0o600)
+    def _move_card_origin(self) -> None:
+        """Have the payment pages' card fields come from this copy's stub, as its papers say."""
+        moved = [
+            tomllib.loads((folder / "endpoints.toml").read_text())["stripe"]["card_origin"]
+            for folder in (self._snapshot / WORLD, self.r.folder)
+        ]
+        facts: Facts = pickle.loads(self._facts["payment_pages"])
+        pages = tuple(
+            replace(
+                page,
+                scripts=tuple(s.replace(*moved) for s in page.scripts),
+                card_fields=tuple(s.replace(*moved) for s in page.card_fields),
+            )
+            for page in facts.value
+        )
+        self._facts["payment_pages"] = pickle.dumps(replace(facts, value=pages))
+        self._worker = Worker(self._facts, self._complete)
 
     def _complete(self) -> None:
         frozen.complete({n: pickle.loads(data) for n, data in self._facts.items()})
