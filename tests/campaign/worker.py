@@ -32,7 +32,7 @@ from typing import Any
 import pytest
 
 from golive.probes import register_all
-from golive.probing import REGISTRY, Facts, FactStore
+from golive.probing import REGISTRY, Facts, FactStore, Probe
 from golive.reports import run_report
 
 _OWN = ("suites", "tests", "test_", "conftest", "golive_")
@@ -47,7 +47,7 @@ def seed(kept: Mapping[str, Facts], stores: list[FactStore]) -> None:
     :param kept: the facts, by the names of their probes.
     :param stores: every store made from now on is added here.
     """
-    make = FactStore.__init__
+    make, ask = FactStore.__init__, FactStore._future
 
     def seeded(store: FactStore, *arguments: Any, **named: Any) -> None:
         make(store, *arguments, **named)
@@ -57,7 +57,17 @@ def seed(kept: Mapping[str, Facts], stores: list[FactStore]) -> None:
             future.set_result(facts)
             store._futures[name] = future
 
+    unreported = dict(kept)
+
+    def future(store: FactStore, probe: Probe) -> Future[Facts]:
+        found = ask(store, probe)
+        facts = unreported.pop(probe.name, None)
+        if facts is not None:  # asked for, so it goes on record
+            store._reported(facts)
+        return found
+
     setattr(FactStore, "__init__", seeded)  # noqa: B010 - mypy takes no assignment to it
+    setattr(FactStore, "_future", future)  # noqa: B010 - likewise
 
 
 def gathered(stores: Iterable[FactStore]) -> dict[str, Facts]:
