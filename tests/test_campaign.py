@@ -593,12 +593,17 @@ def test_recording_what_could_not_be_tried_changes_nothing() -> None:
 def test_a_store_begins_with_the_kept_facts_and_looks_no_more_at_them(
     monkeypatch: pytest.MonkeyPatch, env_with: Callable[..., Environment], known: dict[str, Fault]
 ) -> None:
-    monkeypatch.setattr(FactStore, "__init__", FactStore.__init__)  # put back afterwards
+    for name in ("__init__", "_future"):  # put back afterwards
+        monkeypatch.setattr(FactStore, name, getattr(FactStore, name))
     at = datetime(2026, 12, 1, tzinfo=UTC)
     stores: list[FactStore] = []
     worker.seed({"redis_cluster": Facts("redis_cluster", at, 0.1, value="kept")}, stores)
-    store = FactStore(env_with())
+    noted: list[Facts] = []
+    store = FactStore(env_with(), noted.append)
+    assert noted == []  # nobody has asked
     assert store.get("redis_cluster") == "kept"
+    assert store.get("redis_cluster") == "kept"
+    assert [(f.probe, f.observed_at, f.value) for f in noted] == [("redis_cluster", at, "kept")]
     assert stores == [store]
     assert worker.gathered(stores)["redis_cluster"].observed_at == at
 

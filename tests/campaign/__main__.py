@@ -271,6 +271,7 @@ def main(arguments: list[str] | None = None) -> int:
                     ends,
                 )
             except papers.SnapshotError as e:  # the others have a world of their own
+                campaign.say(f"the copies: {e}")
                 broken.append(str(e))
         live = [planned(f, derived) for f in faults if f not in written]
         made = rounds.plan(

@@ -47,27 +47,26 @@ def seed(kept: Mapping[str, Facts], stores: list[FactStore]) -> None:
     :param kept: the facts, by the names of their probes.
     :param stores: every store made from now on is added here.
     """
-    make, ask = FactStore.__init__, FactStore._future
+    make, begin = FactStore.__init__, FactStore._future
 
     def seeded(store: FactStore, *arguments: Any, **named: Any) -> None:
         make(store, *arguments, **named)
         stores.append(store)
-        for name, facts in kept.items():
-            future: Future[Facts] = Future()
-            future.set_result(facts)
-            store._futures[name] = future
 
-    unreported = dict(kept)
-
-    def future(store: FactStore, probe: Probe) -> Future[Facts]:
-        found = ask(store, probe)
-        facts = unreported.pop(probe.name, None)
-        if facts is not None:  # asked for, so it goes on record
-            store._reported(facts)
-        return found
+    def asked(store: FactStore, p: Probe) -> Future[Facts]:
+        facts = kept.get(p.name)
+        if facts is None:
+            return begin(store, p)
+        with store._lock:
+            known = store._futures.get(p.name)
+            if known is not None:
+                return known
+            future = store._futures[p.name] = Future()
+        store._settle(p, future, facts.observed_at, facts.duration_s, value=facts.value)
+        return future
 
     setattr(FactStore, "__init__", seeded)  # noqa: B010 - mypy takes no assignment to it
-    setattr(FactStore, "_future", future)  # noqa: B010 - likewise
+    setattr(FactStore, "_future", asked)  # noqa: B010
 
 
 def gathered(stores: Iterable[FactStore]) -> dict[str, Facts]:
