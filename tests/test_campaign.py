@@ -27,8 +27,9 @@ from golive.verdicts import Verdict
 from rehearsal.faults import Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
 from tests.campaign import reach, recorded, rounds, rows, worker
-from tests.campaign.__main__ import Campaign, concerned, in_turn, live_rounds, planned, untried
-from tests.campaign.live import Tried, World
+from tests.campaign.__main__ import Campaign, concerned, in_turn, live_rounds, untried
+from tests.campaign.judging import Tried, planned
+from tests.campaign.live import World
 from tests.campaign.rounds import Attempt, Planned
 from tests.campaign.rows import Row, resting_on_unwritten
 

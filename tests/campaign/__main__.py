@@ -35,7 +35,8 @@ from golive.probes import register_all
 from golive.probing import REGISTRY
 from rehearsal.faults import RECORDED, Fault, all_faults
 from tests.campaign import papers, rounds, rows
-from tests.campaign.live import ROOT, CampaignError, Tried, World
+from tests.campaign.judging import Tried, planned
+from tests.campaign.live import ROOT, CampaignError, World
 from tests.campaign.reach import touched
 from tests.campaign.recorded import text as recorded_text
 
@@ -85,15 +86,6 @@ def concerned(changed: Iterable[str], faults: Iterable[Fault]) -> set[str]:
         if sources & files or any(f'"{item}"' in said for item in fault.all_red):
             found.add(fault.name)
     return found
-
-
-def planned(fault: Fault, derived: frozenset[str]) -> rounds.Planned:
-    """A fault as rounds are planned: what only follows from its other items is told apart by
-    what it says, so that it may share a round with what has the same follow."""
-    red = frozenset(fault.all_red)
-    own = red - derived or red
-    named = frozenset(fault.expect_fail)
-    return rounds.Planned(fault.name, frozenset(fault.touches), own, red, named)
 
 
 def in_turn(faults: Sequence[Fault], first: Collection[str], turn: int) -> list[Fault]:
@@ -156,23 +148,36 @@ class Campaign:
         return text
 
 
-def paper_faults(
-    world: World, faults: Sequence[Fault], campaign: Campaign, workers: int, until: float
+def paper_rounds(
+    world: World,
+    made: Sequence[rounds.Round],
+    campaign: Campaign,
+    workers: int,
+    until: float,
 ) -> None:
-    """Try faults of what people write in copies of the world, until the time is up.
+    """Try rounds of faults of what people write in copies of the world, until the time is up.
 
     :raises papers.SnapshotError: a copy is not green by itself.
     """
-    campaign.say(f"{len(faults)} faults of papers and their like, in {workers} copies")
+    count = sum(len(together) for together in made)
+    campaign.say(f"{count} faults of papers and their like in {len(made)} rounds")
     with world.timed("papers"):
         snapshot = world.snapshot()
-        made = papers.run_paper_faults(faults, snapshot, workers)
-        assert isinstance(made, Generator)  # so that whoever stops asking can tell it
-        with closing(made):
-            for row in made:
+        tried = papers.run_paper_rounds(made, snapshot, workers, recording=world.recording)
+        assert isinstance(tried, Generator)  # so that whoever stops asking can tell it
+        with closing(tried):
+            for row in tried:
                 campaign.add(row)
                 if time.monotonic() > until:
                     break
+
+
+def in_copies(faults: Sequence[Fault], derived: frozenset[str]) -> list[rounds.Round]:
+    """Rounds for copies: those of spoilt documents apart, since what looks at a document looks
+    before anything else does."""
+    spoilt = [f for f in faults if set(f.all_red) <= derived]
+    others = [f for f in faults if f not in spoilt]
+    return [r for fs in (others, spoilt) for r in rounds.plan(planned(f, derived) for f in fs)]
 
 
 def live_rounds(
@@ -258,7 +263,13 @@ def main(arguments: list[str] | None = None) -> int:
             share = 1.0 if len(written) == len(faults) else _PAPERS_SHARE
             ends = started + (until - started) * share
             try:
-                paper_faults(world, written, campaign, options.workers, ends)
+                paper_rounds(
+                    world,
+                    rounds.in_order(in_copies(written, derived), first=first, turn=turn),
+                    campaign,
+                    options.workers,
+                    ends,
+                )
             except papers.SnapshotError as e:  # the others have a world of their own
                 campaign.say(f"the copies: {e}")
                 broken.append(str(e))

@@ -26,9 +26,10 @@ from rehearsal import faults
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from tests.campaign import rows
+from tests.campaign.judging import Tried, judge
 from tests.campaign.papers import Snapshot, take_snapshot
-from tests.campaign.reach import may_redden, touched
-from tests.campaign.rounds import Attempt, Planned, reds
+from tests.campaign.reach import touched
+from tests.campaign.rounds import Attempt, Planned
 
 ROOT = Path(__file__).resolve().parents[2]
 _PYTEST = ("-q", "-p", "no:cacheprovider")
@@ -47,21 +48,6 @@ Say = Callable[[str], None]
 
 class CampaignError(Exception):
     """The campaign itself could not go on."""
-
-
-@dataclass
-class Tried:
-    """What came of one round before it is judged."""
-
-    faults: Sequence[Planned]
-    how: str
-    found: dict[str, ledger.ItemVerdict]
-    reverted: dict[str, ledger.ItemVerdict]
-    errors: dict[str, str]
-    """Why a fault could not be injected or reverted."""
-    seconds: float
-    owed: frozenset[str] = frozenset()
-    """Items that were red and that the next look has yet to show green."""
 
 
 @dataclass
@@ -360,39 +346,8 @@ class World:
             tried.owed = frozenset()
 
     def judge(self, tried: Tried) -> Attempt:
-        """A row for each fault of a round. What is red beside what all of them name is held
-        against each that it could be down to."""
-        found = tried.found
-        named = reds(tried.faults)
-        red = {i for i, v in found.items() if rows.is_red(v) and i not in self.excused}
-        following = rows.followers(found, red)
-        strange = red - named - following
-        held = {
-            f.name: {i for i in strange if may_redden(f.touches, self.probes.get(i, ()))}
-            for f in tried.faults
-        }
-        # What none of them could have done by what it touches may be anybody's doing.
-        nobodys = strange - {i for items in held.values() for i in items}
-        made: dict[str, rows.Row] = {}
-        for f in tried.faults:
-            own = f.red | held[f.name] | nobodys
-            own |= rows.due_to(found, own & red)
-            expected = f.expected
-            if self.recording:  # what is another's in a round is nobody else's alone
-                sure = red if len(tried.faults) == 1 else f.red | following
-                expected = f.named | (own & sure & red)
-            made[f.name] = rows.row(
-                f.name,
-                expected - set(self.excused),
-                {i: v for i, v in found.items() if i in own | f.expected},
-                reverted=tried.reverted,
-                duration_s=tried.seconds / len(tried.faults),
-                how=tried.how,
-                excused=self.excused,
-                follows=following,
-                error=tried.errors.get(f.name, ""),
-            )
-        return Attempt(made)
+        """A row for each fault of a round: see :func:`tests.campaign.judging.judge`."""
+        return judge(tried, self.probes, self.excused, recording=self.recording)
 
     @staticmethod
     def _revert(r: Rehearsal, name: str) -> None:

@@ -2,10 +2,11 @@
 
     python -m tests.campaign.paper_world SNAPSHOT PLACE
 
-It answers each line of its input, ``{"fault": NAME}``, with a row of the campaign. Each fault
-begins with the folder as it was when all was green, is injected and reverted by its own code in
-this process, and every item is run in a fork of it (see :mod:`tests.campaign.worker`) on the
-facts of the live world that :mod:`tests.campaign.frozen` lets stand.
+It answers each line of its input, ``{"faults": [NAME, ...]}``, with a row of the campaign for each
+of them, as it is settled, and then ``{}``. Each round begins with the folder as it was when all was
+green; its faults are injected and reverted by their own code in this process, and every item is run
+in a fork of it (see :mod:`tests.campaign.worker`) on the facts of the live world that
+:mod:`tests.campaign.frozen` lets stand.
 """
 
 from __future__ import annotations
@@ -18,18 +19,15 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from golive import ledger, procedure
 from golive.probes import register_all
-from golive.probing import Facts
 from golive.procedure import Procedure
 from rehearsal import endpoints, faults
-from rehearsal.faults import Fault
 from rehearsal.kernel import inventory
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
@@ -38,7 +36,9 @@ from rehearsal.parts.people.messages import Messages
 from rehearsal.parts.saas.saas_stubs import SaasStubs
 from rehearsal.staff import papers
 from tests.campaign import frozen
-from tests.campaign.rows import Row, Verdicts, is_red, resting_on_unwritten, row
+from tests.campaign.judging import Tried, judge, planned
+from tests.campaign.rounds import Attempt, Planned, settle
+from tests.campaign.rows import Row, followers, is_red, resting_on_unwritten
 from tests.campaign.worker import Worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,17 +62,18 @@ class PaperWorld:
     :raises PaperWorldError: an item that was green in the live world is not green in the copy.
     """
 
-    def __init__(self, snapshot: Path, place: Path) -> None:
+    def __init__(self, snapshot: Path, place: Path, *, recording: bool = False) -> None:
         self.place = place
+        self.recording = recording
         self.r = Rehearsal(place / "rehearsal")
         self.reports = place / "reports"
         self._snapshot = snapshot
         self._facts: dict[str, bytes] = pickle.loads((snapshot / FACTS).read_bytes())
-        self._worker = Worker(self._facts, self._complete)
         self._procedure: Procedure = procedure.load(ROOT / "suites" / "procedure.toml")
         self._hold = ExitStack()
         self._excused: dict[str, str] = {}
-        self._derived: set[str] = set()
+        self._derived: frozenset[str] = frozenset()
+        self._probes: dict[str, frozenset[str]] = {}
         self._inputs: dict[str, object] = {}
         self._pristine: dict[str, Path] = {}
 
@@ -93,19 +94,22 @@ class PaperWorld:
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
         shutil.copytree(self._snapshot / WORLD, self.r.folder, symlinks=True)
+        ports = json.loads((self.r.folder / "state" / "ports.json").read_text())["ports"]
         for name in _OF_THE_LIVE_ONE:
             # A copy must never reach the live world: every part has another port here.
             (self.r.folder / "state" / name).unlink(missing_ok=True)
         os.environ["GOLIVE_REHEARSAL"] = str(self.r.folder)
         self._hold.enter_context(running(self.r))
+        for part in _STUBS:  # what was found of a stub holds of this one
+            self._facts = moved(self._facts, ports[part.name], self.r.port(part.name))
+        self._worker = Worker(self._facts, self._complete)
         papers.write(self.r)  # with the addresses of these stubs
         endpoints.write(self.r, inventory.parts())
-        self._move_card_origin()
         self.look(())  # signs what has changed by moving here, and makes the documents
         every = frozenset().union(*frozen.LOOKED_AT.values())
         green = self.look((), looked_at=every)
         self._excused = resting_on_unwritten(green)
-        self._derived = {i.id for i in self._procedure if i.way == "derived"}
+        self._derived = frozenset(i.id for i in self._procedure if i.way == "derived")
         red = {i: v for i, v in green.items() if is_red(v) and i not in self._excused}
         if red:
             reported = "\n  ".join(f"{i} {v.verdict.value}: {v.message}" for i, v in red.items())
@@ -115,24 +119,6 @@ class PaperWorld:
             name: keep(self.place / name, self.place / "pristine" / name)
             for name in ("rehearsal", "reports")
         }
-
-    def _move_card_origin(self) -> None:
-        """Have the payment pages' card fields come from this copy's stub, as its papers say."""
-        moved = [
-            tomllib.loads((folder / "endpoints.toml").read_text())["stripe"]["card_origin"]
-            for folder in (self._snapshot / WORLD, self.r.folder)
-        ]
-        facts: Facts = pickle.loads(self._facts["payment_pages"])
-        pages = tuple(
-            replace(
-                page,
-                scripts=tuple(s.replace(*moved) for s in page.scripts),
-                card_fields=tuple(s.replace(*moved) for s in page.card_fields),
-            )
-            for page in facts.value
-        )
-        self._facts["payment_pages"] = pickle.dumps(replace(facts, value=pages))
-        self._worker = Worker(self._facts, self._complete)
 
     def _complete(self) -> None:
         frozen.complete({n: pickle.loads(data) for n, data in self._facts.items()})
@@ -169,63 +155,74 @@ class PaperWorld:
 
     # -- faults --------------------------------------------------------------------------------
 
-    def try_fault(self, fault: Fault) -> Row:
-        """Inject, look at all items, revert, look again at those that were red."""
-        started = time.monotonic()
-        found: Verdicts = {}
-        after: Verdicts = {}
-        error = ""
-        try:
-            found, after = self._tried(fault)
-        except (PaperWorldError, RehearsalError) as e:
-            error = str(e)
-        return row(
-            fault.name,
-            fault.all_red,
-            found,
-            reverted=after,
-            duration_s=time.monotonic() - started,
-            how=HOW,
-            excused=self._excused,
-            error=error,
-        )
+    def settled(self, names: Sequence[str]) -> Iterator[Row]:
+        """Try faults together, and narrow down what is wrong; a row for each."""
+        together = [planned(faults.get(name), self._derived) for name in names]
+        return settle(together, self.attempt)
 
-    def _tried(self, fault: Fault) -> tuple[Verdicts, Verdicts]:
-        looked_at = frozen.looked_at(fault.touches)
-        if not set(fault.all_red) <= self._derived:
-            found = self._in_force(fault, (), looked_at)
-            return found, self.look(self._red(fault, found), looked_at)
+    def attempt(self, together: Sequence[Planned], number: int) -> Attempt:
+        """Inject these faults, look at all items, revert, look at what was red, judge."""
+        how = HOW if len(together) == 1 else f"{HOW}, {len(together)} together"
+        tried = Tried(together, how, {}, {}, {}, 0.0)
+        started = time.monotonic()
+        try:
+            self._try(tried)
+        except PaperWorldError as e:
+            tried.errors = dict.fromkeys((f.name for f in together), str(e)) | tried.errors
+        tried.seconds = time.monotonic() - started
+        self._probes |= {v.id: frozenset(v.facts) for v in tried.found.values()}
+        return judge(tried, self._probes, self._excused, recording=self.recording)
+
+    def _try(self, tried: Tried) -> None:
+        expected = {item for fault in tried.faults for item in fault.expected}
+        if not expected <= self._derived:
+            tried.found |= self._in_force(tried, ())
+            tried.reverted |= self._again(tried, expected)
+            return
         # New verdicts would have the documents made again, the spoilt one as well: first the named
         # ones look at it as it is, then all others have new verdicts.
-        found = self._in_force(fault, fault.all_red, looked_at)
-        after = self.look(self._red(fault, found), looked_at)
-        others = [i.id for i in self._procedure if i.id not in fault.all_red]
-        found |= self._in_force(fault, others, looked_at)
+        tried.found |= self._in_force(tried, expected)
+        tried.reverted |= self._again(tried, expected)
+        others = [i.id for i in self._procedure if i.id not in expected]
+        tried.found |= self._in_force(tried, others)
         self.restore()
-        if more := self._red(fault, found) - set(after):
-            after |= self.look(more, looked_at)
-        return found, after
+        tried.reverted |= self._again(tried, set(tried.found) - set(tried.reverted))
 
-    def _in_force(
-        self, fault: Fault, items: Collection[str], looked_at: Collection[str]
-    ) -> dict[str, ledger.ItemVerdict]:
-        """What is found while the fault is in force; it is reverted afterwards."""
+    def _in_force(self, tried: Tried, items: Collection[str]) -> dict[str, ledger.ItemVerdict]:
+        """What is found while the faults are in force; they are reverted afterwards."""
         self.restore()
-        try:
-            faults.inject(self.r, fault.name)
-        except Exception as e:  # one fault's mistake must not end the copy, nor the others' turn
-            raise PaperWorldError(f"it cannot be injected: {type(e).__name__}: {e}") from e
+        names = [fault.name for fault in tried.faults]
+        touched = [place for fault in tried.faults for place in fault.touches]
+        tried.errors |= self._each(names, faults.inject)
         try:
             stale = frozen.stale(self._inputs, frozen.inputs(self.r.folder / "people"))
             if stale:
                 raise PaperWorldError(f"only running parts can show it: it reaches {stale}")
-            return self.look(items, looked_at)
+            return self.look(items, frozen.looked_at(touched))
         finally:
-            faults.revert(self.r, fault.name)
+            in_force = faults.in_force(self.r)
+            tried.errors |= self._each([n for n in reversed(names) if n in in_force], faults.revert)
 
-    def _red(self, fault: Fault, found: Mapping[str, ledger.ItemVerdict]) -> set[str]:
-        red = {i for i, v in found.items() if is_red(v)}
-        return (red | set(fault.all_red)) - set(self._excused)
+    def _again(self, tried: Tried, items: Collection[str]) -> dict[str, ledger.ItemVerdict]:
+        """The verdicts, now that nothing is in force, of what was red among these or should have
+        been; what was red for others being red is green with those."""
+        red = {i for i, v in tried.found.items() if is_red(v)}
+        due = {item for fault in tried.faults for item in fault.expected} & set(items)
+        due |= red - followers(tried.found, red - set(self._excused))
+        touched = [place for fault in tried.faults for place in fault.touches]
+        due -= {*self._excused, *tried.reverted}
+        return self.look(due, frozen.looked_at(touched)) if due else {}
+
+    def _each(self, names: Iterable[str], do: Callable[[Rehearsal, str], None]) -> dict[str, str]:
+        """Do it with each fault; why it failed, by name. One fault's mistake must not end the copy,
+        nor the others' turn."""
+        errors: dict[str, str] = {}
+        for name in names:
+            try:
+                do(self.r, name)
+            except Exception as e:  # noqa: BLE001 - reported as that fault's row
+                errors[name] = f"{do.__name__}: {type(e).__name__}: {e}"
+        return errors
 
     def restore(self) -> None:
         """Put the folders back as they were when all was green."""
@@ -258,6 +255,17 @@ def running(r: Rehearsal) -> Iterator[None]:
                     raise PaperWorldError(f"{part.name} does not come up; see {r.log(part.name)}")
                 time.sleep(0.05)
         yield
+
+
+def moved(facts: dict[str, bytes], old: int, new: int) -> dict[str, bytes]:
+    """Pickled facts in which a stub of the live world is found at another port.
+
+    :raises PaperWorldError: the ports' lengths differ, so that a text's length would change.
+    """
+    was, now = (f"127.0.0.1:{port}".encode() for port in (old, new))
+    if len(was) != len(now):
+        raise PaperWorldError(f"a stub was at port {old} and is at {new}; expected as many digits")
+    return {name: data.replace(was, now) for name, data in facts.items()}
 
 
 # -- folders ---------------------------------------------------------------------------------------
@@ -300,22 +308,23 @@ def _files(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def serve(snapshot: Path, place: Path, lines: Iterable[str]) -> Iterator[str]:
+def serve(snapshot: Path, place: Path, lines: Iterable[str], recording: bool) -> Iterator[str]:
     """The answers to requests, after one, ``{}``, that tells that the copy is up."""
-    with PaperWorld(snapshot, place) as world:
+    with PaperWorld(snapshot, place, recording=recording) as world:
         yield "{}"
         for line in lines:
-            one = faults.get(json.loads(line)["fault"])
-            yield json.dumps(asdict(world.try_fault(one)))
+            for row in world.settled(json.loads(line)["faults"]):
+                yield json.dumps(asdict(row))
+            yield "{}"
 
 
-def main(snapshot: Path, place: Path) -> int:
+def main(snapshot: Path, place: Path, *words: str) -> int:
     os.chdir(ROOT)
     register_all()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     try:
-        for answer in serve(snapshot, place, sys.stdin):
+        for answer in serve(snapshot, place, sys.stdin, "--record" in words):
             print(answer, file=answers, flush=True)
     except (PaperWorldError, RehearsalError) as e:
         print(json.dumps({"error": str(e)}), file=answers, flush=True)
@@ -324,4 +333,4 @@ def main(snapshot: Path, place: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]))

@@ -24,6 +24,7 @@ from pathlib import Path
 from rehearsal.faults import Fault
 from tests.campaign import frozen
 from tests.campaign.paper_world import FACTS, ROOT, WORLD
+from tests.campaign.rounds import Round
 from tests.campaign.rows import Row
 
 _LEFT_OUT = frozenset({"data", "backups", "logs", "wal-archive"})
@@ -71,26 +72,33 @@ def for_papers(fault: Fault) -> bool:
     return frozen.in_a_copy(fault.touches)
 
 
-def run_paper_faults(
-    faults: Sequence[Fault], snapshot: Snapshot, workers: int = 0, *, place: Path | None = None
+def run_paper_rounds(
+    rounds: Sequence[Round],
+    snapshot: Snapshot,
+    workers: int = 0,
+    *,
+    place: Path | None = None,
+    recording: bool = False,
 ) -> Iterator[Row]:
-    """Try faults in copies, side by side; a row for each as it is done.
+    """Try rounds of faults in copies, side by side; a row for each fault as it is settled.
 
-    Every item is run under each fault, so a row's reds are all there are.
+    Every item is run in each round, so a row's reds are all there are.
 
     :param workers: how many copies; 0: one for each core.
     :param place: where the copies lie; default: a temporary folder.
+    :param recording: whether what a fault turns red beside what it was written for is right.
     :raises SnapshotError: a copy is not green without any fault, so that nothing could be learned.
     """
-    count = max(1, min(workers or os.cpu_count() or 1, len(faults)))
-    waiting: queue.SimpleQueue[Fault] = queue.SimpleQueue()
-    for fault in faults:
-        waiting.put(fault)
+    count = max(1, min(workers or os.cpu_count() or 1, len(rounds)))
+    waiting: queue.SimpleQueue[Round] = queue.SimpleQueue()
+    for together in rounds:
+        waiting.put(together)
     done: queue.SimpleQueue[Row | str | None] = queue.SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="golive-papers-") as temporary:
         base = place or Path(temporary)
+        words = ("--record",) if recording else ()
         threads = [
-            threading.Thread(target=_work, args=(snapshot, base / str(n), waiting, done))
+            threading.Thread(target=_work, args=(snapshot, base / str(n), words, waiting, done))
             for n in range(count)
         ]
         for thread in threads:
@@ -123,13 +131,14 @@ def _rows(
 def _work(
     snapshot: Snapshot,
     place: Path,
-    waiting: queue.SimpleQueue[Fault],
+    options: Sequence[str],
+    waiting: queue.SimpleQueue[Round],
     done: queue.SimpleQueue[Row | str | None],
 ) -> None:
-    """Have one copy try faults until none is left."""
+    """Have one copy try rounds until none is left."""
     place.mkdir(parents=True, exist_ok=True)
     log = place.parent / f"{place.name}.log"
-    words = ["-m", "tests.campaign.paper_world", str(snapshot.folder), str(place)]
+    words = ["-m", "tests.campaign.paper_world", str(snapshot.folder), str(place), *options]
     with (
         log.open("w") as said,
         subprocess.Popen(
@@ -151,13 +160,13 @@ def _work(
                     return
                 if answer:
                     done.put(_row(answer))
-                if waiting.empty():
-                    return
+                    continue
                 try:
-                    fault = waiting.get_nowait()
+                    together = waiting.get_nowait()
                 except queue.Empty:
                     return
-                print(json.dumps({"fault": fault.name}), file=process.stdin, flush=True)
+                names = [fault.name for fault in together]
+                print(json.dumps({"faults": names}), file=process.stdin, flush=True)
             done.put(f"a copy ended early: {log.read_text(errors='replace')[-1500:]}")
         except OSError as e:
             done.put(f"a copy does not listen: {e}; {log.read_text(errors='replace')[-1500:]}")

@@ -1,0 +1,83 @@
+"""What came of faults that were in force together: whose red is whose."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from golive import ledger
+from rehearsal.faults import Fault
+from tests.campaign import rows
+from tests.campaign.reach import may_redden
+from tests.campaign.rounds import Attempt, Planned, reds
+
+
+@dataclass
+class Tried:
+    """What came of one round before it is judged."""
+
+    faults: Sequence[Planned]
+    how: str
+    found: dict[str, ledger.ItemVerdict]
+    reverted: dict[str, ledger.ItemVerdict]
+    errors: dict[str, str]
+    """Why a fault could not be injected or reverted."""
+    seconds: float
+    owed: frozenset[str] = frozenset()
+    """Items that were red and that the next look has yet to show green."""
+
+
+def planned(fault: Fault, derived: frozenset[str]) -> Planned:
+    """A fault as rounds are planned: what only follows from its other items is told apart by
+    what it says, so that it may share a round with what has the same follow."""
+    red = frozenset(fault.all_red)
+    own = red - derived or red
+    named = frozenset(fault.expect_fail)
+    return Planned(fault.name, frozenset(fault.touches), own, red, named)
+
+
+def judge(
+    tried: Tried,
+    probes: Mapping[str, Collection[str]],
+    excused: Mapping[str, str],
+    *,
+    recording: bool = False,
+) -> Attempt:
+    """A row for each fault of a round. What is red beside what all of them name is held against
+    each that it could be down to.
+
+    :param probes: the probes whose facts each item takes.
+    :param excused: items that are red without any fault.
+    :param recording: whether what a fault turns red beside what it was written for is right.
+    """
+    found = tried.found
+    named = reds(tried.faults)
+    red = {i for i, v in found.items() if rows.is_red(v) and i not in excused}
+    following = rows.followers(found, red)
+    strange = red - named - following
+    held = {
+        f.name: {i for i in strange if may_redden(f.touches, probes.get(i, ()))}
+        for f in tried.faults
+    }
+    # What none of them could have done by what it touches may be anybody's doing.
+    nobodys = strange - {i for items in held.values() for i in items}
+    made: dict[str, rows.Row] = {}
+    for f in tried.faults:
+        own = f.red | held[f.name] | nobodys
+        own |= rows.due_to(found, own & red)
+        expected = f.expected
+        if recording:  # what is another's in a round is nobody else's alone
+            sure = red if len(tried.faults) == 1 else f.red | following
+            expected = f.named | (own & sure & red)
+        made[f.name] = rows.row(
+            f.name,
+            expected - set(excused),
+            {i: v for i, v in found.items() if i in own | f.expected},
+            reverted=tried.reverted,
+            duration_s=tried.seconds / len(tried.faults),
+            how=tried.how,
+            excused=excused,
+            follows=following,
+            error=tried.errors.get(f.name, ""),
+        )
+    return Attempt(made)
