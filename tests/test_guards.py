@@ -99,9 +99,43 @@ def test_marks_select_what_an_owner_expects() -> None:
 
 def test_every_threshold_is_used_and_every_used_one_is_there() -> None:
     there = set(launch.load(SUITES / "launch.toml").limits.names())
-    text = "".join(p.read_text() for p in SUITES.rglob("test_*.py"))
-    used = set(re.findall(r"\blimits\.(\w+\.\w+)", text))
+    functions = [
+        node
+        for path in SUITES.rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    used = {name for function in functions for name in thresholds_of(function)}
     assert used == there
+
+
+def thresholds_of(function: ast.FunctionDef) -> set[str]:
+    """The thresholds that a function asks for, also by a local name of their table."""
+    text = ast.unparse(function)
+    tables = {"limits." + t: t for t in re.findall(r"\blimits\.(\w+)", text)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            for target, value in _pairs(node.targets[0], node.value):
+                if (said := ast.unparse(value)) in tables:
+                    tables[ast.unparse(target)] = tables[said]
+    asked = (
+        (table, re.findall(rf"(?<![\w.]){re.escape(name)}\.(\w+)", text))
+        for name, table in tables.items()
+    )
+    return {f"{table}.{key}" for table, keys in asked for key in keys}
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        return list(zip(target.elts, value.elts, strict=False))
+    return [(target, value)]
+
+
+def test_a_threshold_is_seen_by_its_tables_local_name_too() -> None:
+    text = "def f(limits):\n    a, most = 1, limits.redis\n    g(most.replicas, limits.tls.version)"
+    function = ast.parse(text).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert thresholds_of(function) == {"redis.replicas", "tls.version"}
 
 
 def test_thresholds_stand_where_the_probes_of_their_system_do() -> None:

@@ -333,10 +333,8 @@ def test_everybody_on_the_roster_was_briefed(deliverables: Deliverables, papers:
     reported = {
         p: f"{day}, {a}" for a, b in briefings.items() for p, day in b.data.reported.items()
     }
-    roster, audiences = (
-        sorted(deliverables.context.roster.people),
-        deliverables.context.launch.audiences,
-    )
+    context = deliverables.context
+    roster, audiences = sorted(context.roster.people), context.launch.audiences
     digests = {b.name: b.sha256 for b in briefings.values()} | {"roster": ", ".join(roster)}
     figures = [
         Figure(name="people on the roster", value=len(roster)),

@@ -95,7 +95,7 @@ def test_by_hand_too_an_altered_statement_is_told(project: Project, capsys: Capt
     signed.evidence[0].write_text("all argued")
     (signed.folder / "evidence" / f"{'0' * 64}-more.txt").write_text("x")
     body = signed.folder / "statement.json"
-    body.write_bytes(body.read_bytes().replace(b"told", b"sold"))
+    body.write_bytes(body.read_bytes().replace(b"notified", b"modified"))
     done = by_hand(project, signed.folder, capsys)
     assert "Good" not in done.stdout
     assert "incorrect signature" in done.stdout + done.stderr

@@ -84,7 +84,7 @@ def test_roles_may_be_swapped_by_a_failover(judged: Judge, env_with: EnvWith) ->
         (sentinel(down=True), "unsure", "sentinel-3"),
         (replace(GREEN, copies=(KeyCopy("cache-2", False, 2.0, False),)), "key", "not there yet"),
         (replace(GREEN, copies=(replace(COPY, after_s=1.2),)), "key copied", "cache-2 1.2 s"),
-        (replace(GREEN, copies=(replace(COPY, expires=False),)), "without end", "cache-2"),
+        (replace(GREEN, copies=(replace(COPY, expires=False),)), "without expiry", "cache-2"),
         (replace(GREEN, copies=()), "key copied", "nothing was measured"),
         (servers(replica=replace(REPLICA, memory_limit_bytes=0)), "maxmemory", "cache-2"),
         (servers(replica=replace(REPLICA, memory_used_bytes=80)), "cache-2, the fullest", "80 %"),
