@@ -24,7 +24,8 @@ from golive.environments import Environment
 from golive.probes import register_all
 from golive.probing import REGISTRY, Facts, FactStore
 from golive.verdicts import Verdict
-from rehearsal.faults import Fault, all_faults, waiting
+from rehearsal import faults
+from rehearsal.faults import UNSEEN, Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
 from tests.campaign import reach, recorded, rounds, rows, worker
 from tests.campaign.__main__ import Campaign, concerned, in_turn, live_rounds, untried
@@ -169,6 +170,13 @@ def test_the_table_tells_what_is_wrong_how_often_it_was_tried_and_what_is_left()
 
 
 # -- judging a round ----------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _all_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faults that these tests make up."""
+    names = ("cache", "balancer", *"abcdefgh")
+    monkeypatch.setattr(faults, "seen", lambda: frozenset(names))
 
 
 @pytest.fixture
@@ -571,12 +579,14 @@ def test_what_is_recorded_is_of_faults_that_there_are_and_beside_what_they_name(
 
 
 def test_recording_keeps_what_was_not_tried_and_sorts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorded, "recorded", lambda: {"z": ("Z",), "b": ("OLD",)})
+    monkeypatch.setattr(recorded, "recorded", lambda: {"z": ("Z",), "b": ("OLD",), "c": ("C",)})
+    monkeypatch.setattr(recorded, "seen", lambda: frozenset({"z", "b"}))
     faults = [all_faults()["notice-silent"]]
     red = ("D-9.2.1", "D-9.D.2", "D-1.1.1")
     made = recorded.text(faults, [Row("notice-silent", (), red, (), "", 1.0)])
-    assert list(tomllib.loads(made)) == ["b", "notice-silent", "z"]
+    assert list(tomllib.loads(made)) == ["b", "notice-silent", "z", "unseen"]
     assert tomllib.loads(made)["notice-silent"] == ["D-1.1.1", "D-9.D.2"]
+    assert tomllib.loads(made)["unseen"] == {"c": ["C"]}
     assert made.startswith("# What goes red")
 
 
@@ -584,7 +594,18 @@ def test_recording_what_could_not_be_tried_changes_nothing() -> None:
     fault = all_faults()["notice-silent"]
     untried = Row(fault.name, (), (), (), "inject: it hangs", 1.0)
     kept = tomllib.loads(recorded.text([fault], [untried]))
-    assert kept == {n: list(items) for n, items in faults_recorded().items()}
+    there = kept | kept.pop(UNSEEN, {})
+    assert there == {n: list(items) for n, items in faults_recorded().items()}
+
+
+def test_what_goes_red_beside_is_taken_as_it_comes_until_it_is_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = {"A": LAG, "C": LAG}
+    assert world.judge(tried(beside, CACHE)).suspects == ["cache"]
+    monkeypatch.setattr(faults, "seen", frozenset)
+    assert world.judge(tried(beside, CACHE)).suspects == []
+    assert world.judge(tried({"A": None, "C": LAG}, CACHE)).suspects == ["cache"]
 
 
 # -- the worker ---------------------------------------------------------------------------------

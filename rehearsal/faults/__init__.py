@@ -36,6 +36,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
@@ -81,6 +82,8 @@ class Fault:
 
 
 RECORDED = Path(__file__).parent / "recorded.toml"
+UNSEEN = "unseen"
+"""The table of what is only believed, since no campaign has recorded it yet."""
 _registry: dict[str, Fault] = {}
 
 
@@ -130,10 +133,22 @@ def fault(
 
 
 @cache
+def _written() -> dict[str, Any]:
+    return tomllib.loads(RECORDED.read_text(encoding="utf-8"))
+
+
+@cache
 def recorded() -> dict[str, tuple[str, ...]]:
-    """What goes red beside the items that a fault was written for, by the fault's name."""
-    found = tomllib.loads(RECORDED.read_text(encoding="utf-8"))
-    return {name: tuple(items) for name, items in found.items()}
+    """What goes red beside the items that a fault was written for, by the fault's name: as a
+    campaign has seen it, or else as it is believed to be."""
+    found = _written()
+    believed = found.get(UNSEEN, {})
+    return {name: tuple(i) for name, i in {**believed, **found}.items() if name != UNSEEN}
+
+
+def seen() -> frozenset[str]:
+    """The faults of which a campaign has recorded all that goes red with them."""
+    return frozenset(_written()) - {UNSEEN}
 
 
 @cache

@@ -42,6 +42,7 @@ def judge(
     excused: Mapping[str, str],
     *,
     recording: bool = False,
+    unseen: Collection[str] = (),
 ) -> Attempt:
     """A row for each fault of a round. What is red beside what all of them name is held against
     each that it could be down to.
@@ -49,6 +50,7 @@ def judge(
     :param probes: the probes whose facts each item takes.
     :param excused: items that are red without any fault.
     :param recording: whether what a fault turns red beside what it was written for is right.
+    :param unseen: faults of which it is in any case, since nobody has recorded what they do.
     """
     found = tried.found
     named = reds(tried.faults)
@@ -66,7 +68,7 @@ def judge(
         own = f.red | held[f.name] | nobodys
         own |= rows.due_to(found, own & red)
         expected = f.expected
-        if recording:  # what is another's in a round is nobody else's alone
+        if recording or f.name in unseen:  # what is another's in a round is nobody else's alone
             sure = red if len(tried.faults) == 1 else f.red | following
             expected = f.named | (own & sure & red)
         made[f.name] = rows.row(

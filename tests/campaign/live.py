@@ -347,7 +347,8 @@ class World:
 
     def judge(self, tried: Tried) -> Attempt:
         """A row for each fault of a round: see :func:`tests.campaign.judging.judge`."""
-        return judge(tried, self.probes, self.excused, recording=self.recording)
+        unseen = {f.name for f in tried.faults} - faults.seen()
+        return judge(tried, self.probes, self.excused, recording=self.recording, unseen=unseen)
 
     @staticmethod
     def _revert(r: Rehearsal, name: str) -> None:

@@ -194,7 +194,8 @@ class PaperWorld:
             tried.errors = dict.fromkeys((f.name for f in together), str(e)) | tried.errors
         tried.seconds = time.monotonic() - started
         self._probes |= {v.id: frozenset(v.facts) for v in tried.found.values()}
-        return judge(tried, self._probes, self._excused, recording=self.recording)
+        unseen = {f.name for f in together} - faults.seen()
+        return judge(tried, self._probes, self._excused, recording=self.recording, unseen=unseen)
 
     def _try(self, tried: Tried) -> None:
         expected = {item for fault in tried.faults for item in fault.expected}
