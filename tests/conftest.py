@@ -33,6 +33,7 @@ from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.readiness import as_line
 from golive.verdicts import Verdict
+from rehearsal.kernel import ports
 from tests import forking, signing
 from tests.marking import (  # noqa: F401 - hooks
     pytest_collection_modifyitems,
@@ -42,6 +43,19 @@ from tests.marking import (  # noqa: F401 - hooks
 # Tests start Python hundreds of times, and without compiled code each start takes twice as long.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def _share_of_the_ports() -> None:
+    """Give each parallel worker blocks of ports of its own, so that parts which tests run without
+    a supervisor, which would claim a block, never meet another worker's."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = ports.BLOCKS // count
+    ports.FIRST += number * share * ports.BLOCK
+    ports.BLOCKS = share
+
+
+_share_of_the_ports()
 
 settings.register_profile("busy", deadline=None)  # machines that run this are often busy
 settings.load_profile("busy")
