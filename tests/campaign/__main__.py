@@ -33,7 +33,7 @@ from types import MappingProxyType
 from golive import procedure
 from golive.probes import register_all
 from golive.probing import REGISTRY
-from rehearsal.faults import RECORDED, Fault, all_faults
+from rehearsal.faults import RECORDED, Fault, all_faults, seen
 from tests.campaign import papers, rounds, rows
 from tests.campaign.judging import Tried, planned
 from tests.campaign.live import ROOT, CampaignError, World
@@ -224,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("--fault", action="append", default=[], metavar="NAME")
+    add("--recorded", action="store_true", help="only faults that a campaign has recorded")
     add("--since", metavar="REF", help="rounds with faults that changes since REF concern first")
     add("--minutes", type=float, default=24 * 60.0, help="begin no round after so long")
     add("--workers", type=int, default=2, help="processes for faults of papers (default: 2)")
@@ -238,6 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
     until = started + options.minutes * 60
     try:
         faults = chosen(all_faults(), options.fault)
+        faults = [f for f in faults if f.name in seen()] if options.recorded else faults
         first = concerned(changed_since(options.since), faults) if options.since else set()
     except CampaignError as e:
         print(f"campaign: {e}", file=sys.stderr)
