@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,6 +74,42 @@ class Records:
         return out
 
 
+_SETTLED_NS = 2 * 10**9
+"""How long a file must have been left alone before it counts as the same by its times."""
+_STAMPED = ("", BODY, signatures.signature_of(Path(BODY)).name)
+_read: dict[Path, tuple[tuple[int, ...], Signed]] = {}
+"""Statements that this process has read, with what their files were like before that."""
+
+
+def _read_once(folder: Path) -> Signed:
+    """As :func:`read_statement`, but read again only once its folder or its files are others.
+
+    A run asks hundreds of times for all statements. Nobody but the kernel sets a file's time of
+    change; one that is only just past cannot tell two writes apart, so it is not believed.
+    """
+    before = _stamp(folder)
+    known = _read.get(folder)
+    if known is not None and known[0] == before:
+        return known[1]
+    signed = read_statement(folder)
+    if before and max(before[::3]) < time.time_ns() - _SETTLED_NS:
+        _read[folder] = before, signed
+    return signed
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """What changes whenever a statement's folder, body or signature does; empty: not all of it is
+    there."""
+    found: list[int] = []
+    try:
+        for name in _STAMPED:
+            at = os.lstat(f"{folder}/{name}")
+            found += (at.st_ctime_ns, at.st_ino, at.st_size)
+    except (OSError, ValueError):
+        return ()
+    return tuple(found)
+
+
 def read_folder(place: Path) -> Records:
     """All that lies in a folder; what cannot be read is among what is broken."""
     found: list[Signed] = []
@@ -87,7 +124,7 @@ def read_folder(place: Path) -> Records:
         name = folder.name.encode(errors="backslashreplace").decode()
         places[name] = folder
         try:
-            found.append(read_statement(folder))
+            found.append(_read_once(folder))
         except GoliveError as e:
             broken[shown(name)] = str(e)
     found.sort(key=order, reverse=True)
