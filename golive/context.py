@@ -28,12 +28,12 @@ class Context:
 
     root: Path
     reports: Path
-    environment: environments.Outline
-    launch: launch.Launch
-    procedure: procedure.Procedure
+    environment: environments.Outline = field(repr=False)
+    launch: launch.Launch = field(repr=False)
+    procedure: procedure.Procedure = field(repr=False)
     today: date = field(default_factory=date.today)
     """The day as which the launch is looked at."""
-    known_origin: provenance.Origin | None = None
+    known_origin: provenance.Origin | None = field(default=None, repr=False)
     """What a package was made with; default: what lies here."""
     current_run: str = ""
     """The run that goes on in this session, whose verdicts count for those that follow."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,12 +32,12 @@ class Basis:
 
     item: str
     rests_on: tuple[str, ...]
-    findings: dict[str, Finding]
+    findings: dict[str, Finding] = field(repr=False)  # assertions show what they compare
     unwritten: tuple[str, ...]
     """Those of ``rests_on`` that no check exists for."""
-    exempt: dict[str, Exemption]
+    exempt: dict[str, Exemption] = field(repr=False)
     """Those that are waived or not applicable."""
-    context: Context
+    context: Context = field(repr=False)
     made_at: datetime
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,11 +39,11 @@ class Deliverable:
 
     path: Path
     basis: Basis
-    document: Document
-    reloaded: Document
+    document: Document = field(repr=False)
+    reloaded: Document = field(repr=False)
     signatures: tuple[Signature, ...]
     """One for each role that signs, in the document's order."""
-    mask: Mask
+    mask: Mask = field(repr=False)
 
     def figure(self, name: str) -> float | str:
         """A figure of the document."""

@@ -21,6 +21,7 @@ The table goes to ``reports/campaign.md`` and, line by line as it grows, to
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -216,6 +217,10 @@ def _settle(world: World, tried: Tried, after: Tried | None, campaign: Campaign)
         campaign.add(row)
 
 
+def _interrupted(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.campaign",
@@ -234,6 +239,8 @@ def main(arguments: list[str] | None = None) -> int:
     add("--keep", action="store_true", help="leave the rehearsal up, for the next --fault")
     add("--folder", type=Path, default=ROOT / ".parts" / "campaign")
     options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):  # either takes down what was brought up
+        signal.signal(number, _interrupted)
     register_all()
     started = time.monotonic()
     until = started + options.minutes * 60
@@ -287,10 +294,10 @@ def main(arguments: list[str] | None = None) -> int:
     except CampaignError as e:
         broken.append(str(e))
     finally:
+        if options.record:  # however it ends, what has been seen is worth keeping
+            RECORDED.write_text(recorded_text(faults, campaign.rows), encoding="utf-8")
         world.down(keep=options.keep)
     campaign.finish(world.excused)
-    if options.record:
-        RECORDED.write_text(recorded_text(faults, campaign.rows), encoding="utf-8")
     for what, seconds in sorted(world.spent_s.items(), key=lambda pair: -pair[1]):
         print(f"{seconds:7.1f} s  {what}")
     print(f"{time.monotonic() - started:7.1f} s  in all")

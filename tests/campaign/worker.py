@@ -126,6 +126,9 @@ class Worker:
     :param prepare: called in each fork before pytest begins.
     """
 
+    learns = True
+    """Whether what a run gathers is kept for the next one."""
+
     def __init__(
         self,
         facts: Mapping[str, bytes] | None = None,
@@ -158,7 +161,8 @@ class Worker:
         looked: dict[str, float] = {}
         if data:
             looked, facts, modules = pickle.loads(data)
-            self._facts = kept | facts
+            if self.learns:
+                self._facts = kept | facts
             self._warm(modules)
         return {
             "status": status,
