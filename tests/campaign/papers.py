@@ -82,7 +82,8 @@ def run_paper_rounds(
 ) -> Iterator[Row]:
     """Try rounds of faults in copies, side by side; a row for each fault as it is settled.
 
-    Every item is run in each round, so a row's reds are all there are.
+    Every item is run in each round, so a row's reds are all there are. Whoever stops asking ends
+    the copies, with the rounds that are under way.
 
     :param workers: how many copies; 0: one for each core.
     :param place: where the copies lie; default: a temporary folder.
@@ -97,8 +98,11 @@ def run_paper_rounds(
     with tempfile.TemporaryDirectory(prefix="golive-papers-") as temporary:
         base = place or Path(temporary)
         words = ("--record",) if recording else ()
+        copies: list[subprocess.Popen[str]] = []
         threads = [
-            threading.Thread(target=_work, args=(snapshot, base / str(n), words, waiting, done))
+            threading.Thread(
+                target=_work, args=(snapshot, base / str(n), words, waiting, done, copies)
+            )
             for n in range(count)
         ]
         for thread in threads:
@@ -107,8 +111,10 @@ def run_paper_rounds(
         try:
             yield from _rows(done, len(threads), problems)
         finally:
-            while not waiting.empty():  # whoever stops asking leaves nothing to do
+            while not waiting.empty():
                 waiting.get_nowait()
+            for copy in copies:
+                copy.terminate()  # those that had nothing left to do have ended
             for thread in threads:
                 thread.join()
     if problems:
@@ -134,8 +140,9 @@ def _work(
     options: Sequence[str],
     waiting: queue.SimpleQueue[Round],
     done: queue.SimpleQueue[Row | str | None],
+    copies: list[subprocess.Popen[str]],
 ) -> None:
-    """Have one copy try rounds until none is left."""
+    """Have one copy, which joins the others, try rounds until none is left."""
     place.mkdir(parents=True, exist_ok=True)
     log = place.parent / f"{place.name}.log"
     words = ["-m", "tests.campaign.paper_world", str(snapshot.folder), str(place), *options]
@@ -151,6 +158,7 @@ def _work(
             text=True,
         ) as process,
     ):
+        copies.append(process)
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -155,8 +156,12 @@ class Worker:
             finally:
                 os._exit(status)  # threads of looks that were left behind must not hold it
         os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            data = pipe.read()
+        try:
+            with os.fdopen(reading, "rb") as pipe:
+                data = pipe.read()
+        except BaseException:  # whoever is told to end takes the run with it
+            os.kill(child, signal.SIGKILL)
+            raise
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         looked: dict[str, float] = {}
         if data:
