@@ -15,11 +15,12 @@ from typing import Any
 
 import psutil
 
+from rehearsal import faults
 from rehearsal.kernel import control, inventory, ports
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import tail
 from rehearsal.kernel.world import PROJECT, Rehearsal
-from rehearsal.staff import launch_tools
+from rehearsal.staff import launch_tools, papers
 
 NEEDED_MB = 1_500
 """Free space that a rehearsal wants before it starts: data of primary and standby, two backups,
@@ -53,6 +54,8 @@ def up(
         if running is not None:
             say(f"The rehearsal in {r.folder} is up already (supervisor: process {running.pid}).")
             launch_tools.renew(r)
+            if not faults.in_force(r):  # one may have a hand in a paper
+                papers.renew(r)
             return False
         parts = inventory.parts(only)
         _clear_away(r, say)

@@ -51,6 +51,7 @@ select (select count(*) from appointments where start_time >= starts
         and created_at >= starts and created_at < starts + interval '7 days')
 from week"""
 UPDATE = "update to stakeholders"
+_WRITTEN = "day of the papers"
 COMPANY, ISSUER = "BookedBarber Rehearsal Ltd", "Example Certification Ltd"
 METRICS = (
     ("KT.1", 99.9, "%", "devops_lead"),
@@ -141,6 +142,22 @@ def write(r: Rehearsal, *names: str) -> None:
     that quote them by their digest, and the script."""
     _render(r, [*(names or papers()), *(q for n in names for q in quoting(n))])
     scripts.write(r)
+    if not names:
+        r.remember(_WRITTEN, _today().isoformat())
+
+
+def renew(r: Rehearsal) -> None:
+    """Write all papers again on another day, as those who work on them would."""
+    try:
+        written = r.recall(_WRITTEN)
+    except RehearsalError:  # they are being written for the first time
+        return
+    if written != _today().isoformat():
+        write(r)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _render(r: Rehearsal, names: list[str]) -> None:
@@ -193,7 +210,7 @@ def papers() -> list[str]:
 
 def facts(r: Rehearsal) -> dict[str, Any]:
     """What papers can name. Days are those of today, so that a paper changes once a day."""
-    today = datetime.now(UTC).date()
+    today = _today()
     said = saas_stubs.defaults(saas_stubs.first_up(r.folder), "")
     return {
         "r": r,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from golive.papers import Papers
@@ -46,6 +48,23 @@ def test_papers_stay_the_same_to_the_byte(r: Rehearsal) -> None:
     assert path.read_bytes() != before
     papers.write(r, name)
     assert path.read_bytes() == before
+
+
+def test_papers_are_written_again_on_another_day_only(
+    r: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = people.papers(r) / "lessons-learned.md"
+    today = path.read_bytes()
+    path.write_text("what somebody makes of it in the meantime")
+    papers.renew(r)
+    assert path.read_text() == "what somebody makes of it in the meantime"
+    monkeypatch.setattr(papers, "_today", lambda: datetime.now(UTC).date() + timedelta(days=1))
+    papers.renew(r)
+    tomorrow = f"written_on: {papers._today()}"
+    assert tomorrow in path.read_text()
+    monkeypatch.undo()
+    papers.renew(r)
+    assert path.read_bytes() == today
 
 
 def test_what_papers_quote_of_other_files_is_so(r: Rehearsal) -> None:
