@@ -36,7 +36,7 @@ from golive.probes import register_all
 from golive.probing import REGISTRY
 from rehearsal.faults import RECORDED, Fault, all_faults, seen
 from tests.campaign import papers, rounds, rows
-from tests.campaign.judging import Tried, planned
+from tests.campaign.judging import Tried, planned, resting
 from tests.campaign.live import ROOT, CampaignError, World
 from tests.campaign.reach import touched
 from tests.campaign.recorded import text as recorded_text
@@ -173,12 +173,16 @@ def paper_rounds(
                     break
 
 
-def in_copies(faults: Sequence[Fault], derived: frozenset[str]) -> list[rounds.Round]:
+def in_copies(
+    faults: Sequence[Fault], derived: frozenset[str], rests: frozenset[str]
+) -> list[rounds.Round]:
     """Rounds for copies: those of spoilt documents apart, since what looks at a document looks
     before anything else does."""
     spoilt = [f for f in faults if set(f.all_red) <= derived]
     others = [f for f in faults if f not in spoilt]
-    return [r for fs in (others, spoilt) for r in rounds.plan(planned(f, derived) for f in fs)]
+    return [
+        r for fs in (others, spoilt) for r in rounds.plan(planned(f, derived, rests) for f in fs)
+    ]
 
 
 def live_rounds(
@@ -255,6 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
     world = World(options.folder, campaign.say, recording=options.record)
     items = procedure.load(ROOT / "suites" / "procedure.toml").items
     derived = frozenset(i for i, line in items.items() if line.way == "derived")
+    rests = resting(ROOT / "suites")
     broken: list[str] = []
     try:
         turn = datetime.now(UTC).toordinal() * 17
@@ -274,7 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
             try:
                 paper_rounds(
                     world,
-                    rounds.in_order(in_copies(written, derived), first=first, turn=turn),
+                    rounds.in_order(in_copies(written, derived, rests), first=first, turn=turn),
                     campaign,
                     options.workers,
                     ends,
@@ -282,7 +287,7 @@ def main(arguments: list[str] | None = None) -> int:
             except papers.SnapshotError as e:  # the others have a world of their own
                 campaign.say(f"the copies: {e}")
                 broken.append(str(e))
-        live = [planned(f, derived) for f in faults if f not in written]
+        live = [planned(f, derived, rests) for f in faults if f not in written]
         made = rounds.plan(
             live,
             first=first,

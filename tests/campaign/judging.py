@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from golive import ledger
+from golive.items import read_cards
 from rehearsal.faults import Fault
 from tests.campaign import rows
 from tests.campaign.reach import may_redden
@@ -27,12 +30,23 @@ class Tried:
     """Items that were red and that the next look has yet to show green."""
 
 
-def planned(fault: Fault, derived: frozenset[str]) -> Planned:
+_ASKS_FOR_OTHERS = re.compile(r"\bdeliverables: Deliverables\b")
+
+
+def resting(suites: Path) -> frozenset[str]:
+    """The items that look at the verdicts of others, and say which of them they are red for."""
+    cards = read_cards(suites)
+    return frozenset(i for i, (_, source) in cards.items() if _ASKS_FOR_OTHERS.search(source))
+
+
+def planned(fault: Fault, derived: frozenset[str], rests: frozenset[str] = frozenset()) -> Planned:
     """A fault as rounds are planned: what only follows from its other items is told apart by
-    what it says, so that it may share a round with what has the same follow."""
-    red = frozenset(fault.all_red)
-    own = red - derived or red
-    named = frozenset(fault.expect_fail)
+    what it says, so that it may share a round with what has the same follow.
+
+    :param rests: items that follow from others unless the fault was written for them.
+    """
+    red, named = frozenset(fault.all_red), frozenset(fault.expect_fail)
+    own = red - derived - (rests - named) or red
     return Planned(fault.name, frozenset(fault.touches), own, red, named)
 
 

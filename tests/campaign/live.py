@@ -74,6 +74,7 @@ class World:
     """Seconds by what they went to."""
     _stale: set[str] = field(default_factory=lambda: set(REGISTRY))
     _worker: subprocess.Popen[str] | None = None
+    _asking: bool = False
     _was_up: bool = True
     _seen_green_at: float = 0.0
     _remembered: bool = False
@@ -109,7 +110,9 @@ class World:
     def down(self, *, keep: bool = False) -> None:
         """End the worker, and the rehearsal too unless it was up before or is to be kept."""
         if self._worker is not None and self._worker.stdin is not None:
-            if self._worker.poll() is None and self._seen_green_at:
+            if self._asking:  # it was interrupted, and so is its run
+                self._worker.terminate()
+            elif self._worker.poll() is None and self._seen_green_at:
                 self._save()
             self._worker.stdin.close()
             self._worker.wait(timeout=30)
@@ -177,9 +180,11 @@ class World:
         worker = self._worker
         if worker is None or worker.stdin is None or worker.stdout is None:
             raise CampaignError("the worker is not running")
+        self._asking = True
         worker.stdin.write(json.dumps(request) + "\n")
         worker.stdin.flush()
         line = worker.stdout.readline()
+        self._asking = False
         if not line:
             raise CampaignError(f"the worker ended with {worker.wait()}")
         answer: dict[str, Any] = json.loads(line)

@@ -37,7 +37,7 @@ from rehearsal.parts.people.messages import Messages
 from rehearsal.parts.saas.saas_stubs import SaasStubs
 from rehearsal.staff import papers
 from tests.campaign import frozen
-from tests.campaign.judging import Tried, judge, planned
+from tests.campaign.judging import Tried, judge, planned, resting
 from tests.campaign.rounds import Attempt, Planned, settle
 from tests.campaign.rows import Row, followers, is_red, resting_on_unwritten, row
 from tests.campaign.worker import Worker
@@ -78,6 +78,7 @@ class PaperWorld:
         self._excused: dict[str, str] = {}
         self._unsound: dict[str, str] = {}
         self._derived: frozenset[str] = frozenset()
+        self._rests: frozenset[str] = frozenset()
         self._probes: dict[str, frozenset[str]] = {}
         self._inputs: dict[str, object] = {}
         self._pristine: dict[str, Path] = {}
@@ -116,6 +117,7 @@ class PaperWorld:
         self._worker.learns = False  # each round begins with the facts of this look
         self._excused = resting_on_unwritten(green)
         self._derived = frozenset(i.id for i in self._procedure if i.way == "derived")
+        self._rests = resting(ROOT / "suites")
         self._unsound = {
             v.id: f"{v.id} {v.verdict.value}: {v.message}"
             for v in green.values()
@@ -168,7 +170,7 @@ class PaperWorld:
 
     def settled(self, names: Sequence[str]) -> Iterator[Row]:
         """Try faults together, and narrow down what is wrong; a row for each."""
-        together = [planned(faults.get(name), self._derived) for name in names]
+        together = [planned(faults.get(name), self._derived, self._rests) for name in names]
         for fault in together:
             if red := [self._unsound[i] for i in sorted(fault.expected & set(self._unsound))]:
                 error = f"without any fault: {'; '.join(red)}"

@@ -202,6 +202,7 @@ class Worker:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.chdir(Path(__file__).resolve().parents[2])
     register_all()
     worker = Worker()
