@@ -27,7 +27,7 @@ from golive.verdicts import Verdict
 from rehearsal import faults
 from rehearsal.faults import UNSEEN, Fault, all_faults, waiting
 from rehearsal.faults import recorded as faults_recorded
-from tests.campaign import reach, recorded, rounds, rows, worker
+from tests.campaign import live, reach, recorded, rounds, rows, worker
 from tests.campaign.__main__ import Campaign, concerned, in_turn, live_rounds, untried
 from tests.campaign.judging import Tried, planned
 from tests.campaign.live import World
@@ -325,8 +325,9 @@ def test_what_stays_red_is_laid_to_the_fault_that_was_reverted(
 
 
 def test_in_a_pass_a_mismatch_is_laid_to_its_fault_and_what_is_beside_is_told(
-    tmp_path: Path, known: dict[str, Fault]
+    tmp_path: Path, known: dict[str, Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "_BEFORE_TRYING_AGAIN_S", 0.0)
     names = "abc"
     town = Town(tmp_path, {"a": "A", "b": "BE", "c": "C"})
     together = tuple(on_redis(n, n.upper()) for n in names)

@@ -206,14 +206,14 @@ def test_a_revocation_stands_by_the_roster_as_of_its_own_date(
     project: Project, taken_back: tuple[Signed, Signed], refused: tuple[Signed, Signed]
 ) -> None:
     """Somebody who left stays on the roster, with what was and until when."""
+    day = min(s.statement.made_at for s in (taken_back[1], refused[1])).date()
     over = {"role": "executive_team", "until": NOW.date()}
     key = {"public": project.public("elena"), "until": NOW.date()}
     project.roster(elena={"roles": [], "was": [over], "keys": [key]})
     assert disputed(project) == {}
     assert "elena revoked it" in project.cause(taken_back[0])
     assert says(project, "executive_team") == {"no-go"}
-    before = NOW.date() - DAY
-    project.roster(elena={"roles": [], "was": [over | {"until": before}]})
+    project.roster(elena={"roles": [], "was": [over | {"until": day - DAY}]})
     assert set(disputed(project)) == {taken_back[1].id, refused[1].id}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markupsafe import escape
 
@@ -68,13 +68,18 @@ WRITTEN: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
 """Ways that a text is written, each with the way back."""
 
 
+@example("9999", "é", "")  # the escape before it ends in what it begins with
 @given(SECRETS, AROUND, AROUND)
 def test_no_way_of_writing_a_secret_passes(secret: str, before: str, behind: str) -> None:
     mask = masking(secret)
     for name, (write, read) in WRITTEN.items():
         shown = mask(write(f"{before}{secret}{behind}"))
         assert MASKED in shown, name
-        assert secret not in read(shown), name
+        try:
+            back = read(shown)
+        except (ValueError, SyntaxError):  # an escape was cut with it, so there is no way back
+            back = shown
+        assert secret not in back, name
 
 
 @given(st.binary(max_size=7), SECRETS.filter(lambda s: len(s.encode()) >= 9), st.binary(max_size=7))
