@@ -11,8 +11,8 @@ from golive import ledger
 from golive.items import read_cards
 from rehearsal.faults import Fault
 from tests.campaign import rows
-from tests.campaign.reach import may_redden
-from tests.campaign.rounds import Attempt, Planned, reds
+from tests.campaign.reach import may_redden, reach
+from tests.campaign.rounds import Attempt, Planned, overlap, reds
 
 
 @dataclass
@@ -75,6 +75,7 @@ def judge(
         f.name: {i for i in strange if may_redden(f.touches, probes.get(i, ()))}
         for f in tried.faults
     }
+    sole = _sole(tried, strange, probes) if recording else {}
     # What none of them could have done by what it touches may be anybody's doing.
     nobodys = strange - {i for items in held.values() for i in items}
     made: dict[str, rows.Row] = {}
@@ -84,6 +85,8 @@ def judge(
         expected = f.expected
         if recording or f.name in unseen:  # what is another's in a round is nobody else's alone
             sure = red if len(tried.faults) == 1 else f.red | following
+            sure = sure | {i for i, name in sole.items() if name == f.name}
+            own -= {i for i, name in sole.items() if name != f.name}
             expected = f.named | (own & sure & red)
         made[f.name] = rows.row(
             f.name,
@@ -97,3 +100,17 @@ def judge(
             error=tried.errors.get(f.name, ""),
         )
     return Attempt(made)
+
+
+def _sole(
+    tried: Tried, strange: Collection[str], probes: Mapping[str, Collection[str]]
+) -> dict[str, str]:
+    """Of items that are red unrecorded, those whose probes look at what just one of the faults
+    touches, by its name. A pass that does not record tells where that was somebody else's doing."""
+    found: dict[str, str] = {}
+    for item in strange:
+        reached = {place for probe in probes.get(item, ()) for place in reach(probe)}
+        near = [f.name for f in tried.faults if overlap(f.touches, reached)]
+        if len(near) == 1:
+            found[item] = near[0]
+    return found
