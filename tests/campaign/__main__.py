@@ -164,7 +164,9 @@ def paper_rounds(
     campaign.say(f"{count} faults of papers and their like in {len(made)} rounds")
     with world.timed("papers"):
         snapshot = world.snapshot()
-        tried = papers.run_paper_rounds(made, snapshot, workers, recording=world.recording)
+        tried = papers.run_paper_rounds(
+            made, snapshot, workers, place=world.folder / "copies", recording=world.recording
+        )
         assert isinstance(tried, Generator)  # so that whoever stops asking can tell it
         with closing(tried):
             for row in tried:

@@ -135,14 +135,14 @@ class Worker:
         facts: Mapping[str, bytes] | None = None,
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
-        self._facts: dict[str, bytes] = dict(facts or {})
+        self.facts: dict[str, bytes] = dict(facts or {})
         self._prepare = prepare
         self._imported: set[str] = set()
 
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One run of pytest in a fork: its exit status, its time, what was looked at and kept."""
         started = time.monotonic()
-        kept = {n: self._facts[n] for n in request["keep"] if n in self._facts}
+        kept = {n: self.facts[n] for n in request["keep"] if n in self.facts}
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
@@ -167,7 +167,7 @@ class Worker:
         if data:
             looked, facts, modules = pickle.loads(data)
             if self.learns:
-                self._facts = kept | facts
+                self.facts = kept | facts
             self._warm(modules)
         return {
             "status": status,
@@ -179,12 +179,12 @@ class Worker:
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a line asks for."""
         if "save" in request:
-            kept = {n: self._facts[n] for n in request["names"] if n in self._facts}
+            kept = {n: self.facts[n] for n in request["names"] if n in self.facts}
             Path(request["save"]).write_bytes(pickle.dumps(kept))
             return {"saved": sorted(kept)}
         if "load" in request:
-            self._facts = pickle.loads(Path(request["load"]).read_bytes())
-            return {"loaded": sorted(self._facts)}
+            self.facts = pickle.loads(Path(request["load"]).read_bytes())
+            return {"loaded": sorted(self.facts)}
         return self.run(request)
 
     def _warm(self, modules: Iterable[str]) -> None:
