@@ -490,7 +490,11 @@ def test_an_airlines_steps_tables_and_nested_boxes_are_read() -> None:
         ("Success metrics", "", "Boarding time: <20 min (target: 15 min)", "", "", None, None),
     ]
     assert [ln.number for ln in document.lines][:3] == [12, 13, 15]
-    assert document.prose == ((14, "4,000 for each counter"), (33, "[ ] has no box"))
+    assert document.prose == (
+        (14, "4,000 for each counter"),
+        (33, "[ ] has no box"),
+        (36, "a checkbox that was not read: - [ ] code is no line"),
+    )
     assert [ln.title for ln in document.lines if ln.ticked] == ["Host answers on both ports"]
     assert {b.chapter for b in document.blocks.values()} == {
         "Check-in cutover, Terminal 2",
