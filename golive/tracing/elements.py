@@ -26,7 +26,7 @@ from golive.verdicts import GoliveError
 _BOX = re.compile(r"\[(?P<tick>[ xX])\](?:\s+|$)")
 _BULLET = r"(?:[-*+\u2022\u25cf\u25cb\u25aa\u2023\u25e6\u00b7\u2013\u2014]|\d{1,9}[.)])"
 _LIKE_BOX = re.compile(
-    rf"[\s>]*(?:{_BULLET}\s*)*"
+    rf"[\s>#]*(?:{_BULLET}\s*)*"
     r"(?:\[[ \t\u00a0]*[xX\u2713\u2714\u2717v*-]?[ \t\u00a0]*\](?![(\[])"
     r"|[\u2610-\u2612\u2b1c\u2705])"
 )

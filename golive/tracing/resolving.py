@@ -101,7 +101,7 @@ class Resolver:
         for said in [self.reader.root, *self.reader.places, *tasks]:
             yield from said.unread
         for p in self.reader.places:
-            if p is self.title or p.how not in {"heading", "line"}:
+            if p.how not in {"heading", "line"}:
                 continue
             days = p.mark.days or mark_of(p.clock).days
             if not days and is_like_day(p.heading):
