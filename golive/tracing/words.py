@@ -387,7 +387,8 @@ def split_clauses(text: str, *, days: bool = True) -> tuple[str, list[tuple[str,
             if m.start() and not found:
                 return text.strip(), [*clauses, *_within(inside)]
         elif m := _BEHIND_DASH.search(text):
-            found = _clauses(_NEXT_PROPERTY.split(text[m.end() :]), days)
+            rest = _BEHIND_DASH.split(text[m.end() :])
+            found = _clauses([p for said in rest for p in _NEXT_PROPERTY.split(said)], days)
         else:
             m = next(iter([*_DASHED.finditer(text)][-1:]), None)
             found = _clauses(_BETWEEN.split(text[m.end() :]), days=False) if m else []
@@ -400,7 +401,7 @@ def split_clauses(text: str, *, days: bool = True) -> tuple[str, list[tuple[str,
 def split_value(value: str) -> tuple[str, list[tuple[str, str]]]:
     """An owner or time, and what stands behind it: "Ada | 10 min"."""
     rest, clauses = split_clauses(value)
-    while m := _LASTLY.search(rest):
+    if m := _LASTLY.search(rest):
         clauses.append(("time", m["last"]))
         rest = rest[: m.start()].rstrip()
     return rest, clauses

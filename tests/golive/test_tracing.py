@@ -691,6 +691,12 @@ def test_an_owner_and_a_duration_are_told_apart(said: str) -> None:
     assert (line.title, line.owner, line.minutes) == ("Deploy", "Ada", 10)
 
 
+@pytest.mark.parametrize("said", [" - Owner: a", " (Owner: a)", " | 5 min", ", 5 min", " 5 min"])
+def test_a_line_of_many_owners_and_durations_is_read_at_once(said: str) -> None:
+    document = _document(f"# T-1\n\n- [ ] Deploy - Owner: b{said * (9_900 // len(said))}\n")
+    assert _only(document).title == "Deploy"
+
+
 def test_an_owners_name_may_have_a_comma() -> None:
     assert _only(_document("## T-1\n\n- [ ] a (Owner: Obi, Ada)\n")).owner == "Obi, Ada"
 
