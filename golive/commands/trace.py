@@ -12,7 +12,7 @@ from typing import Any
 
 from golive import procedure, tracing
 from golive.masking import clean
-from golive.tracing import Difference, Document, Trace
+from golive.tracing import TIMED, Difference, Document, Trace
 
 _SHOWN = 8
 
@@ -61,6 +61,7 @@ def _document(document: Document) -> dict[str, Any]:
         "document": str(document.source),
         "lines": len(document.lines),
         "prose": [{"line": n, "text": text} for n, text in document.prose],
+        "unread": [{"line": n, "text": text} for n, text in document.unread],
     }
 
 
@@ -141,11 +142,27 @@ def _where(place: str) -> str:
 
 
 def _prose(document: Document) -> list[str]:
-    if not document.prose:
-        return []
-    numbers = [str(n) for n, _ in document.prose]
-    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
-    return [f"read as prose, not as lines: {', '.join(numbers[:_SHOWN])}{more}"]
+    """Every line that was not read, by number, and in words what may have been meant."""
+    shown = _runs(sorted({n for n, _ in document.prose}))
+    lines = [f"read as prose, not as lines: {shown}"] if shown else []
+    return [*lines, *(f"could not be read: line {n}: {text}" for n, text in document.unread)]
+
+
+def _runs(numbers: list[int]) -> str:
+    """Numbers in rising order: ``3, 7-9``."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and runs[-1][1] == n - 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _without_day(document: Document) -> list[str]:
+    """Tasks of which the document says no day, though a procedure needs one."""
+    numbers = [ln.number for ln in document.lines if ln.due is None and ln.kind in TIMED]
+    return [f"no day is said, so due on launch day: {_runs(numbers)}"] if numbers else []
 
 
 def _written_lines(document: Document, written: tracing.Written) -> list[str]:
@@ -153,5 +170,6 @@ def _written_lines(document: Document, written: tracing.Written) -> list[str]:
     return [
         f"{written.path}: {len(document.lines)} items: {tally}",
         *_prose(document),
+        *_without_day(document),
         *(f"  removed {i.id}: {i.title}" for i in written.removed),
     ]

@@ -9,15 +9,18 @@ never lines. What counts as a line:
 - a bullet, number or table row below a heading or bold line about deliverables, triggers,
   metrics, contacts or escalation;
 - in a block (a day, a clock time, a phase, a rollback) that has no checkbox at all: a bullet or
-  number, or a table row. A bold entry with a list nested in it is a task of that list; what is
-  nested in another entry is a note on it.
+  number, or a table row. An entry that is bold, or ends with a colon, is a task of the list nested
+  in it; what is nested in another entry is a note on it.
 
 Other bullets, numbers and rows are prose; they are told apart from lines, never dropped silently.
+At the end every line of the source that looks like a checkbox, a bullet or a row is either one of
+these or named. A day, time, owner or duration that cannot be read is named too, never guessed.
 """
 
 from golive.tracing.comparing import Difference as Difference
 from golive.tracing.comparing import Trace as Trace
 from golive.tracing.comparing import trace as trace
+from golive.tracing.document import TIMED as TIMED
 from golive.tracing.document import Block as Block
 from golive.tracing.document import Document as Document
 from golive.tracing.document import Line as Line

@@ -317,7 +317,7 @@ class _Matching:
             yield line.task, self._reported("title", "task", n, task, item.task, line.task)
         mine, their = block.mark, mark_of(item.block_title)
         says_when = bool(mine.days or mine.clock)
-        is_day_kept = mine.days == their.days or (
+        is_day_kept = mine.when == their.when or (
             their.days is None
             and mine.days is not None
             and mine.days[0] <= item.due_day <= mine.days[1]
@@ -384,7 +384,7 @@ def _times(text: str) -> Hashable:
     if not text or span_of(text):
         return ""
     mark = mark_of(text)
-    return (mark.days, mark.clock) if mark else text.casefold()
+    return (mark.when, mark.clock) if mark else text.casefold()
 
 
 def _paired(

@@ -9,11 +9,19 @@ from pathlib import Path
 from golive.tracing.words import (
     Mark,
     Span,
+    mark_of,
     plain,
     span_of,
+    split_value,
 )
 
-_NOBODY = re.compile(r"(?:tb[acd]|n/?a|none|\?+|[-\u2013\u2014]+|\[.*\]|_+)?", re.IGNORECASE)
+_NOBODY = re.compile(
+    r"(?:(?P<open>tb[acd]|\?+|\[.*\]|_+)|n/?a|none|[-\u2013\u2014]+)?", re.IGNORECASE
+)
+
+
+TIMED = frozenset({"task", "deliverable"})
+"""Kinds of lines that are done at some time; a duration in another is a threshold."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,16 +34,43 @@ class Said:
     clock: str = ""
     lasts: str = ""
     span: Span | None = None
+    unread: list[tuple[int, str]] = field(default_factory=list)
+    """What could not be read of all that, by line."""
 
     def take(self, key: str, value: str, line: int) -> None:
         """Note what is said under a key: an owner, a clock time or how long it takes."""
         value = plain(value).rstrip(".")
-        if key == "owner":
-            self.owner, self.owner_line = ("" if _NOBODY.fullmatch(value) else value), line
-        elif (span := span_of(value)) is not None:
+        if nobody := _NOBODY.fullmatch(value):
+            if key == "owner":
+                self.owner, self.owner_line = "", line
+            if nobody["open"]:
+                self.unread.append((line, f"{_NAMED[key]}: {value}"))
+            return
+        if (span := span_of(value)) is not None and key != "owner":
             self.lasts, self.span = value, span
-        elif value:
+            return
+        if key in {"duration", "unread"}:
+            if key == "duration":  # what is around it says nothing of this one
+                self.lasts, self.span = value, None
+            self.unread.append((line, f"{_NAMED[key]}: {value}"))
+            return
+        value, more = split_value(value)
+        if key == "owner":
+            self.owner, self.owner_line = value, line
+        else:
             self.clock = value
+            if not mark_of(value):
+                self.unread.append((line, f"{_NAMED[key]}: {value}"))
+        for other, said in more:
+            self.take(other, said, line)
+
+
+_NAMED = {
+    "owner": "an owner",
+    "duration": "a duration",
+    "time": "a time",
+    "unread": "a day or time",
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +80,8 @@ class Place(Said):
     title: str = ""
     heading: str = ""
     """The title with the day or clock time that stands in brackets behind it."""
-    is_bold: bool = False
+    is_title: bool = False
+    """Of a list's entry: whether it is bold as a whole, or ends with a colon."""
     level: int = 0
     parent: Place | None = None
     how: str = "root"
@@ -73,6 +109,8 @@ class Entry(Said):
     ticked: bool = False
     lead: str = ""
     inner: Place | None = None
+    name: str = ""
+    """What a row of a table may be the name of."""
     raw: str = ""
     """The title with what it says of owner and times."""
 
@@ -114,7 +152,9 @@ class Block:
 class Document:
     """What a Markdown document says has to be done, known or decided.
 
-    ``prose`` are the bullets, numbers and rows that were not read as lines.
+    ``prose`` are the bullets, numbers and rows that were not read as lines, and checkboxes that
+    are not written as one. ``unread`` is what looks like a checkbox, a day, a time, an owner or
+    a duration, and could not be read; both by the number of the line.
     """
 
     source: Path
@@ -123,3 +163,4 @@ class Document:
     blocks: dict[int, Block]
     tasks: dict[int, str]
     prose: tuple[tuple[int, str], ...]
+    unread: tuple[tuple[int, str], ...]

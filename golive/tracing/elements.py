@@ -11,18 +11,49 @@ from markdown_it.tree import SyntaxTreeNode
 
 from golive.tracing.document import Entry, Place, Said
 from golive.tracing.words import (
+    is_readable,
     key_of,
     mark_of,
     plain,
     properties,
     split_clauses,
     without_brackets,
+    without_number,
     without_sign,
 )
 from golive.verdicts import GoliveError
 
-_NUMBERING = re.compile(r"(?:\d+(?:\.\d+)*[.)]|\d+(?:\.\d+)+)\s+")
 _BOX = re.compile(r"\[(?P<tick>[ xX])\](?:\s+|$)")
+_BULLET = r"(?:[-*+\u2022\u25cf\u25cb\u25aa\u2023\u25e6\u00b7\u2013\u2014]|\d{1,9}[.)])"
+_LIKE_BOX = re.compile(
+    rf"[\s>#]*(?:{_BULLET}\s*)*"
+    r"(?:\[[ \t\u00a0]*[xX\u2713\u2714\u2717v*-]?[ \t\u00a0]*\](?![(\[])"
+    r"|[\u2610-\u2612\u2b1c\u2705])"
+)
+"""A checkbox, or what is meant as one: ``-[ ] x``, ``- [] x``, ``[x]x``."""
+_LIKE_LINE = re.compile(
+    rf"[\s>]*(?!(?:[-*_]\s*){{3,}}$)(?:{_BULLET}\s+\S|[-+\u2022\u25cf](?=[^\W\d_])|\|.*\|)"
+)
+"""A bullet, a number or a row of a table, or what is meant as one."""
+_LIKE_HTML = re.compile(r"<(?:li|tr)\b|<input\b[^>]*checkbox", re.IGNORECASE)
+_IDS = re.compile(
+    r"#|ids?|no\.?|nr\.?|num(?:ber)?|ref(?:erence)?\.?|code|key|seq(?:uence)?|order"
+    r"|(?:step|task|item|action|check) ?(?:ids?|no\.?|nr\.?|num(?:ber)?|#)|ticket|issue",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"[#(]?[A-Za-z_./-]{0,12}\d[\w./-]*[).:]?|[A-Za-z#-]?")
+_TASKS = re.compile(
+    r"(?:(?:what|tasks?|steps?|actions?|activit(?:y|ies)|checks?|items?|to-?dos?|checkpoints?"
+    r"|phases?|deliverables?|metrics?|triggers?|procedures?|instructions?|requirements?)"
+    r"(?: (?:name|title|description|items?|to take|to do|has to be done))?)",
+    re.IGNORECASE,
+)
+_NOTES = re.compile(
+    r"done\??|status|state|results?|ok\??|completed?\??|checked\??|sign-?off|initials|notes?"
+    r"|comments?|remarks?|verified|links?",
+    re.IGNORECASE,
+)
+_PER_UNIT = re.compile(r"\b(?P<unit>min(?:ute)?s?|h(?:ou)?rs?|h|sec(?:ond)?s?)\b", re.IGNORECASE)
 _SIGNS = {"\u2610": False, "\u2b1c": False, "\u2611": True, "\u2612": True, "\u2705": True}
 
 
@@ -79,12 +110,17 @@ def _strip_clauses(text: str, said: Said, *, days: bool = True) -> str:
 class Reader:
     """Walks the elements and keeps what could be a line, and where it stands."""
 
-    def __init__(self, source: Path) -> None:
+    def __init__(self, source: Path, text: str) -> None:
         self.source = source
+        self.text = ["", *re.split(r"\r\n?|\n", text)]
+        """The document's lines by their number."""
         self.root = Place(0)
         self.places: list[Place] = []
         self.entries: list[Entry] = []
         self.hidden: list[tuple[int, str]] = []
+        self.unread: list[tuple[int, str]] = []
+        self.seen: set[int] = set()
+        """Numbers of lines that were read, or are no text."""
 
     def siblings(self, nodes: Iterable[SyntaxTreeNode], place: Place) -> None:
         """Elements that follow one another; headings and bold lines hold for those behind."""
@@ -104,17 +140,42 @@ class Reader:
                 self.siblings(node.children, place)
             elif node.type == "html_block":
                 self._html(node)
+            elif node.type in {"fence", "front_matter"}:
+                self.seen |= _numbers(node)
+            elif node.type == "code_block":
+                self._code(node)
             node = after
+
+    def account(self) -> None:
+        """Name what looks like a line and was not read as one, whatever the reason."""
+        for number, text in enumerate(self.text):
+            if number in self.seen:
+                continue
+            if _LIKE_BOX.match(text):
+                self._unread_box(number)
+            elif _LIKE_LINE.match(text):
+                self.hidden.append((number, text.strip()))
+
+    def _unread_box(self, number: int) -> None:
+        said = plain(self.text[number])
+        self.hidden.append((number, f"a checkbox that was not read: {said}"))
+        self.unread.append((number, f"a checkbox: {said}"))
+        self.seen.add(number)
+
+    def _code(self, node: SyntaxTreeNode) -> None:
+        """Text that is indented too far is code, and that is rarely meant of a checkbox."""
+        numbers = _numbers(node)
+        self.seen |= {n for n in numbers if not _LIKE_BOX.match(self.text[n])}
 
     def _open(self, text: str, line: int, parent: Place, how: str, level: int = 0) -> Place:
         place = Place(line, level=level, parent=parent, how=how)
-        text = without_sign(text)
-        if numbered := _NUMBERING.match(text):
-            text = text[numbered.end() :] or text
+        text = without_number(without_sign(text))
         place.heading = _strip_clauses(text, Said(line), days=False).rstrip(": ") or text
         place.title = _strip_clauses(text, place).rstrip(": ") or text
         place.mark = mark_of(place.title)
         self.places.append(place)
+        if not _LIKE_BOX.match(self.text[line]):
+            self.seen.add(line)
         return place
 
     def _heading(self, node: SyntaxTreeNode, place: Place) -> Place:
@@ -133,6 +194,7 @@ class Reader:
         lines = _texts(node.children[0], _number(node))
         for line in lines:
             if found := properties(line.text):
+                self.seen.add(line.number)
                 for key, value in found:
                     place.take(key, value, line.number)
             elif _is_title(line) or (
@@ -155,10 +217,12 @@ class Reader:
         entry.title = _strip_clauses(without_sign(entry.raw), entry)
         if entry.title:
             self.entries.append(entry)
+            self.seen.add(line.number)
 
     def _html(self, node: SyntaxTreeNode) -> None:
         """Markdown next to an HTML tag is text of the HTML: a checkbox there is none."""
         if node.content.lstrip().lower().startswith(("<!--", "<pre", "<script", "<style")):
+            self.seen |= _numbers(node)
             return
         for number, line in enumerate(node.content.splitlines(), _number(node)):
             if _BOX.match(line.lstrip(" -*+")):
@@ -166,6 +230,9 @@ class Reader:
                     f"{self.source}: line {number}: found a checkbox inside an HTML block, where"
                     " Markdown is not read; expected an empty line between the tag and the list"
                 )
+            if _LIKE_HTML.search(line):
+                self.seen.add(number)
+                self.hidden.append((number, line.strip()))
 
     def _list(self, node: SyntaxTreeNode, after: SyntaxTreeNode | None, place: Place) -> Place:
         entry = None
@@ -195,16 +262,14 @@ class Reader:
             return None
         ticked = _box(node)
         lines = _texts(head.children[0], number)
-        text, lead, own = "", lines[0].bold, []
-        for i, line in enumerate(lines):
-            found = properties(line.text) if i else []
-            own += [(key, value, line.number) for key, value in found]
-            if not found and not (line.is_hard and i):
-                text = f"{text} {line.text}".strip()
-            elif line.is_hard and not found:
-                break
+        text, own = self._words(lines)
+        lead = lines[0].bold
         nested = node.children[1:]
-        if ticked is None and not nested and (found := properties(text)):
+        is_unread = ticked is None and bool(_LIKE_BOX.fullmatch(_boxed(head)))
+        if not is_unread:
+            self.seen.add(number)
+        found = properties(text) if ticked is None and not nested else []
+        if found and all(is_readable(*one) for one in found):
             for key, value in found:
                 place.take(key, value, number)
             return None
@@ -224,12 +289,14 @@ class Reader:
         entry.title = _strip_clauses(without_sign(text), entry)
         for key, value, line_number in own:
             entry.take(key, value, line_number)
-        if entry.title:
+        if is_unread:
+            self._unread_box(number)
+        elif entry.title:
             self.entries.append(entry)
         if nested:
             how = "box" if entry.boxed else "entry"
             entry.inner = self._open(text or "-", number, place, how)
-            entry.inner.is_bold = _is_title(lines[0])
+            entry.inner.is_title = _is_title(lines[0]) or text.endswith(":")
             for key, value, line_number in own:
                 entry.inner.take(key, value, line_number)
             self.siblings(nested, entry.inner)
@@ -239,20 +306,43 @@ class Reader:
                 entry.lasts, entry.span = entry.inner.lasts, entry.inner.span
         return entry
 
+    def _words(self, lines: list[_Text]) -> tuple[str, list[tuple[str, str, int]]]:
+        """The words of a list's entry, and what its further lines say of owner and times."""
+        text, own, is_over = lines[0].text, [], False
+        for line in lines[1:]:
+            found = properties(line.text)
+            own += [(key, value, line.number) for key, value in found]
+            is_over |= line.is_hard and not found
+            if found:
+                self.seen.add(line.number)
+            elif _LIKE_LINE.match(line.text) or _LIKE_BOX.match(line.text):
+                continue  # no words of this one; named where all lines are accounted for
+            elif not is_over:
+                text = f"{text} {line.text}".strip()
+            elif line.text:  # behind a line break that is meant as one
+                self.hidden.append((line.number, line.text))
+        return text, own
+
     def _table(self, node: SyntaxTreeNode, place: Place) -> None:
         rows = [_row(row) for part in node.children for row in part.children]
+        self.seen |= _numbers(node)
         header, body = rows[0].cells, rows[1:]
-        if len(header) == 2 and (not body or any(key_of(r.cells[0].rstrip(":")) for r in body)):
+        for r in rows:
+            self._cells_beyond(r, len(header))
+        if (
+            len(header) == 2
+            and not key_of(without_brackets(header[1]))
+            and (not body or any(key_of(r.cells[0].rstrip(":")) for r in body))
+        ):
             for r in rows:
                 if key := key_of(r.cells[0].rstrip(":")):
                     place.take(key, r.cells[1], r.number)
+                elif (r is not rows[0] or not body) and any(r.cells):
+                    self.hidden.append((r.number, ": ".join(filter(None, r.cells))))
             return
-        keys = [key_of(without_brackets(h)) for h in header]
-        titles = [
-            c
-            for c, key in enumerate(keys)
-            if not key and not all(re.fullmatch(r"[\d.#]*", r.cells[c]) for r in body)
-        ]
+        columns = _Columns.of(header, body)
+        if not body:
+            self.hidden.append((rows[0].number, ": ".join(header)))
         for r in body:
             entry = Entry(
                 r.number,
@@ -260,19 +350,84 @@ class Reader:
                 how="row",
                 boxed=r.tick is not None,
                 ticked=bool(r.tick),
-                lead=r.cells[0],
-                raw=_joined(header, r.cells),
+                lead=columns.lead(r.cells),
+                name=columns.name(r.cells),
+                raw=columns.joined(header, r.cells),
             )
-            title = next((r.cells[c] for c in titles if r.cells[c]), "")
+            title = columns.title(r.cells)
             entry.title = _strip_clauses(without_sign(title), entry)
-            for key, name, value in zip(keys, header, r.cells, strict=True):
-                is_bare = key == "duration" and value.isdigit() and "min" in name.casefold()
-                if key and value:
-                    entry.take(key, f"{value} min" if is_bare else value, r.number)
+            for c, value in enumerate(r.cells):
+                unit = columns.units.get(c, "") if re.fullmatch(r"[\d.]+", value) else ""
+                if columns.keys[c] and value:
+                    entry.take(columns.keys[c], f"{value} {unit}".strip(), r.number)
             if entry.title:
                 self.entries.append(entry)
-            elif entry.boxed:
-                self.hidden.append((r.number, entry.raw or "a checkbox without words"))
+            elif any(r.cells) or entry.boxed:
+                words = ": ".join(filter(None, r.cells))
+                self.hidden.append((r.number, words or "a checkbox without words"))
+
+    def _cells_beyond(self, row: _Row, columns: int) -> None:
+        """Name what Markdown drops of a row that is longer than its table's header."""
+        cells = re.split(r"(?<!\\)\|", self.text[row.number].strip(" >\t").strip("|"))
+        beyond = [plain(c) for c in cells[columns:] if c.strip()]
+        if beyond:
+            self.unread.append((row.number, f"cells beyond the columns: {' | '.join(beyond)}"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What the columns of a table hold."""
+
+    keys: list[str]
+    units: dict[int, str]
+    codes: frozenset[int]
+    """Columns that number or name rows, as C-01 does."""
+    main: list[int]
+    """Columns that say what has to be done."""
+    others: list[int]
+
+    @classmethod
+    def of(cls, header: list[str], body: list[_Row]) -> _Columns:
+        keys, units = [], {}
+        for c, name in enumerate(header):
+            key = key_of(without_brackets(name))
+            unit = _PER_UNIT.search(name)
+            if not key and unit and unit[0] == name:
+                key = "duration"
+            if key == "duration" and unit:
+                units[c] = unit["unit"]
+            keys.append(key)
+        filled = [c for c in range(len(header)) if not keys[c] and any(r.cells[c] for r in body)]
+        codes = frozenset(
+            c
+            for c in filled
+            if _IDS.fullmatch(header[c]) or all(_CODE.fullmatch(r.cells[c]) for r in body)
+        )
+        texts = [c for c in filled if c not in codes and not _NOTES.fullmatch(header[c])]
+        main = [c for c in texts if _TASKS.fullmatch(header[c])][:1] or texts
+        others = [c for c in texts if c not in main]
+        others += [c for c in filled if c not in texts and c not in codes]
+        return cls(keys, units, codes, main, [*others, *sorted(codes)])
+
+    def title(self, cells: list[str]) -> str:
+        """What has to be done: the cells that say so, or what else there is."""
+        said = [cells[c] for c in self.main if cells[c]]
+        return ": ".join(said) or next((cells[c] for c in self.others if cells[c]), "")
+
+    def name(self, cells: list[str]) -> str:
+        """The first cell with words."""
+        return next((cells[c] for c in [*self.main, *self.others] if cells[c]), "")
+
+    def lead(self, cells: list[str]) -> str:
+        """The first cell that is no number of the row."""
+        return next((v for c, v in enumerate(cells) if v and c not in self.codes), cells[0])
+
+    def joined(self, header: list[str], cells: list[str]) -> str:
+        """A row as one text: ``Uptime: >99.9% (target: 99.95%)``."""
+        some = [c for c in range(len(cells)) if c not in self.codes] or range(len(cells))
+        more = [f"{header[c].lower()}: {cells[c]}" for c in some[2:] if cells[c]]
+        text = ": ".join(cells[c] for c in some[:2] if cells[c])
+        return f"{text} ({', '.join(more)})" if more else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,15 +457,20 @@ def _unboxed(text: str) -> str:
     return text[1:].strip() if text[:1] in _SIGNS else _BOX.sub("", text, count=1)
 
 
-def _joined(header: list[str], cells: list[str]) -> str:
-    """A row as one text: ``Uptime: >99.9% (target: 99.95%)``."""
-    more = [f"{h.lower()}: {c}" for h, c in zip(header[2:], cells[2:], strict=False) if c]
-    text = ": ".join(c for c in cells[:2] if c)
-    return f"{text} ({', '.join(more)})" if more else text
-
-
 def _number(node: SyntaxTreeNode) -> int:
     return (node.map or (0, 0))[0] + 1
+
+
+def _numbers(node: SyntaxTreeNode) -> set[int]:
+    """Numbers of the lines that an element takes."""
+    first, end = node.map or (0, 0)
+    return set(range(first + 1, end + 1))
+
+
+def _boxed(head: SyntaxTreeNode) -> str:
+    """The beginning of a list's entry, up to the end of what may be a checkbox."""
+    raw = head.children[0].content
+    return raw[: raw.find("]") + 1] or raw[:1]
 
 
 def _box(entry: SyntaxTreeNode) -> bool | None:

@@ -64,8 +64,9 @@ def parse(text: str, source: Path) -> Document:
             f"{source}: line {line}: lists and quotes are nested more than {_DEEPEST // 2} deep;"
             " expected a flatter document"
         )
-    reader = Reader(source)
+    reader = Reader(source, text)
     reader.siblings(_nodes(tokens), reader.root)
+    reader.account()
     return Resolver(reader, source).document()
 
 

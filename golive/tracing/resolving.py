@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
-from golive.tracing.document import Block, Document, Entry, Line, Place, Said
+from golive.tracing.document import TIMED, Block, Document, Entry, Line, Place, Said
 from golive.tracing.elements import Reader
 from golive.tracing.words import (
     DASHES,
+    Mark,
     fold,
+    is_like_clock,
+    is_like_day,
     mark_of,
     plain,
     without_brackets,
@@ -39,6 +44,7 @@ class Resolver:
             self.title = headings[0] if is_title else None
         self.minutes: dict[int, int] = {}
         self.ends: dict[int, float] = {}
+        self.contradictions: list[tuple[int, str]] = []
         over_marked = {id(a) for p in headings if p.mark for a in p.path[:-1] if a.mark}
         levels = Counter(p.level for p in headings if p.mark and id(p) not in over_marked)
         self.level = max(levels, key=lambda n: (levels[n], n)) if levels else 0
@@ -62,9 +68,8 @@ class Resolver:
                 is_line = all(p.how not in {"entry", "box"} for p in e.place.path[depth:])
             elif not e.boxed and not is_task and id(block) not in boxed | over:
                 is_live = any(p.mark for p in block.path) or _ROLLBACK.search(block.title)
-                is_task = e.inner is not None and e.inner.is_bold
                 above = [p for p in e.place.path if p.how in {"entry", "box"}]
-                is_line = bool(is_live) and not is_task and all(p.is_bold for p in above)
+                is_line = bool(is_live) and all(p.is_title for p in above)
             if is_line:
                 chosen.append(e)
                 holds |= {id(p) for p in e.place.path}
@@ -86,7 +91,24 @@ class Resolver:
             {n: self._as_block(p) for n, p in blocks.items() if n in used},
             tasks,
             tuple(sorted(prose)),
+            tuple(sorted({*self.reader.unread, *self._unread(chosen, block_of)})),
         )
+
+    def _unread(self, chosen: list[Entry], block_of: dict[int, Place]) -> Iterator[tuple[int, str]]:
+        """What places and lines say of days, times and owners that could not be read."""
+        # A duration in a trigger or metric is a threshold.
+        tasks = [e for e in chosen if self._kind(e.place, block_of[id(e.place)])[0] in TIMED]
+        for said in [self.reader.root, *self.reader.places, *tasks]:
+            yield from said.unread
+        for p in self.reader.places:
+            if p.how not in {"heading", "line"}:
+                continue
+            days = p.mark.days or mark_of(p.clock).days
+            if not days and is_like_day(p.heading):
+                yield p.line, f"a day: {p.heading}"
+            elif not p.mark.clock and is_like_clock(p.mark.rest):
+                yield p.line, f"a clock time: {p.heading}"
+        yield from self.contradictions
 
     def _name(self) -> str:
         return self.title.title if self.title else self.source.stem
@@ -100,13 +122,19 @@ class Resolver:
                     named[name].append(p)
         kept = []
         for e in self.reader.entries:
-            places = named.get(fold(e.title), []) if e.how == "row" and not e.boxed else []
+            places: list[Place] = []
+            if e.how == "row" and not e.boxed:
+                places = named.get(fold(e.title), []) or named.get(fold(e.name), [])
             if len(places) != 1 or places[0] in e.place.path or not (e.owner or e.lasts):
                 kept.append(e)
                 continue
             place = places[0]
             if e.owner and not place.owner:
                 place.owner, place.owner_line = e.owner, e.owner_line
+            elif e.owner and e.owner != place.owner:
+                place.unread.append(
+                    (e.line, f"an owner: {e.owner}, where line {place.owner_line} says another")
+                )
             if e.span and not place.span:
                 place.lasts, place.span = e.lasts, e.span
         self.reader.entries = kept
@@ -164,7 +192,7 @@ class Resolver:
         above = [*reversed(e.place.path), self.reader.root]
         owner = next((s for s in (e, *above) if s.owner), None)
         timed: list[Said] = []
-        if kind in {"task", "deliverable"}:
+        if kind in TIMED:
             below = [p for p in self._below(e.place, block) if p.how != "box"]
             timed = [e, *reversed(below), *([block] if task is block else [])]
         said = next((s for s in timed if s.clock or s.lasts), None)
@@ -192,29 +220,44 @@ class Resolver:
         if id(said) not in self.minutes:
             low, high = said.span.low, said.span.high
             is_window = said.span.is_range and low == self.ends.get(block.line, 0.0)
-            self.minutes[id(said)] = round(high - low if is_window else high)
+            self.minutes[id(said)] = math.ceil(high - low if is_window else high)
             if said.span.is_range:
                 self.ends[block.line] = high
         return self.minutes[id(said)]
 
     def _due(self, e: Entry, block: Place) -> tuple[int | None, bool]:
         """The day a line is due, and whether its block says so, not just the chapter."""
-        for said in (e, *reversed(self._below(e.place, block)), block):
-            days = mark_of(said.clock).days
-            if isinstance(said, Place) and days is None:
-                days = said.mark.days
-            if days:
-                return days[0], True
-        for place in reversed(block.path[:-1]):
-            if days := place.mark.days or mark_of(place.clock).days:
-                return days[0], False
-        return (0, False) if block.mark.clock else (None, False)
+        own = [_said_day(said) for said in (e, *reversed(self._below(e.place, block)), block)]
+        above = [_said_day(place) for place in reversed(block.path[:-1])]
+        said = [mark for mark in (*own, *above) if mark]
+        if not said:
+            return (0, False) if block.mark.clock else (None, False)
+        due, around = said[0].days, [m.days for m in said[1:] if m.days]
+        assert due is not None
+        day, first = due[0], around[0][0] if around else due[0]
+        covers = max((m.covers for m in said[1:2]), default=1)
+        if not said[0].is_counted and covers > 1 and 1 <= day <= covers:
+            day = first + day - 1  # the third day of a week
+        elif 0 <= day < first and (covers > 1 or not said[0].is_counted):
+            self.contradictions.append(
+                (e.line, f"a day: {day:+d} stands below what begins on day {first:+d}")
+            )
+            day = first
+        return day, any(own)
 
     def _as_block(self, place: Place) -> Block:
         above = [p for p in place.path[:-1] if p is not self.title]
         title = place.heading or self._name()
         chapter = above[-1].heading if above else self._name()
         return Block(place.line, title, chapter, above[-1].line if above else 0, mark_of(title))
+
+
+def _said_day(said: Said) -> Mark | None:
+    """What says on which day it is; None for nothing."""
+    mark = mark_of(said.clock)
+    if not mark.days and isinstance(said, Place):
+        mark = said.mark
+    return mark if mark.days else None
 
 
 def _contact(entry: Entry) -> str:

@@ -163,10 +163,15 @@ class _Marks:
 
     def block(self, block: Block, line: Line) -> str:
         days, clock = block.mark.days, block.mark.clock
-        day = line.due if clock and line.due is not None else days[0] if days else None
+        day = days[0] if days else None
+        if line.due is not None and (clock or not block.mark.is_counted):
+            day = line.due
         when = [] if day is None else [f"day_{('minus', 'plus')[day >= 0]}_{abs(day)}"]
         if day == 0:
             when = ["launch"] if clock else ["launch_day"]
+        if block.mark.minutes:
+            part = round(block.mark.minutes[0])
+            when = [f"launch_{('minus', 'plus')[part >= 0]}_{abs(part)}_minutes"]
         if clock:
             when.append(f"{clock[0] // 60:02}{clock[0] % 60:02}")
         word = "_".join(when) or _word(block.mark.phase or block.title, "block")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from golive import procedure, tracing
 from golive.cli import main
 from golive.tracing import Difference, Document, Line
+from golive.tracing.words import mark_of
 from golive.verdicts import GoliveError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -490,7 +491,11 @@ def test_an_airlines_steps_tables_and_nested_boxes_are_read() -> None:
         ("Success metrics", "", "Boarding time: <20 min (target: 15 min)", "", "", None, None),
     ]
     assert [ln.number for ln in document.lines][:3] == [12, 13, 15]
-    assert document.prose == ((14, "4,000 for each counter"), (33, "[ ] has no box"))
+    assert document.prose == (
+        (14, "4,000 for each counter"),
+        (33, "[ ] has no box"),
+        (36, "a checkbox that was not read: - [ ] code is no line"),
+    )
     assert [ln.title for ln in document.lines if ln.ticked] == ["Host answers on both ports"]
     assert {b.chapter for b in document.blocks.values()} == {
         "Check-in cutover, Terminal 2",
@@ -567,6 +572,331 @@ def test_a_line_without_a_list_is_a_line_and_a_checkbox_without_words_is_told() 
         (4, "Lights out"),
     ]
     assert document.prose == ((6, "a checkbox without words"),)
+
+
+# ---------------------------------------------------------------- days, times, owners, durations
+
+
+def _only(document: Document) -> Line:
+    assert len(document.lines) == 1, document
+    return document.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("heading", "due"),
+    [
+        *(
+            ("2 Weeks Before Go-Live", -14),
+            ("3 DAYS BEFORE LAUNCH", -3),
+            ("1 week before launch", -7),
+        ),
+        *(("Two weeks before the launch: A", -14), ("5 Days After Cutover: A", 5)),
+        *(("T+1 to T+3 Months: Growth", 30), ("Month +2: A", 60), ("T-1 month: A", -30)),
+        *(("T-4 Hours: A", 0), ("T-30 min: A", 0), ("T+2h: A", 0), ("T-24h: A", -1)),
+        *(("T-minus 4 hours: A", 0), ("T minus 3 days: A", -3), ("T-02:30: A", 0), ("T-48h", -2)),
+        *(("T0 (cutover window)", 0), ("T=0: A", 0), ("T-0: A", 0), ("T0: A", 0), ("T0+2h: A", 0)),
+        *(("Day 9: A", 9), ("Day 10: A", 10), ("Day 12: A", 12), ("Day 9-12: A", 9)),
+        *(("T-3 - 2 hosts upgraded", -3), ("Day -3 - -1: A", -3), ("T\N{MINUS SIGN}3: A", -3)),
+        *(("1 hour before launch: A", 0), ("Day -14 to Day -10: A", -14), ("Week -2: A", -14)),
+    ],
+)
+def test_a_day_is_counted_from_the_launch_however_it_is_written(heading: str, due: int) -> None:
+    document = _document(f"# Plan\n\n## {heading}\n\n- [ ] Done\n")
+    assert _only(document).due == due
+    assert document.unread == ()
+
+
+@pytest.mark.parametrize("character", [chr(c) for c in range(33, 127) if not chr(c).isalnum()])
+@pytest.mark.parametrize("text", ["Day {}10: A", "T{}10: A"])
+def test_only_plus_and_the_dashes_are_signs(character: str, text: str) -> None:
+    due = {"+": 10, "-": -10}.get(character)
+    assert mark_of(text.format(character)).days == (None if due is None else (due, due))
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        *("T-3 business days: A", "T-2 quarters: A", "T-1.5 days: A", "Week 2: A", "Day 9 checks"),
+        *("3 days before Christmas: A", "3 working days before launch: A", "2026-12-01: A"),
+        *("Tag -3: A", "J-3 : A", "Sprint 4: A", "1 December: A", "01.12.2026 A", "T3: A"),
+    ],
+)
+def test_a_day_that_cannot_be_read_is_said_and_never_guessed(heading: str) -> None:
+    document = _document(f"# Plan\n\n## {heading}\n\n- [ ] Done\n")
+    assert _only(document).due is None
+    assert document.blocks[3].title == heading
+    assert document.unread == ((3, f"a day: {heading}"),)
+
+
+def test_a_day_below_a_week_is_one_of_that_week_and_never_before_it() -> None:
+    document = _document(
+        "# After\n\n## Week +2: Features\n\n### Premium (Day 1-2)\n- [ ] a\n"
+        "### Integrations (Day 3-4)\n- [ ] b\n### Day +15\n- [ ] c\n### Late (Day +2)\n- [ ] d\n"
+        "\n## Day +4 to +7: Growth\n### Behaviour (Day +4)\n- [ ] e\n"
+        "\n## Week -2: Before\n- [ ] f (Day 3)\n\n## T-0: Launch\n### Backup (Day -1)\n- [ ] g\n"
+    )
+    assert [line.due for line in document.lines] == [14, 16, 15, 14, 4, -12, -1]
+    assert document.unread == ((12, "a day: +2 stands below what begins on day +14"),)
+
+
+def test_another_hour_of_the_same_day_is_a_changed_time(tmp_path: Path) -> None:
+    text = "# Plan\n\n## T-4 hours: Prepare\n\n- [ ] Team paged\n"
+    write(text, tmp_path / "p.toml")
+    reported = only(trace(text.replace("T-4", "T-2"), procedure.load(tmp_path / "p.toml")))
+    assert (reported.kind, reported.found) == ("time", "T-2 hours: Prepare")
+
+
+@pytest.mark.parametrize(
+    ("heading", "minutes", "rest"),
+    [
+        *(("14.30 UTC - Switch DNS", 870, "Switch DNS"), ("18.00 - Look back", 1080, "Look back")),
+        *(("15:30 UTC - Announce", 930, "Announce"), ("9.30 am: Announce", 570, "Announce")),
+        *(("14:30:00 - Switch", 870, "Switch"), ("at 9.15 Switch", 555, "Switch")),
+    ],
+)
+def test_a_clock_time_may_have_a_dot(heading: str, minutes: int, rest: str) -> None:
+    document = _document(f"# Plan\n\n## {heading}\n\n- [ ] Done\n")
+    mark = document.blocks[_only(document).block].mark
+    assert (mark.clock, mark.rest) == ((minutes,), rest)
+
+
+def test_a_number_that_may_be_a_clock_time_stays_and_one_of_a_section_goes() -> None:
+    document = _document(
+        "# Plan\n\n## 14.30 Switch\n- [ ] a\n## 1.2 Prepare\n- [ ] b\n## 1.10 Day -3: Go\n- [ ] c\n"
+        "## 25:99 - No time\n- [ ] d\n"
+    )
+    assert [document.blocks[line.block].title for line in document.lines] == [
+        "14.30 Switch",
+        "Prepare",
+        "Day -3: Go",
+        "25:99 - No time",
+    ]
+    assert document.unread == (
+        (3, "a clock time: 14.30 Switch"),
+        (9, "a clock time: 25:99 - No time"),
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("- Owner: Ada | 10 min", "- Owner: Ada, 10 min", "(Owner: Ada, 10 min)"),
+        *("- 10 min, Owner: Ada", "- 10 min | Owner: Ada", "(10 min; Owner: Ada)"),
+        *("(Owner: Ada | 10 min)", "- Owner: Ada (10 min)", "- Owner: Ada - 10 min"),
+        *(", Owner: Ada, 10 min", "(10 min) - Owner: Ada", "- Owner: Ada 10 min"),
+    ],
+)
+def test_an_owner_and_a_duration_are_told_apart(said: str) -> None:
+    line = _only(_document(f"# Plan\n\n## 14:00 - Cut\n\n- [ ] Deploy {said}\n"))
+    assert (line.title, line.owner, line.minutes) == ("Deploy", "Ada", 10)
+
+
+@pytest.mark.parametrize("said", [" - Owner: a", " (Owner: a)", " | 5 min", ", 5 min", " 5 min"])
+def test_a_line_of_many_owners_and_durations_is_read_at_once(said: str) -> None:
+    document = _document(f"# T-1\n\n- [ ] Deploy - Owner: b{said * (9_900 // len(said))}\n")
+    assert _only(document).title == "Deploy"
+
+
+def test_an_owners_name_may_have_a_comma() -> None:
+    assert _only(_document("## T-1\n\n- [ ] a (Owner: Obi, Ada)\n")).owner == "Obi, Ada"
+
+
+@pytest.mark.parametrize(
+    ("said", "title", "minutes"),
+    [
+        *(("(30 seconds)", "Do", 1), ("(90 s)", "Do", 2), ("(<5 min)", "Do", 5)),
+        *(("(3-8 minutes - if required)", "Do", 8), ("(10 min, only on Monday)", "Do", 10)),
+        *(("(10 min, urgent)", None, 10), ("(2 days)", None, None), ("(10+ min)", None, None)),
+        *(("(5 min, 15 min)", None, None), ("(at least 5 min)", None, None)),
+        *(("(minimum 60 days remaining)", None, 15), ("", "Do", 15)),
+    ],
+)
+def test_a_task_that_says_its_own_duration_never_takes_the_one_around_it(
+    said: str, title: str | None, minutes: int | None
+) -> None:
+    """Words that are more than a duration stay in the title."""
+    document = _document(f"# Plan\n\n## Phase 1\n### Step (8-15 minutes)\n- [ ] Do {said}\n")
+    line = _only(document)
+    assert (line.title, line.minutes) == (title or f"Do {said}", minutes)
+    unread = ((5, f"a duration: {said[1:-1]}"),) if minutes is None else ()
+    assert document.unread == unread
+
+
+def test_properties_that_cannot_be_read_are_said() -> None:
+    document = _document(
+        "# Plan\n\n## T-1\n\nOwner: TBD\nDuration: 1:30\nStart: after lunch\n\n- [ ] a\n"
+        "- Start: the workers\n"
+    )
+    assert document.unread == (
+        (5, "an owner: TBD"),
+        (6, "a duration: 1:30"),
+        (7, "a time: after lunch"),
+    )
+    assert document.prose == ((10, "Start: the workers"),)
+
+
+# ---------------------------------------------------------------- what is no line, by its number
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("-[ ] DNS switched", "-\N{NO-BREAK SPACE}[ ] DNS switched", "*[x] DNS switched"),
+        *("[ ]DNS switched", "- [] DNS switched", "- [x]DNS switched", "1.[ ] DNS switched"),
+        *("\N{BULLET} [ ] DNS switched", "### [ ] DNS switched", "[x]: switched", "- [-] DNS"),
+        *("\N{EN DASH} [ ] DNS switched", "- [ x ] DNS switched", "      - [ ] DNS switched"),
+        "- [\N{CHECK MARK}] DNS switched",
+    ],
+)
+@pytest.mark.parametrize("between", ["\n\n", "\n\nWords.\n\n"])
+def test_a_checkbox_that_is_not_written_as_one_is_named(line: str, between: str) -> None:
+    document = _document(
+        f"# Plan\n\n## T-1\n\n- [ ] Writers stopped{between}{line}\n\nWords.\n\n- [ ] Announced\n"
+    )
+    number = 5 + between.count("\n")
+    assert [ln.title for ln in document.lines] == ["Writers stopped", "Announced"]
+    assert [n for n, text in document.prose if "checkbox that was not read" in text] == [number]
+    assert [n for n, text in document.unread if text.startswith("a checkbox: ")] == [number]
+
+
+def test_a_checkbox_without_a_blank_is_no_words_of_the_line_above() -> None:
+    document = _document("# T-1\n\n- [ ] Writers\nstopped\n-[ ] DNS switched\n\u2022 Wait\n")
+    assert _only(document).title == "Writers stopped"
+    assert [n for n, _ in document.prose] == [5, 6]
+
+
+def test_what_looks_like_a_line_is_named_wherever_markdown_puts_it() -> None:
+    document = _document(
+        "# T-1\n\n- [ ] a<br>note\n\nDo this:\n2. Stop\n3. Go\n\n\N{BULLET} Wait\n\n"
+        "<ul>\n<li>Call</li>\n- Mail\n</ul>\n\n| Field | Value |\n|---|---|\n| Owner | Ada |\n"
+        "| DNS | checked |\n\n| Task |\n|---|\n| b | beyond |\n"
+    )
+    assert document.prose == (
+        (3, "note"),
+        (6, "2. Stop"),
+        (7, "3. Go"),
+        (9, "\N{BULLET} Wait"),
+        (12, "<li>Call</li>"),
+        (13, "- Mail"),
+        (19, "DNS: checked"),
+        (23, "b"),
+    )
+    assert document.unread == ((23, "cells beyond the columns: beyond"),)
+
+
+def test_steps_below_a_word_with_a_colon_are_the_lines() -> None:
+    document = _document(
+        "# Plan\n\n## Rollback\n\n- Steps:\n  1. Return\n  2. Stop\n- Tell support\n  - by mail\n"
+    )
+    assert [(ln.number, ln.title) for ln in document.lines] == [
+        (6, "Return"),
+        (7, "Stop"),
+        (8, "Tell support"),
+    ]
+    assert document.prose == ((9, "by mail"),)
+
+
+@pytest.mark.parametrize(
+    ("table", "titles"),
+    [
+        (
+            "| ID | Task | Done |\n|-|-|-|\n| C-01 | Stop | [ ] |\n| C-02 | Go | [x] |",
+            ["Stop", "Go"],
+        ),
+        ("| Step | Action |\n|-|-|\n| 1 | [ ] Stop |\n| 2 | [ ] Go |", ["Stop", "Go"]),
+        (
+            "| Done | Where | Was |\n|-|-|-|\n| [ ] | DNS | Stop |\n| [ ] | | Go |",
+            ["DNS: Stop", "Go"],
+        ),
+        ("| Ref | Status | X |\n|-|-|-|\n| T1 | [ ] open | Stop |\n| T2 | [ ] | |", ["Stop", "T2"]),
+    ],
+)
+def test_a_rows_title_says_the_task_whichever_column_it_stands_in(
+    table: str, titles: list[str]
+) -> None:
+    assert [line.title for line in _document(f"# T-0\n\n{table}\n").lines] == titles
+
+
+DAYS = st.one_of(
+    st.integers(-30, 365).map(lambda n: (f"Day {n:+d}: ", n)),
+    st.integers(0, 365).map(lambda n: (f"Day {n}: ", n)),
+    st.integers(-30, 365).map(lambda n: (f"T{n:+d} ", n)),
+    st.integers(1, 30).map(lambda n: (f"{n} Days BEFORE Launch: ", -n)),
+    st.integers(-4, 52).map(lambda n: (f"T{n:+d} Weeks: ", 7 * n)),
+    st.integers(1, 12).map(lambda n: (f"Month +{n}: ", 30 * n)),
+    st.integers(1, 72).map(lambda n: (f"T-minus {n} hours: ", -(n // 24))),
+    st.integers(1, 23).map(lambda n: (f"T-{n:02}:30 - ", 0)),
+    st.tuples(st.integers(10, 23), st.sampled_from(["15", "30", "45"])).flatmap(
+        lambda t: st.sampled_from([f"{t[0]}:{t[1]}", f"{t[0]}.{t[1]} UTC", f"{t[0]}h{t[1]}"]).map(
+            lambda clock: (f"{clock} - ", 0)
+        )
+    ),
+    st.sampled_from(["Tag -3: ", "Semaine 2 : ", "Jour J : ", "\u51c6\u5907 ", ""]).map(
+        lambda text: (text, None)
+    ),
+)
+SHAPES = st.sampled_from(["boxes", "bullets", "nested", "colon", "table", "properties"])
+COLUMNS = st.permutations(["ID", "Task", "Owner", "Done", "Duration"])
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> list[tuple[str, int | None, list[str], str]]:
+    """Blocks: the heading, its day, the lines' titles in order, and the Markdown of both."""
+    blocks = []
+    for b in range(draw(st.integers(1, 4))):
+        when, due = draw(DAYS)
+        titles = [f"thing {b}.{k} held" for k in range(draw(st.integers(1, 4)))]
+        heading, shape = f"{when}part {chr(97 + b)}", draw(SHAPES)
+        if due is None and shape in {"bullets", "colon"}:
+            shape = "boxes"  # bullets without a day are prose
+        if shape == "table":
+            columns = draw(COLUMNS)
+            cells = [
+                {"ID": f"C-{k}", "Task": t, "Owner": "Ada", "Done": "[ ]", "Duration": "10 min"}
+                for k, t in enumerate(titles)
+            ]
+            rows = [columns, ["---"] * 5, *([c[name] for name in columns] for c in cells)]
+            body = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        elif shape == "nested":
+            body = "".join(f"{'  ' * k}- [ ] {t}\n" for k, t in enumerate(titles))
+        elif shape == "colon":
+            body = "- Steps:\n" + "".join(f"  {k}. {t}\n" for k, t in enumerate(titles, 1))
+        elif shape == "properties":
+            body = "".join(f"* [x] {t} - Owner: Ada | 10 min\n" for t in titles)
+        else:
+            box = "[ ] " if shape == "boxes" else ""
+            body = "".join(f"{draw(st.sampled_from('-*+'))} {box}{t}\n\n" for t in titles)
+        blocks.append((heading, due, titles, f"## {heading}\n\n{body}\n"))
+    return blocks
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(plans(), st.sampled_from(["\n", "\r\n"]), st.data())
+def test_every_line_of_any_plan_comes_back_in_order_and_its_id_lasts(
+    blocks: list[tuple[str, int | None, list[str], str]], newline: str, data: st.DataObject
+) -> None:
+    title = "# The plan\n\n"
+    text = title + "".join(body for *_, body in blocks)
+    document = _document(text.replace("\n", newline))
+    rows = text.split("\n")
+    assert [line.title for line in document.lines] == [t for _, _, ts, _ in blocks for t in ts]
+    assert all(line.title in rows[line.number - 1] for line in document.lines)
+    assert {e.split(":")[0] for _, e in document.unread} <= {"a day"}
+    due = {t: due for _, due, titles, _ in blocks for t in titles}
+    for line in document.lines:
+        assert line.due == due[line.title]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "p.toml"
+        before = set(tracing.write(document, out).added)
+        again = set(tracing.write(document, Path(folder) / "again.toml").added)
+        assert again == before
+        at = data.draw(st.integers(0, len(blocks)))
+        parts = [body for *_, body in blocks]
+        parts.insert(at, "## Day -40: something else\n\n- [ ] Tea made\n\n")
+        grown = _document(title + "".join(parts))
+        ids = set(tracing.write(grown, Path(folder) / "grown.toml").added)
+        assert len(ids - before) == 1
+        assert before < ids
 
 
 # ---------------------------------------------------------------- items made of a document

@@ -20,7 +20,14 @@ from golive.decoding import decode
 from golive.environments import Environment
 from golive.probes.backup.backups import Copy, scratch, serve
 from golive.probes.data.postgres import called, connect, one
-from golive.probes.data.rows import RowChanges, RowNotes, identifier, share_percent, user_tables
+from golive.probes.data.rows import (
+    RowChanges,
+    RowNotes,
+    column_names,
+    identifier,
+    share_percent,
+    user_tables,
+)
 from golive.probes.data.tables import Integrity, Violations, broken_rows, integrity_of
 from golive.probes.traffic.product import Customer, signed_in
 from golive.probes.transport import commands
@@ -368,13 +375,7 @@ class _Drill:
         return ", ".join(str(row[0]) for row in rows) or "none"
 
     def _columns(self) -> set[str]:
-        rows = self._db.execute(
-            "select t.name || '.' || a.attname as name from unnest(%s::text[]) t(name)"
-            " join pg_attribute a on a.attrelid = to_regclass(t.name)"
-            " where a.attnum > 0 and not a.attisdropped",
-            [user_tables(self._db)],
-        )
-        return {row.name for row in rows}
+        return {f"{t}.{c}" for t in user_tables(self._db) for c in column_names(self._db, t)}
 
 
 # -- what happens while the data moves ---------------------------------------------------------
@@ -554,14 +555,16 @@ def _production_rows(env: Environment) -> dict[str, float]:
     """Production's rows by table: as declared, else as the live database estimates them."""
     if env.postgres.production_rows:
         return dict(env.postgres.production_rows)
+    names = env.postgres.core_tables
     with connect(env, env.postgres.primary) as db:
         rows = db.execute(
-            "select t.name, greatest(c.reltuples, s.n_live_tup, 0) as rows"
-            " from unnest(%s::text[]) t(name) join pg_class c on c.oid = to_regclass(t.name)"
+            "select t.declared, greatest(c.reltuples, s.n_live_tup, 0) as rows"
+            " from unnest(%s::text[], %s::text[]) t(declared, name)"
+            " join pg_class c on c.oid = to_regclass(t.name)"
             " left join pg_stat_user_tables s on s.relid = c.oid",
-            [[identifier(t).as_string(db) for t in env.postgres.core_tables]],
+            [names, [identifier(t).as_string(db) for t in names]],
         ).fetchall()
-    return {row.name.replace('"', ""): float(row.rows) for row in rows}
+    return {row.declared: float(row.rows) for row in rows}
 
 
 def differences(found: Any, declared: Any, where: str = "") -> list[str]:

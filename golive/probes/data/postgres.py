@@ -130,9 +130,9 @@ def one(db: Connection, query: Any, parameters: Any = None) -> Any:
 
 def table(name: str) -> sql.Identifier:
     """A declared table's name for use in SQL: ``table`` or ``schema.table``."""
-    from psycopg import sql
+    from golive.probes.data.rows import identifier
 
-    return sql.Identifier(*name.split("."))
+    return identifier(name)
 
 
 def _unreachable(node: Server, error: psycopg.Error, database: str, user: str) -> ProbeError:

@@ -55,9 +55,12 @@ class RowChanges:
 
 
 def identifier(name: str) -> sql.Identifier:
-    """A table's name for use in SQL, with or without its schema."""
+    """A table's name for use in SQL, with or without its schema, as ``user_tables`` gives it."""
     from psycopg import sql
 
+    quoted, end, own = name.removeprefix('"').partition('".')
+    if name.startswith('"') and end:
+        return sql.Identifier(quoted.replace('""', '"'), own)
     return sql.Identifier(*name.split(".", 1))
 
 
@@ -85,13 +88,15 @@ def table_sums(db: Connection, tables: Iterable[str]) -> dict[str, TableSum]:
 
 
 def user_tables(db: Connection, *, without: Collection[str] = ()) -> list[str]:
-    """Every ordinary and partitioned table of the users' schemas; ``public`` goes unsaid.
+    """Every ordinary and partitioned table of the users' schemas; ``public`` goes unsaid where
+    the table's own name has no dot, and a schema with a dot or quote stands in quotes.
 
     A table without columns holds nothing that could be told apart, so it is none of them.
     """
     found = db.execute(
-        "select case when n.nspname = 'public' then c.relname"
-        " else n.nspname || '.' || c.relname end as name"
+        "select case when n.nspname = 'public' and c.relname not like '%.%' then c.relname"
+        " else case when n.nspname ~ '[.\"]' then quote_ident(n.nspname) else n.nspname end"
+        " || '.' || c.relname end as name"
         " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         " where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'"
         " and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
@@ -118,7 +123,7 @@ class RowNotes:
         self._db = db
         db.execute(_SPELLING)
         self._columns = {
-            table: [c for c in _columns(db, table) if f"{table}.{c}" not in ignoring]
+            table: [c for c in column_names(db, table) if f"{table}.{c}" not in ignoring]
             for table in tables
         }
         self._keys = {table: _key(db, table) for table in self._columns}
@@ -145,7 +150,7 @@ class RowNotes:
 
         changes: dict[str, RowChanges] = {}
         for n, (table, columns) in enumerate(self._columns.items()):
-            there = set(_columns(self._db, table)) if _exists(self._db, table) else set()
+            there = set(column_names(self._db, table)) if _exists(self._db, table) else set()
             dropped = tuple(c for c in columns if c not in there)
             if dropped:
                 noted = self._count(_note(label, n))
@@ -201,7 +206,7 @@ def _exists(db: Connection, table: str) -> bool:
     return bool(row and row.there)
 
 
-def _columns(db: Connection, table: str) -> list[str]:
+def column_names(db: Connection, table: str) -> list[str]:
     found = db.execute(
         "select attname as name from pg_attribute where attrelid = to_regclass(%s)"
         " and attnum > 0 and not attisdropped order by attnum",

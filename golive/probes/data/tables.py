@@ -356,7 +356,8 @@ order by 3
 
 # A key without NULL whose row is nowhere; parts of a partitioned table count with the whole.
 _FOREIGN_KEYS = f"""
-select k.conname as name, format('%s.%s', n.nspname, c.relname) as table,
+select k.conname as name, concat(case when n.nspname ~ '[."]' then quote_ident(n.nspname)
+                                      else n.nspname end, '.', c.relname) as table,
        format('select %s from %s child where %s and not exists (select from %s parent where %s)',
               string_agg(format('child.%I', a.attname), ', ' order by place), k.conrelid::regclass,
               string_agg(format('child.%I is not null', a.attname), ' and '),

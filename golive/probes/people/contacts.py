@@ -25,9 +25,15 @@ HISTORY = timedelta(days=30)
 """How far back tests are looked for."""
 _TEST = "launch contact test"
 _CODE = re.compile(rf"{_TEST}\D*?\b([A-Z0-9]{{6,}})\b", re.DOTALL)
+_WORD = r"(?:tbd|tba|tbc|todo|n/?a|unknown|placeholder|your name|first ?last|x{3,}|\?+)"
 _PLACEHOLDER = re.compile(
-    r"[\[\]<>{}]|\b(?:tbd|tba|todo|n/?a|unknown|placeholder|your name|first ?last)\b|xxx",
-    re.IGNORECASE,
+    # the word alone, or with what is to be done
+    rf"\W*{_WORD}\W*|(?:tbd|tba|tbc|todo)\s*:.*"
+    # in brackets of any kind; names are not written in square, curly or pointed ones
+    rf"|.*(?:[\[\]<>{{}}]|\(\s*{_WORD}\s*\)).*"
+    # a number with digits left out
+    r"|[-+\d\s().]*x{2,}[-x\d\s().]*",
+    re.IGNORECASE | re.DOTALL,
 )
 _POLL_S = 0.5
 _UNDELIVERED = frozenset({"undelivered", "failed", "not_delivered", "canceled"})
@@ -96,7 +102,7 @@ class Contact:
         return [
             f"{what} (from {trial.answered_from})"
             for what, trial in self.newest.items()
-            if trial.answered_at and trial.answered_from.lower() != trial.address.lower()
+            if trial.answered_at and not is_same(trial.answered_from, trial.address)
         ]
 
 
@@ -162,7 +168,10 @@ class ContactTest:
             t.answered_at.astimezone(zone)
             for t in (*contact.texts, *contact.mails)
             if t.answered_at is not None
-            and t.answered_from in (contact.person.phone, contact.person.email)
+            and any(
+                is_same(t.answered_from, own)
+                for own in (contact.person.phone, contact.person.email)
+            )
         ]
         return [at for at in times if at.hour >= from_h or at.hour < until_h]
 
@@ -232,8 +241,16 @@ def _contact(env: Environment, person: Person, log: _Log) -> Contact:
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a field is empty or still to be filled in."""
-    return not text.strip() or bool(_PLACEHOLDER.search(text))
+    """Whether a field is empty or still to be filled in.
+
+    A real name or address may contain such a word, as Todo Rossi does.
+    """
+    return not text.strip() or bool(_PLACEHOLDER.fullmatch(text.strip()))
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two numbers or mail addresses are one: mail is written in any letter case."""
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def is_e164(phone: str) -> bool:
@@ -293,13 +310,13 @@ class _Log:
 
     def add(self, how: str, address: str, trial: Trial) -> None:
         """One more."""
-        trials = self._trials.setdefault((how, address), [])
+        trials = self._trials.setdefault((how, address.casefold()), [])
         trials.append(trial)
         trials.sort(key=lambda t: t.sent_at, reverse=True)
 
     def trials(self, how: str, address: str) -> list[Trial]:
         """Those to one address."""
-        return self._trials.get((how, address), [])
+        return self._trials.get((how, address.casefold()), [])
 
     def is_over(self, how: str, address: str, since: datetime) -> bool:
         """Whether nothing more is to be waited for after a test at that moment."""

@@ -18,7 +18,7 @@ from golive.environments import Environment
 from golive.people.roster import Level, Person, Vendor
 from golive.probes.observe import prometheus
 from golive.probes.people import mail, sms
-from golive.probes.people.contacts import read_roster
+from golive.probes.people.contacts import is_same, read_roster
 from golive.probes.transport import commands
 from golive.probing import pause, probe
 from golive.verdicts import ProbeError
@@ -50,6 +50,10 @@ class Page:
     status: str
     text: str
     """Of a mail only its subject is known."""
+
+    def is_to(self, addresses: Iterable[str]) -> bool:
+        """Whether it went to one of these, in whatever letter case."""
+        return any(is_same(self.to, one) for one in addresses)
 
     @property
     def stated_minutes(self) -> float | None:
@@ -114,7 +118,7 @@ class EscalationDrill:
         found = []
         for person in people:
             for how, address in (("text", person.phone), ("mail", person.email)):
-                sent = [p for p in self.at(number) if (p.how, p.to) == (how, address)]
+                sent = [p for p in self.at(number) if p.how == how and p.is_to([address])]
                 if not any(p.status == "delivered" for p in sent):
                     found.append(f"{person.name} ({how}: {sent[0].status if sent else 'none'})")
         return found
@@ -126,7 +130,7 @@ class EscalationDrill:
         due = self.opened_at + timedelta(seconds=begins * 60 / self.clock)
         found = {}
         for person in people:
-            own = [p.sent_at for p in self.at(number) if p.to in (person.phone, person.email)]
+            own = [p.sent_at for p in self.at(number) if p.is_to([person.phone, person.email])]
             if own:
                 found[person.name] = max(0.0, (min(own) - due).total_seconds())
         return found
@@ -148,7 +152,7 @@ class EscalationDrill:
 
     def first_minute(self, person: Person) -> float | None:
         """The latest minute in which somebody's first page can have been sent."""
-        own = [p.minute for p in self.pages if p.to in (person.phone, person.email)]
+        own = [p.minute for p in self.pages if p.is_to([person.phone, person.email])]
         return min(own) + _ROUNDED_S * self.clock / 60 if own else None
 
     def unnamed(self, entries: Iterable[Person | Vendor], number: int) -> list[str]:
@@ -164,7 +168,7 @@ class EscalationDrill:
     def reported(self, entries: Iterable[Person | Vendor]) -> list[str]:
         """Messages about the incident, of any level, to one of these."""
         reached = {a for e in entries for a in (e.phone, e.email) if a}
-        return [f"{p.how} to {p.to}" for p in self.pages if p.to in reached]
+        return [f"{p.how} to {p.to}" for p in self.pages if p.is_to(reached)]
 
     def without(self, mark: str, number: int) -> list[str]:
         """Texts of a level that have nothing in the line that begins with a mark."""
@@ -183,7 +187,7 @@ class EscalationDrill:
     def strangers(self, number: int, people: Iterable[Person]) -> list[str]:
         """Addresses of a level's pages that are none of these people's."""
         known = {a for p in people for a in (p.phone, p.email)}
-        return sorted({p.to for p in self.at(number)} - known)
+        return sorted({p.to for p in self.at(number) if not p.is_to(known)})
 
     def after_the_answer(self, number: int) -> list[str]:
         """Pages of a level that were sent although somebody had answered."""
@@ -229,7 +233,7 @@ def escalation_drill(env: Environment) -> EscalationDrill:
 
         def asked_others() -> bool:
             found = _pages(env, began, opened)[name]
-            return minute() >= answer_at or any(p.to in others for p in found)
+            return minute() >= answer_at or any(p.is_to(others) for p in found)
 
         _wait(env, asked_others, lambda: minute() >= levels[1].from_minutes)
         _command(env, "acknowledge", name=name)

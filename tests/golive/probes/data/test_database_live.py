@@ -410,6 +410,17 @@ def test_data_without_a_fault(env: Environment) -> None:
     assert found.sequences_behind == ()
 
 
+def test_keys_of_tables_whose_names_need_quotes_are_followed(
+    env: Environment, shop: Scratch
+) -> None:
+    shop.sql(
+        'create schema "v1.2"; create table "v1.2"."Order.Items" ("Shop Id" int references shops);'
+        'grant usage on schema "v1.2" to reader; insert into "v1.2"."Order.Items" values (1)'
+    )
+    keys = {k.table: (k.rows, k.empty) for k in integrity(env).foreign_keys}
+    assert keys['"v1.2".Order.Items'] == (0, False)
+
+
 def test_rows_that_break_rules_are_counted_and_shown(env: Environment, shop: Scratch) -> None:
     shop.sql("update visits set code = '' where id <= 5")
     shop.sql(

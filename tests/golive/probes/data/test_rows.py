@@ -20,6 +20,7 @@ from golive.probes.data.rows import (
     RowChanges,
     RowNotes,
     TableSum,
+    column_names,
     share_percent,
     table_sums,
     unlike,
@@ -128,6 +129,33 @@ def test_names_may_be_odd(db: Connection) -> None:
     assert user_tables(db) == ['Odd.select "all"', "t"]
     assert table_sums(db, user_tables(db))['Odd.select "all"'] == TableSum(0, "0")
     assert user_tables(db, without=["t"]) == ['Odd.select "all"']
+
+
+def test_every_odd_name_is_quoted_before_it_is_a_name_in_sql(db: Connection) -> None:
+    db.execute(
+        """
+        create schema "a.b";
+        create schema "q""t";
+        create table "Order Items" ("Id" bigint primary key, "Mail %" text);
+        create table "v1.2" ("x.y" int);
+        create table "a.b"."c.d" (e int);
+        create table "q""t".z (e int)
+        """
+    )
+    tables = user_tables(db)
+    assert tables == ['"a.b".c.d', '"q""t".z', "Order Items", "public.v1.2", "t"]
+    assert set(table_sums(db, tables)) == set(tables)
+    assert [column_names(db, table) for table in tables[:4]] == [
+        ["e"],
+        ["e"],
+        ["Id", "Mail %"],
+        ["x.y"],
+    ]
+    notes = RowNotes(db, tables)
+    notes.note("before")
+    db.execute("""insert into "Order Items" values (1, 'ada@example.com')""")
+    notes.note("after", beyond="before")
+    assert notes.compare("before")["Order Items"].added == 1
 
 
 def test_a_table_without_columns_is_none(db: Connection) -> None:

@@ -19,7 +19,14 @@ from golive.papers.approval import Delegation
 from golive.people.roster import Key, Person, Roster
 from golive.probes.people import contacts, mail, sms
 from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
-from golive.probes.people.contacts import Contact, ContactTest, Trial, is_address, is_e164
+from golive.probes.people.contacts import (
+    Contact,
+    ContactTest,
+    Trial,
+    is_address,
+    is_e164,
+    is_placeholder,
+)
 from golive.probes.people.mail import Reply, Sent
 from golive.probes.people.sms import Text
 from golive.probes.platform.aws import AwsGroups
@@ -283,6 +290,45 @@ def test_a_delegation_that_does_not_hold_on_launch_day_is_red(
 )
 def test_a_phone_number_is_one_that_exists_in_e164_form(phone: str, right: bool) -> None:
     assert is_e164(phone) is right
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ada@xxxshop.example", "ada+todo@example.com", "Todo Rossi", "ada@unknown.example"),
+        *("Placeholder Smith", "Nadia Tbdari", "tba@shop.example", "Maxxx Power", "N. A. Obi"),
+        "Ada Obi (Todo list of mornings)",
+    ],
+)
+def test_a_name_or_address_that_contains_a_placeholders_word_is_none(text: str) -> None:
+    assert not is_placeholder(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "  ", "TBD", "tba", "Todo", "TODO: ask Ada", "n/a", "N/A", "unknown", "???", "xxx"),
+        *("[Name]", "Ada [Surname]", "<your name>", "{name}", "your name", "First Last"),
+        *("Ada (TBD)", "(unknown)", "- todo -", "XXX-XXXX", "+1 202 555 xxxx"),
+    ],
+)
+def test_a_field_that_is_such_a_word_as_a_whole_or_in_brackets_is_a_placeholder(text: str) -> None:
+    assert is_placeholder(text)
+
+
+def test_an_answer_counts_by_night_and_as_hers_in_any_letter_case() -> None:
+    who = Person(
+        id="ada", name="Ada", email="ada@example.com", phone="+12025550123", roles=["lead"]
+    )
+    at = datetime(2026, 11, 1, 23, 5, tzinfo=UTC)
+
+    def judged(answered_from: str) -> tuple[list[str], list[datetime]]:
+        trial = Trial(who.email, at, "delivered", at, answered_from)
+        one = Contact(who, ("lead",), (), (), True, True, (), (trial,))
+        return one.from_elsewhere, ContactTest("r", "UTC", at, 1.0, (one,)).by_night(one, 22, 6)
+
+    assert judged("Ada@Example.com") == ([], [at])
+    assert judged("eve@example.com") == (["mail to Ada (from eve@example.com)"], [])
 
 
 @pytest.mark.parametrize(

@@ -344,3 +344,11 @@ def test_a_drill_that_the_session_ends_closes_both_incidents_at_once(
     opened = {name for verb, name in lines if verb == "open"}
     assert {name for verb, name in lines if verb == "close"} == opened
     assert time.monotonic() < deadline
+
+
+def test_a_page_is_somebodys_in_any_letter_case_of_the_address() -> None:
+    page = FIRST[1]
+    shouted = replace(page, to=page.to.upper())
+    assert page.is_to([shouted.to.title()])
+    assert shouted.is_to([page.to])
+    assert not shouted.is_to(["eve@example.com"])
