@@ -239,7 +239,10 @@ def test_a_follower_that_is_not_red_is_missed(world: World) -> None:
 def test_recording_takes_what_is_surely_a_faults_own(world: World) -> None:
     world.recording = True
     beside = {"A": LAG, "B": LAG, "C": LAG}
-    assert world.judge(tried(beside)).suspects == ["cache"]  # not alone: nobody knows whose
+    assert world.judge(tried(beside)).rows["cache"].expected_red == ("A", "C")
+    world.probes["C"] = frozenset({"redis_cluster", "balancer_config"})
+    both = world.judge(tried(beside))
+    assert both.suspects == ["cache", "balancer"]  # not alone: nobody knows whose
     alone = world.judge(tried({"A": LAG, "C": LAG}, CACHE))
     assert alone.suspects == []
     assert alone.rows["cache"].expected_red == ("A", "C")

@@ -12,11 +12,13 @@ revision = "0006_backfill"
 down_revision = "0005_unified_role"
 
 BATCH_ROWS = 5_000  # well under a second of row locks each
+# Rows that somebody holds are waited for: one that was left out would fail 0008. A booking that is
+# being made holds its client's key alone, which such a lock lets be.
 
 ROLES = """
 UPDATE users SET unified_role = public.unified_role_of(role) WHERE id IN
     (SELECT id FROM users WHERE unified_role IS NULL ORDER BY id LIMIT :batch
-     FOR UPDATE SKIP LOCKED)
+     FOR NO KEY UPDATE)
 """
 CODES = """
 UPDATE appointments SET confirmation_code =
@@ -24,7 +26,7 @@ UPDATE appointments SET confirmation_code =
 WHERE id IN
     (SELECT id FROM appointments
      WHERE confirmation_code IS NULL AND status IN ('pending', 'confirmed')
-     ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED)
+     ORDER BY id LIMIT :batch FOR NO KEY UPDATE)
 """
 
 
