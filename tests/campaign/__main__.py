@@ -167,9 +167,7 @@ def paper_rounds(
     campaign.say(f"{count} faults of papers and their like in {len(made)} rounds")
     with world.timed("papers"):
         snapshot = world.snapshot()
-        tried = papers.run_paper_rounds(
-            made, snapshot, workers, place=world.folder / "copies", recording=world.recording
-        )
+        tried = papers.run_paper_rounds(made, snapshot, workers, recording=world.recording)
         assert isinstance(tried, Generator)  # so that whoever stops asking can tell it
         with closing(tried):
             for row in tried:
@@ -274,9 +272,12 @@ def main(arguments: list[str] | None = None) -> int:
         if not (remembered or options.no_baseline):
             campaign.say("looking at all items without any fault")
             world.baseline(patient=options.minutes >= _WHOLE_MINUTES)
+        if red := [said for i, said in world.unsound.items() if i not in world.noise]:
+            broken.append(f"red without any fault: {'; '.join(red)}")
         for fault in [f for f in faults if set(f.all_red) & set(world.unsound)]:
             row = untried(fault, world.unsound)
-            if options.minutes < _WHOLE_MINUTES:  # it has its turn in another pass
+            noisy = set(fault.all_red) & set(world.unsound) <= world.noise
+            if noisy and options.minutes < _WHOLE_MINUTES:  # it has its turn in another pass
                 campaign.say(f"not tried: {fault.name}, {row.wrong}")
             else:
                 campaign.add(row)

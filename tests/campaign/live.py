@@ -40,6 +40,8 @@ _BEFORE_TRYING_AGAIN_S = 20.0
 _DONE = frozenset({0, 1})
 """How pytest ends once all items have a verdict."""
 _MOST_UNSOUND = 5
+_REMEMBERING = frozenset({"query_times", "statements"})
+"""Probes whose facts are of the last minutes, whatever used the machine meanwhile."""
 _REMEMBERED_FOR_S = 1800.0
 _SOURCES = ("golive", "rehearsal", "suites")
 _READ = frozenset({".py", ".toml", ".j2"})
@@ -68,6 +70,9 @@ class World:
     """Items that are red without any fault, since what they rest on is not written."""
     unsound: dict[str, str] = field(default_factory=dict)
     """Of those, items that should have been green, and were not."""
+    noise: frozenset[str] = frozenset()
+    """Of those, what rests on query times, which remember minutes of a busy machine, and what is
+    red for nothing but that."""
     following: frozenset[str] = frozenset()
     """Items that have been red because others were, and are green with those."""
     spent_s: dict[str, float] = field(default_factory=dict)
@@ -217,6 +222,9 @@ class World:
             reported = "\n  ".join(red.values())
             raise CampaignError(f"without any fault these are not green:\n  {reported}")
         self.unsound = red
+        slow = {i for i in red if self._probes_of([i]) & _REMEMBERING}
+        because = {i: rows.not_green(verdicts[i]) for i in red}
+        self.noise = frozenset(slow | {i for i in red if because[i] and because[i] <= slow})
         self.excused |= red
         self._seen_green_at = time.time()
         self._save()

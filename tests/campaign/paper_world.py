@@ -45,8 +45,6 @@ from tests.campaign.worker import Worker
 ROOT = Path(__file__).resolve().parents[2]
 WORLD, FACTS = "world", "facts.pickle"
 """What a snapshot consists of."""
-_GREEN = "green.pickle"
-"""What a copy has found without any fault, beside its folders as they were then."""
 HOW = "papers"
 _STUBS: tuple[Part, ...] = (SaasStubs(), Messages())
 _READY_WITHIN_S = 30.0
@@ -99,38 +97,6 @@ class PaperWorld:
     # -- coming up -----------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Go on where an earlier process left this copy, if that was of the same snapshot."""
-        try:
-            resumed = self._resume()
-        except (PaperWorldError, OSError, KeyError, pickle.UnpicklingError, EOFError):
-            self._hold.close()  # something else has its ports by now, say
-            resumed = False
-        if not resumed:
-            self._begin_anew()
-
-    def _resume(self) -> bool:
-        green = self.place / _GREEN
-        if not green.exists():
-            return False
-        known = pickle.loads(green.read_bytes())
-        if known["stamp"] != _stamp(self._snapshot):
-            return False
-        os.environ["GOLIVE_REHEARSAL"] = str(self.r.folder)
-        self._facts = known["facts"]
-        self._excused, self._unsound = known["excused"], known["unsound"]
-        self._inputs, self._pristine = known["inputs"], known["pristine"]
-        self._read_procedure()
-        self.restore()
-        self._hold.enter_context(running(self.r))
-        self._worker = Worker(self._facts, self._complete)
-        self._worker.learns = False
-        return True
-
-    def _read_procedure(self) -> None:
-        self._derived = frozenset(i.id for i in self._procedure if i.way == "derived")
-        self._rests = resting(ROOT / "suites")
-
-    def _begin_anew(self) -> None:
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
         shutil.copytree(self._snapshot / WORLD, self.r.folder, symlinks=True)
@@ -150,7 +116,8 @@ class PaperWorld:
         green = self.look((), looked_at=every)
         self._worker.learns = False  # each round begins with the facts of this look
         self._excused = resting_on_unwritten(green)
-        self._read_procedure()
+        self._derived = frozenset(i.id for i in self._procedure if i.way == "derived")
+        self._rests = resting(ROOT / "suites")
         self._unsound = {
             v.id: f"{v.id} {v.verdict.value}: {v.message}"
             for v in green.values()
@@ -165,15 +132,6 @@ class PaperWorld:
             name: keep(self.place / name, self.place / "pristine" / name)
             for name in ("rehearsal", "reports")
         }
-        known = {
-            "stamp": _stamp(self._snapshot),
-            "facts": self._worker.facts,
-            "excused": self._excused,
-            "unsound": self._unsound,
-            "inputs": self._inputs,
-            "pristine": self._pristine,
-        }
-        (self.place / _GREEN).write_bytes(pickle.dumps(known))
 
     def _complete(self) -> None:
         frozen.complete({n: pickle.loads(data) for n, data in self._facts.items()})
@@ -298,10 +256,6 @@ class PaperWorld:
         """Put the folders back as they were when all was green."""
         for name, pristine in self._pristine.items():
             put_back(pristine, self.place / name)
-
-
-def _stamp(snapshot: Path) -> int:
-    return (snapshot / FACTS).stat().st_mtime_ns
 
 
 @contextmanager

@@ -86,8 +86,7 @@ def run_paper_rounds(
     the copies, with the rounds that are under way.
 
     :param workers: how many copies; 0: one for each core.
-    :param place: where the copies lie, for the next campaign to begin with while the snapshot is
-        the same; default: a temporary folder.
+    :param place: where the copies lie; default: a temporary folder.
     :param recording: whether what a fault turns red beside what it was written for is right.
     :raises SnapshotError: a copy is not green without any fault, so that nothing could be learned.
     """

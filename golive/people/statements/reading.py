@@ -102,8 +102,8 @@ def _stamp(folder: Path) -> tuple[int, ...]:
     there."""
     found: list[int] = []
     try:
-        for name in _STAMPED:
-            at = os.lstat(f"{folder}/{name}")
+        for name in _STAMPED:  # a slash behind the folder would follow a link in its place
+            at = os.lstat(f"{folder}/{name}" if name else folder)
             found += (at.st_ctime_ns, at.st_ino, at.st_size)
     except (OSError, ValueError):
         return ()

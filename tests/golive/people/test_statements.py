@@ -26,6 +26,7 @@ from golive.people.statements import (
     identify,
     keep,
     read_statement,
+    reading,
 )
 from golive.verdicts import GoliveError, Pending
 from tests.conftest import STATED, Done, Project, Root, make_key
@@ -575,3 +576,38 @@ def test_a_paper_that_is_missing_is_pending_with_the_way_to_a_template(
     done = run()
     assert done.verdicts["D-2.2.1"] == "PENDING"
     assert "runbook.md is not there; `golive init" in done.run.verdicts["D-2.2.1"].message
+
+
+# -- read once -----------------------------------------------------------------------------------
+
+
+def test_a_statement_that_was_read_is_read_again_once_its_files_are_others(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same length and with the time it had, too; and where a link has taken its place."""
+    monkeypatch.setattr(reading, "_SETTLED_NS", 0)
+    monkeypatch.setattr(reading, "_read", {})
+    signed = project.sign(text="whole")
+    place, body = signed.folder.parent, signed.folder / BODY
+    assert not reading.read_folder(place).broken
+    assert signed.folder in reading._read
+    was = body.stat()
+    altered = body.read_bytes().replace(b"whole", b"wholy")
+    body.write_bytes(altered)
+    os.utime(body, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert body.stat().st_size == was.st_size
+    assert list(reading.read_folder(place).broken) == [signed.id]
+    body.write_bytes(altered.replace(b"wholy", b"whole"))
+    assert not reading.read_folder(place).broken
+    elsewhere = signed.folder.rename(place.parent / "elsewhere")
+    (place / signed.id).symlink_to(elsewhere)
+    assert "symbolic link" in reading.read_folder(place).broken[signed.id]
+
+
+def test_a_statement_of_just_now_is_not_kept(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_read", {})
+    signed = project.sign()
+    assert [s.id for s in reading.read_folder(signed.folder.parent).found] == [signed.id]
+    assert reading._read == {}
