@@ -253,6 +253,19 @@ def test_recording_does_not_take_a_fault_that_misses_what_it_was_written_for(wor
     assert world.judge(tried({"A": None, "C": LAG}, CACHE)).rows["cache"].wrong == "not red: A"
 
 
+def test_only_what_remembers_a_busy_machine_is_its_noise(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.probes["A"] = frozenset({"query_times"})
+    found = judged({"A": LAG, "B": LAG, "E": resting("A"), "F": resting("A", "B")})
+    monkeypatch.setattr(live, "_CALM_S", (0.0, 0.0))
+    monkeypatch.setattr(World, "look", lambda *_, **__: dict(found))
+    monkeypatch.setattr(World, "_save", lambda _: None)
+    world.baseline(patient=False)
+    assert set(world.unsound) == {"A", "B", "E", "F"}
+    assert world.noise == {"A", "E"}
+
+
 def test_what_is_red_without_any_fault_is_nobodys(world: World) -> None:
     world.excused = {"C": "nobody has written it"}
     assert world.judge(tried({"A": LAG, "B": LAG, "C": LAG})).suspects == []
