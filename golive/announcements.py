@@ -21,7 +21,7 @@ from golive.claims import (
 )
 from golive.context import Context
 from golive.papers import Paper, Papers
-from golive.papers.aftermath import KpiAssessment
+from golive.papers.aftermath import Feedback, KpiAssessment
 from golive.papers.kinds import WarRoom
 from golive.papers.messages import (
     Announcement,
@@ -181,6 +181,23 @@ def delivered(
         missed = [p for p in people if p not in roster.people]
         missed += delivery.missed(roster.people[p].email for p in known)
         yield none_of("mails not delivered", missed, among=people, of=of)
+
+
+def signed_another(
+    said: Vouched, papers: Mapping[str, Paper[Feedback]]
+) -> tuple[list[str], list[str]]:
+    """Of those who gave feedback, by person, who has signed, and who of them something else than
+    the own one."""
+    signed = {p: s for p in papers if (s := said.of(p))}
+    digests = {p: {e.sha256 for e in s.statement.evidence} for p, s in signed.items()}
+    return list(signed), sorted(p for p in signed if papers[p].sha256 not in digests[p])
+
+
+def not_signed_off(said: Vouched, role: str, papers: Iterable[Paper[Feedback]]) -> list[str]:
+    """Which of these papers are not among what whoever says it in a role has signed."""
+    signed = said.in_role(role)
+    digests = {e.sha256 for e in signed.statement.evidence} if signed else set[str]()
+    return [p.name for p in papers if p.sha256 not in digests]
 
 
 # -- the press ---------------------------------------------------------------------------------

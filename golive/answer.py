@@ -13,13 +13,15 @@ import msgspec
 
 from golive.decoding import convert
 from golive.ledger import Claim, Line
-from golive.verdicts import GoliveError
+from golive.verdicts import COULD_NOT_LOOK, GoliveError
 
 SCHEMA = 2
 GO, NO_GO = "GO", "NO-GO"
 STALE = "STALE"
 """It was looked at, but too long ago to count."""
 SUSPECT = "SUSPECT"
+SUSPECTED = f"; {SUSPECT}: "
+"""In a reason, before why a statement that lies there does not hold."""
 """It was green, but by a check, threshold, environment or code that is another today."""
 MISSING = "NOT LOOKED AT"
 UNWRITTEN = "UNWRITTEN"
@@ -175,6 +177,19 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def in_the_way(self) -> list[Standing]:
         """The items that GO rests on and that do not hold."""
         return [s for s in self.standings if s.counts and s.is_open]
+
+
+def shortened(reason: str, most: int = 160) -> str:
+    """A reason for a terminal: what is asked of people is cut, and what to do next; why something
+    does not hold, or could not be looked at, never is."""
+    if len(reason) <= most:
+        return reason
+    if reason.startswith(COULD_NOT_LOOK):
+        return reason.partition("; next: ")[0]
+    asked, mark, cause = reason.partition(SUSPECTED)
+    if len(asked) > most:
+        asked = f"{asked[:most].rstrip()} …"
+    return f"{asked}{mark}{cause}"
 
 
 def encode(answer: Answer) -> bytes:

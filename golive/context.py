@@ -5,10 +5,12 @@ Nothing here needs a secret, so somebody who may sign need not be able to reach 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from golive import chain, environments, launch, procedure, provenance
 from golive.files import NotThere, sha256
@@ -18,7 +20,13 @@ from golive.masking import Mask
 from golive.papers import K, Paper, Papers
 from golive.people import roster
 from golive.people.roster import Person
-from golive.people.statements import MOST_EVIDENCE_BYTES, Entitlement, Statements, Vouched
+from golive.people.statements import (
+    MOST_EVIDENCE_BYTES,
+    Entitlement,
+    Signed,
+    Statements,
+    Vouched,
+)
 from golive.verdicts import GoliveError, Pending
 
 
@@ -154,6 +162,14 @@ class Context:
         """The ids of a block's items, in the procedure's order."""
         return [i.id for i in self.procedure if i.block == block]
 
+    def on_launch_day(self, hour: float, zone: str) -> datetime | None:
+        """An hour of launch day in a time zone. None in a rehearsal, which looks at every item as
+        on its own day, at whatever hour."""
+        if self.environment.kind == "rehearsal":
+            return None
+        midnight = datetime.combine(self.launch.date, time(), ZoneInfo(zone))
+        return midnight + timedelta(hours=hour)
+
     @property
     def launch_day_blocks(self) -> list[str]:
         """The blocks of the launch day's own time slots, in their order."""
@@ -174,6 +190,12 @@ class Context:
         """Folder of the deliverables that people sign."""
         own = self.environment.people.documents
         return self._place(own) if own else self.reports / "documents" / self.environment.name
+
+    @property
+    def packages(self) -> list[Path]:
+        """Folders that packages lie in."""
+        own = self.environment.people.packages
+        return [self.reports / "packages", *([self._place(own)] if own else [])]
 
     @property
     def signed(self) -> Path:
@@ -216,15 +238,51 @@ class Context:
 
     def signed_papers(self, item: str, kind: type[K]) -> list[Paper[K]]:
         """The papers of a kind, which has one file, that were signed for an item: as they were
-        signed, whatever became of them since, newest first.
+        signed, whatever became of them since, newest first. One that is not of that kind and was
+        signed again since is left out.
 
-        :raises Pending: one of them is not of that kind.
+        :raises Pending: the newest is not of that kind.
         """
+        found: list[Paper[K]] = []
+        for file in self._signed_files(item, kind):
+            try:
+                found.append(Papers(file.parent).read(kind, file.name))
+            except Pending:
+                if not found:
+                    raise
+        return found
+
+    def _signed_files(self, item: str, kind: type[K]) -> list[Path]:
         said = (s for s in self.statements.kept if s.statement.item == item)
         checked = (self.statements.check(s) for s in said if s.statement.kind == "attest")
         files = (file for s in checked if s.valid for file in s.evidence)
-        named = [file for file in files if file.name.endswith(f"-{kind.file}")]
-        return [Papers(file.parent).read(kind, file.name) for file in named]
+        return [file for file in files if file.name.endswith(f"-{kind.file}")]
+
+    def signed_otherwise(self, item: str, paper: Paper[K]) -> list[str]:
+        """The digests under which a paper was signed by now for an item, newest first, where none
+        is that of the paper as it lies there; none where nobody has signed it for that item yet.
+        """
+        files = self.reloaded()._signed_files(item, type(paper.data))
+        signed = [sha256(file, MOST_EVIDENCE_BYTES, "a paper") for file in files]
+        return [] if paper.sha256 in signed else list(dict.fromkeys(signed))
+
+    def launch_day(self, item: str, days_after: int = 0) -> date:
+        """Launch day, or so many days after it, as an item sees it.
+
+        A rehearsal looks at every item as on its own day, so launch day is as far ahead as the
+        procedure has it.
+        """
+        if self.environment.kind != "rehearsal":
+            return self.launch.due(days_after)
+        ahead = days_after - self.procedure.items[item].due_day
+        return datetime.now(UTC).date() + timedelta(days=ahead)
+
+    def ending_early(self, item: str, said: Iterable[Signed]) -> list[str]:
+        """Who signed which of these statements that do not hold through all of launch day, with
+        when they end."""
+        ends = {s.statement.by: self.statements.entitlement.ends(s.statement) for s in said}
+        day = self.launch_day(item)
+        return [f"{who} ({end:%F %H:%M} UTC)" for who, end in ends.items() if end.date() <= day]
 
     def reloaded(self) -> Context:
         """The same context, with statements and roster to be read again.

@@ -36,7 +36,7 @@ class Card:
     papers: tuple[str, ...] = ()
     """File names of the papers that a statement has to name as its evidence, as they lie there."""
     last: bool = False
-    """Whether it runs after the other derived items."""
+    """Whether it runs after the other items that follow from verdicts."""
 
 
 def item(
@@ -67,6 +67,7 @@ def attested(
     by: tuple[str, ...] = (),
     each: bool = False,
     papers: tuple[str, ...] = (),
+    last: bool = False,
 ) -> Callable[[Check], Check]:
     """Mark a function as an item that people vouch for.
 
@@ -79,8 +80,10 @@ def attested(
     :param by: roles that have to state it; default: the owner of the item.
     :param each: everybody of a set states it; the function asks ``vouched.by_everyone(...)``.
     :param papers: file names of the papers that a statement has to name as its evidence.
+    :param last: what is stated is about the document of a derived item that stands below it, so
+        it runs after that.
     """
-    return _carded(Card(ident, "attested", asks, by, each, papers))
+    return _carded(Card(ident, "attested", asks, by, each, papers, last))
 
 
 def read_cards(suites: Path) -> dict[str, tuple[Card, str]]:

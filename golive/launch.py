@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -150,14 +151,13 @@ class Launch:
     def _longest_prefix(
         self, item: str, table: tuple[tuple[str, dt.timedelta], ...], name: str, other: str
     ) -> dt.timedelta:
-        found = [(len(k), v) for k, v in table if _under(item, (k,))]
-        found = found or [(0, v) for k, v in table if k == other]
-        if not found:
+        found = _of_longest_prefix(item, table, other)
+        if found is None:
             raise GoliveError(
                 f"{self.source}: {name}.{other}: the key is missing; expected a length of time"
                 ' such as "24 h"'
             )
-        return max(found)[1]
+        return found
 
     def due(self, day: int) -> dt.date:
         """The calendar date of a day that counts from the launch."""
@@ -302,6 +302,16 @@ def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], path: Path, a
 
 def _under(item: str, prefixes: tuple[str, ...]) -> bool:
     return any(item == p or item.startswith((f"{p}.", f"{p}-")) for p in prefixes)
+
+
+@lru_cache(maxsize=4096)
+def _of_longest_prefix(
+    item: str, table: tuple[tuple[str, dt.timedelta], ...], other: str
+) -> dt.timedelta | None:
+    """A document asks it of hundreds of items, several times over."""
+    found = [(len(k), v) for k, v in table if _under(item, (k,))]
+    found = found or [(0, v) for k, v in table if k == other]
+    return max(found)[1] if found else None
 
 
 def _table(raw: dict[str, Any], key: str, path: Path) -> dict[str, Any]:

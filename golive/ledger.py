@@ -78,6 +78,17 @@ class Claim(msgspec.Struct, frozen=True):
     see: str = ""
     ids: list[str] = []
     """The members that offend, every one, where these have ids."""
+    unseen: bool = False
+    """Whether what it is about could not be looked at, so that it neither holds nor is broken."""
+    whole: list[str] = []
+    """Every member of a list that ``observed`` cuts."""
+    sql: list[str] = []
+    """Statements that mend what offends, where SQL does."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether it was looked at and does not hold."""
+        return not (self.holds or self.unseen)
 
 
 class ItemVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -339,6 +350,13 @@ class Ledger:
         return msgspec.json.format(self._encode(value), indent=1) + b"\n"
 
     def _encode(self, value: object) -> bytes:
+        if not isinstance(value, Gathered):  # what a probe has found may be of any type
+            with contextlib.suppress(UnicodeEncodeError):  # half a character
+                line = msgspec.json.encode(value, enc_hook=_encodable)
+                # Where JSON has escaped nothing, each text stands in it as it is, so one look
+                # at the whole shows that there is nothing to mask, as there mostly is not.
+                if b"\\" not in line and self._mask(text := line.decode()) == text:
+                    return line
         plain = msgspec.to_builtins(value, enc_hook=_encodable, str_keys=True)
         return msgspec.json.encode(_each_text(plain, lambda text: _whole(self._mask(text))))
 

@@ -168,9 +168,10 @@ class Loaded:
         module = plugin if isinstance(plugin, types.ModuleType) else _module_of(plugin)
         text = getattr(module, "__file__", None)
         file = Path(text) if isinstance(text, str) else None
-        packages = (*_BROUGHT, *(w for w in self._named if not is_file(w)))
-        brought = _brought(file, packages) if file else ""
+        named = tuple(w for w in self._named if not is_file(w))
         inside = file is not None and _OWN in file.resolve().parents
+        # Nothing of golive's own is of a package that it brings.
+        brought = _brought(file, named if inside else (*_BROUGHT, *named)) if file else ""
         known = (
             (bool(brought) and name not in _STEPS_IN)
             or inside
@@ -253,19 +254,26 @@ def _only_loads_golive(file: Path, module: types.ModuleType) -> bool:
 def _brought(file: Path, packages: Iterable[str]) -> str:
     """The one of the packages, with its version, that a file is of, if it is as it came."""
     for name in packages:
-        version, files = _files_of(name)
+        dist = _distribution(name)
+        if dist is None or not file.is_relative_to(str(dist.locate_file(""))):
+            continue  # its list of files, which may be long, does not have this one
+        version, files = _files_of(dist)
         if str(file) in files:
             return f"{name} {version}" if files[str(file)] == _record_digest(file) else ""
     return ""
 
 
 @cache
-def _files_of(package: str) -> tuple[str, dict[str, str]]:
-    """A package's version, and the digests that came with its files."""
+def _distribution(package: str) -> importlib.metadata.Distribution | None:
     try:
-        dist = importlib.metadata.distribution(package)
+        return importlib.metadata.distribution(package)
     except (importlib.metadata.PackageNotFoundError, ValueError):
-        return "", {}
+        return None
+
+
+@cache
+def _files_of(dist: importlib.metadata.Distribution) -> tuple[str, dict[str, str]]:
+    """A package's version, and the digests that came with its files."""
     files = [f for f in dist.files or () if f.suffix == ".py" and f.hash]
     return dist.version, {
         str(dist.locate_file(f)): f.hash.value for f in files if f.hash and f.hash.mode == "sha256"

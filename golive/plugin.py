@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from golive.claims import collect
+from golive.claims import collect, to_the_first
 from golive.items import card_of
 from golive.launch import asked
+from golive.sections import Asked
 from golive.session import Session, probe_fixtures, status_of
 from golive.verdicts import GoliveError
 
@@ -18,6 +20,8 @@ SESSION = pytest.StashKey[Session]()
 _FAILED = (Exception, pytest.fail.Exception, pytest.skip.Exception)
 """How a check ends that does not hold. What ends the whole run is none of these."""
 REGISTERED = pytest.StashKey[list[tuple[str, object]]]()
+_GARBAGE = 50_000
+"""New objects after which cycles among them are looked for; Python's 700 cost a tenth of a run."""
 
 
 def pytest_plugin_registered(
@@ -68,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    _spare_garbage(config)
     with _usage_errors():
         config.stash[SESSION] = session = Session(config)
         fixtures = probe_fixtures(session.facts_of)
@@ -80,6 +85,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(pytest_html, "golive-pytest-html")
 
 
+def _spare_garbage(config: pytest.Config) -> None:
+    """Look for garbage seldom until the session has ended."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_GARBAGE, *usual[1:])
+
+    def again() -> None:
+        gc.unfreeze()
+        gc.set_threshold(*usual)
+
+    config.add_cleanup(again)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     with _usage_errors():
@@ -88,8 +105,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def env(request: pytest.FixtureRequest) -> Any:
-    """The environment under test."""
-    return request.config.stash[SESSION].env
+    """The environment under test; of what it does not declare each claim is unseen by itself."""
+    found = request.config.stash[SESSION].env
+    return None if found is None else Asked(found)
 
 
 @pytest.fixture(scope="session")
@@ -186,6 +204,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.items:
         with _usage_errors():
             state.open(session.items)
+        gc.freeze()  # what is there by now stays to the end, so nobody need look through it again
 
 
 @pytest.hookimpl(wrapper=True)
@@ -193,7 +212,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     state = item.config.stash[SESSION]
     if card_of(getattr(item, "obj", None)) is None:
         return (yield)
-    with collect() as claims, asked() as limits:
+    with collect(to_the_end=True) as claims, asked() as limits:
         state.begin(item, claims, limits)
         result = yield
     state.finish()
@@ -204,7 +223,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    with asked() as limits:
+    with asked() as limits, to_the_first():
         result = yield
     request.config.stash[SESSION].fixture_asked(fixturedef.argname, limits)
     return result
@@ -228,7 +247,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         with suppress(Exception):  # the check's own failure is what counts
             state.vouch(item, failed=True)
         raise
-    state.vouch(item, failed=False)
+    state.vouch(item, failed=state.is_red)
     return result
 
 

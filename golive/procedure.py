@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -74,7 +75,13 @@ class Item:
     @property
     def owner_mark(self) -> str:
         """The owner as a mark: ``database_administrator``; empty where nobody is named."""
-        return self.owner.lower().replace("-", "_").replace(" ", "_")
+        return _mark(self.owner)
+
+
+@lru_cache(maxsize=256)
+def _mark(owner: str) -> str:
+    """Asked of every item whenever one of them is judged by its owner."""
+    return owner.lower().replace("-", "_").replace(" ", "_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,19 +86,22 @@ class Suites:
 
 
 def judged(check: Check, **facts: Any) -> Claim | None:
-    """The claim that breaks a check on these facts; None when it is green.
+    """The claim that breaks a check on these facts, or the first one that could not be looked at;
+    None when it is green.
 
     :raises AssertionError: it is green or red without a claim, which no report could show.
     """
-    with collect() as claims:
+    with collect(to_the_end=True) as claims:
         try:
             check(**facts)
-        except AssertionError:
-            if not claims or claims[-1].holds:
+        except Exception:
+            if not any(c.broken for c in claims):
                 raise
-            return claims[-1]
+    broken = [c for c in claims if c.broken]
+    if broken:
+        return broken[0]
     assert claims, f"{check.__name__} is green without a claim"
-    return None
+    return next((c for c in claims if c.unseen is not None), None)
 
 
 def _loaded(path: Path) -> Any:

@@ -166,8 +166,8 @@ def down(r: Rehearsal, say: Callable[[str], None] = speak) -> None:
             r.ask("down")
         except RehearsalError:
             process.terminate()
-        _, alive = psutil.wait_procs([process], timeout=DOWN_WITHIN_S)
-        control.end(alive)
+        if not control.ended(process, DOWN_WITHIN_S):
+            control.end([process])
     left = control.leftovers(r.folder)
     control.end(left)
     stubborn = [one for one in left if one.is_running()]

@@ -9,6 +9,7 @@ COMMANDS = {
     "approve": "decide go or no-go on the launch",
     "attest": "state an item that people vouch for, signed with your SSH key",
     "not-applicable": "declare an item not applicable; two people sign",
+    "doctor": "what of an environment answers from here, and what to grant or declare",
     "package": "everything that the decision rests on, in one zip; and its signatures",
     "pull": "fetch the runs, statements and signed documents of others from the store",
     "push": "send runs, statements and signed documents to the store that others pull from",

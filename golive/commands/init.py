@@ -46,10 +46,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--env", default="production", metavar="NAME", help="for which environment (%(default)s)"
     )
+    of_env = parser.add_argument_group("golive init env: an environment's first file")
+    of_env.add_argument("--dsn", default="", help="connection string of the database")
+    of_env.add_argument("--url", default="", help="where users reach the product")
+    of_env.add_argument("--checkout", type=Path, help="a checkout of the product")
+    of_env.add_argument("--out", type=Path, help="the file (suites/environments/local.toml)")
+    of_env.add_argument(
+        "--kind", default="staging", choices=("staging", "production"), help="(%(default)s)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     folder: Path = options.folder
+    if folder == Path("env"):
+        return _environment(options)
     if folder.exists() and not folder.is_dir():
         raise GoliveError(f"{folder}: is a file; expected a folder, or a name for a new one")
     context = Context.open(options.env) if Path("suites").is_dir() else None
@@ -67,6 +77,26 @@ def run(options: argparse.Namespace) -> int:
         print(f"kept as they are: {', '.join(kept) if len(kept) < len(files) else 'all of them'}")
     if context is not None:
         _point_out(context, folder)
+    return 0
+
+
+def _environment(options: argparse.Namespace) -> int:
+    from golive import discovery  # which loads what only this needs
+
+    if not (options.dsn or options.url):
+        raise GoliveError("golive init env: found neither --dsn nor --url; expected one of them")
+    path: Path = options.out or Path("suites") / "environments" / "local.toml"
+    text = discovery.written(
+        path.stem,
+        options.kind,
+        discovery.database(options.dsn) if options.dsn else None,
+        discovery.site(options.url) if options.url else None,
+        discovery.checkout(options.checkout) if options.checkout else {},
+        options.dsn,
+    )
+    if _laid_out(path.parent, {path.name: text}):
+        raise GoliveError(f"{path}: is there already; name another file with --out")
+    print(clean(f"{path}: written; next: read it, then `golive doctor --env {path}`"))
     return 0
 
 

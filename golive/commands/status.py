@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from golive.answer import GO, Answer, Rule, Standing, encode
+from golive.answer import GO, Answer, Rule, Standing, encode, shortened
 from golive.context import Context
 from golive.launch import parse_date
 from golive.ledger import read_run
@@ -143,4 +143,4 @@ def _rule(rule: Rule) -> str:
 
 def _item(s: Standing) -> str:
     since = f" since {s.since:%Y-%m-%d}" if s.since else ""
-    return f"{s.state:8} {s.line.id:13} {s.line.title}{since}: {s.reason[:160]}".rstrip(": ")
+    return f"{s.state:8} {s.line.id:13} {s.line.title}{since}: {shortened(s.reason)}".rstrip(": ")

@@ -95,7 +95,7 @@ class Basis:
     @property
     def standings(self) -> list[Standing]:
         """Every item it rests on as it stands."""
-        out = []
+        out, stale = [], set(self.stale)
         for ident in self.rests_on:
             finding = self.findings.get(ident)
             if ident in self.unwritten:
@@ -103,7 +103,7 @@ class Basis:
             elif finding is None:
                 state = MISSING
             else:
-                state = STALE if ident in self.stale else str(self.state(ident))
+                state = STALE if ident in stale else str(self.state(ident))
             line = finding.line if finding else as_line(self.context.procedure.items[ident])
             out.append(Standing(line, state, finding.verdict if finding else None))
         return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from golive import readiness
@@ -24,7 +24,7 @@ from golive.reports.documents import (
     page,
     read_document,
 )
-from golive.verdicts import Pending, ProbeError, Verdict
+from golive.verdicts import Pending, ProbeError, Unseen, Verdict
 
 NOBODY_WROTE = "items it rests on that nobody has written yet"
 NOT_GREEN = "verdicts that are not green"
@@ -54,7 +54,7 @@ class Deliverable:
         *,
         max_age_h: float | None = None,
         older: Mapping[str, float] | None = None,
-        live: str = "",
+        live: str | Unseen = "",
         extra: Iterable[Claim] = (),
         red_too: bool = False,
         not_judged: tuple[str, ...] = (),
@@ -83,7 +83,7 @@ class Deliverable:
         found = {row.id: row for row in d.verdicts}
         yield same_set(f"verdicts in the {d.title}", found, basis.rests_on)
         yield from self._about()
-        if live:
+        if isinstance(live, Unseen) or live:
             yield equal(f"the {d.subject_kind} it is about", d.subject, live)
         open_ = {i: r.verdict for i, r in found.items() if r.verdict not in GREEN}
         if Verdict.FAIL in open_.values() and not red_too:
@@ -176,16 +176,9 @@ class Deliverable:
         yield none_of("verdicts on another candidate", others, among=among, of="verdicts")
 
     def lasting(self, days_after_launch: int = 0) -> Claim:
-        """Whether what people have stated still holds on launch day, or days after it.
-
-        A rehearsal looks at every item as on its own day, so launch day is as far ahead as the
-        procedure has it.
-        """
+        """Whether what people have stated still holds on launch day, or days after it."""
         context = self.basis.context
-        day = context.launch.due(days_after_launch)
-        if context.environment.kind == "rehearsal":
-            ahead = days_after_launch - context.procedure.items[self.basis.item].due_day
-            day = datetime.now(UTC).date() + timedelta(days=ahead)
+        day = context.launch_day(self.basis.item, days_after_launch)
         ends = {
             f"{i} by {s.statement.by}": context.statements.entitlement.ends(s.statement)
             for i in self.basis.rests_on

@@ -105,8 +105,8 @@ class Deliverables:
         altered = any(s.exists and not s.valid for s in signatures)
         signed = any(s.exists for s in signatures)
         if not altered and not (signed and _same_basis(path, reloaded)):
-            for n, signer in enumerate(who):
-                signature_place(path, n, signer).unlink(missing_ok=True)
+            for old in path.parent.glob(f"{path.name}*.sig"):
+                old.unlink()  # of those, too, who sign it no more: they may sign it again
             latest = reloaded.history[-_RUNS_SHOWN:]
             write_document(msgspec.structs.replace(reloaded, history=latest), path)
         if not altered and (basis.is_whole or not whole):
@@ -123,6 +123,16 @@ class Deliverables:
         if not path.is_file():
             raise Pending(f"{path} is not there; run the item that makes it, then this")
         return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def made_at(self, name: str) -> datetime:
+        """When a document was made as it lies there, by the second.
+
+        :raises Pending: it is not there.
+        """
+        path = self.context.documents / name
+        if not path.is_file():
+            raise Pending(f"{path} is not there; run the item that makes it, then this")
+        return read_document(path).made_at.replace(microsecond=0)
 
     def resting(
         self,
@@ -156,7 +166,7 @@ class Deliverables:
             if finding.age_h(now) > (own if max_age_h is None else max_age_h):
                 stale.append(ident)
         yield none_of("verdicts too old to count", stale, among=among, of="verdicts")
-        if before is not None:
+        if before is not None and basis.findings:
             last = max(f.verdict.started_at for f in basis.findings.values())
             early = [s.statement.by for s in before.counted if s.statement.made_at < last]
             yield none_of(

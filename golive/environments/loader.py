@@ -8,6 +8,7 @@ names of the environment variables or files that hold them.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from golive.decoding import convert
 from golive.environments.errors import explained
 from golive.environments.model import Environment, Outline
 from golive.masking import Mask
-from golive.sections import Secret
+from golive.sections import Secret, declares, lacking
 from golive.toml import read_toml
 from golive.verdicts import GoliveError
 
@@ -56,7 +57,7 @@ def outline(path: Path, product: Path, root: Path) -> Outline:
     files = _layers(path, product, root)
     merged = _merged(_merged(files[2][1], files[1][1]), files[0][1])
     try:
-        found = convert(merged, Outline)
+        found = convert(_named(merged, path), Outline)
         return msgspec.structs.replace(found, source=str(path), fingerprint=_fingerprint(merged))
     except msgspec.ValidationError as e:
         raise GoliveError(explained(str(e), path, files, Outline)) from None
@@ -77,6 +78,7 @@ def load(path: Path, product: Path, root: Path, mask: Mask) -> Environment:
         if file is not None:
             _anchor_secrets(layer, file.parent)
     merged = _merged(_merged(files[2][1], files[1][1]), files[0][1])
+    merged = _named(_declared(merged, files), path)
     try:
         env = convert(merged, Environment)
     except msgspec.ValidationError as e:
@@ -120,6 +122,108 @@ def secrets_at_hand(path: Path, product: Path, root: Path, mask: Mask) -> list[s
         except GoliveError:
             missing.append(name)
     return list(dict.fromkeys(missing))
+
+
+def _named(merged: dict[str, Any], path: Path) -> dict[str, Any]:
+    name = merged.get("name", path.stem)
+    return {"name": name, "title": name, **merged}
+
+
+def _declared(
+    merged: dict[str, Any], files: list[tuple[Path | None, dict[str, Any]]]
+) -> dict[str, Any]:
+    """What is declared: without the sections of which only the product's names are known, and
+    with the keys that stand in a connection string."""
+    own = {key for _, layer in files[:2] for key in layer}
+    sections = {f.name: f.type for f in msgspec.structs.fields(Environment)}
+    found = {
+        key: table
+        for key, table in merged.items()
+        if key in own or not isinstance(table, dict) or not lacking(sections.get(key), table)
+    }
+    postgres = found.get("postgres")
+    if isinstance(postgres, dict) and "dsn" in postgres:
+        path = next((f for f, layer in files if "dsn" in layer.get("postgres", {})), None)
+        found["postgres"] = _from_dsn(dict(postgres), path)
+    return found
+
+
+_LOCAL = "/var/run/postgresql"
+"""Where a server on this machine has its socket, where a connection string names no host."""
+_TAKEN = {
+    "dbname": "database",
+    "user": "user",
+    "sslmode": "sslmode",
+    "sslrootcert": "sslrootcert",
+    "host": "nodes",
+    "port": "nodes",
+    "password": "password",
+}
+"""What a connection string may say, and the keys of ``[postgres]`` that say the same."""
+_PASSED_ON = frozenset(
+    {"sslcert", "sslkey", "sslcrl", "sslnegotiation", "channel_binding", "require_auth"}
+    | {"passfile", "krbsrvname", "gssencmode", "gsslib", "options"}
+)
+"""Settings of a connection that [postgres] has as ``libpq``."""
+_WITHOUT_EFFECT = frozenset(
+    {"application_name", "fallback_application_name", "connect_timeout", "client_encoding"}
+    | {"target_session_attrs", "keepalives", "keepalives_idle", "keepalives_interval"}
+    | {"keepalives_count", "tcp_user_timeout"}
+)
+"""Settings of a connection that golive chooses itself."""
+
+
+def _from_dsn(table: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """``[postgres]`` with the keys that its connection string tells; ``nodes`` and ``password``
+    that stand beside it win."""
+    from psycopg import ProgrammingError  # takes a tenth of a second, for few
+    from psycopg.conninfo import conninfo_to_dict
+
+    dsn = table.pop("dsn")
+    where = f"{path}: postgres.dsn"
+    try:
+        is_secret = isinstance(dsn, dict)
+        text = convert(dsn, Secret).reveal() if is_secret else convert(dsn, str)
+        said = {key: str(value) for key, value in conninfo_to_dict(text).items()}
+    except (GoliveError, ValueError, ProgrammingError) as e:
+        # psycopg repeats the text, and with it the password.
+        why = "it is no connection string" if isinstance(e, ProgrammingError) else e
+        expected = "postgresql://user@host:port/database, or { env = ... } with a password in it"
+        raise GoliveError(f"{where}: {why}; expected {expected}") from None
+    if strange := sorted(said.keys() - _TAKEN.keys() - _PASSED_ON - _WITHOUT_EFFECT):
+        known = ", ".join((*_TAKEN, *sorted(_PASSED_ON)))
+        raise GoliveError(f"{where}: found {', '.join(strange)}; expected none but {known}")
+    passed_on = {key: said[key] for key in said if key in _PASSED_ON}
+    if passed_on:
+        table["libpq"] = {**passed_on, **table.get("libpq", {})}
+    if "password" in said and "password" not in table:
+        if not is_secret:
+            raise GoliveError(
+                f"{where}: found a password; expected it outside of this file:"
+                " dsn = { env = ... } or password = { env = ... }"
+            )
+        table["password"] = {**dsn, "part": "password"}
+    for key in ("dbname", "user", "sslmode", "sslrootcert"):
+        if key in said:
+            table[_TAKEN[key]] = said[key]
+    if "user" not in table:  # as libpq does
+        table["user"] = os.environ.get("PGUSER") or getpass.getuser()
+    if "nodes" not in table:
+        host = said.get("host") or os.environ.get("PGHOST") or _LOCAL
+        port = said.get("port") or os.environ.get("PGPORT") or "5432"
+        table["nodes"] = [_primary(host, port, where)]
+    return table
+
+
+def _primary(host: str, port: str, where: str) -> dict[str, Any]:
+    if "," in host:  # nothing says which of them is the primary
+        raise GoliveError(
+            f"{where}: found several hosts; expected one, or nodes with the role of each"
+        )
+    if not port.isdigit():
+        raise GoliveError(f"{where}: found the port {port!r}; expected a number")
+    name = "local" if host.startswith(("/", "@")) else host
+    return {"name": name, "role": "primary", "host": host, "port": int(port)}
 
 
 def overlay_path(raw: Mapping[str, Any], root: Path) -> Path | None:
@@ -180,7 +284,9 @@ def _anchor_secrets(value: Any, folder: Path) -> None:
 
 
 def _is_secret(value: dict[str, Any]) -> bool:
-    return len(value) == 1 and isinstance(value.get("env", value.get("file")), str)
+    return value.keys() <= {"env", "file", "part"} and isinstance(
+        value.get("env", value.get("file")), str
+    )
 
 
 def _secrets(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -198,18 +304,18 @@ def _secrets(value: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]
 
 def _check(env: Environment, path: Path) -> None:
     """What the types cannot say."""
-    primaries = [n.name for n in env.postgres.nodes if n.role == "primary"]
-    if len(primaries) != 1:
-        raise GoliveError(
-            f"{path}: postgres.nodes: found {len(primaries)} nodes with role primary;"
-            " expected exactly one"
-        )
-    for key, names in {
-        "postgres.nodes": [n.name for n in env.postgres.nodes],
-        "redis.nodes": [n.name for n in env.redis.nodes],
-        "application.instances": [n.name for n in env.application.instances],
-        "edge.nodes": [n.name for n in env.edge.nodes],
-    }.items():
+    if declares(env, "postgres.nodes"):
+        primaries = [n.name for n in env.postgres.nodes if n.role == "primary"]
+        if len(primaries) != 1:
+            raise GoliveError(
+                f"{path}: postgres.nodes: found {len(primaries)} nodes with role primary;"
+                " expected exactly one"
+            )
+    for key in ("postgres.nodes", "redis.nodes", "application.instances", "edge.nodes"):
+        if not declares(env, key):
+            continue
+        section, _, name = key.partition(".")
+        names = [n.name for n in getattr(getattr(env, section), name)]
         if len(names) != len(set(names)):
             raise GoliveError(f"{path}: {key}: found a name twice; expected different names")
     if env.people.keys and not env.is_rehearsal:

@@ -26,7 +26,7 @@ from golive.probes.people.section import (
 from golive.probes.platform.section import Aws, Flags
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
-from golive.sections import Section
+from golive.sections import Section, needed
 
 
 class TimeLimits(Section, frozen=True, kw_only=True):
@@ -77,12 +77,19 @@ class Started(Section, frozen=True, kw_only=True):
 
 
 class Environment(Section, frozen=True, kw_only=True):
-    """One target of the launch validation."""
+    """One target of the launch validation.
+
+    Each section may be left out, and each key of one: what is not declared cannot be looked at,
+    and whatever looks there is UNKNOWN and says what to write.
+    """
 
     name: str
+    """The file's own name, where it does not say."""
     kind: Literal["rehearsal", "staging", "production"]
     title: str
-    permits: list[Literal["read", "write", "load", "disrupt", "spend"]]
+    permits: list[Literal["read", "write", "load", "disrupt", "spend"]] = msgspec.field(
+        default_factory=lambda: ["read"]
+    )
     source: str = ""
     """The file it was loaded from."""
     fingerprint: str = ""
@@ -90,27 +97,27 @@ class Environment(Section, frozen=True, kw_only=True):
     started: Started | None = None
     time_limits: TimeLimits = TimeLimits()
     windows: Windows = Windows()
-    postgres: Postgres
-    redis: Redis
-    application: Application
-    balancer: Balancer
-    edge: Edge
-    tls: Tls
-    monitoring: Monitoring
-    aws: Aws
-    backups: Backups
-    release: Release
-    tracker: Tracker
-    status_page: StatusPage
-    flags: Flags
-    calendar: Calendar
-    mail: Mail
-    sms: Sms
-    stripe: Stripe
+    postgres: Postgres = needed("PostgreSQL")
+    redis: Redis = needed("Redis")
+    application: Application = needed("application")
+    balancer: Balancer = needed("load balancer")
+    edge: Edge = needed("CDN")
+    tls: Tls = Tls()
+    monitoring: Monitoring = needed("monitoring")
+    aws: Aws = needed("AWS account")
+    backups: Backups = needed("backup")
+    release: Release = needed("release repository")
+    tracker: Tracker = needed("issue tracker")
+    status_page: StatusPage = needed("status page")
+    flags: Flags = needed("feature flag service")
+    calendar: Calendar = needed("calendar")
+    mail: Mail = needed("mail service")
+    sms: Sms = needed("SMS service")
+    stripe: Stripe = needed("Stripe account")
     browser: Browser = Browser()
-    compliance: Compliance
-    contacts: Contacts
-    escalation: Escalation
+    compliance: Compliance = needed("compliance scope")
+    contacts: Contacts = needed("contact")
+    escalation: Escalation = needed("escalation")
     people: People
     tools: Tools = Tools()
 

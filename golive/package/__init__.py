@@ -9,6 +9,7 @@ that nothing can be hidden between its files and no byte of it can change.
 from golive.package.form import About as About
 from golive.package.form import zipped as zipped
 from golive.package.opening import Package as Package
+from golive.package.opening import named as named
 from golive.package.opening import opened as opened
 from golive.package.signing import sign as sign
 from golive.package.verifying import Trust as Trust

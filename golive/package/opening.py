@@ -7,8 +7,8 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -110,6 +110,19 @@ def opened(path: Path) -> Iterator[Package]:
         if about.schema != SCHEMA:
             raise wrong(path, ABOUT, f"schema: found {about.schema}; this golive reads {SCHEMA}")
         yield Package(path, folder, names, about)
+
+
+def named(folders: Iterable[Path], digest: str) -> Path | None:
+    """The package that goes by a digest: of its file, or of the list that people sign, which stays
+    the same when a signature is added. Whether it is whole, :func:`opened` tells."""
+    for path in sorted(p for folder in folders for p in folder.glob("*.zip")):
+        with suppress(GoliveError, OSError, KeyError, zipfile.BadZipFile, zlib.error):
+            data = read_file(path, MOST_BYTES, "a package", links=True)
+            with zipfile.ZipFile(BytesIO(data)) as archive:
+                listed = hashlib.sha256(archive.read(SUMS)).hexdigest()
+            if digest in (listed, hashlib.sha256(data).hexdigest()):
+                return path
+    return None
 
 
 def wrong(path: Path, name: str, what: str) -> GoliveError:

@@ -19,17 +19,18 @@ import hashlib
 import itertools
 import math
 import os
+import pickle
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-import yaml
 
 from golive.decoding import convert
 from golive.files import NotThere, opened, shown
@@ -44,6 +45,8 @@ _FRONT = re.compile(
 _PLACEHOLDER = re.compile(r"\[[^\]]*\]|TODO|TBD|\?+", re.IGNORECASE)
 """What stands where somebody still has to write something: a whole value in brackets, as in a
 template, or what people write instead."""
+_HOLE = re.compile(r"(?<![\w\]!])\[[A-Za-z][A-Za-z' /-]+\](?![(\[:])|\b(?:TODO|TBD|FIXME)\b")
+"""The same within a sentence; a link or an index of an array is none."""
 _SCAFFOLD = "[what there is to say]"
 _FORMS = {
     r"^\d\d:\d\d$": "HH:MM",
@@ -111,6 +114,15 @@ class Paper(Generic[K]):
         texts = (t.content for t in _tokens(self.body) if t.type == "inline")
         lines = (line for text in texts for line in text.splitlines())
         return tuple(x[3:].strip() for x in lines if x[:3] in ("[ ]", "[x]", "[X]"))
+
+    @property
+    def left_open(self) -> list[str]:
+        """What somebody still has to fill in within its sentences, code aside."""
+        inline = (t.children or () for t in _tokens(self.body) if t.type == "inline")
+        body = (c.content for children in inline for c in children if c.type == "text")
+        leaves = (leaf for _, leaf in _leaves(msgspec.to_builtins(self.data), "$"))
+        texts = [*(leaf for leaf in leaves if isinstance(leaf, str)), *body]
+        return list(dict.fromkeys(hole for text in texts for hole in _HOLE.findall(text)))
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -204,11 +216,10 @@ def _parsed(text: str, kind: type[K]) -> tuple[K, str]:
 
 
 def _loaded(front: str) -> Any:
+    import yaml  # what a session that reads no paper never pays for
+
     try:
-        node = yaml.compose(front, Loader=yaml.CSafeLoader)
-        if node is not None:
-            _check_nodes(node)
-        return yaml.load(front, Loader=yaml.CSafeLoader)
+        return pickle.loads(_constructed(front))  # noqa: S301 - made in this process, just below
     except yaml.MarkedYAMLError as e:
         at = f" in line {e.problem_mark.line + 2}" if e.problem_mark else ""
         raise _OtherFormat(f"its front matter is no YAML{at}: {e.problem}") from None
@@ -216,8 +227,27 @@ def _loaded(front: str) -> Any:
         raise _OtherFormat(f"its front matter is no YAML: {type(e).__name__}") from None
 
 
+@lru_cache(maxsize=64)
+def _constructed(front: str) -> bytes:
+    """Many items read the same papers, and reading YAML is slow. Kept in a form of which everybody
+    gets a copy, as what it holds may be changed."""
+    import yaml
+
+    loader = yaml.CSafeLoader(front)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return pickle.dumps(None)
+        _check_nodes(node)
+        return pickle.dumps(loader.construct_document(node))
+    finally:
+        loader.dispose()
+
+
 def _check_nodes(root: Any) -> None:
     """Refuses what YAML lets pass: a key given twice, and aliases that blow up."""
+    import yaml
+
     total, waiting = 0, [root]
     while waiting:
         node = waiting.pop()
@@ -266,13 +296,20 @@ def _leaves(value: Any, where: str) -> Iterator[tuple[str, Any]]:
 
 def _blanks(struct: msgspec.Struct, where: str) -> Iterator[str]:
     """Fields that have to be filled and hold no text."""
-    for f in msgspec.structs.fields(struct):
-        value, at = getattr(struct, f.name), f"{where}.{f.encode_name}"
-        if f.required and isinstance(value, str) and not value.strip():
+    for name, shown_as, required in _names(type(struct)):
+        value, at = getattr(struct, name), f"{where}.{shown_as}"
+        if required and isinstance(value, str) and not value.strip():
             yield at
         for number, inner in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(inner, msgspec.Struct):
                 yield from _blanks(inner, f"{at}[{number}]" if isinstance(value, list) else at)
+
+
+@lru_cache(maxsize=256)
+def _names(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, bool], ...]:
+    """What each field is called, here and in a paper, and whether it has to be there. msgspec
+    evaluates all annotations whenever it is asked."""
+    return tuple((f.name, f.encode_name, f.required) for f in msgspec.structs.fields(kind))
 
 
 def _tokens(body: str) -> list[Any]:
@@ -281,6 +318,7 @@ def _tokens(body: str) -> list[Any]:
     return MarkdownIt().parse(body)
 
 
+@lru_cache(maxsize=64)
 def _headings(body: str) -> tuple[str, ...]:
     return tuple(
         after.content.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -56,6 +56,10 @@ class SupportShifts(Kind, frozen=True, kw_only=True):
     def days(self) -> set[str]:
         """Those on which a shift begins."""
         return {f"{s.starts.date()}" for s in self.shifts}
+
+    def agents_on(self, days: Collection[date]) -> set[str]:
+        """Who is on in a shift that begins on one of these days."""
+        return {a for s in self.shifts if s.starts.date() in days for a in s.agents}
 
     def without(self, agents: Collection[str]) -> list[str]:
         """When the shifts begin on which none of these agents is."""
@@ -239,6 +243,26 @@ class Feedback(Kind, frozen=True, kw_only=True):
         """High concerns whose issue is none of these."""
         high = (c for c in self.concerns if c.grade == "high")
         return [f"{self.person}: {c.text}" for c in high if c.issue not in issues]
+
+
+def given_before(moment: datetime | None, papers: Iterable[Feedback]) -> list[str]:
+    """Whose feedback was given before a moment; nobody's where there is none."""
+    return [f.person for f in papers if moment is not None and f.given_at < moment]
+
+
+def in_anothers_role(
+    papers: Iterable[Feedback], roles_of: Callable[[str], Collection[str]]
+) -> list[str]:
+    """Whose feedback is given in a role that is none of that person's, with the role.
+
+    :param roles_of: a person's own roles.
+    """
+    return [f"{f.person} ({f.role})" for f in papers if f.role not in roles_of(f.person)]
+
+
+def untracked(papers: Iterable[Feedback], issues: Collection[int]) -> list[str]:
+    """High concerns whose issue is none of these, with whose they are."""
+    return [concern for f in papers for concern in f.untracked(issues)]
 
 
 def empty_or_copied(papers: Iterable[Feedback]) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -27,7 +28,7 @@ class ExecutivePresentation(Kind, frozen=True, kw_only=True):
     """Minutes of the presentation of readiness to executives."""
 
     file = "executive-presentation.md"
-    held_on: date
+    ended_at: Annotated[Moment, Meta(description="when it was over")]
     attendees: Annotated[list[str], Meta(description="people's ids")]
     slides: Annotated[str, Meta(description="file name, beside this paper")]
     slides_sha256: Sha256
@@ -38,6 +39,15 @@ class ExecutivePresentation(Kind, frozen=True, kw_only=True):
     ]
     decisions: list[ActionPoint]
     open_questions: list[ActionPoint] = field(default_factory=list)
+
+    def days_ago(self, today: date) -> int:
+        """Since it was held."""
+        return (today - self.ended_at.date()).days
+
+    @property
+    def counted_h_before(self) -> float:
+        """How long before the end of the presentation its counts were taken."""
+        return (self.ended_at - self.counted_at).total_seconds() / 3600
 
     def miscounted(self, on_record: Mapping[str, int]) -> list[str]:
         """States of which another number was shown than is on record, with both."""
@@ -92,13 +102,19 @@ class Architecture(Kind, frozen=True, kw_only=True):
     ]
     findings: list[Finding] = field(default_factory=list)
 
+    @property
+    def only_ones(self) -> list[str]:
+        """Components without a second one of their kind."""
+        kinds = Counter(c.kind for c in self.components)
+        return [c.name for c in self.components if kinds[c.kind] == 1]
+
     def undecided(self, people: Collection[str]) -> list[str]:
-        """Single points of failure without a decision by one of these people."""
-        return [
-            s.component
-            for s in self.single_points
-            if not (s.decision.strip() and s.decided_by in people)
-        ]
+        """Single points of failure, listed or seen, without a decision by one of these people."""
+        decided = {
+            s.component for s in self.single_points if s.decision.strip() and s.decided_by in people
+        }
+        points = dict.fromkeys([*(s.component for s in self.single_points), *self.only_ones])
+        return [name for name in points if name not in decided]
 
     @property
     def open_major_findings(self) -> list[str]:
@@ -129,6 +145,15 @@ class BusinessCase(Kind, frozen=True, kw_only=True):
     revenue_positive: Annotated[
         str, Meta(description="how 'revenue positive within 7 days' is computed")
     ]
+
+    @property
+    def ends_on(self) -> date:
+        """The day after the baseline week, when its figures are known."""
+        return self.baseline_week + timedelta(days=7)
+
+    def differing(self, goals: Mapping[str, float]) -> list[str]:
+        """Which of these goals it states otherwise, with what it states."""
+        return [f"{i}: {self.goals.get(i)}" for i, v in goals.items() if self.goals.get(i) != v]
 
     def off_percent(self, bookings: int, revenue_cents: int) -> dict[str, float]:
         """How far the baseline is from what was sold in that week, which is above zero."""

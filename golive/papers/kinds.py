@@ -3,6 +3,9 @@ day as HH:MM in the launch's own time zone, digests as SHA-256 in hexadecimal.""
 
 from __future__ import annotations
 
+import math
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from itertools import combinations, pairwise
@@ -11,8 +14,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from golive.papers import Kind, Part, aftermath, approval, compliance, messages
-from golive.papers.words import Grade, Severity
+from golive.papers.words import Grade, Moment, Severity, Sha256
 
+_HOURS = re.compile(r"(\d\d:\d\d) *(?:-|to) *(\d\d:\d\d)")
 THEMES = (approval, compliance, messages, aftermath)
 """Modules of the other kinds; this one has those of the decision and of launch day."""
 
@@ -161,10 +165,21 @@ class LaunchTimeline(Kind, frozen=True, kw_only=True):
         )
         return begin, end
 
-    def minutes_left(self, blocks: Collection[str]) -> dict[str, float]:
+    def hours_from(self, block: str) -> str:
+        """When a block begins and the day's last one ends, as ``HH:MM to HH:MM``; empty where the
+        timeline does not have it."""
+        if block not in self.blocks:
+            return ""
+        begin, end = self.span(block)
+        return f"{begin:%H:%M} to {end:%H:%M}"
+
+    def minutes_left(self, blocks: Collection[str], until: str) -> dict[str, float]:
         """What is left of the day after the end of each of these blocks; none where the timeline
-        does not have it."""
-        end = max((_minutes(s.ends) for s in self.slots), default=0)
+        does not have it.
+
+        :param until: ``HH:MM``, after which nothing of the day counts.
+        """
+        end = min(max((_minutes(s.ends) for s in self.slots), default=0), _minutes(until))
         ends = {s.block: _minutes(s.ends) for s in self.slots}
         return {b: float(end - ends[b]) if b in ends else 0.0 for b in blocks}
 
@@ -214,6 +229,15 @@ class RoleTable(Kind, frozen=True, kw_only=True):
             if a.primary == b.primary and a.role != b.role and _overlap(a, b)
         )
 
+    @property
+    def contested(self) -> list[str]:
+        """Roles with two primaries at once."""
+        return sorted(
+            f"{a.role}: {a.primary} and {b.primary} at {max(a.starts, b.starts)}"
+            for a, b in combinations(self.shifts, 2)
+            if a.role == b.role and a.primary != b.primary and _overlap(a, b)
+        )
+
     def in_another_role(self, roles_of: Callable[[str], Collection[str]]) -> list[str]:
         """Who is on in a role that is none of that person's.
 
@@ -232,6 +256,18 @@ class RoleTable(Kind, frozen=True, kw_only=True):
             f"{slot.block}, {slot.owner}: {gap}"
             for slot in slots
             for gap in self.gaps(slot.owner, slot.starts, slot.ends)
+        ]
+
+    def beyond(self, hours: Mapping[str, str]) -> list[str]:
+        """Shifts that primary or backup has to hold at other times than the own hours, with whom.
+
+        :param hours: as each says it, ``06:00-17:00``; who is not in it has not spoken yet.
+        """
+        return [
+            f"{who} ({s.role} from {s.starts} to {s.ends}, available {hours[who] or 'never told'})"
+            for s in self.shifts
+            for who in dict.fromkeys((s.primary, s.backup))
+            if who in hours and not _within(s, hours[who])
         ]
 
     @property
@@ -278,6 +314,11 @@ class RoleTable(Kind, frozen=True, kw_only=True):
         return [*found, f"{at} to {ends}"]
 
 
+def _within(shift: Shift, hours: str) -> bool:
+    found = _HOURS.fullmatch(hours.strip())
+    return found is not None and found[1] <= shift.starts and shift.ends <= found[2]
+
+
 def _overlap(a: Shift, b: Shift) -> bool:
     return a.starts < b.ends and b.starts < a.ends
 
@@ -302,7 +343,11 @@ class Risk(Part, frozen=True, kw_only=True):
     ] = ""
     decided_by: Annotated[str, Meta(description="a person's id")] = ""
     covers: Annotated[
-        list[str], Meta(description="items and waivers by id, or issues (#17), that it stands for")
+        list[str],
+        Meta(
+            description="what it stands for: issues (#17), items and waivers by id, or what ids"
+            " begin with (D-13)"
+        ),
     ] = field(default_factory=list)
 
     @property
@@ -330,6 +375,11 @@ class RiskRegister(Kind, frozen=True, kw_only=True):
     def scores(self) -> dict[str, Grade]:
         """Score by the risk's id."""
         return {r.id: r.score for r in self.risks}
+
+    def days_since_scored(self, today: date) -> dict[str, float]:
+        """How long ago each risk was scored; never, where that day has not come anywhere."""
+        ago = {r.id: (today - r.scored_on).days for r in self.risks}
+        return {i: float(days) if days >= -1 else math.inf for i, days in ago.items()}
 
     @property
     def stopping(self) -> list[str]:
@@ -359,7 +409,8 @@ class RiskRegister(Kind, frozen=True, kw_only=True):
     def uncovered(self, open_: Iterable[str]) -> list[str]:
         """Which of these, items or issues (#17), no risk stands for."""
         covered = {c for r in self.risks for c in r.covers}
-        return [o for o in open_ if o not in covered]
+        begins = tuple(f"{c}." for c in covered)
+        return [o for o in open_ if o not in covered and not o.startswith(begins)]
 
     def unmitigated(self, launch: date) -> list[str]:
         """High risks whose mitigation is not done before the launch."""
@@ -505,6 +556,13 @@ class Briefing(Kind, frozen=True, kw_only=True):
     metrics: Annotated[dict[str, float], Meta(description="id of a metric to its limit")] = field(
         default_factory=dict
     )
+    migrations_sha256: Annotated[
+        str, Meta(description="of the candidate's migrations, as the release manifest has it")
+    ] = ""
+    announced_from: Annotated[
+        str, Meta(description="HH:MM, when announcements begin on launch day")
+    ] = ""
+    announced_until: Annotated[str, Meta(description="HH:MM, when they are over")] = ""
     known_issues: list[int] = field(default_factory=list)
     escalation_minutes: list[int] = field(default_factory=list)
     response_hours: Annotated[
@@ -518,6 +576,16 @@ class Briefing(Kind, frozen=True, kw_only=True):
     def reported(self) -> dict[str, date]:
         """Who was briefed, together or alone, with the day."""
         return dict.fromkeys(self.attendees, self.held_on) | self.briefed_alone
+
+    @property
+    def last_day(self) -> date:
+        """When the last of them was briefed."""
+        return max([self.held_on, *self.briefed_alone.values()])
+
+    @property
+    def announced_hours(self) -> str:
+        """When announcements are made, as ``HH:MM to HH:MM``."""
+        return f"{self.announced_from} to {self.announced_until}"
 
     def told_within(self, days: float, today: date) -> set[str]:
         """Who was briefed in so many days up to today."""
@@ -569,6 +637,7 @@ class RiskBenefit(Kind, frozen=True, kw_only=True):
     """What launching now costs and brings, risk by risk."""
 
     file = "risk-benefit.md"
+    register_sha256: Annotated[Sha256, Meta(description="of the risk register that it weighs")]
     risks: list[WeighedRisk]
     week_of_delay: Annotated[str, Meta(description="what a week's delay costs", min_length=1)]
 
@@ -600,6 +669,22 @@ class Scenarios(Kind, frozen=True, kw_only=True):
     def without_decider(self, roles: Collection[str]) -> list[str]:
         """Scenarios that none of these roles decides, each with the role it names."""
         return [f"{s.id}: {s.decider}" for s in self.scenarios if s.decider not in roles]
+
+    @property
+    def repeated(self) -> list[str]:
+        """Ids of more than one scenario."""
+        return [i for i, count in Counter(s.id for s in self.scenarios).items() if count > 1]
+
+    @property
+    def endless(self) -> list[str]:
+        """Scenarios without a time limit."""
+        return [s.id for s in self.scenarios if s.limit_minutes <= 0]
+
+    @property
+    def idle(self) -> list[str]:
+        """Aborts and rollbacks for which no command is named."""
+        acting = (s for s in self.scenarios if s.id.startswith("abort") or "rollback" in s.id)
+        return [s.id for s in acting if not s.commands]
 
     @property
     def abort_minutes(self) -> dict[str, float]:
@@ -637,7 +722,7 @@ class GoNoGo(Kind, frozen=True, kw_only=True):
     """The go/no-go meeting: what it decided and why."""
 
     file = "go-no-go.md"
-    held_on: date
+    held_at: Annotated[Moment, Meta(description="when it began")]
     decision: Literal["go", "no-go"]
     reasons: str
     conditions: list[str]

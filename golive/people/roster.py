@@ -33,6 +33,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import msgspec
@@ -182,6 +183,16 @@ class Roster:
         """The roles that somebody holds."""
         return {role for p in self.people.values() for role in p.roles}
 
+    def doubles(self, ids: Iterable[str]) -> list[str]:
+        """Which of these are one person under two ids, and by what one sees it: a key, a mail
+        address or a name that both have. Two people may share a phone."""
+        known = [self.people[i] for i in dict.fromkeys(ids) if i in self.people]
+        return [
+            f"{a.id} and {b.id} (same {', '.join(same)})"
+            for a, b in combinations(known, 2)
+            if (same := _in_common(a, b))
+        ]
+
     def strangers(self, ids: Iterable[str]) -> list[str]:
         """Which of these are nobody's id here, each once and in order."""
         return sorted(set(ids) - set(self.people))
@@ -195,6 +206,11 @@ class Roster:
         """Which of these are strangers, or lack a phone number or a mail address."""
         known = self.people
         return sorted(p for p in ids if p not in known or not (known[p].phone and known[p].email))
+
+    def at_level(self, level: int) -> list[str]:
+        """The ids of those whom a level of escalation has notified, with their backups."""
+        roles = [role for one in self.escalation if one.level == level for role in one.roles]
+        return list(dict.fromkeys(p.id for role in roles for p in self.entitled(role)))
 
     @property
     def escalation_minutes(self) -> list[float]:
@@ -270,6 +286,21 @@ class Roster:
                 return found
             cause = found.cause
         return Signature(place, role, exists=True, valid=False, cause=cause)
+
+
+def _in_common(a: Person, b: Person) -> list[str]:
+    """By what two entries are one person's; what is still to be filled in is nobody's."""
+    marks = [
+        {
+            "key": {k.identity for k in one.keys},
+            # What stands behind a plus sign is a label of the same mailbox.
+            "mail address": {re.sub(r"\+[^@]*@", "@", one.email.strip().casefold())},
+            "name": {" ".join(one.name.split()).casefold()},
+        }
+        for one in (a, b)
+    ]
+    shared = {what: marks[0][what] & marks[1][what] for what in marks[0]}
+    return [what for what, same in shared.items() if any(s and "[" not in s for s in same)]
 
 
 def load(path: Path) -> Roster:

@@ -13,4 +13,5 @@ from golive.readiness.runs import Look as Look
 from golive.readiness.runs import looks as looks
 from golive.readiness.runs import newest as newest
 from golive.readiness.runs import oldest_facts as oldest_facts
+from golive.readiness.runs import red as red
 from golive.readiness.wording import as_line as as_line

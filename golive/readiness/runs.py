@@ -61,6 +61,7 @@ def newest(context: Context, wanted: Iterable[str]) -> dict[str, Finding]:
             break
         wanted_here = missing & set(run.verdicts)
         unusable = unusable_run(run, context) if wanted_here else ""
+        lines = run.lines if wanted_here else {}
         for ident in wanted_here:
             verdict = run.verdicts[ident]
             cause = unusable or suspect(run, verdict, context)
@@ -68,9 +69,27 @@ def newest(context: Context, wanted: Iterable[str]) -> dict[str, Finding]:
                 verdict = msgspec.structs.replace(
                     verdict, verdict=Verdict.UNKNOWN, message=f"{SUSPECT}: {cause}; look again"
                 )
-            found[ident] = Finding(run, run.lines[ident], verdict)
+            found[ident] = Finding(run, lines[ident], verdict)
         missing -= set(found)
     return found
+
+
+def red(context: Context, *, but: Iterable[str] = ()) -> list[str]:
+    """The written items that failed when they were last looked at for this candidate, in the
+    procedure's order; those that are waived aside.
+
+    :param but: items left out.
+    """
+    out = {*context.statements.exempted(), *but}
+    known = [i.id for i in context.procedure if i.id in context.cards and i.id not in out]
+    found = newest(context, known)
+    return [
+        i
+        for i in known
+        if i in found
+        and found[i].verdict.verdict is Verdict.FAIL
+        and found[i].run.head.candidate == context.launch.candidate
+    ]
 
 
 def looks(reports: Path, environment: str, wanted: Iterable[str]) -> list[Look]:

@@ -366,7 +366,7 @@ def _index_findings(
         if i["bloat_percent"] is not None:
             yield i["name"], f"{i['bloat_percent']:.0f} % bloat"
     for twins in found.get("indexes", "duplicates") or []:
-        yield twins, "duplicates"
+        yield " = ".join(sorted(twins)), "duplicates"
     for key in keys:
         if not key["indexed"]:
             yield f"{key['table']}: {key['name']}", "foreign key without index"

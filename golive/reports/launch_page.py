@@ -80,7 +80,7 @@ class Row:
     @property
     def why(self) -> str:
         """The reason in a line: what was measured, where that tells it."""
-        broken = next((c for c in self.standing.claims if not c.holds), None)
+        broken = next((c for c in self.standing.claims if c.broken), None)
         if self.state == Verdict.FAIL and broken is not None:
             return f"{broken.subject}: {broken.observed}; required {broken.required}"
         return self.standing.reason

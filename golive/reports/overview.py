@@ -77,7 +77,8 @@ def tally(standings: Sequence[Standing]) -> Content:
     figures += [_count(str(state), found[str(state)]) for state in _STATES if found[str(state)]]
     figures += [
         _count("claims judged", len(claims)),
-        _count("claims that do not hold", sum(not c.holds for c in claims)),
+        _count("claims that do not hold", sum(c.broken for c in claims)),
+        *([_count("claims not seen", unseen)] if (unseen := sum(c.unseen for c in claims)) else []),
     ]
     if looked:
         figures.append(Figure(name="first looked at", value=pages.moment(min(looked))))
@@ -106,7 +107,7 @@ def claims_of(line: Line, verdict: ItemVerdict) -> Table:
         _unique(c.subject for c in verdict.claims), verdict.claims, shares, strict=True
     ):
         row: list[str | float] = [name, claim.observed, claim.required]
-        row.append("yes" if claim.holds else "no")
+        row.append("yes" if claim.holds else "not seen" if claim.unseen else "no")
         rows.append([*row, "" if share is None else share] if drawn else row)
     if not rows:
         said = verdict.message or "; ".join(verdict.asserted) or "nothing was measured"

@@ -81,7 +81,7 @@ def pytest_html_results_table_html(report: Any, data: list[str]) -> None:
         ("How it was verified", ran.how),
         ("Message", ran.message),
         ("Remedy", ran.remedy),
-        ("Claims", "\n".join(f"{'holds' if c.holds else 'BROKEN'}  {c!r}" for c in ran.claims)),
+        ("Claims", "\n".join(f"{_state(c)}  {c!r}" for c in ran.claims)),
         ("Other assertions that held", "\n".join(ran.asserted)),
         ("Facts used", ", ".join(ran.facts)),
         ("Traceback and output", ran.detail),
@@ -89,8 +89,12 @@ def pytest_html_results_table_html(report: Any, data: list[str]) -> None:
     data[:] = [f"<b>{title}</b>\n{_text(text)}\n" for title, text in parts if text]
 
 
+def _state(claim: Any) -> str:
+    return "NOT SEEN" if claim.unseen else "holds" if claim.holds else "BROKEN"
+
+
 def _measured(ran: Any) -> Iterator[str]:
-    broken = [c for c in ran.claims if not c.holds]
+    broken = [c for c in ran.claims if c.broken]
     for claim in (broken or list(ran.claims))[:_CLAIMS_IN_ROW]:
         yield f"<b>{_text(repr(claim))}</b>"
     if not broken and ran.message:

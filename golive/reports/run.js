@@ -58,6 +58,20 @@
   });
   if (location.hash) reveal();
 
+  for (const button of document.querySelectorAll("button.copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const pre = button.closest("details").querySelector("pre");
+      try {
+        await navigator.clipboard.writeText(pre.textContent);
+        button.textContent = "Copied";
+      } catch {  // a page from a file may not: then it is selected, to be copied by hand
+        getSelection().selectAllChildren(pre);
+        button.textContent = "Selected";
+      }
+    });
+  }
+
   // Paper cannot be clicked: the sheets are printed whole, then put back.
   let closed = [];
   addEventListener("beforeprint", () => {

@@ -84,8 +84,9 @@ class Row:
     @property
     def measured(self) -> list[Claim]:
         """The claims that fit into a row; of a red item those that made it red."""
-        broken = [c for c in self.claims if not c.holds]
-        return (broken or self.claims)[:_CLAIMS_IN_ROW]
+        broken = [c for c in self.claims if c.broken]
+        seen = [c for c in self.claims if not c.unseen]  # of the others the message tells
+        return (broken or seen)[:_CLAIMS_IN_ROW]
 
     @property
     def message(self) -> str:
@@ -96,7 +97,8 @@ class Row:
     @property
     def tells_more(self) -> bool:
         """Whether the details have something to add to the claims of the row."""
-        return len(self.claims) > len(self.measured) or any(c.see for c in self.claims)
+        listed = any(c.see or c.whole or c.sql for c in self.claims)
+        return listed or len(self.claims) > len(self.measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,7 @@ def _row(line: Line, run: Run, facts: dict[str, Fact]) -> Row:
     verdict = run.verdicts.get(line.id)
     if verdict is None:
         return Row(line, NOT_REACHED, None, [], "The run ended before its turn.", [])
-    claims = sorted(verdict.claims, key=lambda c: c.holds)
+    claims = sorted(verdict.claims, key=lambda c: (c.holds, c.unseen))
     return Row(
         line=line,
         state=str(verdict.verdict),
@@ -275,7 +277,7 @@ def _lead(verdict: ItemVerdict, claims: list[Claim]) -> str:
     """What the row says when claims do not: why it is as it is, or what held."""
     if verdict.verdict == Verdict.PASS:
         return "" if claims else _shortened("; ".join(verdict.asserted[:_CLAIMS_IN_ROW]))
-    reported = any(not c.holds for c in claims)
+    reported = any(c.broken for c in claims)
     return "" if reported else _shortened(verdict.message)
 
 

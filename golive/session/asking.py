@@ -95,10 +95,12 @@ class People:
             self._vouched[item] = context.reloaded().statements.vouched(item, papers)
         return self._vouched[item]
 
-    def vouch(self, node: pytest.Item, failed: bool) -> None:
+    def vouch(self, node: pytest.Item, failed: bool, broken: bool = False) -> None:
         """After the check of an attested item: that people have stated it.
 
         :param failed: the check is red, so that the statements are only noted beside it.
+        :param broken: it is for a claim that is broken: then what is still to be stated is told
+            beside that.
         :raises Pending: a statement is missing or does not hold.
         :raises ProbeError: there is no roster.
         """
@@ -112,6 +114,11 @@ class People:
                 said = f"{s.by} stated it on {s.made_at:%Y-%m-%d}"
                 note = holds("a statement that the check contradicts", True, said, "none")
                 bool(note)
+            if broken:
+                try:
+                    vouched.claims()
+                except Pending as e:
+                    bool(holds("what people have to state", False, str(e), "signed, and holds"))
             return
         for claim in vouched.claims():
             assert claim

@@ -54,7 +54,17 @@ class Running:
             message=self.message,
             remedy=self.remedy,
             claims=[
-                ledger.Claim(c.subject, c.observed, c.required, c.holds, c.see, list(c.ids))
+                ledger.Claim(
+                    c.subject,
+                    c.observed,
+                    c.required,
+                    c.holds,
+                    c.see,
+                    list(c.ids),
+                    unseen=c.unseen is not None,
+                    whole=list(c.whole),
+                    sql=list(c.sql),
+                )
                 for c in self.claims
             ],
             asserted=self.asserted,
@@ -64,6 +74,11 @@ class Running:
             check=self.check,
             limits=dict(sorted(self.asked.items())),
         )
+
+    @property
+    def unseen(self) -> verdicts.ProbeError | None:
+        """Why something that it is about could not be looked at."""
+        return next((c.unseen for c in self.claims if c.unseen is not None), None)
 
     def held(self, orig: str, expl: str, mask: Mask) -> None:
         """An assertion held. Claims tell their own values; anything else is kept as it reads."""
@@ -108,7 +123,7 @@ class Running:
         report: pytest.TestReport,
         setup: Setup,
     ) -> None:
-        error = self._error(call, report)
+        error = self._error(node, call, report)
         if error is None:
             return
         verdict, message = verdicts.of_exception(error), self._message(error, call.when)
@@ -122,19 +137,33 @@ class Running:
         self._show(report)
 
     def _error(
-        self, call: pytest.CallInfo[None], report: pytest.TestReport
+        self, node: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
     ) -> BaseException | None:
         """Why it is not green; None: it is, or nothing is decided yet."""
         error = call.excinfo.value if call.excinfo else None
-        if error is not None:
-            return error
+        unseen = self.unseen or _unseen_fact(node)
+        if error is not None and not self._wins_over(error):
+            broke = verdicts.of_exception(error) is Verdict.UNKNOWN and isinstance(error, Exception)
+            return unseen if unseen is not None and broke else error
+        if self._broken:
+            return AssertionError("a claim is broken")
         if hasattr(report, "wasxfail") or report.outcome != "passed":
             return GoliveError("it held although it is marked xfail; take the mark away")
         if call.when == "setup":
             return None  # a check that is set up has not run
         self.verdict, self.message = Verdict.PASS, ""
+        if unseen is not None:  # also where no claim is about it: green rests on every fact
+            return unseen
         cause = ledger.unproved(self)
         return GoliveError(cause) if cause else None
+
+    @property
+    def _broken(self) -> list[Claim]:
+        return [c for c in self.claims if c.broken]
+
+    def _wins_over(self, error: BaseException) -> bool:
+        """Whether a broken claim decides, whatever became of the check after it."""
+        return bool(self._broken) and isinstance(error, Exception)
 
     def _show(self, report: pytest.TestReport) -> None:
         # The lists that a failing report shows must not hide that the item was not looked at.
@@ -151,9 +180,8 @@ class Running:
 
     def _message(self, error: BaseException, when: str) -> str:
         if isinstance(error, AssertionError):
-            broken = [repr(c) for c in self.claims if not c.holds]
-            if broken:
-                return "; ".join(broken[-1:])
+            if self._broken:
+                return "; ".join(dict.fromkeys(map(repr, self._broken)))
             return " ".join((str(error).splitlines() or ["an assertion without a text"])[0].split())
         if isinstance(error, (verdicts.ProbeError, Pending, NotDue, GoliveError)):
             return str(error)
@@ -165,10 +193,22 @@ class Running:
         return f"the check {broke}: {type(error).__name__}: {error}"
 
 
+def _unseen_fact(node: pytest.Item) -> verdicts.ProbeError | None:
+    """Why one of the facts that an item asks for could not be looked at."""
+    if not isinstance(node, pytest.Function):
+        return None
+    # Those that it asks for by name while it runs are no arguments of it.
+    made = node._request._fixture_defs.values()
+    given = [*node.funcargs.values(), *(f.cached_result[0] for f in made if f.cached_result)]
+    return next((v.error for v in given if v.__class__ is verdicts.Unseen), None)
+
+
 def _masked(claim: Claim, mask: Mask) -> Claim:
     subject, observed, required = map(mask, (claim.subject, claim.observed, claim.required))
     ids = tuple(map(mask, claim.ids))
-    return Claim(subject, observed, required, claim.holds, mask(claim.see), ids)
+    see = mask(claim.see)
+    whole, sql = tuple(map(mask, claim.whole)), tuple(map(mask, claim.sql))
+    return Claim(subject, observed, required, claim.holds, see, ids, claim.unseen, whole, sql)
 
 
 def _detail(node: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> str:

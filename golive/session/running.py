@@ -26,7 +26,7 @@ from golive.session.opening import head_of, start_environment
 from golive.session.setup import Setup
 from golive.session.signer import Signer
 from golive.session.terminal import Results, Terminal
-from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending
+from golive.verdicts import GoliveError, NotDue, NotPermitted, Pending, ProbeError, Unseen
 
 if TYPE_CHECKING:
     from golive.people.statements import Vouched
@@ -154,12 +154,17 @@ class Session:
         return self._opened.people
 
     def facts_of(self, probe: str) -> Any:
-        """What a probe has found.
+        """What a probe has found; unseen where it could not look.
 
-        :raises ProbeError: it could not look.
+        :raises NotPermitted: the environment does not permit it to look.
         """
         register([probe])  # an item may ask for it by name while it runs
-        return self._opened.store.get(probe)
+        try:
+            return self._opened.store.get(probe)
+        except NotPermitted:
+            raise
+        except ProbeError as e:
+            return Unseen(e)
 
     def kept(self, page: Path) -> Kept:
         """As :meth:`People.kept`, on record for the item that runs now."""
@@ -169,9 +174,15 @@ class Session:
         """As :meth:`People.vouched`."""
         return self.people.vouched(item)
 
+    @property
+    def is_red(self) -> bool:
+        """Whether the item which runs now cannot be green any more, whoever stands up for it."""
+        return self._running is not None and any(not c.holds for c in self._running.claims)
+
     def vouch(self, node: pytest.Item, failed: bool) -> None:
         """As :meth:`People.vouch`."""
-        self.people.vouch(node, failed)
+        broken = self._running is not None and any(c.broken for c in self._running.claims)
+        self.people.vouch(node, failed, broken)
 
     @property
     def _opened(self) -> _Run:
@@ -256,7 +267,7 @@ class Session:
     def _gathered(self, facts: Facts) -> None:
         """A probe has looked (called from its thread)."""
         try:
-            value = msgspec.to_builtins(facts.value, enc_hook=str, str_keys=True)
+            value = msgspec.to_builtins(facts.value, enc_hook=_encodable, str_keys=True)
         except (TypeError, ValueError, NotImplementedError):
             value = repr(facts.value)
         self._opened.book.add_facts(
@@ -325,3 +336,7 @@ class Session:
         """Say on the terminal what came of the run."""
         if self._run is not None:
             self.terminal.summarise(terminal, self._results)
+
+
+def _encodable(value: object) -> str:
+    return repr(value) if isinstance(value, Unseen) else str(value)

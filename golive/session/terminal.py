@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from golive import ledger, procedure
+from golive.answer import SUSPECTED, shortened
 from golive.masking import clean
 from golive.session.setup import Setup
 from golive.session.signer import Signer
@@ -27,6 +28,7 @@ _COLOUR: dict[Verdict, dict[str, bool]] = {
     Verdict.PENDING: {"yellow": True},
 }
 _IDS_SHOWN = 8
+_UNSTATED = "not stated yet by "
 
 
 @dataclass(slots=True)
@@ -170,7 +172,10 @@ class Terminal:
             return
         terminal.section(label, sep="-")
         for (message, remedy), ids in by_message.items():
-            terminal.write_line(f"{', '.join(ids)}  ({', '.join(self._owners(ids))})", bold=True)
+            count = f"{len(ids)} items, " if len(ids) > 1 else ""
+            terminal.write_line(
+                f"{', '.join(ids)}  ({count}{', '.join(self._owners(ids))})", bold=True
+            )
             if len(ids) == 1:
                 terminal.write_line(f"  {self._setup.procedure.items[ids[0]].title}")
             terminal.write_line(f"  {clean(message)}")
@@ -178,16 +183,18 @@ class Terminal:
                 terminal.write_line(f"  next: {clean(remedy)}")
 
     def _pending(self, terminal: Any, results: Results) -> None:
-        pending: dict[str, list[str]] = defaultdict(list)
+        pending: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for ident, v in results.verdicts.items():
             if v.verdict is Verdict.PENDING:
-                pending[self._owners([ident])[0]].append(ident)
+                pending[self._owners([ident])[0]][v.message].append(ident)
         if not pending:
             return
         terminal.section("PENDING: a statement or evidence is still to come", sep="-")
-        for owner, ids in pending.items():
-            more = f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
-            terminal.write_line(f"  {owner}: {', '.join(ids[:_IDS_SHOWN])}{more}")
+        for owner, causes in pending.items():
+            every = [ident for ids in causes.values() for ident in ids]
+            terminal.write_line(f"  {owner}: {_few(every)}")
+            for cause, ids in _together(causes).items():
+                terminal.write_line(f"    {_few(ids)}: {shortened(clean(cause))}")
 
     def _owners(self, ids: Iterable[str]) -> list[str]:
         return sorted({self._setup.procedure.items[i].owner or "no owner" for i in ids})
@@ -209,6 +216,23 @@ class Terminal:
 
     def _cleaned(self, text: str) -> str:
         return clean(self._setup.mask(text))
+
+
+def _few(ids: list[str]) -> str:
+    more = f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
+    return f"{', '.join(ids[:_IDS_SHOWN])}{more}"
+
+
+def _together(causes: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Items by their cause: what nobody has stated yet in one, whatever each of it asks."""
+    kinds: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for cause, ids in causes.items():
+        is_plain = cause.startswith(_UNSTATED) and SUSPECTED not in cause
+        kinds[cause.partition(": ")[0] if is_plain else cause][cause] = ids
+    return {
+        kind if len(of) > 1 else next(iter(of)): [ident for ids in of.values() for ident in ids]
+        for kind, of in kinds.items()
+    }
 
 
 def _next(counts: Counter[Verdict]) -> str:

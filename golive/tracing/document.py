@@ -24,16 +24,27 @@ TIMED = frozenset({"task", "deliverable"})
 """Kinds of lines that are done at some time; a duration in another is a threshold."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """An owner, a clock time or a duration as a line says it; no text for a stated nobody."""
+
+    text: str
+    line: int
+    span: Span | None = None
+    """What a duration means; None where that cannot be told."""
+
+
 @dataclass(slots=True, eq=False)
 class Said:
-    """What a document says of an owner and times, at one place."""
+    """What a document says of an owner and times, at one place.
+
+    What is said first holds for the whole place, and what is said anew from its line on.
+    """
 
     line: int
-    owner: str = ""
-    owner_line: int = 0
-    clock: str = ""
-    lasts: str = ""
-    span: Span | None = None
+    owners: list[Words] = field(default_factory=list)
+    clocks: list[Words] = field(default_factory=list)
+    durations: list[Words] = field(default_factory=list)
     unread: list[tuple[int, str]] = field(default_factory=list)
     """What could not be read of all that, by line."""
 
@@ -41,28 +52,52 @@ class Said:
         """Note what is said under a key: an owner, a clock time or how long it takes."""
         value = plain(value).rstrip(".")
         if nobody := _NOBODY.fullmatch(value):
-            if key == "owner":
-                self.owner, self.owner_line = "", line
+            # What is around it says nothing of this one.
+            self._note(key, Words("", line))
             if nobody["open"]:
                 self.unread.append((line, f"{_NAMED[key]}: {value}"))
             return
         if (span := span_of(value)) is not None and key != "owner":
-            self.lasts, self.span = value, span
+            self._note("duration", Words(value, line, span))
             return
         if key in {"duration", "unread"}:
-            if key == "duration":  # what is around it says nothing of this one
-                self.lasts, self.span = value, None
+            self._note(key, Words(value, line))
             self.unread.append((line, f"{_NAMED[key]}: {value}"))
             return
         value, more = split_value(value)
-        if key == "owner":
-            self.owner, self.owner_line = value, line
-        else:
-            self.clock = value
-            if not mark_of(value):
-                self.unread.append((line, f"{_NAMED[key]}: {value}"))
+        nobody = _NOBODY.fullmatch(value)
+        self._note(key, Words("" if nobody else value, line))
+        if (nobody and nobody["open"]) or (key == "time" and not mark_of(value)):
+            self.unread.append((line, f"{_NAMED[key]}: {value}"))
         for other, said in more:
             self.take(other, said, line)
+
+    def strands(self) -> dict[str, list[Words]]:
+        """What is said under each key, in the document's order."""
+        return {"owner": self.owners, "time": self.clocks, "duration": self.durations}
+
+    def _note(self, key: str, words: Words) -> None:
+        strand = self.strands().get(key)
+        if strand is None or (strand and strand[-1].text == words.text):
+            return
+        if strand and strand[-1].line == words.line:  # of two on a line, neither
+            said = f"{strand[-1].text or 'none'}, {words.text or 'none'}"
+            self.unread.append((words.line, f"{_NAMED[key]}: {said}"))
+            strand[-1] = Words("", words.line)
+        else:
+            strand.append(words)
+
+
+def at(strand: list[Words], line: int) -> Words | None:
+    """What holds on a line: what was said last above it, or else first; None for nothing."""
+    above = [words for words in strand if words.line <= line]
+    return above[-1] if above else strand[0] if strand else None
+
+
+def contradiction(key: str, first: Words, then: Words) -> tuple[int, str]:
+    """Two lines that say different things of one place, as what could not be read."""
+    said = f"{_NAMED[key]}: {then.text or 'none'}, where line {first.line} says another"
+    return then.line, said
 
 
 _NAMED = {

@@ -11,6 +11,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from golive.tracing.document import Entry, Place, Said
 from golive.tracing.words import (
+    is_moments,
     is_readable,
     key_of,
     mark_of,
@@ -35,6 +36,7 @@ _LIKE_LINE = re.compile(
     rf"[\s>]*(?!(?:[-*_]\s*){{3,}}$)(?:{_BULLET}\s+\S|[-+\u2022\u25cf](?=[^\W\d_])|\|.*\|)"
 )
 """A bullet, a number or a row of a table, or what is meant as one."""
+_HAS_BOX = re.compile(r"(?<!\S)\[[ xX]?\](?=\s|$)")
 _LIKE_HTML = re.compile(r"<(?:li|tr)\b|<input\b[^>]*checkbox", re.IGNORECASE)
 _IDS = re.compile(
     r"#|ids?|no\.?|nr\.?|num(?:ber)?|ref(?:erence)?\.?|code|key|seq(?:uence)?|order"
@@ -54,6 +56,8 @@ _NOTES = re.compile(
     re.IGNORECASE,
 )
 _PER_UNIT = re.compile(r"\b(?P<unit>min(?:ute)?s?|h(?:ou)?rs?|h|sec(?:ond)?s?)\b", re.IGNORECASE)
+_LISTS = {"bullet_list", "ordered_list", "table"}
+_REMARK = re.compile(r":?\s*\([^()]*\)\s*:?")
 _SIGNS = {"\u2610": False, "\u2b1c": False, "\u2611": True, "\u2612": True, "\u2705": True}
 
 
@@ -146,6 +150,11 @@ class Reader:
                 self._code(node)
             node = after
 
+    def is_like_line(self, number: int) -> bool:
+        """Whether a line of the source looks like a checkbox, a bullet, a number or a row."""
+        text = self.text[number]
+        return bool(_LIKE_BOX.match(text) or _LIKE_LINE.match(text))
+
     def account(self) -> None:
         """Name what looks like a line and was not read as one, whatever the reason."""
         for number, text in enumerate(self.text):
@@ -153,7 +162,7 @@ class Reader:
                 continue
             if _LIKE_BOX.match(text):
                 self._unread_box(number)
-            elif _LIKE_LINE.match(text):
+            elif _LIKE_LINE.match(text) or _HAS_BOX.search(text):
                 self.hidden.append((number, text.strip()))
 
     def _unread_box(self, number: int) -> None:
@@ -163,9 +172,8 @@ class Reader:
         self.seen.add(number)
 
     def _code(self, node: SyntaxTreeNode) -> None:
-        """Text that is indented too far is code, and that is rarely meant of a checkbox."""
-        numbers = _numbers(node)
-        self.seen |= {n for n in numbers if not _LIKE_BOX.match(self.text[n])}
+        """Text that is indented too far is code, and that is rarely meant of a list's entry."""
+        self.seen |= {n for n in _numbers(node) if not self.is_like_line(n)}
 
     def _open(self, text: str, line: int, parent: Place, how: str, level: int = 0) -> Place:
         place = Place(line, level=level, parent=parent, how=how)
@@ -192,6 +200,7 @@ class Reader:
 
     def _paragraph(self, node: SyntaxTreeNode, after: SyntaxTreeNode | None, place: Place) -> Place:
         lines = _texts(node.children[0], _number(node))
+        is_before_list = after is not None and after.type in _LISTS
         for line in lines:
             if found := properties(line.text):
                 self.seen.add(line.number)
@@ -199,10 +208,9 @@ class Reader:
                     place.take(key, value, line.number)
             elif _is_title(line) or (
                 line is lines[-1]
-                and line.text.endswith(":")
+                and is_before_list
+                and (_is_title(line, remark=True) or line.text.endswith(":"))
                 and len(line.text) <= 80
-                and after is not None
-                and after.type in {"bullet_list", "ordered_list", "table"}
             ):
                 above = place.parent if place.how == "line" else place
                 place = self._open(line.text, line.number, above or self.root, "line")
@@ -245,7 +253,7 @@ class Reader:
             and not entry.boxed
             and entry.inner is None
             and after is not None
-            and after.type == "bullet_list"
+            and after.type in {"bullet_list", "ordered_list"}
             and any(_box(e) is not None for e in after.children)
         ):
             if self.entries and self.entries[-1] is entry:  # one without words was not kept
@@ -300,10 +308,9 @@ class Reader:
             for key, value, line_number in own:
                 entry.inner.take(key, value, line_number)
             self.siblings(nested, entry.inner)
-            if entry.boxed and entry.inner.owner:
-                entry.owner, entry.owner_line = entry.inner.owner, entry.inner.owner_line
-            if entry.boxed and entry.inner.span:
-                entry.lasts, entry.span = entry.inner.lasts, entry.inner.span
+            if entry.boxed:
+                entry.owners = entry.owners or entry.inner.owners[:1]
+                entry.durations = entry.durations or entry.inner.durations[:1]
         return entry
 
     def _words(self, lines: list[_Text]) -> tuple[str, list[tuple[str, str, int]]]:
@@ -319,6 +326,7 @@ class Reader:
                 continue  # no words of this one; named where all lines are accounted for
             elif not is_over:
                 text = f"{text} {line.text}".strip()
+                self.seen.add(line.number)
             elif line.text:  # behind a line break that is meant as one
                 self.hidden.append((line.number, line.text))
         return text, own
@@ -396,6 +404,8 @@ class _Columns:
                 key = "duration"
             if key == "duration" and unit:
                 units[c] = unit["unit"]
+            if not key and not _IDS.fullmatch(name) and is_moments(r.cells[c] for r in body):
+                key = "time"
             keys.append(key)
         filled = [c for c in range(len(header)) if not keys[c] and any(r.cells[c] for r in body)]
         codes = frozenset(
@@ -487,10 +497,12 @@ def _tick(raw: str) -> bool | None:
     return _SIGNS.get(raw[:1])
 
 
-def _is_title(line: _Text) -> bool:
-    """Whether a line is bold as a whole, but for a colon and clauses behind it."""
+def _is_title(line: _Text, *, remark: bool = False) -> bool:
+    """Whether a line is bold as a whole, but for a colon and clauses behind it, or a remark."""
     if not line.bold or not line.text.startswith(line.bold):
         return False
     behind = line.text[len(line.bold) :].strip()
+    if remark and _REMARK.fullmatch(behind):
+        return True
     said = Said(0)
     return _strip_clauses(f"x {behind}", said).strip(" :x") == ""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from golive.tracing.document import TIMED, Block, Document, Entry, Line, Place, Said
+from golive.tracing.document import (
+    TIMED,
+    Block,
+    Document,
+    Entry,
+    Line,
+    Place,
+    Said,
+    Words,
+    at,
+    contradiction,
+)
 from golive.tracing.elements import Reader
 from golive.tracing.words import (
     DASHES,
@@ -67,14 +80,16 @@ class Resolver:
             if not e.boxed and not is_task and kind != "task":
                 is_line = all(p.how not in {"entry", "box"} for p in e.place.path[depth:])
             elif not e.boxed and not is_task and id(block) not in boxed | over:
-                is_live = any(p.mark for p in block.path) or _ROLLBACK.search(block.title)
+                has_day = any(mark_of(clock.text).days for clock in e.clocks)
+                is_marked = has_day or any(p.mark for p in block.path)
                 above = [p for p in e.place.path if p.how in {"entry", "box"}]
-                is_line = bool(is_live) and all(p.is_title for p in above)
+                is_live = is_marked or bool(_ROLLBACK.search(block.title))
+                is_line = is_live and all(p.is_title for p in above)
             if is_line:
                 chosen.append(e)
                 holds |= {id(p) for p in e.place.path}
             elif not is_task:
-                prose.append((e.line, e.raw))
+                prose.append((e.line, e.raw or e.title))
         chosen.reverse()
         self._assign_document_owner(chosen)
         lines = tuple(self._line(e, block_of[id(e.place)]) for e in chosen)
@@ -84,11 +99,20 @@ class Resolver:
             block = block_of[id(e.place)]
             task = self._task(e.place, block)
             tasks[task.line] = task.title or self._name()
+        read = {n: self._as_block(p) for n, p in blocks.items() if n in used}
+        chapters = {b.chapter_line for b in read.values()}
+        told = {ln.number for ln in lines} | {n for n, _ in prose} | tasks.keys() | used | chapters
+        prose += [  # entries that hold others, and whose words stand nowhere
+            (p.line, p.heading)
+            for p in self.reader.places
+            if p.line not in told and self.reader.is_like_line(p.line)
+            if not _GENERIC.fullmatch(fold(p.title))
+        ]
         return Document(
             self.source,
             self._name(),
             lines,
-            {n: self._as_block(p) for n, p in blocks.items() if n in used},
+            read,
             tasks,
             tuple(sorted(prose)),
             tuple(sorted({*self.reader.unread, *self._unread(chosen, block_of)})),
@@ -100,15 +124,24 @@ class Resolver:
         tasks = [e for e in chosen if self._kind(e.place, block_of[id(e.place)])[0] in TIMED]
         for said in [self.reader.root, *self.reader.places, *tasks]:
             yield from said.unread
+            for key, strand in said.strands().items():
+                for first, then in itertools.pairwise(strand):
+                    if not self._is_between(first.line, then.line):
+                        yield contradiction(key, first, then)
         for p in self.reader.places:
             if p.how not in {"heading", "line"}:
                 continue
-            days = p.mark.days or mark_of(p.clock).days
+            days = p.mark.days or any(mark_of(clock.text).days for clock in p.clocks)
             if not days and is_like_day(p.heading):
                 yield p.line, f"a day: {p.heading}"
             elif not p.mark.clock and is_like_clock(p.mark.rest):
                 yield p.line, f"a clock time: {p.heading}"
         yield from self.contradictions
+
+    def _is_between(self, first: int, then: int) -> bool:
+        """Whether anything that could be a line stands between two lines."""
+        n = bisect.bisect_right(self.reader.entries, first, key=lambda e: e.line)
+        return n < len(self.reader.entries) and self.reader.entries[n].line < then
 
     def _name(self) -> str:
         return self.title.title if self.title else self.source.stem
@@ -125,18 +158,18 @@ class Resolver:
             places: list[Place] = []
             if e.how == "row" and not e.boxed:
                 places = named.get(fold(e.title), []) or named.get(fold(e.name), [])
-            if len(places) != 1 or places[0] in e.place.path or not (e.owner or e.lasts):
+            if len(places) != 1 or places[0] in e.place.path or not _says_who_or_how_long(e):
                 kept.append(e)
                 continue
             place = places[0]
-            if e.owner and not place.owner:
-                place.owner, place.owner_line = e.owner, e.owner_line
-            elif e.owner and e.owner != place.owner:
-                place.unread.append(
-                    (e.line, f"an owner: {e.owner}, where line {place.owner_line} says another")
-                )
-            if e.span and not place.span:
-                place.lasts, place.span = e.lasts, e.span
+            place.unread += e.unread
+            for key, strand in e.strands().items():
+                there = place.strands()[key]
+                if there:
+                    differing = (words for words in strand if words.text != there[0].text)
+                    place.unread += [contradiction(key, there[0], words) for words in differing]
+                else:
+                    there += strand
         self.reader.entries = kept
 
     def _block(self, place: Place) -> Place:
@@ -177,9 +210,9 @@ class Resolver:
     def _assign_document_owner(self, entries: list[Entry]) -> None:
         """The document's owner is the lines' where no other is named anywhere."""
         root = self.title or self.reader.root
-        root.owner = root.owner or self.reader.root.owner
-        if any(s.owner for e in entries for s in (e, *e.place.path) if s is not root):
-            root.owner = ""
+        root.owners = root.owners or self.reader.root.owners
+        if any(s.owners for e in entries for s in (e, *e.place.path) if s is not root):
+            root.owners = []
 
     def _line(self, e: Entry, block: Place) -> Line:
         task = self._task(e.place, block)
@@ -190,22 +223,24 @@ class Resolver:
         elif kind == "contact" and not e.boxed:
             title = _contact(e)
         above = [*reversed(e.place.path), self.reader.root]
-        owner = next((s for s in (e, *above) if s.owner), None)
+        owner = next((w for s in (e, *above) if (w := at(s.owners, e.line))), None)
         timed: list[Said] = []
         if kind in TIMED:
             below = [p for p in self._below(e.place, block) if p.how != "box"]
             timed = [e, *reversed(below), *([block] if task is block else [])]
-        said = next((s for s in timed if s.clock or s.lasts), None)
+        said = next((s for s in timed if s.clocks or s.durations), None)
+        clock = at(said.clocks, e.line) if said else None
+        lasts = at(said.durations, e.line) if said else None
         due, is_own = self._due(e, block)
         return Line(
             number=e.line,
             title=plain(title),
             ticked=e.ticked,
             kind=kind,
-            owner=owner.owner if owner else "",
-            owner_line=owner.owner_line if owner else block.line,
-            time=(said.clock or said.lasts) if said else "",
-            minutes=self._minutes(said, block) if said else None,
+            owner=owner.text if owner else "",
+            owner_line=owner.line if owner else block.line,
+            time=(clock and clock.text) or (lasts and lasts.text) or "",
+            minutes=self._minutes(lasts, block) if lasts else None,
             time_line=said.line if said else task.line,
             block=block.line,
             task=task.line,
@@ -213,7 +248,7 @@ class Resolver:
             is_due_own=is_own,
         )
 
-    def _minutes(self, said: Said, block: Place) -> int | None:
+    def _minutes(self, said: Words, block: Place) -> int | None:
         """Planned minutes; "5-15 minutes" behind "0-5 minutes" is a window of ten."""
         if said.span is None:
             return None
@@ -227,8 +262,9 @@ class Resolver:
 
     def _due(self, e: Entry, block: Place) -> tuple[int | None, bool]:
         """The day a line is due, and whether its block says so, not just the chapter."""
-        own = [_said_day(said) for said in (e, *reversed(self._below(e.place, block)), block)]
-        above = [_said_day(place) for place in reversed(block.path[:-1])]
+        places = (e, *reversed(self._below(e.place, block)), block)
+        own = [_said_day(said, e.line) for said in places]
+        above = [_said_day(place, e.line) for place in reversed(block.path[:-1])]
         said = [mark for mark in (*own, *above) if mark]
         if not said:
             return (0, False) if block.mark.clock else (None, False)
@@ -252,9 +288,14 @@ class Resolver:
         return Block(place.line, title, chapter, above[-1].line if above else 0, mark_of(title))
 
 
-def _said_day(said: Said) -> Mark | None:
-    """What says on which day it is; None for nothing."""
-    mark = mark_of(said.clock)
+def _says_who_or_how_long(entry: Entry) -> bool:
+    return any(words.text for words in [*entry.owners, *entry.durations])
+
+
+def _said_day(said: Said, line: int) -> Mark | None:
+    """What says on which day a line is; None for nothing."""
+    clock = at(said.clocks, line)
+    mark = mark_of(clock.text if clock else "")
     if not mark.days and isinstance(said, Place):
         mark = said.mark
     return mark if mark.days else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 DASHES = "-\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}"
@@ -130,7 +131,7 @@ _NUMBERING = re.compile(r"(?:\d+(?:\.\d+)*[.)]|\d+(?:\.\d+)+)\s+")
 _PHASE = re.compile(
     rf"(?P<word>phase|stage|wave)\s+(?P<n>\d+|[a-z]|[ivx]+){_SEPARATED}", re.IGNORECASE
 )
-_TRAILING = re.compile(r"\s*[(\[](?P<inside>[^()\[\]]*)[)\]]\s*[:.]?\s*$")
+_TRAILING = re.compile(r"\s*[(\[](?P<inside>(?:[^()\[\]]|\[[^()\[\]]*\])*)[)\]]\s*[:.]?\s*$")
 _KEYS = {
     "owner": r"owners?|responsible(?: person| party)?|accountable|assignee|assigned to|led by|dri"
     r"|who",
@@ -141,13 +142,19 @@ _KEYS = {
 _ANY_KEY = "|".join(_KEYS.values())
 _PROPERTY = re.compile(rf"(?P<key>{_ANY_KEY})\s*[:=]\s*(?P<value>.*)", re.IGNORECASE | re.DOTALL)
 _NEXT_PROPERTY = re.compile(rf"\s*[|\u00b7\u2022;,]\s*(?=(?:{_ANY_KEY})\s*[:=])", re.IGNORECASE)
-_BETWEEN = re.compile(r"\s*[;|,\u00b7\u2022]\s*")
+_COMMA = r"(?:(?<!\d),|,(?!\d))"
+"""One that is no part of a number."""
+_BETWEEN = re.compile(rf"\s*(?:[;|\u00b7\u2022]|{_COMMA})\s*")
+_BEFORE_LAST = re.compile(rf"{_BETWEEN.pattern}|\s+{_DASH}\s+")
 _BEHIND_DASH = re.compile(
-    rf"(?:\s+[{DASHES}|]\s+|\s*[,;]\s+)(?=(?:{_KEYS['owner']})\s*[:=])", re.IGNORECASE
+    rf"(?:(?:\s+[{DASHES}|]\s+|\s*[,;]\s+)(?=(?:{_KEYS['owner']})\s*[:=])"
+    r"|\s+(?=(?-i:Owner|Responsible|Assignee)\s*[:=]))",
+    re.IGNORECASE,
 )
 _DASHED = re.compile(rf"\s+[{DASHES}|]\s+")
+_COMMA_LAST = re.compile(rf"\s*{_COMMA}\s+(?P<last>[^,;|]*)$")
 _LASTLY = re.compile(
-    rf"(?:\s*[|;,/\u00b7\u2022]\s*|\s+(?:{_DASH}\s+)?)(?P<last>{_ABOUT}{_NUMBER}\s*"
+    rf"(?:\s*(?:[|;/\u00b7\u2022]|{_COMMA})\s*|\s+(?:{_DASH}\s+)?)(?P<last>{_ABOUT}{_NUMBER}\s*"
     rf"(?:{_UNIT}\s*)?(?:(?:{_DASH}|to)\s*{_NUMBER}\s*)?{_UNIT})$",
     re.IGNORECASE,
 )
@@ -216,6 +223,10 @@ def _day(text: str, at: int) -> tuple[Mark, int] | None:
         side = _side(m["sign"] or "+")
         low = side * float(m["n"] or m["plain"])
         high, unit2 = low, unit
+        if (other := m["anchor2"] or m["anchor3"]) and _unit(other.strip()) != _unit(
+            m["anchor"] or "d"
+        ):
+            return None  # "Week -1 / Day -5": no range of either
         if last := m["n2"] or m["n3"]:
             sign2 = m["sign2"] or m["sign3"]
             high = (_side(sign2) if sign2 else side) * float(last)
@@ -381,17 +392,25 @@ def split_clauses(text: str, *, days: bool = True) -> tuple[str, list[tuple[str,
     clauses: list[tuple[str, str]] = []
     while True:
         found: list[tuple[str, str]] = []
+        behind = _BEHIND_DASH.search(text)
         if m := _TRAILING.search(text):
             inside = m["inside"].strip()
             found = _clauses(_BETWEEN.split(inside), days) or _clauses([inside], days)
             if m.start() and not found:
-                return text.strip(), [*clauses, *_within(inside)]
-        elif m := _BEHIND_DASH.search(text):
+                if behind is None or behind.start() >= m.start():
+                    return text.strip(), [*clauses, *_within(inside)]
+                if is_like_duration(inside):
+                    found = _within(inside)
+                else:  # the owner's own: "- Owner: Ada (on call)"
+                    m = None
+        if m is None and (m := behind):
             rest = _BEHIND_DASH.split(text[m.end() :])
             found = _clauses([p for said in rest for p in _NEXT_PROPERTY.split(said)], days)
-        else:
+        elif m is None:
             m = next(iter([*_DASHED.finditer(text)][-1:]), None)
-            found = _clauses(_BETWEEN.split(text[m.end() :]), days=False) if m else []
+            found = _clauses(_BETWEEN.split(text[m.end() :]), days) if m else []
+            if m is None and (m := _COMMA_LAST.search(text)):
+                found = _clauses([m["last"]], days=False)
         if m is None or not m.start() or not found:
             return text.strip(), clauses
         clauses += found
@@ -401,7 +420,13 @@ def split_clauses(text: str, *, days: bool = True) -> tuple[str, list[tuple[str,
 def split_value(value: str) -> tuple[str, list[tuple[str, str]]]:
     """An owner or time, and what stands behind it: "Ada | 10 min"."""
     rest, clauses = split_clauses(value)
-    if m := _LASTLY.search(rest):
+    last = next(iter([*_BEFORE_LAST.finditer(rest)][-1:]), None)
+    if (m := _TRAILING.search(rest)) and is_like_duration(m["inside"]):
+        rest = rest[: m.start()].rstrip()  # a clause already
+    elif last and is_like_duration(rest[last.end() :]):
+        clauses.append(("duration", rest[last.end() :]))
+        rest = rest[: last.start()]
+    elif m := _LASTLY.search(rest):
         clauses.append(("time", m["last"]))
         rest = rest[: m.start()].rstrip()
     return rest, clauses
@@ -415,15 +440,30 @@ def without_brackets(text: str) -> str:
 def _clauses(parts: list[str], days: bool) -> list[tuple[str, str]]:
     """What each part says of owner and times; empty where one says something else."""
     found = []
+    named = [m for part in parts if (m := _PROPERTY.fullmatch(part))]
     for part in parts:
         if m := _PROPERTY.fullmatch(part):
             found.append((key_of(m["key"]), m["value"]))
-        elif span_of(part) or (days and mark_of(part) and not mark_of(part).rest):
+        elif span_of(part) or (days and _is_moment(part)):
             found.append(("time", part))
+        elif named and is_like_duration(part):
+            found.append(("duration", part))
         else:
             return []
     # of several durations none is the task's own
     return found if sum(bool(span_of(value)) for _, value in found) <= 1 else []
+
+
+def _is_moment(text: str) -> bool:
+    """Whether a text says a day or a time, and nothing else; a phase is neither."""
+    mark = mark_of(text)
+    return bool(mark.days or mark.clock) and not mark.rest
+
+
+def is_moments(texts: Iterable[str]) -> bool:
+    """Whether there are texts, and each says a day or a time and nothing else."""
+    some = [text for text in texts if text]
+    return bool(some) and all(map(_is_moment, some))
 
 
 def _within(inside: str) -> list[tuple[str, str]]:

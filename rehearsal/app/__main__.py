@@ -36,7 +36,9 @@ def _run(options: argparse.Namespace) -> Any:
         case "workload":
             from rehearsal.app.workload import workload
 
-            return workload(options.url, options.seconds, options.rate, options.ca_file)
+            return workload(
+                options.url, options.seconds, options.rate, options.ca_file, dense=options.dense
+            )
         case "seed":
             from rehearsal.app.seed import seed
 
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--url", required=True)
     load.add_argument("--seconds", type=float, default=5, help="0: until stopped")
     load.add_argument("--rate", type=float, default=20, help="actions per second")
+    load.add_argument("--dense", action="store_true", help="more statements for a request")
     load.add_argument("--ca-file", help="certificate authority of an https URL")
     return parser
 

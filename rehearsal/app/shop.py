@@ -26,6 +26,24 @@ LIVES = {"access": timedelta(minutes=15), "refresh": timedelta(days=7), "verify"
 CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 STAFF = ("barber", "barbershop", "admin")
 BOOKING_LOCK = 7341  # advisory lock class: bookings of one barber wait for each other
+STATEMENTS = tuple(
+    f"{subject}.{name}"
+    for subject, names in {
+        "appointments": "busy by_id cancel count_barber count_client insert list_barber"
+        " list_client list_shop lock_barber reschedule",
+        "barbers": "bookable by_id change_profile list profile",
+        "clients": "by_user insert",
+        "dashboard": "coming notifications revenue totals",
+        "health": "ping revision rows",
+        "idempotency": "answer by_key claim",
+        "notifications": "cancel insert",
+        "organizations": "by_id",
+        "services": "by_barber by_id categories list offers",
+        "users": "by_email by_id insert verify",
+    }.items()
+    for name in names.split()
+)
+"""The names of all statements."""
 
 
 class Refusal(Exception):
@@ -39,7 +57,7 @@ class Refusal(Exception):
 class Shop:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.metrics = Metrics(settings)
+        self.metrics = Metrics(settings, STATEMENTS)
         self.database = Database(settings, self.metrics)
         self.cache = Cache(settings, self.metrics)
         self.tables = Tables(settings)

@@ -1,6 +1,7 @@
 """A small mixed load over the public API: what a few customers and barbers do in a day.
 
-Whatever it books it cancels, and it books only times that the API offers.
+Whatever it books it cancels, and it books only times that the API offers. Customers take turns:
+visits that were cancelled stay, and nobody has hundreds of them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ssl
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +23,8 @@ import httpx
 from rehearsal.app.settings import DEFAULT_PASSWORD, CommandError
 
 CLIENTS, BARBERS = 3, 1  # signed in at once; as many requests wait for each other at most
+CUSTOMERS = range(3, 51)
+"""Numbers of the seed's customers who take turns; it has at least 50."""
 
 
 class WorkloadError(CommandError):
@@ -28,12 +32,15 @@ class WorkloadError(CommandError):
 
 
 class Person:
-    """One signed-in user with a connection of their own."""
+    """One signed-in user with a connection of their own; who it is changes with each session."""
 
-    def __init__(self, url: str, email: str, counts: Counter[str], trust: ssl.SSLContext) -> None:
+    def __init__(
+        self, url: str, emails: Sequence[str], counts: Counter[str], trust: ssl.SSLContext
+    ) -> None:
         self._http = httpx.Client(base_url=url, timeout=10, verify=trust, trust_env=False)
-        self._email, self._counts = email, counts
-        self._chance = random.Random(email)  # noqa: S311 - a choice of pages, not a secret
+        self._turns, self._counts = itertools.cycle(emails), counts
+        self._email = next(self._turns)
+        self._chance = random.Random(self._email)  # noqa: S311 - a choice of pages, not a secret
         self._sign_in()
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
@@ -68,7 +75,14 @@ class Person:
             self.session,
         ]
 
+    def dense_actions(self) -> list[Any]:
+        """All of the mix, and more of what takes many statements for a request: figures of
+        statements for less work."""
+        often = [self.book_and_cancel, self.look_around, self.health]
+        return [*dict.fromkeys(self.actions()), *often, *often, self.health]
+
     def session(self) -> None:
+        self._email = next(self._turns)
         self._sign_in()
         self._call("POST", "/api/v2/auth/refresh", json={"refresh_token": self._refresh_token})
 
@@ -129,7 +143,16 @@ class Person:
         )
 
 
-def workload(url: str, seconds: float, rate: float, ca_file: str | None) -> dict[str, object]:
+def turns() -> list[list[str]]:
+    """Addresses of who takes turns, a list for each that is signed in at once."""
+    shares = [CUSTOMERS[k::CLIENTS] for k in range(CLIENTS)]
+    clients = [[f"client{n:05}@example.com" for n in share] for share in shares]
+    return [*clients, *([f"barber{n:05}@example.com"] for n in range(1, BARBERS + 1))]
+
+
+def workload(
+    url: str, seconds: float, rate: float, ca_file: str | None, *, dense: bool = False
+) -> dict[str, object]:
     """Start ``rate`` actions per second for ``seconds`` (0: until stopped).
 
     Raises WorkloadError when the application answers nothing, or over 1 % with status 5xx.
@@ -137,18 +160,17 @@ def workload(url: str, seconds: float, rate: float, ca_file: str | None) -> dict
     counts: Counter[str] = Counter()
     trust = ssl.create_default_context(cafile=ca_file)
     try:
-        emails = [
-            f"{kind}{n:05}@example.com"
-            for kind, many in (("client", CLIENTS), ("barber", BARBERS))
-            for n in range(1, many + 1)
-        ]
+        emails = turns()
         with ThreadPoolExecutor(len(emails)) as pool:
-            people = list(pool.map(lambda email: Person(url, email, counts, trust), emails))
+            people = list(pool.map(lambda some: Person(url, some, counts, trust), emails))
     except httpx.HTTPError as error:
         raise WorkloadError(f"{url} does not answer: {error!r}") from error
     stop, began = threading.Event(), time.monotonic()
-    turns = itertools.cycle((person, action) for person in people for action in person.actions())
-    plan = list(itertools.islice(turns, len(people) * len(people[0].actions())))
+    plan = [
+        (person, action)
+        for person in people
+        for action in (person.dense_actions() if dense else person.actions())
+    ]
     random.Random(1).shuffle(plan)  # noqa: S311
 
     def live(share: list[tuple[Person, Any]]) -> None:

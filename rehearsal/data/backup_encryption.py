@@ -109,8 +109,12 @@ def decrypt(r: Rehearsal, options: Any) -> None:
     """Open a sealed object, from a file or from the region's bucket.
 
     Access to KMS is not the rehearsal's own: it comes from AWS_ACCESS_KEY_ID and
-    AWS_SECRET_ACCESS_KEY, as it would on a machine that recovers.
+    AWS_SECRET_ACCESS_KEY, as it would on a machine that recovers. A fault may override, on
+    `drills`, `opens_for_anyone`: then the command has access of its own.
     """
+    if r.setting("drills", "opens_for_anyone", False):
+        secrets = ("aws-access-key-id", "aws-secret-access-key")
+        os.environ.update(zip(_CREDENTIALS, map(r.secret, secrets), strict=True))
     missing = [name for name in _CREDENTIALS if not os.environ.get(name)]
     if missing:
         raise RehearsalError(

@@ -4,7 +4,9 @@ A copy is a scratch PostgreSQL in `<folder>/scratch/NAME`. Its processes belong 
 supervisor, so `down` ends them, whoever made them. Passwords are those of the live cluster.
 
 Settings a fault may override, on `drills`: `ignore_target` (recover to the end whatever is
-asked for), `rollback_delay_s`, `migration_log` (False: migrations write none).
+asked for), `replays` (False: the backup is started as it is), `after_restore` and
+`after_migration` (SQL that is run on the copy then), `copied_release` (the release that a copy is
+brought to), `rollback_delay_s`, `migration_log` (False: migrations write none).
 """
 
 from __future__ import annotations
@@ -98,6 +100,7 @@ def restore(
         _configure(r, copy, target, inclusive=inclusive)
         pid = r.run(_server(copy))
         timeline = _await(r, copy, pid)
+        _then(r, copy, "after_restore")
     except BaseException:
         discard(r, name)
         raise
@@ -205,7 +208,8 @@ def _configure(r: Rehearsal, copy: Copy, target: dict[str, str], *, inclusive: b
     with (data / "postgresql.auto.conf").open("a") as file:
         file.writelines(f"{key} = {quoted(value)}\n" for key, value in settings.items())
     (data / "standby.signal").unlink(missing_ok=True)
-    (data / "recovery.signal").touch()
+    if r.setting("drills", "replays", True):
+        (data / "recovery.signal").touch()
     data.chmod(0o700)
     binaries.give_away(data)
 
@@ -245,6 +249,16 @@ def _ask(r: Rehearsal, copy: Copy, query: str) -> Any:
     with psycopg.connect(dsn(copy), password=r.secret("postgres"), connect_timeout=5) as one:
         row = one.execute(query.encode()).fetchone()
     return row[0] if row else None
+
+
+def _then(r: Rehearsal, copy: Copy, when: str) -> None:
+    """Run the SQL that a fault has for then."""
+    if wanted := str(r.setting("drills", when, "")):
+        import psycopg
+
+        where = dsn(copy)
+        with psycopg.connect(where, password=r.secret("postgres"), autocommit=True) as one:
+            one.execute(wanted.encode())
 
 
 def _alive(pid: int) -> bool:
@@ -306,6 +320,8 @@ def _move(r: Rehearsal, name: str, command: str, to: str) -> dict[str, Any]:
     began = time.monotonic()
     said = app_command(r, url(r, copy, OWNER_ROLE), command, "--to", to, environment=environment)
     document: dict[str, Any] = json.loads(said)
+    if command == "migrate":
+        _then(r, copy, "after_migration")
     return {
         **document,
         "name": name,
@@ -333,6 +349,7 @@ def copy_of(r: Rehearsal, name: str, tag: str) -> dict[str, Any]:
     _archive_up_to_now(r)
     made = restore(r, "newest", name)
     try:
+        tag = str(r.setting("drills", "copied_release", tag))
         head = release.heads().get(tag)
         standing = _ask(r, known(r, name), "select version_num from alembic_version")
         if head is None:

@@ -70,7 +70,7 @@ def retag(r: Rehearsal, edit: Callable[[Path], None]) -> None:
     `edit` is given their folder. `publish` takes it back."""
     edit(migrations(r))
     checkout, tag = migrations(r).parent, _newest_tag()
-    _git(checkout, "add", "--", "*.py")
+    _git(checkout, "add", "--", "*.py", "*.toml")
     _git(checkout, "commit", "--quiet", "--message", f"Release {tag} again", tag=tag)
     _git(checkout, "tag", "--annotate", "--force", tag, "--message", f"Release {tag}", tag=tag)
     _git(checkout, "push", "--quiet", "--force", "origin", f"refs/tags/{tag}")
@@ -135,3 +135,18 @@ def endpoints(r: Rehearsal) -> Endpoints:
             "loss_list": f"{MIGRATIONS}/losses.toml",
         }
     }
+
+
+def move_tag(r: Rehearsal) -> None:
+    """Have the candidate's tag name another commit with the same files."""
+    tag, folder = _newest_tag(), repository(r)
+    made = [tag + "^{tree}", "-p", tag + "^{commit}", "-m", f"Release {tag}, again"]
+    commit = _git(folder, "commit-tree", *made, tag=tag).strip()
+    r.remember("moved tag", _git(folder, "rev-parse", f"refs/tags/{tag}").strip())
+    _git(folder, "update-ref", f"refs/tags/{tag}", commit)
+
+
+def restore_tag(r: Rehearsal) -> None:
+    """Have the candidate's tag name its own commit again."""
+    _git(repository(r), "update-ref", f"refs/tags/{_newest_tag()}", r.recall("moved tag"))
+    r.forget("moved tag")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,21 @@ def leftovers(folder: Path) -> list[psutil.Process]:
             # Somebody else's process, or one that ended just now.
             continue
     return found
+
+
+def ended(process: psutil.Process, within_s: float) -> bool:
+    """Wait until a process has ended, collected by its parent or not: an init may take seconds
+    for that. False when it runs on."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
 
 
 def end(processes: list[psutil.Process], within_s: float = 2.0) -> None:

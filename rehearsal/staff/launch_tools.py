@@ -8,7 +8,8 @@ signed for this release and this window), prints its steps as JSON and changes n
 written into the audit log, refused or not. Doing it for real is not rehearsed by these commands.
 
 Settings a fault may override, on `tools`: `without` (names to leave out), `skips_authorisation`,
-`skips_confirmation`, `denied` (ids of people who may do nothing).
+`skips_confirmation`, `denied` (ids of people who may do nothing), `untried` and `out` (of those
+who try no command, and do not log in).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -41,6 +43,10 @@ OUTBOUND = ("api.stripe.com", "api.sendgrid.com", "api.twilio.com", "www.googlea
 """Whom the product is configured to contact; in a rehearsal it contacts none of them."""
 ARTEFACTS = ("backend", "migrations", "configuration")
 NAMESPACE = "golive-document"
+LOGINS = ("database-login", "monitoring-login")
+"""What the record calls the logins of operators."""
+DECISION = "go-no-go.md"
+"""The paper that an authorisation rests on."""
 _TRIES = 3
 """Times that an instance is asked before it counts as silent; a busy machine drops some."""
 
@@ -170,12 +176,28 @@ def authorise(r: Rehearsal) -> None:
         },
         "window_begins_at": begins.isoformat(),
         "window_ends_at": (begins + timedelta(hours=24)).isoformat(),
+        "decision_sha256": _decision(r),
     } | changes
     path = authorisation(r)
     path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
     write_atomically(path, json.dumps(document, indent=1, sort_keys=True), 0o644)
     if signer:
         people.sign_as(r, path, signer)
+
+
+def _decision(r: Rehearsal) -> str:
+    """SHA-256 of the record of the decision, once it is written."""
+    path = people.papers(r) / DECISION
+    return _sha256(path) if path.is_file() else ""
+
+
+def follow(r: Rehearsal) -> None:
+    """Authorise again where another decision was recorded than the one authorised on."""
+    path = authorisation(r)
+    if not path.is_file():
+        return
+    if json.loads(path.read_text()).get("decision_sha256") != _decision(r):
+        authorise(r)
 
 
 def _tomorrow() -> datetime:
@@ -187,7 +209,8 @@ def _tomorrow() -> datetime:
 
 
 def practise(r: Rehearsal) -> None:
-    """Have everybody who may have to run a command try it, as on the day before the launch."""
+    """Have everybody who may have to run a command try it, as on the day before the launch, and
+    the record say that they have logged in, as the gateway would that they go through."""
     for tool in TOOLS:
         for person in people.PEOPLE:
             if person.id in r.setting("tools", "untried", []):
@@ -199,6 +222,12 @@ def practise(r: Rehearsal) -> None:
                     _audit(r, tool.name, person.id, str(why))
                 else:
                     _audit(r, tool.name, person.id, "")
+    operators = {role for tool in TOOLS for role in tool.roles}
+    for person in people.PEOPLE:
+        away = person.id in [*r.setting("tools", "untried", []), *r.setting("tools", "out", [])]
+        if operators & {*person.roles, *person.backs_up} and not away:
+            for kind in LOGINS:
+                _audit(r, kind, person.id, "", dry_run=False)
 
 
 def renew(r: Rehearsal) -> None:
@@ -254,6 +283,14 @@ def stored(r: Rehearsal) -> list[dict[str, str]]:
             if path.exists():
                 found.append({"name": name, "version": version, "sha256": _sha256(path)})
     return found
+
+
+def digest(r: Rehearsal, name: str) -> str:
+    """The digest of an artefact of the candidate, as the manifest has it."""
+    declared = json.loads(manifest(r).read_text())["artefacts"]
+    return next(
+        str(a["sha256"]) for a in declared if (a["version"], a["name"]) == (CANDIDATE, name)
+    )
 
 
 def _make_artefacts(r: Rehearsal) -> None:
@@ -326,35 +363,7 @@ def _check_authorisation(r: Rehearsal, token: Path) -> None:
     if not token.is_file() or not signature.is_file():
         raise Refused("there is no signed launch authorisation")
     signers = people.allowed_signers(r, "executive_team")
-    with tempfile.NamedTemporaryFile("w", suffix=".signers") as allowed:
-        allowed.write(signers)
-        allowed.flush()
-        found = subprocess.run(
-            ["ssh-keygen", "-Y", "find-principals", "-f", allowed.name, "-s", str(signature)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        signer = found.stdout.split("\n")[0].strip()
-        done = subprocess.run(
-            [
-                "ssh-keygen",
-                "-Y",
-                "verify",
-                "-f",
-                allowed.name,
-                "-I",
-                signer or "nobody",
-                "-n",
-                NAMESPACE,
-                "-s",
-                str(signature),
-            ],
-            input=token.read_bytes(),
-            capture_output=True,
-            check=False,
-        )
-    if done.returncode:
+    if not _is_signed(token.read_bytes(), signature.read_bytes(), signers):
         raise Refused("the launch authorisation is not signed by an executive, or was altered")
     said: dict[str, Any] = json.loads(token.read_text())
     declared = json.loads(manifest(r).read_text())
@@ -371,12 +380,49 @@ def _check_authorisation(r: Rehearsal, token: Path) -> None:
         raise Refused(f"the launch authorisation ended at {ends.isoformat()}")
 
 
-def _audit(r: Rehearsal, tool: str, operator: str, refused: str) -> None:
+@cache  # many try their commands with the same authorisation
+def _is_signed(content: bytes, signature: bytes, signers: str) -> bool:
+    """Whether one of them, as ssh-keygen reads them, has signed it."""
+    with tempfile.TemporaryDirectory() as folder:
+        allowed, sealed = Path(folder, "signers"), Path(folder, "sig")
+        allowed.write_text(signers)
+        sealed.write_bytes(signature)
+        files = ["-f", str(allowed), "-s", str(sealed)]
+        found = subprocess.run(
+            ["ssh-keygen", "-Y", "find-principals", *files],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        signer = found.stdout.split("\n")[0].strip() or "nobody"
+        done = subprocess.run(
+            ["ssh-keygen", "-Y", "verify", *files, "-I", signer, "-n", NAMESPACE],
+            input=content,
+            capture_output=True,
+            check=False,
+        )
+    return not done.returncode
+
+
+def deployed(r: Rehearsal, operator: str, at: datetime) -> None:
+    """Put it on record that somebody deployed the candidate then."""
+    _audit(r, "deploy-application", operator, "", at, dry_run=False)
+
+
+def _audit(
+    r: Rehearsal,
+    tool: str,
+    operator: str,
+    refused: str,
+    at: datetime | None = None,
+    *,
+    dry_run: bool = True,
+) -> None:
     line = {
-        "at": datetime.now(UTC).isoformat(),
+        "at": (at or datetime.now(UTC)).isoformat(),
         "tool": tool,
         "operator": operator,
-        "dry_run": True,
+        "dry_run": dry_run,
         "refused": refused,
     }
     with audit_log(r).open("a") as file:

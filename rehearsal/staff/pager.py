@@ -6,7 +6,9 @@ that level tells; those of level 1 are asked again, with their backups, until so
 Settings of the part `messages` that a fault may override: `levels` (level to ids of people, in
 place of the roster's), `addresses` (id to `phone` and `email` in place of the roster's),
 `cancelled` (levels that an answer cancels), `without_impact` (levels whose messages leave it
-out), `vendors` (ids it knows, in place of all), `to_vendors` (whether they are notified at once).
+out), `vendors` (ids it knows, in place of all), `to_vendors` (whether they are notified at once),
+`asks_backups` and `ignores_answers` (whether level 1 is asked again with its backups, and after an
+answer).
 """
 
 from __future__ import annotations
@@ -57,8 +59,10 @@ class Pager:
             with self._lock:
                 alert = self._firing.get(key)
             incident = self._incident(key[1])
-            if alert is not None and incident and not incident["acknowledged"]:
-                self._page(1, alert, self._reported(1, backups=True))
+            heeds = not self._setting("ignores_answers", False)
+            if alert is not None and incident and not (incident["acknowledged"] and heeds):
+                backups = self._setting("asks_backups", True)
+                self._page(1, alert, self._reported(1, backups=backups))
                 self._ask_again(key)
 
         timer = threading.Timer(incidents.ANSWER_S / incidents.CLOCK, again)

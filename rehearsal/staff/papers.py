@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +27,6 @@ from zoneinfo import ZoneInfo
 import jinja2
 import yaml
 
-from rehearsal.data import release
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import PROJECT, Rehearsal
@@ -35,7 +35,7 @@ from rehearsal.parts.platform import aws
 from rehearsal.parts.saas.saas_stubs import address
 from rehearsal.parts.traffic.balancer import SERVERS
 from rehearsal.parts.traffic.edge import nodes as edge_nodes
-from rehearsal.staff import calendar, launch_tools, people, saas_stubs, scripts
+from rehearsal.staff import calendar, launch_tools, packages, people, saas_stubs, scripts
 from rehearsal.staff.scripts import sha256
 
 _HERE = Path(__file__).parent / "templates"
@@ -101,6 +101,18 @@ FIGURES = tuple(
 )
 """What its people measured of the launch, as they wrote it down; nobody else measures it yet."""
 UPTIME, CUSTOMER_METRICS = "KT.1", ("KB.1", "KB.2", "KB.3", "KB.4", "KO.3")
+COVERED: dict[str, list[str]] = {
+    "R-01": ["D-14", "D-12", "D-7", "D-4", "T0-0700", "T0-0900"],
+    "R-02": ["D-13", "T0-0600"],
+    "R-03": ["D-9", "RT", "RB"],
+    "R-04": ["D-11", "T0-1130"],
+    "R-05": ["D-10", "KT", "T0-1400"],
+    "R-07": ["D-5", "KB", "T0-1230", "T0-1300"],
+    "R-08": ["D-3", "D-2", "D-1", "CO", "ES", "T0-0800"],
+    "R-09": ["KO", "T0-1000", "T0-1600"],
+    "R-10": ["D+1", "D+2", "D+3", "D+4", "D+6", "KD"],
+}
+"""What each risk of the register stands for beside known issues: items, by what ids begin with."""
 STAKEHOLDER_ROLES = (
     "technical_lead",
     "devops_lead",
@@ -142,6 +154,7 @@ def write(r: Rehearsal, *names: str) -> None:
     that quote them by their digest, and the script."""
     _render(r, [*(names or papers()), *(q for n in names for q in quoting(n))])
     scripts.write(r)
+    launch_tools.follow(r)
     if not names:
         r.remember(_WRITTEN, _today().isoformat())
 
@@ -211,7 +224,9 @@ def papers() -> list[str]:
 def facts(r: Rehearsal) -> dict[str, Any]:
     """What papers can name. Days are those of today, so that a paper changes once a day."""
     today = _today()
-    said = saas_stubs.defaults(saas_stubs.first_up(r.folder), "")
+    first_up = saas_stubs.first_up(r.folder)
+    said = saas_stubs.defaults(first_up, "")
+    before_first_up = first_up.date() - timedelta(days=1)  # nothing had been looked at by then
     return {
         "r": r,
         "today": today,
@@ -225,11 +240,12 @@ def facts(r: Rehearsal) -> dict[str, Any]:
         "backup": lambda role: next(p.id for p in people.PEOPLE if role in p.backs_up),
         "roles": people.ROLES,
         "people": people.PEOPLE,
-        "migrations": list(release.heads().values()),
+        "migrations_sha256": launch_tools.digest(r, "migrations"),
         "metrics": METRICS,
+        "stands_for": COVERED,
         "flags": sorted(said["flags"]),
         "audience": audience,
-        "launch_day": _launch_day(),
+        "launch_day": _launch_day((PROJECT / "suites" / "procedure.toml").read_text()),
         "sha256": lambda name: sha256(people.papers(r) / name),
         "page": lambda path: address(r, path),
         "event": calendar.ident,
@@ -250,7 +266,8 @@ def facts(r: Rehearsal) -> dict[str, Any]:
         ),
         "this_morning": f"{today}T00:00:00Z",
         "tomorrow_morning": f"{today + timedelta(days=1)}T09:00:00Z",
-        "counted_at": f"{saas_stubs.first_up(r.folder).date() - timedelta(days=1)}T00:00:00Z",
+        "counted_at": f"{before_first_up}T00:00:00Z",
+        "presented_at": f"{before_first_up}T01:00:00Z",
         "counts": dict.fromkeys(("PASS", "FAIL", "UNKNOWN", "PENDING"), 0),
         "components": COMPONENTS,
         "baseline": _baseline(r),
@@ -259,8 +276,11 @@ def facts(r: Rehearsal) -> dict[str, Any]:
         "uptime": next(f for f in FIGURES if f["metric"] == UPTIME),
         "measured": {f["metric"]: f for f in FIGURES},
         "stakeholders": [people.holder(role).id for role in STAKEHOLDER_ROLES],
+        "package": packages.write(r),
         "press_address": PRESS_ADDRESS,
         "mailed": mailed(r, str(today)),
+        # The cutover was a day before the evening's papers, so that the day after it has passed.
+        "launch_night": lambda at: f"{today - timedelta(days=2)}T{at}:00Z",
         "last_night": lambda at: f"{today - timedelta(days=1)}T{at}:00Z",
         "market": {"visits": 1200, "reviews": 0},
         "digest_of_file": lambda name: sha256(people.papers(r) / name),
@@ -274,16 +294,16 @@ def audience(name: str) -> list[str]:
     return [p.id for p in people.PEOPLE if {*p.roles, *p.backs_up} & AUDIENCES[name]]
 
 
-def _launch_day() -> list[tuple[str, str]]:
+@lru_cache(maxsize=1)
+def _launch_day(procedure: str) -> tuple[tuple[str, str], ...]:
     """Ids and titles of the procedure's launch day."""
-    file = tomllib.loads((PROJECT / "suites" / "procedure.toml").read_text())
-    return [
+    return tuple(
         (item["id"], item["title"])
-        for block in file["block"]
+        for block in tomllib.loads(procedure)["block"]
         if block["phase"] == "launch_day" and block["due"] == 0
         for task in block["task"]
         for item in task["items"]
-    ]
+    )
 
 
 def _issues(said: dict[str, Any], label: str) -> list[dict[str, Any]]:
@@ -367,15 +387,16 @@ def change(r: Rehearsal, name: str, how: Change, *, reported: bool = True) -> No
     if reported:
         _render(r, quoting(name))
     scripts.write(r)
+    launch_tools.follow(r)
 
 
 def alter(r: Rehearsal, name: str, how: Change) -> None:
     """Change a paper's data behind the backs of those who signed it."""
     path = people.papers(r) / name
     _, front, body = path.read_text().split("---\n", 2)
-    data = yaml.safe_load(front)
+    data = yaml.load(front, Loader=yaml.CSafeLoader)
     how(data)
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
     write_atomically(path, f"---\n{text}---\n{body}", 0o644)
 
 
@@ -387,12 +408,17 @@ def reword(r: Rehearsal, name: str, old: str, new: str) -> None:
         raise RehearsalError(f"{name} does not say {old!r}.")
     write_atomically(path, f"{front}---\n{body.replace(old, new)}", 0o644)
     scripts.write(r)
+    launch_tools.follow(r)
 
 
 @cache
 def _templates() -> jinja2.Environment:
+    # Compiled templates are kept where Python keeps compiled modules, if it does.
+    compiled = _HERE.parent / "__pycache__"
+    is_kept = os.access(compiled, os.W_OK)
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
+        bytecode_cache=jinja2.FileSystemBytecodeCache(str(compiled)) if is_kept else None,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

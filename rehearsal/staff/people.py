@@ -115,7 +115,8 @@ def roster(r: Rehearsal) -> Path:
     path = r.path("people", "roster.toml")
     folder = keys(r)
     text = ["# Written by the rehearsal; its people are made up.\nschema = 1\n"]
-    without = r.setting("people", "without", [])
+    settings, portals = r.overrides("people"), r.url("saas-stubs", "/vendor")
+    without = settings.get("without", [])
     for person in PEOPLE:
         if person.id in without:
             continue
@@ -129,14 +130,14 @@ def roster(r: Rehearsal) -> Path:
             "powers": list(person.powers),
             "keys": [{"public": " ".join((folder / f"{person.id}.pub").read_text().split()[:2])}],
         }
-        fields |= r.setting("people", person.id, {})
+        fields |= settings.get(person.id, {})
         text.append(_table("person", fields))
     for vendor in VENDORS:
-        portal = {"portal": f"http://127.0.0.1:{r.port('saas-stubs')}/vendor/{vendor['id']}"}
-        changed = r.setting("people", f"vendor-{vendor['id']}", {})
+        portal = {"portal": f"{portals}/{vendor['id']}"}
+        changed = settings.get(f"vendor-{vendor['id']}", {})
         fields = {k: v for k, v in {**vendor, **portal, **changed}.items() if v is not None}
         text.append(_table("vendor", fields))
-    text += [_table("escalation", fields) for fields in r.setting("people", "levels", LEVELS)]
+    text += [_table("escalation", fields) for fields in settings.get("levels", LEVELS)]
     written = "\n".join(text)
     if not path.exists() or path.read_text() != written:
         write_atomically(path, written, 0o644)
@@ -251,5 +252,6 @@ def endpoints(r: Rehearsal) -> Endpoints:
             "statements": str(statements(r)),
             "keys": str(keys(r)),
             "documents": str(documents(r)),
+            "packages": str(r.path("people", "packages", "x").parent),
         }
     }

@@ -25,9 +25,9 @@ def write(r: Rehearsal) -> None:
     script = scripted_statements.entries(r) | r.overrides("statements")
     folder = people.keys(r).parent
     write_atomically(folder / "script.json", json.dumps(script, sort_keys=True), 0o644)
+    papers = people.papers(r)
     digests = {
-        path.relative_to(people.papers(r)).as_posix(): sha256(path)
-        for path in sorted(people.papers(r).rglob("*.md"))
+        path.relative_to(papers).as_posix(): sha256(path) for path in sorted(papers.rglob("*.md"))
     }
     write_atomically(folder / "papers.json", json.dumps(digests, sort_keys=True), 0o644)
 
@@ -36,6 +36,12 @@ def spoil(r: Rehearsal, item: str, entries: list[Entry]) -> None:
     """Have an item stated like this from now on; by nobody where the list is empty."""
     r.override("statements", **{item: entries})
     forget(r, item)
+    write(r)
+
+
+def fall_silent(r: Rehearsal, item: str) -> None:
+    """Have nobody state an item any more; what was signed of it stays as it is."""
+    r.override("statements", **{item: []})
     write(r)
 
 

@@ -32,6 +32,7 @@ from golive.people.statements.reading import UNREADABLE as UNREADABLE
 from golive.people.statements.reading import digest_of as digest_of
 from golive.people.statements.reading import read_statement as read_statement
 from golive.people.statements.vouching import Vouched as Vouched
+from golive.people.statements.vouching import made_before as made_before
 from golive.people.statements.writing import evidence_name as evidence_name
 from golive.people.statements.writing import evidence_of as evidence_of
 from golive.people.statements.writing import keep as keep

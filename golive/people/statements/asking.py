@@ -86,6 +86,7 @@ class Statements(Judge):
             said,
             self.entitlement.roster,
             two_people=self.entitlement.launch.needs_two(item),
+            unreadable={n: why for n, why in self.records.broken.items() if f"-{item}-" in n},
         )
 
     def exemption(self, item: str) -> tuple[Exemption | None, list[str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta, timezone
 
 from golive.claims import Claim, holds, same_set
 from golive.items import Card
@@ -15,8 +16,12 @@ from golive.people.statements.model import (
     quoted,
     when,
 )
+from golive.people.statements.writing import evidence_name
 from golive.procedure import Item
 from golive.verdicts import Pending
+
+_MOST_AHEAD = timedelta(hours=14)
+"""By which a day begins before it does in UTC, at most."""
 
 
 @dataclass
@@ -33,6 +38,8 @@ class Vouched:
     """Newest first."""
     roster: Roster
     two_people: bool = False
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """What lies there under the item's name and is no statement, with why."""
     asked_everyone: bool = field(default=False, init=False)
 
     @property
@@ -97,6 +104,29 @@ class Vouched:
     def _for_it(self) -> list[Signed]:
         return [s for s in self.valid if not is_no_go(s.statement)]
 
+    def one_of(self, roles: Iterable[str]) -> Vouched:
+        """The same as the role among these says it that has spoken last; as the first of them
+        where none has."""
+        wanted = list(roles)
+        said = (s.statement.role for s in self._for_it if s.statement.role in wanted)
+        return replace(self, card=replace(self.card, by=(next(said, wanted[0]),)))
+
+    def digests(self, paper: str) -> dict[str, str]:
+        """SHA-256 of a paper as it was signed last, by role: whatever has become of it since, and
+        whether or not the statement has run out."""
+        known, found = evidence_name(paper), dict[str, str]()
+        for s in self.all:
+            if s.valid or "expired" in s.cause or "has changed since" in s.cause:
+                for e in s.statement.evidence:
+                    if e.name == known:
+                        found.setdefault(s.statement.role, e.sha256)
+        return found
+
+    def strangers(self) -> list[str]:
+        """Who has said something and is not on the roster."""
+        said = dict.fromkeys(s.statement.by for s in self.all)
+        return [quoted(by) for by in said if by not in self.roster.people]
+
     def unopposed(self) -> Claim:
         """That nobody who may says no-go, as far as that person has not lifted it."""
         said = [
@@ -118,7 +148,8 @@ class Vouched:
         return same_set(what, [p for p in wanted if p not in missing], wanted)
 
     def claims(self) -> list[Claim]:
-        """That each role has stated it, by different people with keys of their own.
+        """That each role has stated it, by different people with keys of their own, none of them
+        under two ids.
 
         :raises Pending: one has not; says what is missing and why what there is does not hold.
         """
@@ -148,6 +179,12 @@ class Vouched:
                 f" {', '.join(self.roles)} needs a person of its own"
                 f" (`golive attest {self.item.id}`)"
             )
+        if doubles := self.roster.doubles(people):
+            raise Pending(
+                f"{self.item.id} needs people of their own, but by the roster {'; '.join(doubles)}"
+                f" are one person: correct the roster, or have somebody else sign"
+                f" (`golive attest {self.item.id}`)"
+            )
         return [_signed_claim(s.statement.role, s, self.roster) for s in self.counted]
 
     def _lacking(self, missing: Sequence[str], key: Callable[[Signed], str]) -> str:
@@ -164,7 +201,22 @@ class Vouched:
                 f"; SUSPECT: {quoted(newest.statement.by)} signed it {when(newest)}, but"
                 f" {newest.cause}"
             )
+        elif self.unreadable:
+            name, why = max(self.unreadable.items())
+            text += f"; SUSPECT: {quoted(name)} lies there, but {quoted(why)}"
         return f"{text}; next: `golive attest {self.item.id}`"
+
+
+def made_before(said: Iterable[Signed], since: date | datetime) -> list[str]:
+    """Who signed which of these statements before something, with when.
+
+    :param since: when it was over; or its day, which begins first where clocks are ahead most.
+    """
+    begins = since
+    if not isinstance(begins, datetime):
+        begins = datetime.combine(begins, time(), timezone(_MOST_AHEAD))
+    early = (s.statement for s in said if s.statement.made_at < begins)
+    return [f"{s.by} ({s.made_at:%F %H:%M} UTC)" for s in early]
 
 
 def _signed_claim(role: str, signed: Signed, roster: Roster) -> Claim:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import msgspec
 
 from golive.environments import Environment, Node
-from golive.probes.data.postgres import called, connect, extension
+from golive.probes.backup import wal
+from golive.probes.backup.wal import SEGMENT, lsn, segment_name, segment_number
+from golive.probes.data.cluster import system_identifier
+from golive.probes.data.postgres import called, connect, extension, not_granted, one
 from golive.probes.data.rows import TableSum, identifier, table_sums, unlike
 from golive.probes.traffic.product import Served, signed_in
 from golive.probes.transport import commands
 from golive.probes.transport.commands import CommandFailed, Deadline
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 if TYPE_CHECKING:
     from golive.probes.data.postgres import Connection
@@ -29,7 +32,6 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 NEWEST_SEGMENTS = 10
 """Of the archive, the newest this many are reported one by one."""
 _POLL_S = 0.1
-SEGMENT = re.compile(r"(?P<name>[0-9A-F]{24})(?P<suffix>\.(?:gz|zst|lz4|xz|bz2|br))?")
 
 
 class NotArchived(ProbeError):
@@ -69,9 +71,9 @@ class RestoredCopy:
     """Where recovery ended; empty where the instance was started again since and cannot tell."""
     sums: dict[str, TableSum]
     known_row_present: bool
-    indexes_checked: int
-    damage: tuple[str, ...]
-    """What amcheck says, by relation."""
+    indexes_checked: int | Unseen
+    damage: tuple[str, ...] | Unseen
+    """What amcheck says, by relation; unseen where it says nothing, and of some could not."""
     signed_in_as: str
     sign_in_refused: str
     """Why the application on the copy let nobody in; empty when it did."""
@@ -105,7 +107,7 @@ class RestoreDrill:
     """A restore of the newest full backup to a position at which the standby was summed up."""
 
     backup: FullBackup
-    live_system_identifier: str
+    live_system_identifier: str | Unseen
     age_h: float
     verify_failure: str
     """What the check of the backup's files against its manifest said; empty when it passed."""
@@ -153,39 +155,34 @@ class WalArchive:
 
     backups: tuple[FullBackup, ...]
     """Oldest first."""
-    segments: int
-    """Found from the oldest backup's first on."""
-    missing: tuple[str, ...]
-    """Segments that recovery from the oldest backup to now would miss, or that are cut short."""
-    newest: tuple[ArchivedSegment, ...]
+    segments: int | Unseen
+    """Found from the oldest backup's first on; unseen where the archive could not be listed, as is
+    what follows from it."""
+    missing: tuple[str, ...] | Unseen
+    """Segments that recovery from the oldest backup to now would miss, or that are no segments
+    of their place in this system's log, with the reason; unseen where they may be in a folder
+    that could not be listed."""
+    newest: tuple[ArchivedSegment, ...] | Unseen
     """The newest of them, newest first."""
-    newest_age_s: float
-    failing_since: datetime | None
+    newest_age_s: float | Unseen
+    failing_since: datetime | Unseen | None
     """The last failure of the archiver, unless it has succeeded since."""
     reach_h: float
     """How long ago the oldest backup was finished."""
+    unread: Unseen | None = None
+    """Why some segments could not be opened, or not be told from another system's."""
 
     @property
-    def failure(self) -> str:
+    def not_read(self) -> list[str] | Unseen:
+        """Nothing, where each segment was opened."""
+        return [] if self.unread is None else self.unread
+
+    @property
+    def failure(self) -> str | Unseen:
         """Since when archiving fails; empty while it does not."""
+        if isinstance(self.failing_since, Unseen):
+            return self.failing_since
         return f"failing since {self.failing_since:%H:%M:%S} UTC" if self.failing_since else ""
-
-
-def lsn(text: str) -> int:
-    """A log position as a number of bytes."""
-    high, _, low = text.partition("/")
-    return (int(high, 16) << 32) + int(low, 16)
-
-
-def segment_name(timeline: int, number: int, size: int) -> str:
-    """The file name of a WAL segment."""
-    per_id = 0x1_0000_0000 // size
-    return f"{timeline:08X}{number // per_id:08X}{number % per_id:08X}"
-
-
-def segment_number(name: str, size: int) -> int:
-    """The place of a WAL segment in the sequence of all, whatever its timeline."""
-    return int(name[8:16], 16) * (0x1_0000_0000 // size) + int(name[16:24], 16)
 
 
 def full_backups(env: Environment) -> list[FullBackup]:
@@ -293,7 +290,7 @@ def restore_drill(env: Environment) -> RestoreDrill:
     backup = full_backups(env)[-1]
     verify_failure = _verify(env, backup, clock)
     with connect(env, env.postgres.primary, read_only=False) as primary:
-        identifier_ = _value(primary, "select system_identifier from pg_control_system()")
+        identifier_ = seen(system_identifier, primary, env.postgres.primary)
         with _paused_standby(env, clock) as (standby, target):
             sums = table_sums(standby, env.postgres.core_tables)
             known_row = _known_row(env, standby, backup.started_at)
@@ -308,7 +305,7 @@ def restore_drill(env: Environment) -> RestoreDrill:
             restore_failure = f"{e.subject}: {e.cause}"
     return RestoreDrill(
         backup=backup,
-        live_system_identifier=str(identifier_),
+        live_system_identifier=identifier_,
         age_h=(datetime.now(UTC) - backup.finished_at).total_seconds() / 3600,
         verify_failure=verify_failure,
         target_lsn=target,
@@ -370,43 +367,101 @@ def wal_archive(env: Environment) -> WalArchive:
             _value(db, "select setting::bigint from pg_settings where name = 'wal_segment_size'")
         )
         here = str(_value(db, "select pg_walfile_name(pg_current_wal_lsn())"))
-        archiver = db.execute("select * from pg_stat_archiver").fetchone()
-        assert archiver is not None
-    found = _segments(Path(env.backups.archive))
-    if not found:
+        system = seen(system_identifier, db, env.postgres.primary)
+        failing = seen(_failing_since, db)
+    found = seen(archived, Path(env.backups.archive), tuple(backups), here, system, size)
+    if isinstance(found, Unseen):  # which hides neither the archiver nor the backups
+        nothing = found
+        found = WalArchive(
+            tuple(backups), nothing, nothing, nothing, nothing, None, _reach_h(backups), nothing
+        )
+    return replace(found, failing_since=failing)
+
+
+def _failing_since(db: Connection) -> datetime | None:
+    """The archiver's last failure, unless it has succeeded since.
+
+    :raises ProbeError: this user may not ask for it.
+    """
+    from psycopg import errors
+
+    try:
+        told = one(
+            db,
+            "select last_failed_time as failed, last_archived_time as archived"
+            " from pg_stat_archiver",
+        )
+    except errors.InsufficientPrivilege as e:
+        grant = f"grant select on pg_stat_archiver to {db.info.user};"
+        raise ProbeError("pg_stat_archiver", e, grant) from None
+    failed: datetime | None = told.failed
+    return None if failed and told.archived and told.archived >= failed else failed
+
+
+def _reach_h(backups: Sequence[FullBackup]) -> float:
+    return (datetime.now(UTC) - backups[0].finished_at).total_seconds() / 3600
+
+
+def archived(
+    folder: Path, backups: tuple[FullBackup, ...], here: str, system: str | Unseen, size: int
+) -> WalArchive:
+    """What an archive holds from the oldest of the backups on.
+
+    :param backups: oldest first.
+    :param here: the segment that the primary writes to now.
+    :param system: the database system whose segments these have to be.
+    :param size: of a segment, in bytes.
+    :raises ProbeError: it cannot be listed, or has no segment of this timeline.
+    """
+    files, not_listed = _files(folder)
+    found, own = _segments(files), int(here[:8], 16)
+    history = seen(_history, files, here[:8])
+    past = "" if isinstance(history, Unseen) else history
+    timelines = wal.timelines(own, past, size)
+    # Of each place in the log the segment that recovery to this server's timeline takes: another
+    # timeline's segment of that number is none.
+    taken = {
+        number: found[name]
+        for number in {segment_number(name, size) for name in found}
+        if (name := segment_name(timelines.at(number), number, size)) in found
+    }
+    if not taken and not_listed is not None:
+        raise not_listed.error
+    if not taken:
         raise ProbeError(
-            f"the WAL archive {env.backups.archive}",
-            "it holds no WAL segment",
+            f"the WAL archive {folder}",
+            f"it holds no WAL segment of the timeline {own}" if found else "it holds no segment",
             "check backups.archive in the environment file, and archive_command on the primary",
         )
-    ordered = sorted(found, key=lambda name: (segment_number(name, size), name), reverse=True)
     newest = tuple(
-        ArchivedSegment(name, datetime.fromtimestamp(found[name].stat().st_mtime, UTC))
-        for name in ordered[:NEWEST_SEGMENTS]
+        ArchivedSegment(path.name[:24], datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        for path in (taken[n][0] for n in sorted(taken, reverse=True)[:NEWEST_SEGMENTS])
     )
     first = lsn(min(backups, key=lambda b: lsn(b.start_lsn)).start_lsn) // size
+    known = None if isinstance(system, Unseen) else int(system)
+    looked = {n: seen(_flaw, taken[n], known, size) for n in sorted(taken) if n >= first}
+    flaws = {n: f" ({f})" for n, f in looked.items() if not isinstance(f, Unseen) and f}
     # The segment being written cannot be in the archive, and the one before may be under way.
-    end = max(segment_number(newest[0].name, size), segment_number(here, size) - 2)
-    whole = {
-        segment_number(name, size)
-        for name, path in found.items()
-        if path.suffix or path.stat().st_size == size
-    }
-    timeline = int(here[:8], 16)
-    failing = archiver.last_failed_time
-    if failing and archiver.last_archived_time and archiver.last_archived_time >= failing:
-        failing = None
-    now = datetime.now(UTC)
+    due = segment_number(here, size) - 2
+    missing = [
+        segment_name(timelines.at(n), n, size) + flaws.get(n, "")
+        for n in range(first, max(*taken, due) + 1)
+        if n not in looked or (n in flaws and n <= due)
+    ]
+    if missing and own > 1 and not past:
+        missing.insert(0, f"{here[:8]}.history")  # which tells where earlier ones are to be taken
+    # What is not in the folders that were listed may be in one that was not.
+    hidden = not_listed if missing else None
+    age_s = (datetime.now(UTC) - newest[0].archived_at).total_seconds()
     return WalArchive(
-        backups=tuple(backups),
-        segments=sum(1 for n in whole if n >= first),
-        missing=tuple(
-            segment_name(timeline, n, size) for n in range(first, end + 1) if n not in whole
-        ),
-        newest=newest,
-        newest_age_s=(now - newest[0].archived_at).total_seconds(),
-        failing_since=failing,
-        reach_h=(now - backups[0].finished_at).total_seconds() / 3600,
+        backups=backups,
+        segments=len(looked) - len(flaws),
+        missing=tuple(missing) if hidden is None else hidden,
+        newest=newest if hidden is None else hidden,
+        newest_age_s=age_s if hidden is None else hidden,
+        failing_since=None,
+        reach_h=_reach_h(backups),
+        unread=unseen_among((history, *looked.values(), system)),
     )
 
 
@@ -492,7 +547,8 @@ def _look_at(
         ended = str(_value(db, "select pg_last_wal_replay_lsn()") or "")
         sums = table_sums(db, env.postgres.core_tables)
         present = bool(known_row) and _known_row(env, db, backup.started_at) == known_row
-        checked, damage = _amcheck(db)
+        looked = seen(_amcheck, db)
+        checked, damage = (looked, looked) if isinstance(looked, Unseen) else looked
     user = env.application.accounts[0]
     refused = ""
     try:
@@ -512,8 +568,11 @@ def _look_at(
     )
 
 
-def _amcheck(db: Connection) -> tuple[int, tuple[str, ...]]:
-    """Every user table's pages and every B-tree: how many trees, and what is wrong."""
+def _amcheck(db: Connection) -> tuple[int, tuple[str, ...] | Unseen]:
+    """Every user table's pages and every B-tree: how many trees, and what is wrong.
+
+    :raises ProbeError: amcheck is not there, or may not be used.
+    """
     import psycopg
     from psycopg import sql
 
@@ -527,8 +586,17 @@ def _amcheck(db: Connection) -> tuple[int, tuple[str, ...]]:
         " and c.relpersistence <> 't' and ((c.relkind = 'i' and a.amname = 'btree'"
         " and i.indisvalid) or (c.relkind in ('r', 'm') and a.amname = 'heap')) order by 2"
     ).fetchall()
+    looks_at_tables = _value(
+        db,
+        "select exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+        " where n.nspname = %s and p.proname = 'verify_heapam')",
+        [schema],
+    )
     damage: list[str] = []
+    own = sql.Identifier(schema)
     for relation in relations:
+        if not relation.is_index and not looks_at_tables:
+            continue
         check = (
             "select {}.bt_index_check(%s::oid::regclass)"
             if relation.is_index
@@ -536,15 +604,23 @@ def _amcheck(db: Connection) -> tuple[int, tuple[str, ...]]:
             " from {}.verify_heapam(%s::oid::regclass, on_error_stop => true) limit 1"
         )
         try:
-            said = db.execute(sql.SQL(check).format(sql.SQL(schema)), [relation.oid]).fetchone()
+            said = db.execute(sql.SQL(check).format(own), [relation.oid]).fetchone()
         except (psycopg.errors.IndexCorrupted, psycopg.errors.DataCorrupted) as e:
             damage.append(f"{relation.name}: {str(e).splitlines()[0]}")
         except psycopg.errors.InternalError_ as e:
             damage.append(f"{relation.name}: {str(e).splitlines()[0]}")
+        except psycopg.errors.InsufficientPrivilege as e:
+            function = "bt_index_check" if relation.is_index else "verify_heapam"
+            raise not_granted(db, f"{schema}.{function}", e) from None
         else:
             if not relation.is_index and said is not None:
                 damage.append(f"{relation.name}: {said[0]}")
-    return sum(1 for r in relations if r.is_index), tuple(damage)
+    indexes = sum(1 for r in relations if r.is_index)
+    if not looks_at_tables and not damage:
+        what, why = "the pages of the copy's tables", "this amcheck looks at indexes alone"
+        step = "alter extension amcheck update; before PostgreSQL 14: run pg_checksums on the copy"
+        return indexes, Unseen(ProbeError(what, why, step))
+    return indexes, tuple(damage)
 
 
 # -- the steps of a point-in-time recovery -----------------------------------------------------
@@ -604,14 +680,47 @@ def _wait(holds: Callable[[], bool], within_s: float, otherwise: ProbeError) -> 
         time.sleep(_POLL_S)
 
 
-def _segments(folder: Path) -> dict[str, Path]:
-    """Complete WAL segments of an archive by name."""
-    try:
-        paths = [path for path in folder.rglob("*") if SEGMENT.fullmatch(path.name)]
-    except OSError as e:
-        raise ProbeError(
-            f"the WAL archive {folder}",
-            e.strerror or e,
-            "check backups.archive in the environment file",
-        ) from None
-    return {path.name[:24]: path for path in paths}
+def _segments(files: list[Path]) -> dict[str, list[Path]]:
+    """Files of an archive that are called like complete WAL segments, by name."""
+    found: dict[str, list[Path]] = {}
+    for path in files:
+        if SEGMENT.fullmatch(path.name):
+            found.setdefault(path.name[:24], []).append(path)
+    return found
+
+
+def _files(folder: Path) -> tuple[list[Path], Unseen | None]:
+    """Every file below a folder, and why some of the folders in it could not be listed.
+
+    :raises ProbeError: the folder itself could not be.
+    """
+    refused: list[OSError] = []
+    walked = os.walk(folder, onerror=refused.append)
+    files = [Path(place, name) for place, _, names in walked for name in names]
+    if not refused:
+        return files, None
+    where = Path(refused[0].filename or folder)
+    error = ProbeError(
+        f"the WAL archive {where}",
+        refused[0].strerror or refused[0],
+        "check backups.archive in the environment file"
+        if isinstance(refused[0], FileNotFoundError)
+        else "let the user that runs golive read the WAL archive",
+    )
+    if where == folder:
+        raise error
+    return files, Unseen(error)
+
+
+def _flaw(paths: list[Path], system: int | None, size: int) -> str:
+    """What is wrong with each of the files that are called like one segment."""
+    flaws = [wal.flaw(path, system, size) for path in paths]
+    return "" if "" in flaws else flaws[0]
+
+
+def _history(files: list[Path], timeline: str) -> str:
+    """The history of a timeline; empty where the archive has none, as for the first.
+
+    :raises ProbeError: it cannot be read.
+    """
+    return next((wal.text(p) for p in files if p.name.partition(".history")[0] == timeline), "")

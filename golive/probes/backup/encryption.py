@@ -11,21 +11,23 @@ import re
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from golive.environments import Bucket, Environment
-from golive.probes.backup.backups import NEWEST_SEGMENTS, SEGMENT, FullBackup, full_backups
-from golive.probes.backup.s3 import READ_BYTES, asking
+from golive.probes.backup.backups import NEWEST_SEGMENTS, FullBackup, full_backups
+from golive.probes.backup.s3 import READ_BYTES, asking, called
+from golive.probes.backup.wal import SEGMENT
 from golive.probes.data.postgres import connect
 from golive.probes.transport import commands
 from golive.probes.transport.commands import Deadline
+from golive.probes.transport.rights import permitted
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -66,12 +68,12 @@ class StoredObject:
 
     bucket: str
     key: str
-    size_bytes: int
-    algorithm: str
+    size_bytes: int | Unseen
+    algorithm: str | Unseen
     """Server-side; empty: none."""
-    kms_key: str
+    kms_key: str | Unseen
     """ARN of the key where it could be reported; empty: none."""
-    content: Content | None
+    content: Content | Unseen | None
     """None where equal content was read from the other bucket, or the key cannot be used."""
 
     def __str__(self) -> str:
@@ -83,35 +85,56 @@ class EncryptedBucket:
     """A declared bucket of backups."""
 
     name: str
-    algorithm: str
+    algorithm: str | Unseen
     """What new objects are encrypted with; empty: nothing."""
-    kms_key: str
-    declared_key: str
+    kms_key: str | Unseen
+    declared_key: str | Unseen
     """ARN of the declared key; as declared, where there is no such key."""
-    key_state: str
+    key_state: str | Unseen
     """Of the declared key, as KMS tells it."""
-    full: StoredObject
-    """The newest full backup that is in the bucket."""
+    full: StoredObject | None
+    """The newest full backup that is in the bucket; None where that could not be listed."""
     wal: tuple[StoredObject, ...]
     """The newest WAL segments in the bucket, newest first."""
     wal_known: int
     versions: int
     """Everything in the bucket, older versions included."""
-    keys_inside: tuple[str, ...]
+    keys_inside: tuple[str, ...] | Unseen
     """What looks like a key among its small objects and in metadata."""
+    not_listed: Unseen | None = None
+    """Why its objects could not be listed; then there is none here."""
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
         """All whose encryption was looked at."""
-        return (self.full, *self.wal)
+        return (*([] if self.full is None else [self.full]), *self.wal)
+
+    @property
+    def wal_count(self) -> int | Unseen:
+        """How many of the newest WAL segments are in the bucket."""
+        return len(self.wal) if self.not_listed is None else self.not_listed
 
     def wal_wanted(self, number: int) -> int:
         """Of so many WAL segments, those that there can be; a young system has few."""
         return max(1, min(self.wal_known, number))
 
-    def is_encrypting(self, algorithm: str, kms_key: str) -> bool:
+    def is_encrypting(self, algorithm: str | Unseen, kms_key: str | Unseen) -> bool | Unseen:
         """Whether that is encryption by KMS with the declared key."""
-        return algorithm in {"aws:kms", "aws:kms:dsse"} and kms_key == self.declared_key
+        if isinstance(algorithm, Unseen):
+            return algorithm
+        if algorithm not in {"aws:kms", "aws:kms:dsse"}:
+            return False
+        unseen = unseen_among((kms_key, self.declared_key))
+        return kms_key == self.declared_key if unseen is None else unseen
+
+
+def _where_not(looks: Iterable[tuple[str, bool | Unseen]]) -> list[str] | Unseen:
+    """What something does not hold of; unseen where that is known of nothing, and of one it could
+    not be looked at."""
+    tried = list(looks)
+    found = [name for name, holds in tried if not isinstance(holds, Unseen) and not holds]
+    unseen = unseen_among(holds for _, holds in tried)
+    return found if found or unseen is None else unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,91 +143,147 @@ class BackupEncryption:
 
     buckets: tuple[EncryptedBucket, ...]
     """The source first."""
-    texts: int
+    texts: int | Unseen
     """Texts that are in the live database since before the newest backup."""
-    waiting_s: float
+    waiting_s: float | Unseen
     """How long the newest full backup has been finished without being in the source bucket."""
 
     @property
-    def objects(self) -> tuple[StoredObject, ...]:
-        """All whose encryption was looked at."""
+    def not_listed(self) -> Unseen | None:
+        """Why the objects of a bucket could not be listed."""
+        return unseen_among(b.not_listed for b in self.buckets)
+
+    @property
+    def objects(self) -> tuple[StoredObject, ...] | Unseen:
+        """All whose encryption was looked at; unseen where no bucket was listed."""
+        unseen = self.not_listed
+        return self._objects if self._objects or unseen is None else unseen
+
+    @property
+    def _objects(self) -> tuple[StoredObject, ...]:
         return tuple(one for bucket in self.buckets for one in bucket.objects)
 
     @property
     def contents(self) -> dict[str, Content]:
         """What was read and decrypted, by object."""
-        return {str(one): one.content for one in self.objects if one.content}
+        return {str(o): o.content for o in self._objects if isinstance(o.content, Content)}
 
     @property
-    def entropy_bits(self) -> dict[str, float]:
-        """Shannon entropy per byte, by object."""
-        return {name: content.entropy_bits for name, content in self.contents.items()}
+    def read(self) -> dict[str, Content] | Unseen:
+        """What was read and decrypted; unseen where nothing was, of something that had to be."""
+        unseen = self._unread
+        return self.contents if self.contents or unseen is None else unseen
 
     @property
-    def versions(self) -> int:
+    def _unread(self) -> Unseen | None:
+        return unseen_among((*(o.content for o in self._objects), self.not_listed))
+
+    def entropy_bits(self, least: float) -> dict[str, float] | Unseen:
+        """Shannon entropy per byte, by object; unseen where none is known to be under ``least``,
+        and not all could be read."""
+        bits = {name: content.entropy_bits for name, content in self.contents.items()}
+        unseen = self._unread
+        return bits if unseen is None or any(b < least for b in bits.values()) else unseen
+
+    @property
+    def versions(self) -> int | Unseen:
         """Everything that lies in the buckets."""
-        return sum(bucket.versions for bucket in self.buckets)
+        count, unseen = sum(bucket.versions for bucket in self.buckets), self.not_listed
+        return count if count or unseen is None else unseen
 
     @property
-    def open_buckets(self) -> list[str]:
+    def open_buckets(self) -> list[str] | Unseen:
         """Buckets that do not encrypt new objects by their declared key."""
-        return [
-            f"{b.name} ({_encryption(b.algorithm, b.kms_key)})"
+        return _where_not(
+            (
+                f"{b.name} ({_encryption(b.algorithm, b.kms_key)})",
+                b.is_encrypting(b.algorithm, b.kms_key),
+            )
             for b in self.buckets
-            if not b.is_encrypting(b.algorithm, b.kms_key)
-        ]
+        )
 
     @property
-    def unusable_keys(self) -> list[str]:
+    def unusable_keys(self) -> list[str] | Unseen:
         """Declared keys that are not enabled."""
-        return [
-            f"{b.declared_key} of {b.name} ({b.key_state})"
+        return _where_not(
+            (b.name, b.key_state)
+            if isinstance(b.key_state, Unseen)
+            else (f"{b.declared_key} of {b.name} ({b.key_state})", b.key_state == "Enabled")
             for b in self.buckets
-            if b.key_state != "Enabled"
-        ]
+        )
 
     @property
-    def open_objects(self) -> list[str]:
+    def open_objects(self) -> list[str] | Unseen:
         """Objects that their bucket's declared key does not encrypt."""
-        return [
-            f"{one} ({_encryption(one.algorithm, one.kms_key)})"
+        looks = [
+            (
+                f"{one} ({_encryption(one.algorithm, one.kms_key)})",
+                b.is_encrypting(one.algorithm, one.kms_key),
+            )
             for b in self.buckets
             for one in b.objects
-            if not b.is_encrypting(one.algorithm, one.kms_key)
         ]
+        return _where_not(
+            looks + [("", unseen) for unseen in (self.not_listed,) if unseen is not None]
+        )
+
+    def _contents_that(self, is_odd: Callable[[Content], str]) -> list[str] | Unseen:
+        """Objects whose content is odd, with how; unseen where none is known to be, and one could
+        not be read."""
+        odd = {name: is_odd(content) for name, content in self.contents.items()}
+        found = [f"{name}{how}" for name, how in odd.items() if how]
+        unseen = self._unread
+        return found if found or unseen is None else unseen
 
     @property
-    def readable(self) -> list[str]:
+    def readable(self) -> list[str] | Unseen:
         """Objects whose raw bytes are a backup that anybody can read."""
-        return [f"{k} ({c.readable_as})" for k, c in self.contents.items() if c.readable_as]
+        return self._contents_that(lambda c: f" ({c.readable_as})" if c.readable_as else "")
 
     @property
-    def telling(self) -> list[str]:
+    def telling(self) -> list[str] | Unseen:
         """Objects in whose raw bytes texts of the database stand."""
-        return [f"{k} ({c.texts} texts)" for k, c in self.contents.items() if c.texts]
+        if isinstance(self.texts, Unseen):
+            return self.texts
+        return self._contents_that(lambda c: f" ({c.texts} texts)" if c.texts else "")
 
     @property
-    def open_to_anyone(self) -> list[str]:
+    def open_to_anyone(self) -> list[str] | Unseen:
         """Objects that were decrypted without the key."""
-        return [k for k, c in self.contents.items() if c.opened_without]
+        return _where_not(
+            [(name, not c.opened_without) for name, c in self.contents.items()]
+            + ([] if self._unread is None else [("", self._unread)])
+        )
 
     @property
-    def lost(self) -> list[str]:
+    def lost(self) -> list[str] | Unseen:
         """Objects that were not decrypted with the key."""
-        return [
-            f"{k} ({c.failure or 'what comes out is no backup'})"
-            for k, c in self.contents.items()
-            if c.failure or not c.opened_as
-        ]
+        return self._contents_that(
+            lambda c: (
+                f" ({c.failure or 'what comes out is no backup'})"
+                if c.failure or not c.opened_as
+                else ""
+            )
+        )
 
     @property
-    def keys_inside(self) -> list[str]:
+    def keys_inside(self) -> list[str] | Unseen:
         """What looks like a key and lies beside the backups."""
-        return [f"{one} in {b.name}" for b in self.buckets for one in b.keys_inside]
+        found = [
+            f"{one} in {b.name}"
+            for b in self.buckets
+            if not isinstance(b.keys_inside, Unseen)
+            for one in b.keys_inside
+        ]
+        unseen = unseen_among(b.keys_inside for b in self.buckets)
+        return found if found or unseen is None else unseen
 
 
-def _encryption(algorithm: str, kms_key: str) -> str:
-    return f"{algorithm} {kms_key}".strip() if algorithm else "not encrypted"
+def _encryption(algorithm: str | Unseen, kms_key: str | Unseen) -> str:
+    if isinstance(algorithm, Unseen):
+        return "not seen"
+    key = "by a key that was not seen" if isinstance(kms_key, Unseen) else kms_key
+    return f"{algorithm} {key}".strip() if algorithm else "not encrypted"
 
 
 @probe(limit="drill")
@@ -213,13 +292,37 @@ def backup_encryption(env: Environment) -> BackupEncryption:
     _check_declared(env)
     clock = Deadline(env.time_limits.drill)
     backups = full_backups(env)
-    texts = _known_texts(env, backups[-1].started_at)
-    source = _looked_at(env, env.backups.source, backups, texts, clock)
-    copy = _looked_at(env, env.backups.copy, backups, texts, clock)
-    newest = backups[-1]
-    is_there = source.full.key == env.backups.full_key.format(id=newest.id)
-    age_s = (datetime.now(UTC) - newest.finished_at).total_seconds()
-    return BackupEncryption((source, copy), len(texts), 0.0 if is_there else age_s)
+    texts = seen(_known_texts, env, backups[-1].started_at)
+    searched = [] if isinstance(texts, Unseen) else texts
+    looks = [
+        (bucket, seen(_looked_at, env, bucket, backups, searched, clock))
+        for bucket in (env.backups.source, env.backups.copy)
+    ]
+    unseen = [look.error for _, look in looks if isinstance(look, Unseen)]
+    if len(unseen) == len(looks):
+        raise unseen[0]
+    source, copy = (
+        _hidden(bucket, look) if isinstance(look, Unseen) else look for bucket, look in looks
+    )
+    return BackupEncryption(
+        (source, copy),
+        texts if isinstance(texts, Unseen) else len(texts),
+        _waiting_s(env, source, backups[-1]),
+    )
+
+
+def _hidden(bucket: Bucket, why: Unseen) -> EncryptedBucket:
+    """A bucket that could not be asked for anything."""
+    return EncryptedBucket(bucket.name, why, why, why, why, None, (), 0, 0, why, why)
+
+
+def _waiting_s(env: Environment, source: EncryptedBucket, newest: FullBackup) -> float | Unseen:
+    if source.not_listed is not None:
+        return source.not_listed
+    full = source.full
+    if full is not None and full.key == env.backups.full_key.format(id=newest.id):
+        return 0.0
+    return (datetime.now(UTC) - newest.finished_at).total_seconds()
 
 
 def _check_declared(env: Environment) -> None:
@@ -239,9 +342,18 @@ def _check_declared(env: Environment) -> None:
 
 
 def _known_texts(env: Environment, before: datetime) -> list[bytes]:
-    """Texts that are in every backup since ``before``. They may be personal: never shown."""
+    """Texts that are in every backup since ``before``. They may be personal: never shown.
+
+    :raises ProbeError: the database may not be read for them, or has none.
+    """
+    from psycopg import errors
+
     with connect(env, env.postgres.primary) as db:
-        rows = db.execute(env.backups.known_text.encode(), {"before": before}).fetchall()
+        try:
+            rows = db.execute(env.backups.known_text.encode(), {"before": before}).fetchall()
+        except errors.InsufficientPrivilege as e:
+            grant = f"grant pg_read_all_data to {db.info.user};"
+            raise ProbeError("a text that every backup has to hold", e, grant) from None
     texts = [str(row[0]).encode() for row in rows if len(str(row[0] or "")) >= _SHORTEST_TEXT]
     if not texts:
         raise ProbeError(
@@ -271,51 +383,98 @@ def _looked_at(
     texts: Sequence[bytes],
     clock: Deadline,
 ) -> EncryptedBucket:
-    with asking(env, bucket) as (s3, kms), ThreadPoolExecutor(_AT_ONCE) as pool:
-        versions = list(_versions(s3, bucket.name))
-        there = {one.key for one in versions if one.is_latest}
-        wal = _segments(versions, env.backups.wal_prefix)
+    """:raises ProbeError: the bucket cannot be asked for anything."""
+    with asking(env, bucket) as (s3, kms):
+        where = called(bucket)
         described = cache(lambda key: _described(kms, key))
+        right = "s3:GetEncryptionConfiguration"
+        default = permitted(right, where, _default_encryption, s3, bucket.name)
+        algorithm, key = (default, default) if isinstance(default, Unseen) else default
         declared, state = described(bucket.kms_key)
-        names = [_newest_full(env, bucket, backups, there), *wal[:NEWEST_SEGMENTS]]
-        # Of copies, which are proved to be equal, one of each kind has to open in their region.
-        read = names if bucket == env.backups.source else names[:2]
-
-        def look(key: str) -> tuple[StoredObject, dict[str, str]]:
-            head = s3.head_object(Bucket=bucket.name, Key=key)
-            content = None
-            if key in read and state == "Enabled":
-                content = _content(env, s3, bucket, key, head, texts, clock)
-            return StoredObject(
-                bucket=bucket.name,
-                key=key,
-                size_bytes=head["ContentLength"],
-                algorithm=head.get("ServerSideEncryption", ""),
-                kms_key=described(head.get("SSEKMSKeyId", ""))[0],
-                content=content,
-            ), head["Metadata"]
-
-        looked = list(pool.map(look, names))
-        small = [
-            one
-            for one in versions
-            if 0 < one.size_bytes <= SMALL_BYTES and not SEGMENT.fullmatch(_file(one.key))
-        ]
-        inside = [*pool.map(lambda one: _key_in(s3, bucket.name, one), small)]
-        inside += [found for one, metadata in looked for found in _keys_told(one.key, metadata)]
-        algorithm, default = _default_encryption(s3, bucket.name)
-        return EncryptedBucket(
+        found = EncryptedBucket(
             name=bucket.name,
             algorithm=algorithm,
-            kms_key=described(default)[0],
+            kms_key=key if isinstance(key, Unseen) else described(key)[0],
             declared_key=declared,
             key_state=state,
-            full=looked[0][0],
-            wal=tuple(one for one, _ in looked[1:]),
-            wal_known=len(wal),
-            versions=len(versions),
-            keys_inside=tuple(dict.fromkeys(found for found in inside if found)),
+            full=None,
+            wal=(),
+            wal_known=0,
+            versions=0,
+            keys_inside=(),
         )
+        right = "s3:ListBucketVersions"
+        versions = permitted(right, where, lambda: list(_versions(s3, bucket.name)))
+        if isinstance(versions, Unseen):
+            return replace(found, keys_inside=versions, not_listed=versions)
+        return _filled(env, bucket, found, versions, backups, texts, clock, s3, described)
+
+
+def _filled(
+    env: Environment,
+    bucket: Bucket,
+    found: EncryptedBucket,
+    versions: list[_Version],
+    backups: Sequence[FullBackup],
+    texts: Sequence[bytes],
+    clock: Deadline,
+    s3: S3Client,
+    described: Callable[[str], tuple[str | Unseen, str | Unseen]],
+) -> EncryptedBucket:
+    """A bucket with what is in it.
+
+    :raises ProbeError: it has no full backup.
+    """
+    there = {one.key for one in versions if one.is_latest}
+    wal = _segments(versions, env.backups.wal_prefix)
+    names = [_newest_full(env, bucket, backups, there), *wal[:NEWEST_SEGMENTS]]
+    # Of copies, which are proved to be equal, one of each kind has to open in their region.
+    read = names if bucket == env.backups.source else names[:2]
+    state = found.key_state
+    is_usable = isinstance(state, Unseen) or state == "Enabled"
+
+    def look(key: str) -> tuple[StoredObject, dict[str, str] | Unseen]:
+        where = f"{key} in {bucket.name}"
+        head: Any = permitted("s3:GetObject", where, s3.head_object, Bucket=bucket.name, Key=key)
+        if isinstance(head, Unseen):
+            return StoredObject(bucket.name, key, head, head, head, head), head
+        content = None
+        if key in read and is_usable:
+            right = "s3:GetObject and kms:Decrypt"
+            content = permitted(right, where, _content, env, s3, bucket, key, head, texts, clock)
+        return StoredObject(
+            bucket=bucket.name,
+            key=key,
+            size_bytes=head["ContentLength"],
+            algorithm=head.get("ServerSideEncryption", ""),
+            kms_key=described(head.get("SSEKMSKeyId", ""))[0],
+            content=content,
+        ), head["Metadata"]
+
+    def key_in(one: _Version) -> str | Unseen:
+        right = "s3:GetObjectVersion and kms:Decrypt"
+        return permitted(right, f"{one.key} in {bucket.name}", _key_in, s3, bucket.name, one)
+
+    small = [
+        one
+        for one in versions
+        if 0 < one.size_bytes <= SMALL_BYTES and not SEGMENT.fullmatch(_file(one.key))
+    ]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        looked = list(pool.map(look, names))
+        inside: list[str | Unseen] = [*pool.map(key_in, small)]
+    for one, metadata in looked:
+        inside += [metadata] if isinstance(metadata, Unseen) else _keys_told(one.key, metadata)
+    keys = tuple(dict.fromkeys(k for k in inside if not isinstance(k, Unseen) and k))
+    unseen = unseen_among(inside)
+    return replace(
+        found,
+        full=looked[0][0],
+        wal=tuple(one for one, _ in looked[1:]),
+        wal_known=len(wal),
+        versions=len(versions),
+        keys_inside=keys if keys or unseen is None else unseen,
+    )
 
 
 def _versions(s3: S3Client, bucket: str) -> Iterator[_Version]:
@@ -356,15 +515,19 @@ def _newest_full(
     )
 
 
-def _described(kms: KMSClient, key: str) -> tuple[str, str]:
+def _described(kms: KMSClient, key: str) -> tuple[str | Unseen, str | Unseen]:
     """A key's ARN and state; what is no key there stays as it is named."""
     if not key:
         return "", "not there"
     try:
-        found = kms.describe_key(KeyId=key)["KeyMetadata"]
+        found = permitted("kms:DescribeKey", f"the key {key}", kms.describe_key, KeyId=key)
     except kms.exceptions.NotFoundException:
         return key, "not there"
-    return found["Arn"], found.get("KeyState", "unknown")
+    if isinstance(
+        found, Unseen
+    ):  # an ARN needs nobody to tell it; the ARN of an alias is not its key's
+        return key if re.fullmatch(r"arn:.*:key/.*", key) else found, found
+    return found["KeyMetadata"]["Arn"], found["KeyMetadata"].get("KeyState", "unknown")
 
 
 def _default_encryption(s3: S3Client, bucket: str) -> tuple[str, str]:

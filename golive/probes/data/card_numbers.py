@@ -10,15 +10,16 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from golive.environments import Environment
 from golive.probes.data.postgres import connect
-from golive.probes.data.redis import master
+from golive.probes.data.redis import masters
 from golive.probes.data.rows import identifier, user_tables
 from golive.probes.transport.machines import Machine, Output
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -34,6 +35,8 @@ _CANDIDATE = "[2-6]([ -]?[0-9]){12}"
 """What may hold a card number, for programs that know neither it nor its check digit."""
 # With what stands around a candidate, since part of a longer word is none.
 _SEARCHING = ("grep", "-aoE", "-e", f"[[:alnum:]_-]?{_CANDIDATE}[0-9 -]*[[:alnum:]_-]?")
+_UNPACKING = {".gz": "zgrep", ".xz": "xzgrep", ".bz2": "bzgrep", ".zst": "zstdgrep"}
+"""What searches a packed log in grep's place, by how its name ends."""
 _WRITTEN = re.compile(
     r"(?<![\w-])(?:"
     r"[2-6]\d{12,18}"
@@ -47,11 +50,11 @@ _WRITTEN = re.compile(
 class CardNumbers:
     """Where card numbers were looked for and found."""
 
-    columns: int
+    columns: int | Unseen
     """Text columns of the database."""
-    log_files: int
+    log_files: int | Unseen
     """Changed in the last seven days."""
-    keys: int
+    keys: int | Unseen
     """Of Redis."""
     found: dict[str, int]
     """How many, by column, log file or key."""
@@ -61,12 +64,16 @@ class CardNumbers:
     @property
     def looked_at(self) -> int:
         """Columns, logs and keys together."""
-        return self.columns + self.log_files + self.keys
+        kinds = (self.columns, self.log_files, self.keys)
+        return sum(count for count in kinds if not isinstance(count, Unseen))
 
     @property
-    def shown(self) -> list[str]:
-        """Places with numbers, and how many."""
-        return [f"{place} ({count})" for place, count in self.found.items()]
+    def shown(self) -> list[str] | Unseen:
+        """Places with numbers, and how many; unseen where none is known and one kind of place
+        could not be looked at."""
+        found = [f"{place} ({count})" for place, count in self.found.items()]
+        missed = unseen_among((self.columns, self.log_files, self.keys))
+        return found if found or missed is None else missed
 
 
 def count(text: str) -> int:
@@ -93,13 +100,18 @@ class _Searched:
 @probe(limit="drill")
 def card_numbers(env: Environment) -> CardNumbers:
     """Card numbers in every text column, in the logs of seven days, in Redis."""
-    tables, logs, cache = _in_database(env), _in_logs(env), _in_redis(env)
+    looks = [seen(look, env) for look in (_in_database, _in_logs, _in_redis)]
+    known = [look for look in looks if not isinstance(look, Unseen)]
+    missed = unseen_among(looks)
+    if missed is not None and not known:
+        raise missed.error
+    columns, logs, keys = (x if isinstance(x, Unseen) else x.places for x in looks)
     return CardNumbers(
-        columns=tables.places,
-        log_files=logs.places,
-        keys=cache.places,
-        found=tables.found | logs.found | cache.found,
-        unseen=(*tables.unseen, *logs.unseen, *cache.unseen),
+        columns=columns,
+        log_files=logs,
+        keys=keys,
+        found={place: count for look in known for place, count in look.found.items()},
+        unseen=tuple(kind for look in known for kind in look.unseen),
     )
 
 
@@ -146,11 +158,11 @@ def _in_logs(env: Environment) -> _Searched:
     files, found, unseen = 0, dict[str, int](), list[str]()
     for log in env.application.logs:
         machine = Machine(log.address)
-        recent = ("-type", "f", "-mtime", f"-{_LOG_DAYS}", "-print")
-        listed = machine.answer("find", log.path, *recent).splitlines()
+        listed = _recent(machine, log.path)
         files += len(listed)
         for path in listed:
-            n = _counted(machine.run(*_SEARCHING, "--", path), path)
+            program = _UNPACKING.get(PurePosixPath(path).suffix, _SEARCHING[0])
+            n = _counted(machine.run(program, *_SEARCHING[1:], "--", path), path)
             if n:
                 found[path] = n
         words = " ".join(f"'{word}'" for word in _SEARCHING)
@@ -160,6 +172,18 @@ def _in_logs(env: Environment) -> _Searched:
     return _Searched(files, found, tuple(dict.fromkeys(unseen)))
 
 
+def _recent(machine: Machine, log: str) -> list[str]:
+    """Files of a log, or of a folder of logs, that were changed of late: those that it was
+    rotated to lie beside it, under its name with something behind."""
+    recent = ("-type", "f", "-mtime", f"-{_LOG_DAYS}", "-print")
+    path = PurePosixPath(log)
+    pattern = re.sub(r"([\\*?[])", r"\\\1", path.name) + "[.-]*"
+    beside = machine.answer(
+        "find", str(path.parent), "-maxdepth", "1", "-name", pattern, *recent
+    ).splitlines()
+    return list(dict.fromkeys([*machine.answer("find", log, *recent).splitlines(), *beside]))
+
+
 def _counted(done: Output, path: str) -> int:
     if done.status not in (0, 1):  # 1: it holds nothing of the kind
         raise ProbeError(path, done.complaint, "make it readable for this user")
@@ -167,12 +191,15 @@ def _counted(done: Output, path: str) -> int:
 
 
 def _in_redis(env: Environment) -> _Searched:
-    with master(env) as client:
-        keys = list(dict.fromkeys(islice(client.scan_iter(count=500), _MOST_KEYS)))
-        counts = {f"Redis key {key}": count(_value(client, key)) for key in keys}
-        seen = count(str(client.echo(_CONTROL)))
+    counts: dict[str, int] = {}
+    echoed = []
+    with masters(env) as clients:
+        for client in clients:
+            keys = dict.fromkeys(islice(client.scan_iter(count=500), _MOST_KEYS))
+            counts |= {f"Redis key {key}": count(_value(client, key)) for key in keys}
+            echoed.append(count(str(client.echo(_CONTROL))))
     found = {place: n for place, n in counts.items() if n}
-    return _Searched(len(keys), found, () if seen else ("Redis",))
+    return _Searched(len(counts), found, () if all(echoed) else ("Redis",))
 
 
 def _value(client: Any, key: str) -> str:
@@ -182,6 +209,9 @@ def _value(client: Any, key: str) -> str:
         "list": lambda: client.lrange(key, 0, 99),
         "set": lambda: client.sscan(key, count=100)[1],
         "zset": lambda: client.zrange(key, 0, 99),
+        "stream": lambda: [
+            x for _, entry in client.xrevrange(key, count=100) for p in entry.items() for x in p
+        ],
     }
     reader = readers.get(client.type(key))
     return "\n".join(reader()) if reader else ""

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from golive import verdicts
 from golive.environments import Environment, Node
 from golive.probes.data.postgres import called, connect
+from golive.probes.transport.addresses import is_this_machine
 from golive.probes.transport.machines import Machine
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 if TYPE_CHECKING:
-    from golive.probes.data.postgres import Connection
+    from golive.probes.data.postgres import Connection, Server
 
 REPLAY_PATIENCE_S = 11.0
 """How long the marker is waited for: a second more than the procedure allows."""
@@ -53,10 +55,10 @@ class ClusterNode:
     error: str
     """Why it does not answer; empty when it does."""
     in_recovery: bool = False
-    system_identifier: str = ""
-    receives: bool = False
+    system_identifier: str | Unseen = ""
+    receives: bool | Unseen = False
     """Whether its WAL receiver streams."""
-    feeds: tuple[str, ...] = ()
+    feeds: tuple[str, ...] | Unseen = ()
     """Standbys that stream from it, as it sees them."""
     checksums_on: bool = False
     checksum_failures: int = 0
@@ -83,6 +85,15 @@ class Replay:
         return f"{self.standby} ({'replay is paused' if self.paused else 'not replayed yet'})"
 
 
+_NO_ATTEMPT = verdicts.Unseen(
+    ProbeError(
+        "whether WAL is archived",
+        "the server knows of no attempt, as in the first minutes or after a reset of its counters",
+        "select pg_switch_wal(); then run again",
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Archiver:
     """The primary's WAL archiver."""
@@ -93,10 +104,13 @@ class Archiver:
     last_failed_wal: str
 
     @property
-    def healthy(self) -> bool:
-        """Whether its last attempt that is known was a success."""
-        if not self.on or self.last_success_at is None:
+    def healthy(self) -> bool | verdicts.Unseen:
+        """Whether its last attempt that is known was a success; unseen where none is known, as
+        after its counters were reset."""
+        if not self.on:
             return False
+        if self.last_success_at is None:
+            return self.last_failure_at is None and _NO_ATTEMPT
         return self.last_failure_at is None or self.last_success_at > self.last_failure_at
 
     def __str__(self) -> str:
@@ -117,8 +131,10 @@ class PostgresCluster:
     replays: tuple[Replay, ...]
     archiver: Archiver | None
     """None where there is no single primary to ask."""
-    disk_free_percent: dict[str, float]
-    """By node and path: data directory, WAL and tablespaces."""
+    disks: dict[str, float]
+    """Free share in percent by node and path: data directory, WAL and tablespaces."""
+    disks_unseen: Unseen | None = None
+    """Why those of some node could not be looked at."""
 
     @property
     def primaries(self) -> list[str]:
@@ -129,9 +145,25 @@ class PostgresCluster:
         return [n.name for n in self.nodes if n.answers and n.in_recovery]
 
     @property
-    def feeds(self) -> list[str]:
+    def disk_free_percent(self) -> dict[str, float] | Unseen:
+        """Free share by node and path, of the disks that were looked at."""
+        return self.disks if self.disks or self.disks_unseen is None else self.disks_unseen
+
+    @property
+    def disks_not_seen(self) -> list[str] | Unseen:
+        """Nothing, where each node's disks were looked at."""
+        return [] if self.disks_unseen is None else self.disks_unseen
+
+    @property
+    def feeds(self) -> list[str] | Unseen:
         """Every standby that any node sees streaming from it."""
-        return [feed for n in self.nodes for feed in n.feeds]
+        unseen = unseen_among(n.feeds for n in self.nodes)
+        return [f for n in self.nodes for f in n.feeds] if unseen is None else unseen
+
+    def feeds_as_many(self, standbys: int) -> bool | Unseen:
+        """Whether so many standbys stream."""
+        found = self.feeds
+        return found if isinstance(found, Unseen) else len(found) == standbys
 
     @property
     def no_response(self) -> list[str]:
@@ -139,14 +171,20 @@ class PostgresCluster:
         return [f"{n.name}: {n.error}" for n in self.nodes if not n.answers]
 
     @property
-    def systems(self) -> list[str]:
-        """Each database system that a node belongs to; one cluster is one system."""
-        return sorted({n.system_identifier for n in self.nodes if n.answers})
+    def systems(self) -> int | Unseen:
+        """How many database systems the nodes belong to; one cluster is one system."""
+        known = [n.system_identifier for n in self.nodes if n.answers]
+        unseen = unseen_among(known)
+        return len(set(known)) if unseen is None else unseen
 
     @property
-    def not_streaming(self) -> list[str]:
-        """Standbys whose WAL receiver does not stream."""
-        return [n.name for n in self.nodes if n.answers and n.in_recovery and not n.receives]
+    def not_streaming(self) -> list[str] | Unseen:
+        """Standbys whose WAL receiver does not stream; unseen where none is known and that of
+        one could not be looked at."""
+        standbys = [n for n in self.nodes if n.answers and n.in_recovery]
+        unseen = unseen_among(n.receives for n in standbys)
+        found = [n.name for n in standbys if not isinstance(n.receives, Unseen) and not n.receives]
+        return found if found or unseen is None else unseen
 
     @property
     def replayed_after_s(self) -> dict[str, float]:
@@ -171,6 +209,7 @@ def postgres_cluster(env: Environment) -> PostgresCluster:
     nodes: list[ClusterNode] = []
     errors: list[ProbeError] = []
     free: dict[str, float] = {}
+    unseen: Unseen | None = None
     with ExitStack() as stack:
         links: dict[str, Connection] = {}
         for node in env.postgres.nodes:
@@ -183,15 +222,19 @@ def postgres_cluster(env: Environment) -> PostgresCluster:
                 continue
             links[node.name] = link
             nodes.append(_look(node, link))
-            free |= _disk_free_percent(node, link)
+            found = seen(_disk_free_percent, node, link)
+            if isinstance(found, Unseen):
+                unseen = found if unseen is None else unseen
+            else:
+                free |= found
         _raise_if_unseen(env, nodes, errors)
         primaries = [n.name for n in nodes if n.answers and not n.in_recovery]
         standbys = {n.name: links[n.name] for n in nodes if n.answers and n.in_recovery}
         if len(primaries) != 1:
-            return PostgresCluster(tuple(nodes), (), None, free)
+            return PostgresCluster(tuple(nodes), (), None, free, unseen)
         primary = links[primaries[0]]
         replays = _follow_marker(primary, standbys)
-        return PostgresCluster(tuple(nodes), replays, _archiver(primary), free)
+        return PostgresCluster(tuple(nodes), replays, _archiver(primary), free, unseen)
 
 
 def members(env: Environment) -> list[str]:
@@ -217,14 +260,15 @@ def _raise_if_unseen(env: Environment, nodes: list[ClusterNode], errors: list[Pr
     """A node that does not answer is down only if the others miss it too."""
     if not errors:
         return
-    feeds = sum(len(n.feeds) for n in nodes)
+    feeds = sum(len(n.feeds) for n in nodes if not isinstance(n.feeds, Unseen))
+    if unseen_among(n.feeds for n in nodes) is not None:
+        raise errors[0]
     if len(errors) == len(nodes) or feeds >= len(env.postgres.standbys):
         raise errors[0]
 
 
 _LOOK = """
 select pg_is_in_recovery() as in_recovery,
-       (select system_identifier::text from pg_control_system()) as system_identifier,
        coalesce((select status = 'streaming' from pg_stat_wal_receiver), false) as receives,
        current_setting('data_checksums') = 'on' as checksums_on,
        (select coalesce(sum(checksum_failures), 0)::bigint from pg_stat_database) as failures,
@@ -251,25 +295,43 @@ where not s.temporary and not coalesce((to_jsonb(s) ->> 'synced')::boolean, fals
 
 def _look(node: Node, link: Connection) -> ClusterNode:
     row = _row(link, _LOOK)
+    hidden: Unseen | None = None
     if not row.sees_all:
-        raise ProbeError(
-            called(node),
-            f"the user {link.info.user} does not see replication: it is not in pg_monitor",
-            f"grant pg_monitor to {link.info.user};",
+        hidden = Unseen(
+            ProbeError(
+                called(node),
+                f"the user {link.info.user} does not see replication: it is not in pg_monitor",
+                f"grant pg_monitor to {link.info.user};",
+            )
         )
     return ClusterNode(
         name=node.name,
         error="",
         in_recovery=row.in_recovery,
-        system_identifier=row.system_identifier,
-        receives=row.receives,
-        feeds=tuple(r.name for r in link.execute(_FEEDS)),
+        system_identifier=seen(system_identifier, link, node),
+        receives=bool(row.receives) if hidden is None else hidden,
+        feeds=tuple(r.name for r in link.execute(_FEEDS)) if hidden is None else hidden,
         checksums_on=row.checksums_on,
         checksum_failures=int(row.failures),
         slots=tuple(
             Slot(node.name, r.name, r.active, r.wal_status, r.invalid) for r in link.execute(_SLOTS)
         ),
     )
+
+
+def system_identifier(link: Connection, node: Server) -> str:
+    """Which database system a server belongs to.
+
+    :raises ProbeError: its user may not ask, as on some managed databases.
+    """
+    from psycopg import errors
+
+    try:
+        row = _row(link, "select system_identifier::text as id from pg_control_system()")
+    except errors.InsufficientPrivilege as e:
+        grant = f"grant execute on function pg_control_system() to {link.info.user};"
+        raise ProbeError(f"the identifier of {called(node)}", e, grant) from None
+    return str(row.id)
 
 
 def _follow_marker(primary: Connection, standbys: dict[str, Connection]) -> tuple[Replay, ...]:
@@ -309,13 +371,27 @@ def _archiver(primary: Connection) -> Archiver:
 
 
 def _disk_free_percent(node: Node, link: Connection) -> dict[str, float]:
-    data = _row(link, "select current_setting('data_directory') as path").path
+    """:raises ProbeError: nobody says where its machine is, or it cannot be looked at."""
+    from psycopg import errors
+
+    subject = f"free disk of {called(node)}"
+    # Behind a tunnel the server's own address is another one than the host that is asked.
+    at = _row(link, "select host(inet_server_addr()) as at").at
+    is_here = at is None or is_this_machine(at)
+    address = node.address or ("local://" if is_here else "")
+    if not address:
+        step = "declare its address in postgres.nodes; of a managed database, see its free storage"
+        raise ProbeError(subject, "nobody says where its machine is", step)
+    try:
+        data = _row(link, "select current_setting('data_directory') as path").path
+    except errors.InsufficientPrivilege as e:
+        raise ProbeError(subject, e, f"grant pg_read_all_settings to {link.info.user};") from None
     tablespaces = [
         r.path
         for r in link.execute("select pg_tablespace_location(oid) as path from pg_tablespace")
         if r.path
     ]
-    machine = Machine(node.address)
+    machine = Machine(address)
     return {
         f"{node.name} {path}": machine.disk_free_percent(path)
         for path in (data, f"{data}/pg_wal", *tablespaces)

@@ -19,11 +19,13 @@ import msgspec
 from golive.decoding import decode
 from golive.environments import Environment
 from golive.probes.backup.backups import Copy, scratch, serve
-from golive.probes.data.postgres import called, connect, one
+from golive.probes.data.cluster import system_identifier
+from golive.probes.data.postgres import called, connect
 from golive.probes.data.rows import (
     RowChanges,
     RowNotes,
     column_names,
+    exists,
     identifier,
     share_percent,
     user_tables,
@@ -33,7 +35,7 @@ from golive.probes.traffic.product import Customer, signed_in
 from golive.probes.transport import commands
 from golive.probes.transport.commands import CommandFailed, Deadline
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen
 
 if TYPE_CHECKING:
     from golive.probes.data.postgres import Connection
@@ -42,6 +44,7 @@ BOOKINGS = 100
 """Bookings made in the candidate before it is rolled back."""
 _SAMPLE_S = 0.2
 _PAUSE_S = 0.1
+Folders = str | list[str]
 _BLOCKING = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
 """Lock modes of a table that hold up whoever writes to it, or even reads it."""
 
@@ -82,9 +85,9 @@ class Migration:
     rerun_failure: str
     rerun_changes: tuple[str, ...]
     """What a second run applied, or changed in the schema."""
-    schema_parts: int
-    """Things that the candidate's declared schema names."""
-    schema_differences: tuple[str, ...]
+    schema_parts: int | Unseen
+    """Things that the candidate's declared schema names; unseen where none is declared."""
+    schema_differences: tuple[str, ...] | Unseen
     locks: Locks
     requests: int
     """Requests to the previous release while the data was migrated under it."""
@@ -131,7 +134,7 @@ class Rollback:
     """Rows from before the migration, by table."""
     newer: dict[str, RowChanges]
     """Rows written since."""
-    undeclared_losses: tuple[str, ...]
+    undeclared_losses: tuple[str, ...] | Unseen
     """Columns, as table.column, that are gone with what was in them, and that no list declares."""
     refused: tuple[str, ...]
     """What the previous release would not do on the data afterwards."""
@@ -153,7 +156,7 @@ class CandidateMigrations:
     tag: str
     digest: str
     """SHA-256 over names and sums, as a drill's."""
-    system_identifier: str
+    system_identifier: str | Unseen
     """Of the live cluster that they are meant for."""
 
 
@@ -169,9 +172,9 @@ def candidate_migrations(env: Environment) -> CandidateMigrations:
         answer=_Digest,
     )
     with connect(env, env.postgres.primary) as db:
-        row = one(db, "select system_identifier::text as id from pg_control_system()")
+        system = seen(system_identifier, db, env.postgres.primary)
     digest = _Tag(env).digest(release.migrations, reported.files)
-    return CandidateMigrations(release.tag, digest, row.id)
+    return CandidateMigrations(release.tag, digest, system)
 
 
 @probe(effect="disrupt", limit="drill", isolated=True)
@@ -179,7 +182,8 @@ def migration_drill(env: Environment) -> MigrationDrill:
     """A restored copy, migrated to the candidate under traffic, and rolled back."""
     clock, release = Deadline(env.time_limits.drill), env.release
     tagged = _Tag(env)
-    declared = tagged.json(release.declared_schema)
+    tagged.verify()
+    declared = seen(lambda: tagged.json(release.declared_schema))
     reference = _production_rows(env)
     values: dict[str, object] = {
         "name": "golive-migration",
@@ -234,7 +238,7 @@ class _Drill:
         self._env, self._copy, self._db, self._clock = env, copy, db, clock
         self._tagged = tagged
         tables = user_tables(db, without=[env.release.version_table, env.postgres.marker_table])
-        absent = [t for t in env.postgres.core_tables if t not in tables]
+        absent = [t for t in env.postgres.core_tables if not exists(db, t)]
         if absent:
             raise ProbeError(
                 f"the copy {called(copy)}",
@@ -244,7 +248,9 @@ class _Drill:
         self._notes = RowNotes(db, tables, env.release.changed_columns)
         self._schema_before: dict[str, Any] = {}
 
-    def migrate(self, declared: dict[str, Any], reference: Mapping[str, float]) -> Migration:
+    def migrate(
+        self, declared: dict[str, Any] | Unseen, reference: Mapping[str, float]
+    ) -> Migration:
         release = self._env.release
         heads = self._run("heads", _Heads)
         digest = self._run("digest", _Digest)
@@ -282,8 +288,10 @@ class _Drill:
             revisions=tuple(revisions),
             rerun_failure=rerun_failure,
             rerun_changes=tuple(rerun_changes),
-            schema_parts=sum(len(v) if isinstance(v, dict) else 1 for v in declared.values()),
-            schema_differences=tuple(differences(schema, declared)),
+            schema_parts=declared if isinstance(declared, Unseen) else _parts(declared),
+            schema_differences=declared
+            if isinstance(declared, Unseen)
+            else tuple(differences(schema, declared)),
             locks=locks.found(),
             requests=traffic.requests,
             refused=tuple(traffic.refused),
@@ -317,9 +325,19 @@ class _Drill:
             schema_differences=tuple(differences(self._schema(), self._schema_before)),
             older=self._notes.compare("older"),
             newer=self._notes.compare("newer"),
-            undeclared_losses=tuple(sorted(lost - self._tagged.losses(release.loss_list, lost))),
+            undeclared_losses=seen(self._undeclared, lost),
             refused=() if failure else tuple(self._smoke(release.previous_tag)),
         )
+
+    def _undeclared(self, lost: set[str]) -> tuple[str, ...]:
+        """Those of the lost columns that no list declares.
+
+        :raises ProbeError: something is lost, and there is no list.
+        """
+        if not lost:
+            return ()
+        declared = self._tagged.losses(self._env.release.loss_list, lost)
+        return tuple(sorted(lost - declared))
 
     def _smoke(self, version: str) -> list[str]:
         """What a release refuses on the copy, started again: signing in, reading, booking."""
@@ -370,8 +388,9 @@ class _Drill:
     def _version(self) -> str:
         from psycopg import sql
 
-        table = identifier(self._env.release.version_table)
-        rows = self._db.execute(sql.SQL("select * from {}").format(table)).fetchall()
+        release = self._env.release
+        query = sql.SQL("select * from {}").format(identifier(release.version_table))
+        rows = self._db.execute(release.version_query.encode() or query).fetchall()
         return ", ".join(str(row[0]) for row in rows) or "none"
 
     def _columns(self) -> set[str]:
@@ -487,6 +506,10 @@ class _Tag:
         self._repository, self._tag = env.release.repository, env.release.tag
         self._limit_s = env.time_limits.probe
 
+    def verify(self) -> None:
+        """:raises ProbeError: there is no such commit."""
+        self._git("rev-parse", "--verify", f"{self._tag}^{{commit}}")
+
     def json(self, path: str) -> dict[str, Any]:
         """A JSON object among the tag's files."""
         try:
@@ -507,19 +530,26 @@ class _Tag:
             ) from None
         return {c for c in lost if c in declared or f"{c.rpartition('.')[0]}.*" in declared}
 
-    def digest(self, folder: str, run: Mapping[str, str]) -> str:
+    def digest(self, folder: Folders, run: Mapping[str, str]) -> str:
         """SHA-256 over the names and sums of the tag's migrations."""
         files = self._sums(folder, run)
         lines = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
         return hashlib.sha256(lines.encode()).hexdigest()
 
-    def differing(self, folder: str, run: Mapping[str, str]) -> tuple[str, ...]:
+    def differing(self, folder: Folders, run: Mapping[str, str]) -> tuple[str, ...]:
         """Files whose sums are not those of the files that are run."""
         files = self._sums(folder, run)
         return tuple(n for n in sorted({*files, *run}) if files.get(n) != run.get(n))
 
-    def _sums(self, folder: str, run: Mapping[str, str]) -> dict[str, str]:
+    def _sums(self, folder: Folders, run: Mapping[str, str]) -> dict[str, str]:
+        if isinstance(folder, list):  # of several the names tell which
+            return {
+                f"{one.strip('/')}/{name}": digest
+                for one in folder
+                for name, digest in self._sums(one, run).items()
+            }
         # What is run has no notes for people beside it, so kinds of file decide what counts.
+        folder = folder.strip("/")
         kinds = {name.rpartition(".")[2] for name in run}
         with tarfile.open(fileobj=io.BytesIO(self._git("archive", f"{self._tag}:{folder}"))) as tar:
             return {
@@ -565,6 +595,10 @@ def _production_rows(env: Environment) -> dict[str, float]:
             [names, [identifier(t).as_string(db) for t in names]],
         ).fetchall()
     return {row.declared: float(row.rows) for row in rows}
+
+
+def _parts(declared: dict[str, Any]) -> int:
+    return sum(len(v) if isinstance(v, dict) else 1 for v in declared.values())
 
 
 def differences(found: Any, declared: Any, where: str = "") -> list[str]:

@@ -24,6 +24,11 @@ it a pool of any size serves everybody in no time, and nothing is proved."""
 _WATCH_S = 0.02
 _CONNECTING = 20
 """Clients of the burst that log in at the same time; only the queries come all at once."""
+_CONSOLE = "pgbouncer"
+_MAY_CONNECT = b"""
+select r.rolname as role, d.datname as database from pg_roles r cross join pg_database d
+where r.rolcanlogin and d.datallowconn and has_database_privilege(r.oid, d.oid, 'connect')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +41,23 @@ class Pool:
     mode: str
     size: int
     """Including the reserve."""
+    in_use: bool = True
+    """Whether anybody has come through it yet; one that is idle may be filled at any time."""
 
     @property
     def name(self) -> str:
-        return f"{self.user}@{self.database} in {self.pooler}"
+        idle = "" if self.in_use else ", idle"
+        return f"{self.user}@{self.database} in {self.pooler}{idle}"
 
 
 @dataclass(frozen=True, slots=True)
 class Pooling:
-    """Every pool, and every backend of the application role, on every server."""
+    """Every pool that there is or may be, and every backend of the application role, on every
+    server."""
 
     pools: tuple[Pool, ...]
+    """Those in use, and those that a configured database and a user who may connect to it can
+    open at any time."""
     declared_modes: dict[str, str]
     """By pooler."""
     pooled_connections: int
@@ -103,15 +114,8 @@ class Burst:
 
 @probe()
 def pooling(env: Environment) -> Pooling:
-    """Poolers' pools and limits, and who holds the application role's backends."""
+    """Poolers' pools and limits, used and idle, and who holds the application role's backends."""
     _some_pooler(env)
-    pools: list[Pool] = []
-    total = 0
-    for pooler in env.postgres.poolers:
-        with _console(env, pooler) as console:
-            of_pooler = _pools(console, pooler, env)
-            pools += of_pooler
-            total += _connections(console, of_pooler)
     with connect(env, env.postgres.primary) as db:
         limits = one(
             db,
@@ -120,6 +124,15 @@ def pooling(env: Environment) -> Pooling:
             " + coalesce(current_setting('reserved_connections', true)::int, 0) as reserved,"
             " (select count(*) from pg_replication_slots) as slots",
         )
+        may = {(str(row.role), str(row.database)) for row in db.execute(_MAY_CONNECT).fetchall()}
+    pools: list[Pool] = []
+    total = 0
+    for pooler in env.postgres.poolers:
+        with _console(env, pooler) as console:
+            configured = _configured(console)
+        of_pooler = pools_of(configured, pooler.name, _standbys(env), may)
+        pools += of_pooler
+        total += connections(configured, of_pooler)
     backends, strays = _application_backends(env)
     return Pooling(
         pools=tuple(pools),
@@ -309,12 +322,12 @@ def _console(env: Environment, pooler: Pooler) -> Any:
         pooler,
         user=pooler.admin_user,
         password=pooler.admin_password,
-        database="pgbouncer",
+        database=_CONSOLE,
         behind_pooler=True,
     )
 
 
-def _show(console: Connection, what: str) -> list[dict[str, Any]]:
+def _show(console: Connection, what: str) -> list[Row]:
     """Rows of a SHOW command by column name; columns differ between versions."""
     cursor = console.execute(f"show {what}".encode())
     columns = [c.name for c in cursor.description or ()]
@@ -326,31 +339,90 @@ def _reserve(database: dict[str, Any]) -> int:
     return int(database.get("reserve_pool_size", database.get("reserve_pool")) or 0)
 
 
-def _pools(console: Connection, pooler: Pooler, env: Environment) -> list[Pool]:
-    databases = {d["name"]: d for d in _show(console, "databases")}
-    standbys = {(n.host, n.port) for n in env.postgres.standbys}
-    found = []
-    for pool in _show(console, "pools"):
-        database = databases.get(pool["database"])
-        if database is None or pool["database"] == "pgbouncer":
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What a pooler's console shows: rows by column name."""
+
+    databases: list[Row]
+    pools: list[Row]
+    users: list[Row]
+    mode: str
+    """Of pools whose database and user say nothing else."""
+
+
+def _configured(console: Connection) -> Configured:
+    settings = {row["key"]: row["value"] for row in _show(console, "config")}
+    return Configured(
+        _show(console, "databases"),
+        _show(console, "pools"),
+        _show(console, "users"),
+        str(settings.get("pool_mode") or "session"),
+    )
+
+
+def _standbys(env: Environment) -> set[tuple[str, int]]:
+    return {(n.host, n.port) for n in env.postgres.standbys}
+
+
+def pools_of(
+    seen: Configured,
+    pooler: str,
+    standbys: set[tuple[str, int]],
+    may_connect: set[tuple[str, str]],
+) -> list[Pool]:
+    """The pools of a pooler: those in use, and the idle ones that may be opened at any time.
+
+    :param standbys: addresses whose pools take connections of another server.
+    :param may_connect: roles and databases of the primary that they may connect to: a user that
+        is none there, as the console's own, can fill no pool.
+    """
+    databases = {
+        d["name"]: d
+        for d in seen.databases
+        if d["name"] != _CONSOLE and (d["host"], int(d["port"] or 0)) not in standbys
+    }
+    users = {u["name"]: u for u in seen.users}
+    used = {
+        (p["database"], p["user"]): str(p["pool_mode"])
+        for p in seen.pools
+        if p["database"] in databases
+    }
+    pools = dict(used)
+    for name, database in databases.items():
+        if int(database.get("disabled") or 0):
             continue
-        if (database["host"], int(database["port"])) in standbys:
-            continue  # they take connections of another server
-        found.append(
-            Pool(
-                pooler=pooler.name,
-                database=pool["database"],
-                user=pool["user"],
-                mode=pool["pool_mode"],
-                size=int(database["pool_size"]) + _reserve(database),
-            )
+        forced = database.get("force_user")
+        for user in [forced] if forced else users:
+            if (user, database["database"]) in may_connect and (name, user) not in pools:
+                of_user = users.get(user, {}).get("pool_mode")
+                pools[name, user] = str(of_user or database.get("pool_mode") or seen.mode)
+    return [
+        Pool(
+            pooler=pooler,
+            database=name,
+            user=user,
+            mode=mode,
+            size=_size(databases[name], users.get(user, {})),
+            in_use=(name, user) in used,
         )
-    return found
+        for (name, user), mode in pools.items()
+    ]
 
 
-def _connections(console: Connection, pools: list[Pool]) -> int:
+def _size(database: Row, user: Row) -> int:
+    """Of a user's pool in a database, with the reserve; the user's own limits are since 1.24."""
+    size = int(user.get("pool_size") or 0) or int(database["pool_size"])
+    reserve = int(user.get("reserve_pool_size") or 0) or _reserve(database)
+    most = int(user.get("max_user_connections") or 0)
+    return min(size + reserve, most) if most else size + reserve
+
+
+def connections(seen: Configured, pools: list[Pool]) -> int:
     """What the pools may open together: each database's own limit caps its pools."""
-    caps = {d["name"]: int(d["max_connections"] or 0) for d in _show(console, "databases")}
+    caps = {d["name"]: int(d["max_connections"] or 0) for d in seen.databases}
     wanted: Counter[str] = Counter()
     for pool in pools:
         wanted[pool.database] += pool.size
@@ -385,8 +457,10 @@ def _backends_on(env: Environment, node: Any) -> list[Any]:
     with connect(env, node) as db:
         return db.execute(
             "select pid, application_name, host(client_addr) as client"
-            " from pg_stat_activity where usename = %s and backend_type = 'client backend'",
-            [env.postgres.app_role],
+            " from pg_stat_activity where usename = %s and backend_type = 'client backend'"
+            # Where this suite has the application's role, its own connections are none of it.
+            " and not (usename = current_user and application_name = %s)",
+            [env.postgres.app_role, APPLICATION_NAME],
         ).fetchall()
 
 

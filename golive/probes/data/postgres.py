@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 APPLICATION_NAME = "golive"
 """How the suite's own backends are told from others in pg_stat_activity."""
+MARK = "/* golive */"
+"""How its own statements end: where roles are not separated, they are told by it alone.
+pg_stat_statements leaves away what stands before a statement."""
 
 
 class Server(Protocol):
@@ -59,10 +62,20 @@ def connect(
         the server, never the password.
     """
     import psycopg
+    from psycopg import sql
     from psycopg.rows import namedtuple_row
 
+    class Marked(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *values: Any, **named: Any) -> Any:
+            if isinstance(query, sql.Composable):
+                query = query.as_bytes(self)
+            text = query.encode() if isinstance(query, str) else query
+            return super().execute(text + b"\n" + MARK.encode(), *values, **named)
+
+    further: dict[str, str] = {}
     if user is None:
         user, password = env.postgres.user, env.postgres.password
+        further = dict(env.postgres.libpq)
     timeout_s = statement_timeout_s or env.time_limits.probe
     of_session = {
         # A number alone is milliseconds; 0 would mean no limit at all.
@@ -70,10 +83,15 @@ def connect(
         "default_transaction_read_only": "on" if read_only else "off",
         # Where a row policy would hide rows, an error is better than rows left out unseen.
         "row_security": "off",
+        # Dates as psycopg reads them, whatever the server, database or role is set to.
+        "datestyle": "ISO",
+        "intervalstyle": "postgres",
         **(settings or {}),
     }
     options = " ".join(f"-c {name}={value}" for name, value in of_session.items())
+    options = f"{further.pop('options', '')} {options}".strip()
     parameters: dict[str, Any] = {
+        **further,
         "host": node.host,
         "port": node.port,
         "dbname": database or env.postgres.database,
@@ -92,6 +110,7 @@ def connect(
             autocommit=autocommit,
             prepare_threshold=None,
             row_factory=namedtuple_row,
+            cursor_factory=psycopg.Cursor if behind_pooler else Marked,
         )
     except psycopg.Error as e:
         raise _unreachable(node, e, str(parameters["dbname"]), user) from None
@@ -121,6 +140,12 @@ def extension(db: Connection, name: str, why: str) -> str:
     return str(row.schema)
 
 
+def not_granted(db: Connection, function: str, error: psycopg.Error) -> ProbeError:
+    """That a function may not be called, with the statement that mends it."""
+    grant = f"grant execute on function {function} to {db.info.user};"
+    return ProbeError(f"{function} in database {db.info.dbname}", error, grant)
+
+
 def one(db: Connection, query: Any, parameters: Any = None) -> Any:
     """The only row of a query that always has one."""
     row = db.execute(query, parameters).fetchone()
@@ -141,6 +166,8 @@ def _unreachable(node: Server, error: psycopg.Error, database: str, user: str) -
         step = f"check the password of {user} that the environment file refers to"
     elif "does not exist" in text:
         step = "check postgres.database and postgres.user in the environment file"
+    elif "startup parameter" in text:
+        step = "a pooler answers there: declare the server itself in postgres.nodes"
     elif "pg_hba.conf" in text:
         step = f"allow {user} from this machine to {database} in pg_hba.conf"
     elif "certificate" in text or "SSL" in text:

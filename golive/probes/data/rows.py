@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,14 +55,49 @@ class RowChanges:
         return f"{' and '.join(parts) or 'all the same'} of {self.noted:,}"
 
 
+def quoted(name: str) -> str:
+    """A name as SQL takes it, for people to copy; quoted where it needs to be."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name)
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"')
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """A table's name as people and ``user_tables`` write it, taken apart: its schema, where that
+    is named, and its own. Case counts; SQL's quotes may be there, and have to be around a schema
+    with a dot."""
+    first = _QUOTED.match(name)
+    if first and name[first.end() :].startswith("."):
+        return _plain(first[0]), _plain(name[first.end() + 1 :])
+    if first and first.end() == len(name):
+        return (_plain(name),)
+    schema, dot, own = name.partition(".")
+    return (schema, _plain(own)) if dot else (name,)
+
+
+def _plain(part: str) -> str:
+    quoted_ = _QUOTED.fullmatch(part)
+    return quoted_[1].replace('""', '"') if quoted_ else part
+
+
 def identifier(name: str) -> sql.Identifier:
-    """A table's name for use in SQL, with or without its schema, as ``user_tables`` gives it."""
+    """A table's name for use in SQL, with or without its schema."""
     from psycopg import sql
 
-    quoted, end, own = name.removeprefix('"').partition('".')
-    if name.startswith('"') and end:
-        return sql.Identifier(quoted.replace('""', '"'), own)
-    return sql.Identifier(*name.split(".", 1))
+    return sql.Identifier(*parts(name))
+
+
+def spelled(name: str) -> str:
+    """A table's name as people write it in SQL."""
+    return ".".join(map(quoted, parts(name)))
+
+
+def same(name: str) -> tuple[str, ...]:
+    """What two names of one table have in common: ``public`` goes without saying."""
+    found = parts(name)
+    return found[1:] if len(found) == 2 and found[0] == "public" else found
 
 
 def table_sums(db: Connection, tables: Iterable[str]) -> dict[str, TableSum]:
@@ -79,7 +115,7 @@ def table_sums(db: Connection, tables: Iterable[str]) -> dict[str, TableSum]:
     )
     sums: dict[str, TableSum] = {}
     for table in tables:
-        if not _exists(db, table):
+        if not exists(db, table):
             continue
         row = db.execute(query.format(table=identifier(table))).fetchone()
         assert row is not None
@@ -89,14 +125,16 @@ def table_sums(db: Connection, tables: Iterable[str]) -> dict[str, TableSum]:
 
 def user_tables(db: Connection, *, without: Collection[str] = ()) -> list[str]:
     """Every ordinary and partitioned table of the users' schemas; ``public`` goes unsaid where
-    the table's own name has no dot, and a schema with a dot or quote stands in quotes.
+    the table's own name has no dot. A schema with a dot or quote stands in quotes, and a table
+    whose own name is in quotes.
 
     A table without columns holds nothing that could be told apart, so it is none of them.
     """
     found = db.execute(
-        "select case when n.nspname = 'public' and c.relname not like '%.%' then c.relname"
+        "select case when n.nspname = 'public' and c.relname !~ '[.]|^\".*\"$' then c.relname"
         " else case when n.nspname ~ '[.\"]' then quote_ident(n.nspname) else n.nspname end"
-        " || '.' || c.relname end as name"
+        " || '.' || case when c.relname ~ '^\".*\"$' then quote_ident(c.relname) else c.relname end"
+        " end as name"
         " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         " where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'"
         " and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
@@ -150,7 +188,7 @@ class RowNotes:
 
         changes: dict[str, RowChanges] = {}
         for n, (table, columns) in enumerate(self._columns.items()):
-            there = set(column_names(self._db, table)) if _exists(self._db, table) else set()
+            there = set(column_names(self._db, table)) if exists(self._db, table) else set()
             dropped = tuple(c for c in columns if c not in there)
             if dropped:
                 noted = self._count(_note(label, n))
@@ -199,7 +237,8 @@ def _note(label: str, number: int) -> sql.Identifier:
     return sql.Identifier("pg_temp", f"golive_{label}_{number}")
 
 
-def _exists(db: Connection, table: str) -> bool:
+def exists(db: Connection, table: str) -> bool:
+    """Whether there is such a table, where this user's search path leads."""
     row = db.execute(
         "select to_regclass(%s) is not null as there", [identifier(table).as_string(db)]
     ).fetchone()
@@ -233,8 +272,9 @@ def _key(db: Connection, table: str) -> list[str]:
 
 def share_percent(rows: Mapping[str, float], reference: Mapping[str, float]) -> dict[str, float]:
     """Rows of each referred table in percent of the reference; an absent table has none."""
+    found = {same(table): count for table, count in rows.items()}
     return {
-        table: 100.0 * rows.get(table, 0) / wanted
+        table: 100.0 * found.get(same(table), 0) / wanted
         for table, wanted in reference.items()
         if wanted > 0
     }

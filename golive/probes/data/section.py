@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from golive.sections import Secret, Section
+from golive.sections import Secret, Section, needed
 
 
 class Node(Section, frozen=True, kw_only=True):
@@ -13,9 +13,11 @@ class Node(Section, frozen=True, kw_only=True):
     name: str
     role: Literal["primary", "standby"]
     host: str
+    """A name, an address, or the folder of a socket on this machine."""
     port: int = 5432
-    address: str = "local://"
-    """Where testinfra finds the machine, e.g. ``ssh://db-1``."""
+    address: str = ""
+    """Where testinfra finds the machine, e.g. ``ssh://db-1``; empty: this one where the host is
+    this machine, else nowhere, as that of a managed database."""
 
 
 class Pooler(Section, frozen=True, kw_only=True):
@@ -47,24 +49,28 @@ class IntegrityCheck(Section, frozen=True, kw_only=True):
 class Postgres(Section, frozen=True, kw_only=True):
     """The database cluster. ``user`` reads the catalogues (pg_monitor and the tables)."""
 
-    database: str
-    user: str
-    password: Secret
-    app_role: str
+    database: str = needed()
+    user: str = needed()
+    password: Secret | None = None
+    """Left out where none is asked for (trust, peer, a .pgpass file)."""
+    app_role: str = needed()
     migration_role: str = ""
     app_clients: list[str] = []
     """Addresses that application backends may come from besides the poolers'."""
     sslmode: str = "prefer"
     sslrootcert: str = ""
     """File of the authority that signed the servers' certificates, for sslmode verify-*."""
-    nodes: list[Node]
+    libpq: dict[str, str] = {}
+    """Further settings of this user's connections, as libpq calls them: sslcert and sslkey where
+    a certificate stands for the password, passfile, channel_binding ..."""
+    nodes: list[Node] = needed()
     poolers: list[Pooler] = []
     operator_role: str = ""
     """The role whose members are the people who may change data by hand."""
     burst_user: str = ""
     burst_password: Secret | None = None
     burst_clients: int = 200
-    core_tables: list[str]
+    core_tables: list[str] = needed()
     large_table_rows: int = 10_000
     hot_queries: list[HotQuery] = []
     integrity_checks: list[IntegrityCheck] = []
@@ -72,7 +78,7 @@ class Postgres(Section, frozen=True, kw_only=True):
     """A table of the suite's own for synthetic rows; made and dropped by the probes."""
     production_rows: dict[str, int] = {}
     """Row counts of production by table, for checks on a copy of its size."""
-    sales_query: str
+    sales_query: str = needed()
     """One row of bookings and revenue_cents for the time from %(start)s until before %(end)s."""
 
     @property
@@ -95,47 +101,54 @@ class RedisNode(Section, frozen=True, kw_only=True):
 
 
 class Redis(Section, frozen=True, kw_only=True):
-    """The cache cluster. Which node is the master is the sentinels' to say."""
+    """The cache cluster. Which node is the master is the sentinels' to say; in cluster mode,
+    which is found out, the servers' own."""
 
-    nodes: list[RedisNode]
+    nodes: list[RedisNode] = needed()
     sentinels: list[RedisNode] = []
     tls: bool = False
-    master_name: str
-    password: Secret
+    master_name: str = needed()
+    user: str = ""
+    """Of the access list; empty: the default one."""
+    password: Secret = needed()
+    sentinel_user: str = ""
     sentinel_password: Secret | None = None
-    eviction_policy: str
+    eviction_policy: str = needed()
 
 
 class Release(Section, frozen=True, kw_only=True):
     """The candidate, the version before it, and how the data moves between them."""
 
-    repository: str
-    """The git repository that holds the release tags."""
-    tag: str
-    previous_tag: str
-    migrations: str
-    """The migrations' folder inside the repository."""
-    declared_schema: str
+    repository: str = needed()
+    """The git repository that holds the releases."""
+    tag: str = needed()
+    """The candidate: a tag, or whatever else git takes for a commit."""
+    previous_tag: str = needed()
+    migrations: str | list[str] = needed()
+    """The migrations' folder inside the repository; of several, files are told with theirs."""
+    declared_schema: str = needed()
     """File in the repository: the candidate's schema as the schema command prints it."""
-    loss_list: str
+    loss_list: str = needed()
     """File in the repository (TOML, tables ``lost`` of table, column, reason): what a rollback
     may lose; the column ``*`` stands for the whole table."""
-    copy_command: list[str]
+    copy_command: list[str] = needed()
     """Restores the newest backup to a scratch instance {name} in {tag}'s schema. Prints host
     and port."""
-    heads_command: list[str]
+    heads_command: list[str] = needed()
     """Prints the migrations' heads, and releases: the head of each release tag."""
-    digest_command: list[str]
+    digest_command: list[str] = needed()
     """Prints files: SHA-256 by path of the migrations that the migrate command would run."""
-    migrate_command: list[str]
+    migrate_command: list[str] = needed()
     """Migrates the scratch instance {name} to {tag}. Prints revisions: those it applied."""
-    rollback_command: list[str]
+    rollback_command: list[str] = needed()
     """Takes the scratch instance {name} back to {tag}. Prints revisions: those it took back."""
-    schema_command: list[str]
+    schema_command: list[str] = needed()
     """Prints the schema of the scratch instance {name}, by kind and name."""
     version_table: str = "alembic_version"
-    """Its one row tells the migration that a database stands at."""
+    """Its one row tells the migration that a database stands at; of several, each."""
+    version_query: str = ""
+    """SQL that tells it instead, a row for each head, where the table has the whole history."""
     changed_columns: list[str] = []
     """Columns, as table.column, whose values in older rows a migration changes on purpose."""
-    booking_service: str
+    booking_service: str = needed()
     """The service that drills book."""

@@ -7,12 +7,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from golive.environments import Environment
-from golive.probes.data.postgres import connect, extension, one, table
+from golive.probes.data.cluster import system_identifier
+from golive.probes.data.postgres import MARK, connect, extension, one, table
 from golive.probes.observe import prometheus
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen
+
+if TYPE_CHECKING:
+    from golive.probes.data.postgres import Connection
 
 Buckets = Mapping[float, float]
 """Observations at most as long as each bound in seconds; the last bound is infinity."""
@@ -29,6 +34,18 @@ class Statement:
     mean_ms: float
     blocks: int
     """Blocks it has read, from cache or disk, in all calls together."""
+    nested: bool = False
+    """Whether a function, procedure or trigger ran it; its time is part of another's."""
+
+    @property
+    def runs_others(self) -> bool:
+        """Whether it is a utility command that runs procedural code: its own queries are others."""
+        return bool(_RUNS_OTHERS.match(_bare(self.text)))
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it asks or changes rows, itself or through code or a cursor."""
+        return is_plannable(self.text) or bool(_QUERIES.match(_bare(self.text)))
 
     def __str__(self) -> str:
         # Statements differ at their ends; the number tells apart those that do not.
@@ -39,26 +56,51 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """pg_stat_statements, for the application role's statements that can be planned."""
+    """pg_stat_statements, for the application role."""
 
     loaded: bool
     """Whether the module collects; without it nothing else here means anything."""
-    reset_at: datetime | None
+    reset_at: datetime | Unseen | None
+    """None: never since it is installed."""
     statements: tuple[Statement, ...]
-    """Costliest first."""
+    """Those that a plan can be made of, costliest first."""
+    left_out: tuple[Statement, ...] = ()
+    """The others, but for commands that read no table (transactions, settings), costliest first."""
+    total_ms: float = 0.0
+    """Of all that clients sent, whatever it was."""
+
+    @property
+    def nested_are_counted(self) -> bool:
+        """Whether what functions run is counted too: pg_stat_statements.track = all."""
+        return any(s.nested for s in (*self.statements, *self.left_out))
 
     @property
     def state(self) -> str:
         """Whether the module collects, in words."""
         return f"{len(self.statements)} statements" if self.loaded else "not loaded"
 
-    def reset_by(self, moment: datetime) -> bool:
-        """Whether counting is known to have begun by then."""
-        return self.reset_at is not None and self.reset_at <= moment
+    @property
+    def counts_since(self) -> datetime | str | Unseen:
+        """The last reset, or that none is known."""
+        return "unknown" if self.reset_at is None else self.reset_at
 
-    def mean_ms(self, calls: float) -> dict[str, float]:
-        """Mean time of the statements with at least so many calls."""
-        return {str(s): s.mean_ms for s in self.statements if s.calls >= calls}
+    def reset_by(self, moment: datetime) -> bool | Unseen:
+        """Whether counting is known to have begun by then."""
+        if isinstance(self.reset_at, Unseen):
+            return self.reset_at
+        if self.reset_at is None:
+            return False
+        return self.reset_at <= moment
+
+    def mean_ms(self, calls: float) -> dict[str, float] | Unseen:
+        """Mean time of the statements with at least so many calls; unseen where there is none."""
+        asked = [*self.statements, *(s for s in self.left_out if s.is_query)]
+        found = {str(s): s.mean_ms for s in asked if s.calls >= calls}
+        if found or not self.loaded:
+            return found
+        step = "see that postgres.app_role is the application's, and have the load run first"
+        why = f"no statement of the application's role has {calls:g} calls"
+        return Unseen(ProbeError("mean times of statements", why, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +119,16 @@ class QueryTimes:
     longest_ms: float
     """The last finite bound: times beyond it cannot be told apart."""
 
+    @property
+    def named(self) -> int:
+        """How many statements have a name."""
+        return len(self.calls_of)
+
+    @property
+    def before(self) -> str:
+        """When what is counted beside it has to have begun, in words."""
+        return f"before the window's first query at {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
     def most_called(self, number: int) -> dict[str, float]:
         """p95 in milliseconds of the most called statements."""
         return {name: self.p95_ms_of[name] for name in list(self.calls_of)[:number]}
@@ -88,7 +140,7 @@ class TableSizes:
 
     rows: dict[str, int]
     percent_of_production: dict[str, float]
-    system_identifier: str
+    system_identifier: str | Unseen
     """Of the cluster that was counted."""
 
 
@@ -96,8 +148,9 @@ class TableSizes:
 def statements(env: Environment) -> Statements:
     """pg_stat_statements on the primary: whether it counts, since when, and what it found.
 
-    Only the application role's own statements that a plan can be made for: utility commands,
-    and what other roles (monitoring, this suite, migrations) run, say nothing of the product.
+    Only the application role's own: what other roles (monitoring, this suite, migrations) run says
+    nothing of the product. Where this suite has the same role, its statements are told by how they
+    end.
     """
     from psycopg import errors, sql
 
@@ -113,33 +166,63 @@ def statements(env: Environment) -> Statements:
             rows = db.execute(query).fetchall()
         except errors.ObjectNotInPrerequisiteState:
             return Statements(False, None, ())
+        except errors.UndefinedColumn as e:
+            step = "alter extension pg_stat_statements update;"
+            raise ProbeError("what the statements cost", e, step) from None
         if any(row.query == "<insufficient privilege>" for row in rows):
             raise ProbeError(
                 "the texts of the application's statements",
                 f"{env.postgres.user} may not read them",
                 f"grant pg_read_all_stats to {env.postgres.user};",
             )
-        since = sql.SQL("select stats_reset from {}").format(
-            sql.Identifier(schema, "pg_stat_statements_info")
+        reset_at = seen(_reset_at, db, schema)
+    found = [
+        Statement(
+            query_id=row.queryid or 0,
+            # A statement that SQL prepared stands there with how it was.
+            text=_PREPARED.sub("", row.query or "a statement whose text is lost"),
+            calls=row.calls,
+            total_ms=row.total_exec_time,
+            mean_ms=row.mean_exec_time,
+            blocks=row.shared_blks_hit + row.shared_blks_read,
+            # Before version 1.9 of the extension (PostgreSQL 14) none is told from others.
+            nested=not getattr(row, "toplevel", True),
         )
-        reset_at = one(db, since).stats_reset
+        for row in rows
+        if not (row.query or "").endswith(MARK)
+    ]
     return Statements(
         loaded=True,
-        reset_at=reset_at.astimezone(UTC) if reset_at else None,
-        statements=tuple(
-            Statement(
-                query_id=row.queryid or 0,
-                text=row.query,
-                calls=row.calls,
-                total_ms=row.total_exec_time,
-                mean_ms=row.mean_exec_time,
-                blocks=row.shared_blks_hit + row.shared_blks_read,
-            )
-            for row in rows
-            # Statements inside functions are part of the one that called them.
-            if row.query and row.toplevel and is_plannable(row.query)
+        reset_at=reset_at,
+        statements=tuple(s for s in found if is_plannable(s.text)),
+        left_out=tuple(
+            s
+            for s in found
+            if not is_plannable(s.text)
+            and not _READS_NOTHING.match(_bare(s.text))
+            and not _KEEPS_UP.match(_bare(s.text))
         ),
+        total_ms=sum(s.total_ms for s in found if not s.nested),
     )
+
+
+def _reset_at(db: Connection, schema: str) -> datetime | None:
+    """When counting began anew.
+
+    :raises ProbeError: the extension is older than its version 1.9, which first tells.
+    """
+    from psycopg import errors, sql
+
+    view = sql.Identifier(schema, "pg_stat_statements_info")
+    try:
+        at = one(db, sql.SQL("select stats_reset from {}").format(view)).stats_reset
+    except errors.UndefinedTable:
+        raise ProbeError(
+            "the last reset of pg_stat_statements",
+            "this version of the extension does not tell it",
+            "alter extension pg_stat_statements update; before PostgreSQL 14: none tells it",
+        ) from None
+    return at.astimezone(UTC) if at else None
 
 
 @probe()
@@ -205,11 +288,11 @@ def table_sizes(env: Environment) -> TableSizes:
             name: int(one(db, sql.SQL("select count(*) as rows from {}").format(table(name))).rows)
             for name in tables
         }
-        control = one(db, sql.SQL("select system_identifier::text as id from pg_control_system()"))
+        system = seen(system_identifier, db, env.postgres.primary)
     if not declared:  # production is its own measure
-        return TableSizes(rows, {name: 100.0 for name, n in rows.items() if n}, control.id)
+        return TableSizes(rows, {name: 100.0 for name, n in rows.items() if n}, system)
     shares = {t: 100.0 * rows[t] / n for t, n in declared.items() if n > 0}
-    return TableSizes(rows, shares, control.id)
+    return TableSizes(rows, shares, system)
 
 
 def quantile(share: float, buckets: Buckets) -> float:
@@ -233,8 +316,27 @@ def quantile(share: float, buckets: Buckets) -> float:
 
 _LEAD = re.compile(r"^(?:\s|--[^\n]*\n|/\*.*?\*/|\()*", re.DOTALL)
 _PLANNABLE = re.compile(r"(select|insert|update|delete|merge|with|values|table)\b", re.IGNORECASE)
+_PREPARED = re.compile(r"^\s*prepare\s+(\w+|\"[^\"]+\")\s*(\([^)]*\)\s*)?as\s+", re.IGNORECASE)
+_READS_NOTHING = re.compile(
+    r"(begin|start|commit|end|rollback|abort|savepoint|release|set|reset|show|discard|deallocate"
+    r"|listen|unlisten|notify|lock|close|prepare\s+transaction)\b",
+    re.IGNORECASE,
+)
+_KEEPS_UP = re.compile(
+    r"(analyze|vacuum|reindex|cluster|checkpoint|alter|drop|grant|revoke|comment|truncate"
+    r"|create\s+(?!((global|local|temporary|temp|unlogged)\s+)*table\b|materialized\b))\b",
+    re.IGNORECASE,
+)
+"""Upkeep and definitions, which the application's role runs where roles are not separated."""
+_RUNS_OTHERS = re.compile(r"(call|do)\b", re.IGNORECASE)
+_QUERIES = re.compile(r"(call|do|fetch)\b", re.IGNORECASE)
 
 
 def is_plannable(query: str) -> bool:
     """Whether EXPLAIN takes the statement: a query or a change of rows, no utility command."""
-    return bool(_PLANNABLE.match(query, _LEAD.match(query).end()))  # type: ignore[union-attr]
+    return bool(_PLANNABLE.match(_bare(query)))
+
+
+def _bare(query: str) -> str:
+    """Without comments and brackets before it."""
+    return query[_LEAD.match(query).end() :]  # type: ignore[union-attr]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from golive.probes.transport import commands
 from golive.probing import pause, probe
 from golive.verdicts import ProbeError
 
+DRILL = "golive-drill-"
+"""What the name of a synthetic incident begins with."""
 _POLL_S = 0.5
 _EARLIER = timedelta(seconds=2)
 """A receiver's clock, and Prometheus' rounding, may run this far behind."""
@@ -154,6 +157,33 @@ def backup_alert_drill(env: Environment) -> BackupAlertDrill:
             for c in courses
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalAlerts:
+    """Critical alerts that were firing at any time of the last hour, golive's own drills left out,
+    by name and labels."""
+
+    names: tuple[str, ...]
+
+
+@probe()
+def critical_alerts(env: Environment) -> CriticalAlerts:
+    """Which critical alerts were firing in the last hour, by Prometheus."""
+    wanted = {"alertstate": "firing", **env.monitoring.critical_labels}
+    selector = ",".join(f"{k}={json.dumps(v)}" for k, v in wanted.items())
+    found = prometheus.query(env, f"max_over_time(ALERTS{{{selector}}}[1h])")
+    return CriticalAlerts(tuple(sorted(_named(s.labels) for s in found if not _is_drill(s.labels))))
+
+
+def _is_drill(labels: Mapping[str, str]) -> bool:
+    return any(value.startswith(DRILL) for value in labels.values())
+
+
+def _named(labels: Mapping[str, str]) -> str:
+    own = {k: v for k, v in labels.items() if k not in ("__name__", "alertname", "alertstate")}
+    told = ", ".join(f"{k} {v}" for k, v in sorted(own.items()))
+    return f"{labels.get('alertname', 'an alert')} ({told})"
 
 
 def _follow(courses: list[_Course], within_s: float, seen: Callable[[_Course], bool]) -> None:

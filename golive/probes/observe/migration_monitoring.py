@@ -7,20 +7,24 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from golive.environments import Environment
 from golive.probes.data.postgres import connect, table
 from golive.probes.observe import prometheus
+from golive.probes.observe.scraping import Coverage, coverage, samples
 from golive.probes.transport.machines import Machine
 from golive.probing import pause, probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 _POLL_S = 0.5
+_OF_THE_PRIMARY = frozenset({"lock_waits", "longest_transaction"})
+_OF_STANDBYS = "replication_lag"
+"""What is watched of database nodes, by which of them it has to be of."""
 _SELECTOR = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})?", re.DOTALL)
 
 
@@ -30,15 +34,18 @@ class Watched:
 
     noun: str
     metric: str
-    sample_age_s: float
-    """Age of the newest sample; infinite where there is none."""
+    sample_age_s: float | Unseen
+    """Age of the newest sample of that target whose newest is the oldest; infinite where there is
+    none."""
     rule: str
     """Name of the declared rule."""
-    loaded: bool
-    rule_error: str
+    loaded: bool | Unseen
+    rule_error: str | Unseen
     """What Prometheus says of a rule that it cannot evaluate."""
-    receivers: tuple[str, ...]
+    receivers: tuple[str, ...] | Unseen
     """Where Alertmanager delivers the rule's alerts."""
+    nodes: Coverage | Unseen | None = None
+    """The database nodes that it has samples of; None where it is not about one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +72,90 @@ class MigrationWatch:
 
     watched: tuple[Watched, ...]
     oncall_receiver: str
-    last_run: MigrationRun | None
+    last_run: MigrationRun | Unseen | None
     """None where the log holds no run."""
 
     @property
-    def sample_age_s(self) -> dict[str, float]:
-        """Age of the newest sample, by metric."""
-        return {w.metric: w.sample_age_s for w in self.watched}
+    def nouns(self) -> list[str]:
+        """What is watched."""
+        return [w.noun for w in self.watched]
+
+    def sample_age_s(self, most_s: float) -> dict[str, float] | Unseen:
+        """Age of the newest sample, by metric; unseen where none is known to be over ``most_s``,
+        and one could not be looked at."""
+        ages = {w.metric: w.sample_age_s for w in self.watched}
+        known = {m: age_s for m, age_s in ages.items() if not isinstance(age_s, Unseen)}
+        unseen = unseen_among(ages.values())
+        return known if unseen is None or any(a > most_s for a in known.values()) else unseen
+
+    def unwatched(self, most_s: float) -> list[str] | Unseen:
+        """Metrics without a sample that is new enough of a database node that they are about, with
+        the node; unseen where nothing is missing, and one does not tell what it is of."""
+        nodes = [w.nodes for w in self.watched if w.nodes is not None]
+        known = [n for n in nodes if not isinstance(n, Unseen)]
+        missing = [f"{n.metric} of {one}" for n in known for one in n.unscraped(most_s)]
+        unseen = [n for n in nodes if isinstance(n, Unseen)]
+        return unseen[0] if unseen and not missing else missing
 
     @property
-    def unloaded(self) -> list[str]:
+    def unloaded(self) -> list[str] | Unseen:
         """Rules that are not loaded, and what they are for."""
+        unseen = unseen_among(w.loaded for w in self.watched)
+        if unseen is not None:
+            return unseen
         return [f"{w.rule} (for {w.noun})" for w in self.watched if not w.loaded]
 
     @property
-    def broken_rules(self) -> list[str]:
+    def broken_rules(self) -> list[str] | Unseen:
         """Rules that cannot be evaluated, and why."""
+        unseen = unseen_among(w.rule_error for w in self.watched)
+        if unseen is not None:
+            return unseen
         return [f"{w.rule}: {w.rule_error}" for w in self.watched if w.rule_error]
 
     @property
-    def misrouted(self) -> list[str]:
+    def routing(self) -> str:
+        """What the rules that are routed elsewhere are called."""
+        return f"rules not routed to {self.oncall_receiver}"
+
+    @property
+    def misrouted(self) -> list[str] | Unseen:
         """Rules that do not reach the on-call receiver, and where they go."""
-        return [
-            f"{w.rule} (to {', '.join(w.receivers)})"
-            for w in self.watched
-            if self.oncall_receiver not in w.receivers
-        ]
+        found: list[str] = []
+        for w in self.watched:
+            if isinstance(w.receivers, Unseen):
+                return w.receivers
+            if self.oncall_receiver not in w.receivers:
+                found.append(f"{w.rule} (to {', '.join(w.receivers)})")
+        return found
+
+    @property
+    def steps(self) -> int | Unseen:
+        """How many steps the last run set out to do."""
+        run = self.last_run
+        return run if isinstance(run, Unseen) else len(run.steps) if run else 0
+
+    @property
+    def unlogged(self) -> list[str] | Unseen:
+        """Steps of the last run that lack their start or their end."""
+        run = self.last_run
+        return run if isinstance(run, Unseen) else run.unlogged if run else []
+
+    @property
+    def ended(self) -> bool | Unseen:
+        """Whether the log has the end of the last run."""
+        run = self.last_run
+        return run if isinstance(run, Unseen) else run is not None and run.ended
+
+    @property
+    def outcome(self) -> str | Unseen:
+        """How the last run ended, in words."""
+        run = self.last_run
+        if isinstance(run, Unseen):
+            return run
+        if run is None:
+            return "no run in the log"
+        return run.failure or ("yes" if run.ended else "no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +173,66 @@ class LockWaitAlert:
     resolved_after_s: float
     """From the lock's release; infinite when it did not resolve in time."""
 
+    @property
+    def before(self) -> str:
+        """What the alert did before there was a wait."""
+        return "firing" if self.fired_before else "not firing"
+
+    def of(self, what: str) -> str:
+        """Something that the rule did, as claims name it."""
+        return f"{self.rule} {what}"
+
 
 @probe()
 def migration_watch(env: Environment) -> MigrationWatch:
     """Metrics, rules and routes that a migration is watched by, and the last run's log."""
     monitoring = env.monitoring
-    loaded = {rule.name: rule for rule in prometheus.rules(env)}
-    config = prometheus.alertmanager_config(env)
-    watched = []
-    for noun, metric in monitoring.migration_metrics.items():
-        name = monitoring.migration_rules.get(noun, "")
-        rule = loaded.get(name)
-        labels = {"alertname": name, **(rule.labels if rule else {})}
-        watched.append(
-            Watched(
-                noun=noun,
-                metric=metric,
-                sample_age_s=_sample_age_s(env, metric),
-                rule=name or "none declared",
-                loaded=rule is not None,
-                rule_error=rule.last_error if rule and rule.health == "err" else "",
-                receivers=tuple(prometheus.routed(config, labels)) if rule else (),
-            )
-        )
-    return MigrationWatch(tuple(watched), monitoring.oncall_receiver, _last_run(env))
+    rules = seen(prometheus.rules, env)
+    config = seen(prometheus.alertmanager_config, env)
+    last_run = seen(_last_run, env)
+    unseen = [part.error for part in (rules, config, last_run) if isinstance(part, Unseen)]
+    if len(unseen) == 3:
+        raise unseen[0]
+    watched = tuple(
+        _watched(env, noun, metric, rules, config)
+        for noun, metric in monitoring.migration_metrics.items()
+    )
+    return MigrationWatch(watched, monitoring.oncall_receiver, last_run)
+
+
+def _watched(
+    env: Environment,
+    noun: str,
+    metric: str,
+    rules: Sequence[prometheus.Rule] | Unseen,
+    config: dict[str, Any] | Unseen,
+) -> Watched:
+    name = env.monitoring.migration_rules.get(noun, "")
+    found = seen(_samples, env, metric)
+    about = Watched(
+        noun=noun,
+        metric=metric,
+        sample_age_s=found if isinstance(found, Unseen) else _oldest_s(found),
+        rule=name or "none declared",
+        loaded=False,
+        rule_error="",
+        receivers=(),
+        nodes=found if isinstance(found, Unseen) else seen(_nodes, env, noun, metric, found),
+    )
+    if isinstance(rules, Unseen):  # whose labels decide where they are routed
+        return replace(about, loaded=rules, rule_error=rules, receivers=rules)
+    rule = {r.name: r for r in rules}.get(name)
+    if rule is None:
+        return about
+    labels = {"alertname": name, **rule.labels}
+    return replace(
+        about,
+        loaded=True,
+        rule_error=rule.last_error if rule.health == "err" else "",
+        receivers=config
+        if isinstance(config, Unseen)
+        else tuple(prometheus.routed(config, labels)),
+    )
 
 
 @probe(effect="write", limit="drill")
@@ -292,13 +393,40 @@ def last_run(lines: Iterable[str]) -> MigrationRun | None:
     )
 
 
-def _sample_age_s(env: Environment, metric: str) -> float:
+def _samples(env: Environment, metric: str) -> list[tuple[dict[str, str], float]]:
+    """Labels of each series, and the age of its newest sample in seconds."""
     if not _SELECTOR.fullmatch(metric.strip()):
         raise ProbeError(
             f"the age of {metric}",
             "it is no plain selector, and the result of a calculation is always new",
             "declare the metric itself in monitoring.migration_metrics",
         )
-    newest = prometheus.query(env, f"max(timestamp({metric}))")
-    now = prometheus.query(env, "time()")
-    return now[0].value - newest[0].value if newest else math.inf
+    return samples(env, f"timestamp({metric})")
+
+
+def _oldest_s(found: Iterable[tuple[dict[str, str], float]]) -> float:
+    """Age of the newest sample of the target that has had none for longest.
+
+    Series of one target come and go with what they tell, a revision say; targets do not.
+    """
+    newest: dict[tuple[str, str], float] = {}
+    for labels, age_s in found:
+        target = labels.get("job", ""), labels.get("instance", "")
+        newest[target] = min(age_s, newest.get(target, math.inf))
+    return max(newest.values(), default=math.inf)
+
+
+def _nodes(
+    env: Environment, noun: str, metric: str, found: list[tuple[dict[str, str], float]]
+) -> Coverage | None:
+    """Which of the database nodes that a metric has to be of it has samples of."""
+    if noun not in {*_OF_THE_PRIMARY, _OF_STANDBYS} or not found:
+        return None
+    nodes = env.postgres.nodes
+    about = env.postgres.standbys if noun == _OF_STANDBYS else [env.postgres.primary]
+    if not about:
+        return None
+    # What a primary tells of its standbys is theirs, so that there its own name is none.
+    among = about if noun == _OF_STANDBYS else nodes
+    places = {n.name: (n.host, n.port) for n in among}
+    return coverage(env, metric, found, [n.name for n in about], places)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from golive.sections import Section
+import msgspec
+
+from golive.sections import Section, needed
 
 
 class BackupAlert(Section, frozen=True, kw_only=True):
@@ -19,11 +21,14 @@ class BackupAlert(Section, frozen=True, kw_only=True):
 class Monitoring(Section, frozen=True, kw_only=True):
     """Prometheus, Alertmanager and the on-call receiver."""
 
-    prometheus: str
-    alertmanager: str
-    receiver: str
+    prometheus: str = needed()
+    alertmanager: str = needed()
+    receiver: str = needed()
     """Answers GET with the delivered notifications as JSON."""
-    oncall_receiver: str
+    known_as: dict[str, str] = {}
+    """Declared instances and database nodes by name, to the value of the label that their series
+    have in Prometheus, where that is neither their name nor their address."""
+    oncall_receiver: str = needed()
     """Name of the receiver in Alertmanager's routes."""
     backup_alerts: list[BackupAlert] = []
     migration_metrics: dict[str, str] = {}
@@ -32,6 +37,10 @@ class Monitoring(Section, frozen=True, kw_only=True):
     """The same nouns to names of alerting rules."""
     war_room_labels: dict[str, str] = {}
     """Labels that Alertmanager's routes give to the war room's receiver."""
+    critical_labels: dict[str, str] = msgspec.field(
+        default_factory=lambda: {"severity": "critical"}
+    )
+    """Labels of an alert that is critical."""
     lock_wait_rule: str = ""
     """The rule that has to fire when a session waits long for a lock."""
     migration_log: str = ""

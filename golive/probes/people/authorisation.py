@@ -39,6 +39,15 @@ class Said(msgspec.Struct, frozen=True):
     """Name to SHA-256."""
     window_begins_at: Moment
     window_ends_at: Moment
+    decision_sha256: str = ""
+    """Of the record of the decision to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorisedDecision:
+    """SHA-256 of the record that the authorisation rests on; empty: it names none."""
+
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +95,7 @@ class Authorisation:
 def authorisation(env: Environment) -> Authorisation:
     """The launch authorisation, and the deploy command's dry run with and without it."""
     path = Path(env.tools.authorisation)
-    subject = "the launch authorisation"
-    try:
-        content = read(path, _MOST_BYTES, "an authorisation", links=True)
-        said = decode(content, Said)
-    except GoliveError as e:
-        step = "an executive signs it and puts it where tools.authorisation says"
-        raise ProbeError(subject, e, step) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
-        raise ProbeError(subject, f"{path}: {e}", "write it as docs/statements.md says") from None
+    content, said = _read(path)
     signature = roster.load(Path(env.people.roster)).signature(path, env.tools.authorised_by)
     return Authorisation(
         said.environment,
@@ -108,6 +109,24 @@ def authorisation(env: Environment) -> Authorisation:
         _spoilt(env, path, content),
         hashlib.sha256(content).hexdigest() in _revoked(path),
     )
+
+
+@probe()
+def authorised_decision(env: Environment) -> AuthorisedDecision:
+    """Which decision the launch authorisation rests on."""
+    return AuthorisedDecision(_read(Path(env.tools.authorisation))[1].decision_sha256)
+
+
+def _read(path: Path) -> tuple[bytes, Said]:
+    subject = "the launch authorisation"
+    try:
+        content = read(path, _MOST_BYTES, "an authorisation", links=True)
+        return content, decode(content, Said)
+    except GoliveError as e:
+        step = "an executive signs it and puts it where tools.authorisation says"
+        raise ProbeError(subject, e, step) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+        raise ProbeError(subject, f"{path}: {e}", "write it as docs/statements.md says") from None
 
 
 def _revoked(path: Path) -> set[str]:

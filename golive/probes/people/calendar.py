@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from golive.environments import Environment
 from golive.people.roster import Person
+from golive.probes.people.contacts import read_roster
 from golive.probing import probe
 from golive.verdicts import ProbeError
 
@@ -43,6 +44,14 @@ class Event:
     attendees: tuple[Attendee, ...]
     text: str
     """Description, place and addresses to join, one below the other."""
+
+    def spans(self, day: date, since: str, until: str) -> bool:
+        """Whether it lasts from one hour of a day to another, as HH:MM in its own zone."""
+        begin, end = (
+            datetime.combine(day, time.fromisoformat(at), self.start.tzinfo)
+            for at in (since, until)
+        )
+        return self.start <= begin and end <= self.end
 
     def answer_of(self, email: str) -> str:
         """What somebody answered; empty: not invited."""
@@ -117,6 +126,44 @@ def launch_calendar(env: Environment) -> LaunchCalendar:
             found += [_event(one, zone) for one in page.get("items", [])]
             request = google.events().list_next(request, page)
     return LaunchCalendar(env.calendar.time_zone, tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Absences:
+    """Who is away all of launch day, by mail address, and whose calendar tells nothing."""
+
+    emails: tuple[str, ...]
+    unread: dict[str, str]
+    """Why, by mail address."""
+
+    def of(self, people: Iterable[Person]) -> list[str]:
+        """The names of those of these people who are away.
+
+        :raises ProbeError: none is, but a calendar could not be read.
+        """
+        known = list(people)
+        away = [p.name for p in known if p.email in self.emails]
+        closed = [f"{p.email} ({self.unread[p.email]})" for p in known if p.email in self.unread]
+        if closed and not away:
+            step = "share free/busy with the account that golive reads by"
+            raise ProbeError("people's own calendars", ", ".join(closed), step)
+        return away
+
+
+@probe()
+def launch_day_absences(env: Environment, launch_calendar: LaunchCalendar) -> Absences:
+    """Whose own calendar is busy from the first to the last moment of launch day: no meeting is as
+    long as that."""
+    days = launch_calendar.titled(env.calendar.war_room)
+    if not days:
+        cause = f"there is no event {env.calendar.war_room} that tells the day"
+        raise ProbeError("people's own calendars", cause, "write it into the launch's calendar")
+    begins = days[0].start.replace(hour=0, minute=0, second=0, microsecond=0)
+    ends = begins + timedelta(days=1)
+    people = [p.email for p in read_roster(env).people.values() if p.email]
+    found = busy(env, people, begins, ends)
+    all_day = (e for e, b in found.items() if any(s <= begins and u >= ends for s, u in b.spans))
+    return Absences(tuple(all_day), {e: b.error for e, b in found.items() if b.error})
 
 
 def busy(

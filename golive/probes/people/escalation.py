@@ -17,6 +17,7 @@ from typing import Any
 from golive.environments import Environment
 from golive.people.roster import Level, Person, Vendor
 from golive.probes.observe import prometheus
+from golive.probes.observe.alerting import DRILL
 from golive.probes.people import mail, sms
 from golive.probes.people.contacts import is_same, read_roster
 from golive.probes.transport import commands
@@ -213,7 +214,7 @@ def escalation_drill(env: Environment) -> EscalationDrill:
     trials = _trials(env, levels)
     began = datetime.now(UTC)
     _pages(env, began, {})  # logs that cannot be read must not be found out with people paged
-    name = f"golive-drill-{secrets.token_hex(3)}"
+    name = f"{DRILL}{secrets.token_hex(3)}"
     solved, solved_s = f"{name}-solved", max(0.0, levels[1].from_minutes - 1) * 60
     holders = [p for role in levels[0].roles for p in known.holders(role)]
     backups = [p for role in levels[0].roles for p in known.backups(role)]

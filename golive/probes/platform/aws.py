@@ -11,8 +11,9 @@ from typing import Any
 
 from golive.environments import Environment
 from golive.people.roster import Person
+from golive.probes.transport.rights import permitted
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, unseen_among
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,42 @@ class AwsUser:
     """An IAM user of one of the declared groups."""
 
     name: str
-    has_second_factor: bool
+    has_second_factor: bool | Unseen
     last_used_at: datetime | None
-    """When its password or one of its keys was last used; None: never."""
+    """When its password or one of its keys was last used, as far as could be seen; None: never."""
+    use_unseen: Unseen | None = None
+    """Why the use of its password, or of some keys, could not be looked at."""
 
     def unused_days(self, now: datetime) -> float:
         """Since it was last used; infinite where it never was."""
         at = self.last_used_at
         return inf if at is None else (now - at) / timedelta(days=1)
+
+
+def without_second_factor(users: tuple[AwsUser, ...] | Unseen) -> list[str] | Unseen:
+    """Users who have none; unseen where nobody is known to, and of one it could not be seen."""
+    if isinstance(users, Unseen):
+        return users
+    unseen = unseen_among(u.has_second_factor for u in users)
+    found = [
+        u.name
+        for u in users
+        if not isinstance(u.has_second_factor, Unseen) and not u.has_second_factor
+    ]
+    return found if found or unseen is None else unseen
+
+
+def unused_days(
+    users: tuple[AwsUser, ...] | Unseen, now: datetime, most: float
+) -> dict[str, float] | Unseen:
+    """Days since each user's last use; unseen where nobody is known to be over ``most``, and
+    somebody whose use could only be seen in part may be."""
+    if isinstance(users, Unseen):
+        return users
+    days = [(u, u.unused_days(now)) for u in users]
+    told = {u.name: age for u, age in days if age <= most or u.use_unseen is None}
+    unseen = unseen_among(u.use_unseen for u in users if u.name not in told)
+    return told if unseen is None or any(age > most for age in told.values()) else unseen
 
 
 @probe()
@@ -59,22 +88,52 @@ def aws_groups(env: Environment) -> AwsGroups:
 def aws_users(env: Environment, aws_groups: AwsGroups) -> tuple[AwsUser, ...]:
     """The second factor and the last use of everybody in a declared IAM group."""
     names = sorted({one for members in aws_groups.members.values() for one in members})
-    step = (
-        "see whether this key may call iam:ListMFADevices, iam:GetUser, iam:ListAccessKeys and"
-        " iam:GetAccessKeyLastUsed"
-    )
-    with _asking(env, step) as iam:
-        return tuple(_user(iam, name) for name in names)
+    with _asking(env, "check that the users of these groups are still there") as iam:
+        users = tuple(_user(iam, name) for name in names)
+    factors = [u.has_second_factor for u in users if isinstance(u.has_second_factor, Unseen)]
+    uses = [u.use_unseen for u in users if u.use_unseen is not None]
+    if users and len(factors) == len(uses) == len(users):
+        raise factors[0].error
+    return users
 
 
 def _user(iam: Any, name: str) -> AwsUser:
-    used = [iam.get_user(UserName=name)["User"].get("PasswordLastUsed")]
-    for page in iam.get_paginator("list_access_keys").paginate(UserName=name):
-        for key in page["AccessKeyMetadata"]:
-            last = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])
-            used.append(last["AccessKeyLastUsed"].get("LastUsedDate"))
-    devices = iam.list_mfa_devices(UserName=name)["MFADevices"]
-    return AwsUser(name, bool(devices), max((at for at in used if at), default=None))
+    subject = f"the IAM user {name}"
+    devices = permitted("iam:ListMFADevices", subject, _devices, iam, name)
+    password = permitted("iam:GetUser", subject, _password_used, iam, name)
+    keys = permitted("iam:ListAccessKeys", subject, _keys, iam, name)
+    looks: list[datetime | Unseen | None] = [password]
+    if isinstance(keys, Unseen):
+        looks.append(keys)
+    else:
+        right = "iam:GetAccessKeyLastUsed"
+        looks += [permitted(right, subject, _key_used, iam, key) for key in keys]
+    return AwsUser(
+        name,
+        devices,
+        max((at for at in looks if isinstance(at, datetime)), default=None),
+        unseen_among(looks),
+    )
+
+
+def _devices(iam: Any, name: str) -> bool:
+    return bool(iam.list_mfa_devices(UserName=name)["MFADevices"])
+
+
+def _password_used(iam: Any, name: str) -> datetime | None:
+    at: datetime | None = iam.get_user(UserName=name)["User"].get("PasswordLastUsed")
+    return at
+
+
+def _keys(iam: Any, name: str) -> list[str]:
+    pages = iam.get_paginator("list_access_keys").paginate(UserName=name)
+    return [str(key["AccessKeyId"]) for page in pages for key in page["AccessKeyMetadata"]]
+
+
+def _key_used(iam: Any, key: str) -> datetime | None:
+    found = iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]
+    at: datetime | None = found.get("LastUsedDate")
+    return at
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from golive.sections import Secret, Section
+from golive.sections import Secret, Section, needed
 
 
 class Aws(Section, frozen=True, kw_only=True):
@@ -10,8 +10,8 @@ class Aws(Section, frozen=True, kw_only=True):
 
     endpoint_url: str = ""
     """Empty: AWS itself."""
-    access_key_id: Secret
-    secret_access_key: Secret
+    access_key_id: Secret = needed()
+    secret_access_key: Secret = needed()
     groups: dict[str, str] = {}
     """Names of IAM groups by what their members may do: hosting, dns, deploy, secrets."""
 
@@ -19,9 +19,9 @@ class Aws(Section, frozen=True, kw_only=True):
 class Flags(Section, frozen=True, kw_only=True):
     """The feature flags, as Unleash tells its clients."""
 
-    url: str
+    url: str = needed()
     """Up to and with ``/api``."""
-    token: Secret
+    token: Secret = needed()
     """A client's token, which decides on project and environment."""
     admin_token: Secret | None = None
     """A token that may read who has an account there."""

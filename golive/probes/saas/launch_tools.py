@@ -75,6 +75,11 @@ class Manifest(msgspec.Struct, frozen=True):
     outbound: tuple[str, ...] = ()
     """Every host outside that its configuration lets the product contact."""
 
+    def digest_of(self, artefact: str) -> str:
+        """SHA-256 of the candidate's artefact of that name; empty where it has none."""
+        own = (a for a in self.artefacts if a.version == self.candidate)
+        return next((a.sha256 for a in own if a.name == artefact), "")
+
 
 class AuditEvent(msgspec.Struct, frozen=True):
     """One use of a command on record."""
@@ -84,6 +89,21 @@ class AuditEvent(msgspec.Struct, frozen=True):
     operator: str
     dry_run: bool
     refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """Logins on record, and the kinds that there have to be."""
+
+    kinds: tuple[str, ...]
+    events: tuple[AuditEvent, ...]
+
+    def lacking(self, operators: Iterable[str], since: datetime) -> list[str]:
+        """Which of these people have not logged in where since a moment."""
+        done = {(e.operator, e.tool) for e in self.events if e.at >= since and not e.refused}
+        return [
+            f"{who}: {kind}" for who in operators for kind in self.kinds if (who, kind) not in done
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +220,16 @@ def stored_artefacts(env: Environment) -> tuple[Artefact, ...]:
 def launch_audit(env: Environment) -> tuple[AuditEvent, ...]:
     """The record of who has run which launch command, oldest first."""
     return tuple(_listed(env, env.tools.audit_command, "audit_command", list[AuditEvent]))
+
+
+@probe()
+def operator_logins(env: Environment, launch_audit: tuple[AuditEvent, ...]) -> Logins:
+    """Who has logged in where, by the record of the launch commands."""
+    kinds = tuple(env.tools.logins)
+    if not kinds:
+        step = "declare what the audit log calls them in tools.logins"
+        raise ProbeError("operators' logins", "none is declared", step)
+    return Logins(kinds, tuple(e for e in launch_audit if e.tool in kinds))
 
 
 def _listed(env: Environment, command: list[str], key: str, kind: Any) -> Any:

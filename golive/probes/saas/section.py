@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
-from golive.sections import Secret, Section
+from golive.sections import Secret, Section, needed
 
 
 class TrackerLabels(Section, frozen=True, kw_only=True):
     """What the tracker's labels are called."""
 
-    critical: str
-    high: str
-    medium: str
-    low: str
-    known_issue: str
-    blocker: str
-    launch: str
+    TABLE: ClassVar = "tracker.labels"
+    critical: str = needed()
+    high: str = needed()
+    medium: str = needed()
+    low: str = needed()
+    known_issue: str = needed()
+    blocker: str = needed()
+    launch: str = needed()
     """Came up on the launch day, or in a rehearsal of it."""
-    question: str
-    condition: str
-    post_launch: str
-    finding: str
+    question: str = needed()
+    condition: str = needed()
+    post_launch: str = needed()
+    finding: str = needed()
     """Found by an audit, a scan or a penetration test."""
-    verified: str
+    verified: str = needed()
     """Put on by whoever saw that it is fixed."""
 
 
@@ -31,13 +34,13 @@ class Tracker(Section, frozen=True, kw_only=True):
     """The issue tracker: one repository, as GitHub's REST API tells of it."""
 
     url: str = "https://api.github.com"
-    repository: str
+    repository: str = needed()
     """``owner/name``"""
-    token: Secret
+    token: Secret = needed()
     """May read issues, pull requests, contents and checks."""
-    milestone: str
+    milestone: str = needed()
     """Title of the milestone that holds the candidate's issues."""
-    labels: TrackerLabels
+    labels: TrackerLabels = needed()
     required_checks: list[str] = []
     """Names of the check runs that the candidate's commit has to have."""
     canary: int = 0
@@ -48,12 +51,12 @@ class StatusPage(Section, frozen=True, kw_only=True):
     """The public status page, as Atlassian Statuspage's REST API tells of it."""
 
     url: str = "https://api.statuspage.io/v1"
-    page: str
+    page: str = needed()
     """Its id."""
-    key: Secret
+    key: Secret = needed()
     organization: str = ""
     """Id of the organisation whose members may publish."""
-    public_url: str
+    public_url: str = needed()
     """Where customers read it."""
 
 
@@ -87,3 +90,5 @@ class Tools(Section, frozen=True, kw_only=True):
     """Prints ``[{"name", "version", "sha256"}]``: what the artefact store holds now."""
     audit_command: list[str] = []
     """Prints ``[{"at", "tool", "operator", "dry_run", "refused"}]``, oldest first."""
+    logins: list[str] = []
+    """What the same record calls the logins that each operator tries before launch day."""

@@ -8,23 +8,27 @@ import re
 import shlex
 import socket
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from golive.environments import Environment
 from golive.probes.transport.addresses import Names, split
-from golive.probes.transport.http import Redirect, client, port_of, redirect_of, shown
+from golive.probes.transport.http import client, port_of, shown
 from golive.probes.transport.machines import Machine
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.sections import declares
+from golive.verdicts import ProbeError, Unseen, seen
 
 SAMPLE = 100
 """Requests whose serving instances are counted; the procedure says 100."""
 FORGED = "203.0.113.66"
 """An address that no client has (RFC 5737), claimed in a forged header."""
+ERRORS = (404, 500, 503)
+"""Answers of an instance that is not well, which a health check has to refuse."""
 _CLOCK_SLACK = timedelta(seconds=2)
 """Uptime and file times come in whole seconds."""
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -37,6 +41,8 @@ class ConfiguredServer:
     name: str
     checked: bool
     check_interval_s: float
+    settings: tuple[tuple[str, str], ...] = ()
+    """Of what the running worker tells too: column of its statistics and value, as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class BackendConfig:
     servers: tuple[ConfiguredServer, ...]
     check_path: str
     """Path that the health check requests; empty when it only connects."""
+    accepts: tuple[int, ...] = ()
+    """Those of ERRORS that the health check takes for a sign of health."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class RunningServer:
     """``UP``, ``DOWN``, ``MAINT``, ``no check`` ..."""
     last_check: str
     """Code of the last health check, e.g. ``L7OK``."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the worker's statistics tell of its configuration, by column."""
 
     @property
     def is_up(self) -> bool:
@@ -77,20 +87,61 @@ class BalancerConfig:
     syntax_errors: str
     """What the balancer's own check complains of; empty when nothing."""
     changed_at: datetime
+    """Last change of the file, or of what stands in its place; whoever writes cannot set it."""
     started_at: datetime
     """Start of the worker that serves now."""
     written: BackendConfig
     running: tuple[RunningServer, ...]
 
     @property
+    def flaws(self) -> str:
+        """What its own check is about, as a claim's subject."""
+        return f"errors in {self.file}"
+
+    @property
+    def running_names(self) -> list[str]:
+        return [s.name for s in self.running]
+
+    @property
+    def instances(self) -> list[str]:
+        """The application instances behind the running servers."""
+        return [s.instance for s in self.running]
+
+    @property
+    def size(self) -> int:
+        return len(self.running)
+
+    @property
     def is_loaded(self) -> bool:
-        """Whether the worker started after the file was last written."""
-        return self.changed_at <= self.started_at + _CLOCK_SLACK
+        """Whether the worker runs what the file says, as far as it tells, and is newer."""
+        return self.changed_at <= self.started_at + _CLOCK_SLACK and not self.differences
 
     @property
     def ages(self) -> str:
-        """When file and worker came to be, in words."""
-        return f"file of {self.changed_at:%F %T}, worker of {self.started_at:%F %T} UTC"
+        """When file and worker came to be, and in what they differ, in words."""
+        ages = f"file of {self.changed_at:%F %T}, worker of {self.started_at:%F %T} UTC"
+        return "; ".join([ages, *self.differences])
+
+    @property
+    def differences(self) -> list[str]:
+        """What the worker's statistics tell of a server otherwise than the file."""
+        running = {s.name: s.settings for s in self.running}
+        return [
+            f"{column} of {s.name} is {value} in the file and {running[s.name][column]} running"
+            for s in self.written.servers
+            for column, value in s.settings
+            if running.get(s.name, {}).get(column, value) != value
+        ]
+
+    @property
+    def declared(self) -> list[str]:
+        """The servers of the file."""
+        return [s.name for s in self.written.servers]
+
+    @property
+    def check_path(self) -> str:
+        """What the file's health check asks for."""
+        return self.written.check_path
 
     @property
     def unchecked(self) -> list[str]:
@@ -112,20 +163,34 @@ class BalancedTraffic:
 
     url: str
     requests: int
-    served_by: dict[str, int]
+    declared: tuple[str, ...] | Unseen
+    """The instances that should serve."""
+    served_by: dict[str, int] | Unseen
     """Requests by instance, declared instances that served none included; ``nobody`` stands
     for answers that name no instance."""
-    redirect: Redirect
-    client_address: str
+    client_address: str | Unseen
     """Client address that the application saw in an honest request."""
-    client_address_when_forged: str
+    client_address_when_forged: str | Unseen
     """The same when the request claimed to come from ``forged_address``."""
     forged_address: str
 
     @property
-    def serving(self) -> list[str]:
+    def serving(self) -> list[str] | Unseen:
         """Who served at least one request."""
+        if isinstance(self.served_by, Unseen):
+            return self.served_by
         return [name for name, count in self.served_by.items() if count]
+
+    def fair(self, share: float) -> float | Unseen:
+        """A share of the requests that each instance would serve of all alike."""
+        if isinstance(self.declared, Unseen):
+            return self.declared
+        return share * self.requests / max(1, len(self.declared))
+
+    @property
+    def when_forged(self) -> str:
+        """What the forged request is about, as a claim's subject."""
+        return f"client address when {self.forged_address} is forged"
 
 
 @probe()
@@ -145,7 +210,7 @@ def balancer_config(env: Environment) -> BalancerConfig:
     return BalancerConfig(
         file=declared.config,
         syntax_errors="" if check.status == 0 else check.complaint,
-        changed_at=machine.changed_at(declared.config),
+        changed_at=machine.altered_at(declared.config),
         started_at=machine.now() - timedelta(seconds=int(info["Uptime_sec"])),
         written=parse_backend(text, declared.backend, declared.config),
         running=_running(env, machine),
@@ -155,38 +220,55 @@ def balancer_config(env: Environment) -> BalancerConfig:
 @probe()
 def balanced_traffic(env: Environment) -> BalancedTraffic:
     """Requests through the public name: who serves them, what is answered and believed."""
-    base, paths = env.balancer.url, env.application.paths
-    header = env.application.instance_header
+    base = env.balancer.url if declares(env, "balancer.url") else env.application.url
+    declared = seen(lambda: tuple(i.name for i in env.application.instances))
+    served = seen(_served_by, env, base)
+    honest = seen(_address_seen, env, base)
+    forged = seen(_address_seen, env, base, {"X-Forwarded-For": FORGED})
+    if isinstance(served, Unseen) and isinstance(honest, Unseen):
+        raise served.error  # nothing at all could be looked at
+    if not isinstance(served, Unseen) and not isinstance(declared, Unseen):
+        served = dict.fromkeys(declared, 0) | served
+    return BalancedTraffic(
+        url=shown(base),
+        requests=SAMPLE,
+        declared=declared,
+        served_by=served,
+        client_address=honest,
+        client_address_when_forged=forged,
+        forged_address=FORGED,
+    )
+
+
+def _served_by(env: Environment, base: str) -> dict[str, int]:
+    """Who answers requests, each on a connection of its own.
+
+    :raises ProbeError: no answer names who.
+    """
+    path, header = env.application.paths.health, env.application.instance_header
 
     def serving(_: int) -> str:
         # A connection each, so that nothing sticks to one instance.
         with client(env) as http:
-            answer = http.get(base + paths.health, {"Connection": "close"})
+            answer = http.get(base + path, {"Connection": "close"})
         return answer.headers.get(header, f"nobody (status {answer.status_code})")
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         counted = Counter(pool.map(serving, range(SAMPLE)))
     if all(name.startswith("nobody") for name in counted):
         raise ProbeError(
-            shown(base + paths.health),
+            shown(base + path),
             f"no answer names its instance in {header}: {dict(counted)}",
             "check application.paths.health and application.instance_header",
         )
-    served = {i.name: 0 for i in env.application.instances} | dict(counted)
+    return dict(counted)
+
+
+def _address_seen(env: Environment, base: str, headers: dict[str, str] | None = None) -> str:
     with client(env) as http:
-        detailed = base + paths.health_detailed
-        redirect = redirect_of(http, env.balancer.http_url + paths.health)
-        honest = _client_address(env, http.json(detailed))
-        forged = _client_address(env, http.json(detailed, {"X-Forwarded-For": FORGED}))
-    return BalancedTraffic(
-        url=shown(base + paths.health),
-        requests=SAMPLE,
-        served_by=served,
-        redirect=redirect,
-        client_address=honest,
-        client_address_when_forged=forged,
-        forged_address=FORGED,
-    )
+        return _client_address(
+            env, http.json(base + env.application.paths.health_detailed, headers)
+        )
 
 
 def parse_backend(text: str, backend: str, source: str) -> BackendConfig:
@@ -235,7 +317,11 @@ def parse_backend(text: str, backend: str, source: str) -> BackendConfig:
     servers = tuple(
         _server(words, default_words) for words in sections[found] if words[0] == "server"
     )
-    return BackendConfig(servers, _check_path(body))
+    own_checks = any(words[0] == "http-check" for words in sections[found])
+    checks = sections[found] if own_checks else body
+    path = _check_path(body)
+    accepts = tuple(status for status in ERRORS if path and _accepts(checks, status))
+    return BackendConfig(servers, path, accepts)
 
 
 _SECTIONS = frozenset(
@@ -249,12 +335,25 @@ def _server(words: list[str], default_words: list[str]) -> ConfiguredServer:
     both = [*default_words, *words[3:]]
     checked = False
     interval_s = 2.0  # haproxy's own default
+    told: dict[str, str] = {}
     for word, following in zip(both, [*both[1:], ""], strict=False):
         if word in {"check", "no-check"}:
             checked = word == "check"
         elif word == "inter":
             interval_s = _seconds(following)
-    return ConfiguredServer(words[1], checked, interval_s)
+        elif word in _TOLD and following.isdecimal():
+            told[_TOLD[word]] = str(int(following))
+    if not checked:
+        told.pop("check_rise", None)
+        told.pop("check_fall", None)
+    address = {"addr": words[2]} if _ADDRESS.fullmatch(words[2]) else {}
+    return ConfiguredServer(words[1], checked, interval_s, tuple((address | told).items()))
+
+
+_TOLD = {"rise": "check_rise", "fall": "check_fall"}
+"""Words of a server's line whose numbers the statistics tell as they stand there. Weights may be
+set while it runs, and a name's address be another one."""
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+")
 
 
 def _check_path(body: list[list[str]]) -> str:
@@ -272,6 +371,46 @@ def _check_path(body: list[list[str]]) -> str:
             case _:
                 pass
     return path if speaks_http else ""
+
+
+_TAKES_A_VALUE = {"min-recv", "comment", "tout-status", "ok-status", "error-status"} | {
+    *("on-success", "on-error", "status-code")
+}
+
+
+def _accepts(lines: list[list[str]], status: int) -> bool:
+    """Whether the rules of a health check take an answer of that status, and of any content.
+
+    Without a rule, haproxy takes 2xx and 3xx. A rule about what the content or a header has to be
+    refuses errors in its own way; one about what it may not be does not.
+    """
+    rules = [words[2:] for words in lines if words[:2] == ["http-check", "expect"]]
+    if not rules:
+        return 200 <= status < 400
+    return all(_takes(rule, status) for rule in rules)
+
+
+def _takes(rule: list[str], status: int) -> bool:
+    words = list(rule)
+    while words and words[0] in _TAKES_A_VALUE:
+        del words[:2]
+    negated = words[:1] == ["!"]
+    kind, what = ([*words[negated:], "", ""])[:2]
+    if kind == "status":
+        held = any(
+            int(first) <= status <= int(last or first)
+            for first, _, last in (part.partition("-") for part in what.split(","))
+            if first.isdecimal() and (last or first).isdecimal()
+        )
+    elif kind == "rstatus":
+        try:
+            held = bool(re.search(what, str(status)))
+        except re.error as e:
+            step = "compare with application.paths.health by hand"
+            raise ProbeError(f"the expected status {what!r}", e, step) from None
+    else:
+        held = False
+    return held is not negated
 
 
 def _seconds(text: str) -> float:
@@ -295,11 +434,18 @@ def _running(env: Environment, machine: Machine) -> tuple[RunningServer, ...]:
     names = Names({i.name: (urlsplit(i.url).hostname or "", port_of(i.url)) for i in instances})
     return tuple(
         RunningServer(
-            row["svname"], names.of(*split(row["addr"])), row["status"], row["check_status"]
+            row["svname"],
+            names.of(*split(row["addr"])),
+            row["status"],
+            row["check_status"],
+            {column: row[column] for column in _COLUMNS if row.get(column)},
         )
         for row in csv.DictReader(text.splitlines())
         if row["pxname"] == env.balancer.backend and row["svname"] not in {"BACKEND", "FRONTEND"}
     )
+
+
+_COLUMNS = ("addr", *_TOLD.values())
 
 
 def _ask(env: Environment, machine: Machine, command: str) -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from golive.environments import Environment
+from golive.environments import EdgeNode, Environment
 from golive.probing import probe
 from golive.verdicts import ProbeError
 
@@ -29,6 +29,7 @@ CARD_FIELDS = (
     " input[name='number'][inputmode='numeric']"
 )
 """Fields into which a customer types a card's number, date or code."""
+_SHARE_OF_LIMIT = 0.8
 _QUIET_S = 1.0
 """So long has nothing to change before a page counts as complete."""
 _FLAGS = (
@@ -55,15 +56,48 @@ class PaymentPage:
 
 @probe()
 def payment_pages(env: Environment) -> tuple[PaymentPage, ...]:
-    """The payment pages in Chromium: their scripts, and whose the fields for a card are."""
+    """The payment pages in Chromium, at every public host that has them on every node of the
+    edge: their scripts, and whose the fields for a card are."""
     paths = env.application.paths.payment
     if not paths:
         step = "name the pages on which customers pay in application.paths.payment"
         raise ProbeError("the payment pages", "none is declared", step)
-    site = f"https://{env.edge.hosts[0]}" if env.edge.hosts else env.application.url
-    with _browser(env) as browser:
-        each_s = env.time_limits.probe / 2 / len(paths)
-        return tuple(_look(env, browser, f"{site}{path}", each_s) for path in paths)
+    nodes = (list[EdgeNode | None](env.edge.nodes) if env.edge.hosts else []) or [None]
+    left = len(nodes) * len(paths)
+    ends = time.monotonic() + _SHARE_OF_LIMIT * env.time_limits.probe
+    found: list[PaymentPage] = []
+    for node in nodes:
+        with _browser(env, node) as browser:
+            for path in paths:
+                within_s = max(1.0, (ends - time.monotonic()) / left)
+                found += _at_hosts(env, browser, path, within_s)
+                left -= 1
+    return tuple(found)
+
+
+def _at_hosts(
+    env: Environment, browser: Browser, path: str, within_s: float
+) -> Iterator[PaymentPage]:
+    """A page at every public host that has it; one at least has to.
+
+    :raises ProbeError: none has it, or one answers otherwise than with it.
+    """
+    sites = [f"https://{host}" for host in env.edge.hosts] or [env.application.url]
+    lacking = None
+    there = False
+    for site in sites:
+        try:
+            yield _look(env, browser, f"{site}{path}", within_s / len(sites))
+        except _NotThere as e:  # a host of its own, for the API say, has no such page
+            lacking = e
+        else:
+            there = True
+    if lacking is not None and not there:
+        raise lacking
+
+
+class _NotThere(ProbeError):
+    """The host has no such page."""
 
 
 def _look(env: Environment, browser: Browser, url: str, within_s: float) -> PaymentPage:
@@ -87,7 +121,8 @@ def _look(env: Environment, browser: Browser, url: str, within_s: float) -> Paym
         answer = page.goto(url, wait_until="load", timeout=within_s * 1000)
         if answer is None or answer.status != 200:
             status = "no answer" if answer is None else f"status {answer.status}"
-            raise ProbeError(url, status, "see application.paths.payment")
+            kind = _NotThere if answer is not None and answer.status == 404 else ProbeError
+            raise kind(url, status, "see application.paths.payment")
         fields = _settled(page, ran, deadline)
         inline = page.eval_on_selector_all(
             "script:not([src])",
@@ -136,9 +171,9 @@ def _named(url: str, own: set[str]) -> str:
 
 
 @contextmanager
-def _browser(env: Environment) -> Iterator[Browser]:
-    """Chromium, which asks the edge's own nodes for the public hosts, and in a rehearsal nobody
-    outside this machine.
+def _browser(env: Environment, node: EdgeNode | None = None) -> Iterator[Browser]:
+    """Chromium, which asks one of the edge's own nodes for the public hosts, and in a rehearsal
+    nobody outside this machine.
 
     :raises ProbeError: there is none, or it cannot be started.
     """
@@ -150,11 +185,8 @@ def _browser(env: Environment) -> Iterator[Browser]:
         raise ProbeError(
             "Chromium", f"{reported.program} is not there", "install it, or set browser.program"
         )
-    rules = [
-        f"MAP {host}:443 {node.host}:{node.port}"
-        for node in env.edge.nodes[:1]
-        for host in env.edge.hosts
-    ]
+    hosts = env.edge.hosts if node is not None else []
+    rules = [f"MAP {host}:443 {node.host}:{node.port}" for host in hosts if node is not None]
     if env.is_rehearsal:
         rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
     root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root

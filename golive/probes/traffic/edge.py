@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from html.parser import HTMLParser
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, TypeVar
 
 from golive.environments import EdgeNode, Environment
+from golive.probes.traffic.surface import AssetFinder, site_url
 from golive.probes.traffic.tls import accepted_versions
 from golive.probes.transport.http import (
     Address,
     Client,
-    Redirect,
     access_token,
     client,
-    redirect_of,
     shown,
 )
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen, seen
 
 if TYPE_CHECKING:
     import requests
 
+T = TypeVar("T")
 ASSET_REQUESTS = 3
 """The procedure wants a hit by the third request."""
 _ROUNDS = 3
 """How often each reader asks for a private path, in turn."""
 _ANONYMOUS = "anonymous"
-_FROM_CACHE = re.compile(r"\b(refresh)?hit\b|\bstale\b|\bupdating\b|\brevalidated\b", re.IGNORECASE)
+FROM_CACHE = re.compile(r"\b(refresh)?hit\b|\bstale\b|\bupdating\b|\brevalidated\b", re.IGNORECASE)
+
+
+NO_WORD = "no cache header"
+_SILENT = Unseen(
+    ProbeError(
+        "whether the edge's answers come from its cache",
+        "none of its answers has a header that tells",
+        "name the header in edge.cache_header, or have the edge send one",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,16 @@ class Distribution:
     @property
     def state(self) -> str:
         return "enabled" if self.enabled else "disabled"
+
+    @property
+    def named(self) -> str:
+        """As a claim's subject."""
+        return f"distribution {self.id}"
+
+    @property
+    def tls_policy(self) -> str:
+        """Its security policy, as a claim's subject."""
+        return f"TLS version of policy {self.minimum_protocol}"
 
     @property
     def open_to_http(self) -> list[str]:
@@ -72,7 +90,6 @@ class Front:
 
     host: str
     node: str
-    redirect: Redirect
     tls_versions: tuple[str, ...]
     """Protocol versions that complete a handshake, e.g. ``TLS 1.2``."""
 
@@ -99,7 +116,7 @@ class CachedAsset:
 
     @property
     def is_hit(self) -> bool:
-        return any(_FROM_CACHE.search(said) for said in self.caches)
+        return any(FROM_CACHE.search(said) for said in self.caches)
 
     def __str__(self) -> str:
         return f"{self.path} at {self.front} ({', '.join(self.caches)})"
@@ -121,7 +138,7 @@ class PrivateAnswer:
 
     @property
     def from_cache(self) -> bool:
-        return self.age_s > 0 or bool(_FROM_CACHE.search(self.cache))
+        return self.age_s > 0 or bool(FROM_CACHE.search(self.cache))
 
     def __str__(self) -> str:
         return f"{self.path} to {self.reader} at {self.front} ({self.cache})"
@@ -132,37 +149,47 @@ class EdgeBehaviour:
     """What was met at every public host on every node."""
 
     fronts: tuple[Front, ...]
-    assets: tuple[CachedAsset, ...]
-    private_answers: tuple[PrivateAnswer, ...]
+    assets: tuple[CachedAsset, ...] | Unseen
+    private_answers: tuple[PrivateAnswer, ...] | Unseen
     readers: tuple[str, ...]
-
-    @property
-    def without_redirect(self) -> list[str]:
-        """Hosts on nodes that do not send plain HTTP to HTTPS, with what they do."""
-        return [f"{f}: {f.redirect}" for f in self.fronts if not f.redirect.to_https]
 
     @property
     def oldest_tls(self) -> dict[str, float]:
         return {str(f): f.oldest_tls for f in self.fronts}
 
     @property
-    def assets_sampled(self) -> dict[str, int]:
+    def assets_sampled(self) -> dict[str, int] | Unseen:
         """How many assets were asked for, by host on node."""
+        if isinstance(self.assets, Unseen):
+            return self.assets
         return {str(f): sum(a.front == str(f) for a in self.assets) for f in self.fronts}
 
     @property
-    def never_hit(self) -> list[CachedAsset]:
-        return [a for a in self.assets if not a.is_hit]
+    def never_hit(self) -> list[CachedAsset] | Unseen:
+        if isinstance(self.assets, Unseen):
+            return self.assets
+        return [a for a in self.assets if not a.is_hit] if self.tells else _SILENT
 
     @property
-    def leaked(self) -> list[str]:
+    def tells(self) -> bool:
+        """Whether any answer that should come from the cache tells where it is from."""
+        found = () if isinstance(self.assets, Unseen) else self.assets
+        return not found or any(said != NO_WORD for a in found for said in a.caches)
+
+    @property
+    def leaked(self) -> list[str] | Unseen:
         """Answers that one user got and another should have; repeated ones once."""
+        if isinstance(self.private_answers, Unseen):
+            return self.private_answers
         return list(dict.fromkeys(str(a) for a in self.private_answers if a.of_another))
 
     @property
-    def kept(self) -> list[str]:
+    def kept(self) -> list[str] | Unseen:
         """Private answers that came out of the cache; repeated ones once."""
-        return list(dict.fromkeys(str(a) for a in self.private_answers if a.from_cache))
+        if isinstance(self.private_answers, Unseen):
+            return self.private_answers
+        found = list(dict.fromkeys(str(a) for a in self.private_answers if a.from_cache))
+        return found if found or self.tells else _SILENT
 
 
 @probe()
@@ -212,21 +239,28 @@ def cdn_distribution(env: Environment) -> Distribution:
 @probe()
 def edge_behaviour(env: Environment) -> EdgeBehaviour:
     """Requests to every public host on every node of the edge, as two users and as nobody."""
-    if len(env.application.accounts) < 2:
-        raise ProbeError(
-            "whether the edge keeps users apart",
-            f"application.accounts names {len(env.application.accounts)} accounts",
-            "declare two synthetic accounts",
-        )
-    readers = _readers(env)
+    readers = seen(_readers, env)
     pairs = [(host, node) for host in env.edge.hosts for node in env.edge.nodes]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        seen = list(pool.map(lambda pair: _visit(env, pair[0], pair[1], readers), pairs))
+
+    def visited(look: Callable[[str, EdgeNode], T]) -> list[T]:
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            return list(pool.map(lambda pair: look(*pair), pairs))
+
+    def met() -> tuple[PrivateAnswer, ...]:
+        if isinstance(readers, Unseen):
+            raise readers.error
+        answers = visited(lambda host, node: _private_answers(env, host, node, readers))
+        return tuple(answer for found in answers for answer in found)
+
+    assets = seen(visited, lambda host, node: _assets(env, host, node))
+    private = seen(met)
+    if isinstance(private, Unseen) and (isinstance(assets, Unseen) or not assets):
+        raise private.error  # nothing that answers could be looked at
     return EdgeBehaviour(
-        fronts=tuple(front for front, _, _ in seen),
-        assets=tuple(asset for _, assets, _ in seen for asset in assets),
-        private_answers=tuple(answer for _, _, answers in seen for answer in answers),
-        readers=tuple(r.name for r in readers),
+        fronts=tuple(visited(lambda host, node: _front(env, host, node))),
+        assets=assets if isinstance(assets, Unseen) else tuple(a for f in assets for a in f),
+        private_answers=private,
+        readers=() if isinstance(readers, Unseen) else tuple(r.name for r in readers),
     )
 
 
@@ -241,6 +275,13 @@ class _Reader:
 
 
 def _readers(env: Environment) -> list[_Reader]:
+    """:raises ProbeError: there are no two users whose answers differ."""
+    if len(env.application.accounts) < 2:
+        raise ProbeError(
+            "whether the edge keeps users apart",
+            f"application.accounts names {len(env.application.accounts)} accounts",
+            "declare two synthetic accounts",
+        )
     readers: list[_Reader] = []
     with client(env) as http:
         for account in env.application.accounts[:2]:
@@ -272,41 +313,60 @@ def _credentials(env: Environment, path: str, token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _visit(
-    env: Environment, host: str, node: EdgeNode, readers: list[_Reader]
-) -> tuple[Front, list[CachedAsset], list[PrivateAnswer]]:
-    with client(env, Address(node.host, node.http_port)) as http:
-        redirect = redirect_of(http, _url("http", host, node.http_port))
-    front = Front(
+def _front(env: Environment, host: str, node: EdgeNode) -> Front:
+    limit_s = env.time_limits.connect
+    return Front(
         host=host,
         node=node.name,
-        redirect=redirect,
-        tls_versions=accepted_versions(host, node.host, node.port, env.time_limits.connect),
+        tls_versions=accepted_versions(host, node.host, node.port, limit_s),
     )
-    base = _url("https", host, node.port)
+
+
+def _private_answers(
+    env: Environment, host: str, node: EdgeNode, readers: list[_Reader]
+) -> list[PrivateAnswer]:
+    base = site_url("https", host, node.port)
     with client(env, Address(node.host, node.port)) as http:
-        assets = _assets(env, http, base, str(front))
-        answers = [
+        return [
             answer
             for path in _private_paths(env)
-            for answer in _ask_in_turn(env, http, base, str(front), path, readers)
+            for answer in _ask_in_turn(env, http, base, _front_name(host, node), path, readers)
         ]
-    return front, assets, answers
 
 
-def _assets(env: Environment, http: Client, base: str, front: str) -> list[CachedAsset]:
-    page = http.get(base + env.edge.assets_from)
-    _insist(page, 200, base + env.edge.assets_from, _ANONYMOUS)
-    found = _AssetFinder.paths(page.text, base + env.edge.assets_from)[: env.edge.asset_sample]
-    assets: list[CachedAsset] = []
-    for path in found:
-        caches: list[str] = []
-        for _ in range(ASSET_REQUESTS):
-            answer = http.get(base + path)
-            _insist(answer, 200, base + path, _ANONYMOUS)
-            caches.append(answer.headers.get(env.edge.cache_header, "no cache header"))
-        assets.append(CachedAsset(front, path, tuple(caches)))
+def _assets(env: Environment, host: str, node: EdgeNode) -> list[CachedAsset]:
+    base = site_url("https", host, node.port)
+    with client(env, Address(node.host, node.port)) as http:
+        page = http.get(base + env.edge.assets_from)
+        _insist(page, 200, base + env.edge.assets_from, _ANONYMOUS)
+        found = AssetFinder.paths(page.text, base + env.edge.assets_from)[: env.edge.asset_sample]
+        assets: list[CachedAsset] = []
+        for path in found:
+            caches: list[str] = []
+            for _ in range(ASSET_REQUESTS):
+                answer = http.get(base + path)
+                _insist(answer, 200, base + path, _ANONYMOUS)
+                caches.append(cache_words(env, answer))
+            assets.append(CachedAsset(_front_name(host, node), path, tuple(caches)))
     return assets
+
+
+def _front_name(host: str, node: EdgeNode) -> str:
+    return f"{host} on {node.name}"
+
+
+_CACHE_HEADERS = ("CF-Cache-Status", "X-Vercel-Cache", "CDN-Cache", "X-Cache-Status", "X-Cache")
+"""By which caches tell where an answer is from, besides Cache-Status (RFC 9211)."""
+
+
+def cache_words(env: Environment, answer: requests.Response) -> str:
+    """What an answer tells of the cache: in the declared header, in one that caches are known to
+    use, or by its age alone."""
+    for name in (env.edge.cache_header, "Cache-Status", *_CACHE_HEADERS):
+        if said := answer.headers.get(name):
+            return re.sub(r"fwd=[\w-]+", "forwarded", str(said))  # fwd=stale was no hit
+    age = answer.headers.get("Age", "")
+    return f"a hit by its age of {age} s" if age.isdigit() and int(age) else NO_WORD
 
 
 def _ask_in_turn(
@@ -340,7 +400,7 @@ def _private(
         path=path,
         reader=reader,
         status=answer.status_code,
-        cache=answer.headers.get(env.edge.cache_header, "no cache header"),
+        cache=cache_words(env, answer),
         age_s=int(age) if age.isdigit() else 0,
         cache_control=answer.headers.get("Cache-Control", ""),
         of_another=theirs,
@@ -365,38 +425,3 @@ def _insist(answer: requests.Response, status: int, url: str, reader: str) -> No
             f"status {answer.status_code}; an answer of status {status} is needed to look at",
             "check the path and the accounts in the environment file",
         )
-
-
-def _url(scheme: str, host: str, port: int) -> str:
-    usual = {"http": 80, "https": 443}[scheme]
-    return f"{scheme}://{host}" if port == usual else f"{scheme}://{host}:{port}"
-
-
-class _AssetFinder(HTMLParser):
-    """Collects what a page loads besides itself."""
-
-    _ATTRIBUTES = {"link": "href", "script": "src", "img": "src", "source": "src"}  # noqa: RUF012
-    _LOADED = frozenset({"stylesheet", "icon", "preload", "modulepreload", "apple-touch-icon"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.references: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        reference = given.get(self._ATTRIBUTES.get(tag, ""))
-        loaded = tag != "link" or self._LOADED & set((given.get("rel") or "").lower().split())
-        if reference and loaded:
-            self.references.append(reference)
-
-    @classmethod
-    def paths(cls, text: str, url: str) -> list[str]:
-        """Paths with queries, each once, of the assets on the page's own host."""
-        finder = cls()
-        finder.feed(text)
-        found: dict[str, None] = {}
-        for reference in finder.references:
-            parts = urlsplit(urljoin(url, reference))
-            if parts.netloc == urlsplit(url).netloc:
-                found[f"{parts.path}?{parts.query}" if parts.query else parts.path] = None
-        return list(found)

@@ -45,10 +45,12 @@ def outbound(env: Environment, release_manifest: Manifest) -> Outbound:
     configured = [*release_manifest.outbound, *(h for h in services if not _is_here(h))]
     own = {*env.edge.hosts, urlsplit(env.application.url).hostname}
     # By a public name, which the edge answers to and its address does not.
-    paths = env.application.paths.pages
-    pages = look_up(env, [f"https://{env.edge.hosts[0]}{path}" for path in paths])
-    for page in pages:
-        if not page.is_there:
+    looked = look_up(
+        env, [f"https://{h}{path}" for path in env.application.paths.pages for h in env.edge.hosts]
+    )
+    pages = [page for page in looked if page.is_there]
+    for page in looked:  # a host of its own, for the API say, has no such page
+        if urlsplit(page.url).path not in {urlsplit(p.url).path for p in pages}:
             raise ProbeError(page.url, f"status {page.status}", "see application.paths.pages")
     found = {host for page in pages for host in hosts_on(page.text, page.final_url)} - own
     return Outbound(tuple(sorted(set(configured))), tuple(sorted(found)), len(pages))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
+import threading
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +15,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from golive.environments import Environment, TlsEndpoint, TlsNode
-from golive.probes.transport.addresses import spellings, written
+from golive.probes.traffic.plain_http import PlainTraffic
+from golive.probes.traffic.surface import Surface, endpoint_of, is_own, may_be_asked
+from golive.probes.transport.addresses import spellings, split, written
 from golive.probes.transport.http import port_of
 from golive.probes.transport.machines import Machine
 from golive.probing import probe
-from golive.verdicts import ProbeError
+from golive.sections import declares
+from golive.verdicts import ProbeError, Unseen, seen
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -24,6 +30,10 @@ if TYPE_CHECKING:
         CertificateDeploymentAnalysisResult,
     )
     from sslyze.scanner.models import ServerScanRequest, ServerScanResult
+
+_LOADING = threading.Lock()
+_NAMED = 6
+"""Endpoints that an error spells out; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +91,27 @@ class InstalledCertificate:
     fingerprint: str
     served: tuple[str, ...]
     """Fingerprints of the leaves that the address serves."""
+    others: tuple[ServedCertificate, ...] = ()
+    """What follows in the file, without roots."""
+    served_chains: tuple[tuple[str, ...], ...] = ()
+    """Fingerprints of the whole chains that the address serves."""
+    error: str = ""
+    """Why the file could not be served as it is; empty where it could."""
 
     @property
     def is_served(self) -> bool:
         return self.fingerprint in self.served
+
+    @property
+    def flaw(self) -> str:
+        """In what the file is not what is served; empty where it is. A file of the leaf alone is
+        right: the rest may stand in another."""
+        if not self.is_served:
+            return f"holds {self.fingerprint[:12]}"
+        found = (self.fingerprint, *(c.fingerprint for c in self.others))
+        if self.error or not self.others or found in {c[: len(found)] for c in self.served_chains}:
+            return self.error
+        return f"continues with {self.others[0].subject}, and what is served does not"
 
     def __str__(self) -> str:
         return f"{self.file} of {self.name} at {self.address}"
@@ -100,11 +127,18 @@ class TlsEstate:
     """Names on nodes that the rest of the environment file serves over TLS."""
     expected: int
     """How many such names on nodes there are."""
+    reached: int | Unseen
+    """How many endpoints were looked at; unseen where one could not be, or where the product's
+    pages could not be read for others."""
+    met: tuple[str, ...]
+    """Endpoints that no one declares and clients meet all the same: the product's pages name them,
+    or plain HTTP is sent there. They are looked at like those that are declared."""
 
     @property
     def days_left(self) -> dict[str, float]:
-        """Of every leaf and intermediate, by where it is served."""
-        return {f"{s}: {c}": c.days_left for s in self.served for c in s.chain}
+        """Of every leaf and intermediate, by where it is served, and of what else is in a file."""
+        served = {f"{s}: {c}": c.days_left for s in self.served for c in s.chain}
+        return served | {f"{i}: {c}": c.days_left for i in self.installed for c in i.others}
 
     @property
     def misnamed(self) -> list[str]:
@@ -120,13 +154,15 @@ class TlsEstate:
 
     @property
     def stale_files(self) -> list[str]:
-        """Certificate files that hold another certificate than the one served."""
-        return [f"{i} holds {i.fingerprint[:12]}" for i in self.installed if not i.is_served]
+        """Certificate files that hold something else than what is served."""
+        return [f"{i} {i.flaw}" for i in self.installed if i.flaw]
 
     @property
     def weak_keys(self) -> list[str]:
-        """Leaves and intermediates whose key is too small, and where they are served."""
-        return [f"{s}: {c}" for s in self.served for c in s.chain if not c.key_is_strong]
+        """Leaves and intermediates whose key is too small, and where they are served or lie."""
+        served = [f"{s}: {c}" for s in self.served for c in s.chain if not c.key_is_strong]
+        files = [f"{i}: {c}" for i in self.installed for c in i.others if not c.key_is_strong]
+        return served + files
 
     @property
     def divided_names(self) -> list[str]:
@@ -147,20 +183,25 @@ class TlsEstate:
 
 
 @probe()
-def tls_estate(env: Environment) -> TlsEstate:
-    """Every declared TLS endpoint at every address, by handshake with its name, and its files."""
-    targets = [(e, node) for e in env.tls.endpoints for node in _nodes(e)]
-    served = _scan(env, targets)
+def tls_estate(env: Environment, surface: Surface, plain_http: PlainTraffic) -> TlsEstate:
+    """Every declared TLS endpoint at every address, by handshake with its name, and its files; and
+    every other one that the product's pages and redirects lead to."""
+    known = [(e, seen(_nodes, e)) for e in env.tls.endpoints]
+    errors = [nodes.error for _, nodes in known if isinstance(nodes, Unseen)]
+    targets = [(e, node) for e, nodes in known if not isinstance(nodes, Unseen) for node in nodes]
+    met = seen(_met, env, surface, plain_http, targets)
+    others = [] if isinstance(met, Unseen) else [_as_endpoint(name) for name in met]
+    looks = _scan(env, [*targets, *others])
+    errors += [look.error for look in looks if isinstance(look, Unseen)]
+    if errors and all(isinstance(look, Unseen) for look in looks):
+        raise errors[0]
+    if isinstance(met, Unseen):
+        errors.append(met.error)
+    served = [() if isinstance(look, Unseen) else look for look in looks]
     installed = tuple(
-        InstalledCertificate(
-            endpoint.name,
-            written(node.host, node.port),
-            node.certificate_file,
-            _fingerprint_on_disk(node),
-            tuple(s.leaf.fingerprint for s in served[n]),
-        )
+        _installed(endpoint, node, served[n])
         for n, (endpoint, node) in enumerate(targets)
-        if node.certificate_file
+        if node.certificate_file and served[n]
     )
     expected = _expected(env)
     declared = {
@@ -177,8 +218,67 @@ def tls_estate(env: Environment) -> TlsEstate:
             for known in ([name] if name else [e.name for e in env.tls.endpoints])
         )
     )
-    everything = tuple(one for each in served for one in each)
-    return TlsEstate(everything, installed, undeclared, len(expected))
+    return TlsEstate(
+        served=tuple(one for each in served for one in each),
+        installed=installed,
+        undeclared=undeclared,
+        expected=len(expected),
+        reached=len(looks) if not errors else Unseen(_together(errors)),
+        met=() if isinstance(met, Unseen) else met,
+    )
+
+
+def _together(errors: list[ProbeError]) -> ProbeError:
+    """One error that names everything that could not be looked at."""
+    more = f" and {len(errors) - _NAMED} more" if len(errors) > _NAMED else ""
+    subject = ", ".join(e.subject for e in errors[:_NAMED]) + more
+    return ProbeError(subject, errors[0].cause, errors[0].next_step)
+
+
+def _as_endpoint(endpoint: str) -> tuple[TlsEndpoint, TlsNode]:
+    host, port = split(endpoint)
+    return TlsEndpoint(name=host), TlsNode(host=host, port=port)
+
+
+def _met(
+    env: Environment,
+    surface: Surface,
+    plain: PlainTraffic,
+    targets: list[tuple[TlsEndpoint, TlsNode]],
+) -> tuple[str, ...]:
+    """Endpoints of the product's own that pages or redirects lead to and nobody declares.
+
+    :raises ProbeError: the pages could not be read, or one must not be asked from here.
+    """
+    if isinstance(surface.named, Unseen):
+        raise surface.named.error
+    found = set(surface.named)
+    for traffic in (plain.edge, plain.balancer):
+        if not isinstance(traffic, Unseen):  # which those items tell that judge it
+            found |= {one for one in traffic.sent_to if is_own(env, split(one)[0])}
+    if declares(env, "status_page.public_url"):
+        with suppress(ValueError):
+            public = endpoint_of(env.status_page.public_url)
+            found |= {public} if public and is_own(env, split(public)[0]) else set()
+    known = {(e.name.lower(), node.port) for e, node in targets}
+    known |= {(e.name.lower(), 443) for e, _ in targets}  # as the world outside knows it
+    at = {address for _, node in targets for address in spellings(node.host, node.port)}
+    others = sorted(
+        one
+        for one in found
+        if (split(one)[0].lower(), split(one)[1]) not in known and one not in at
+    )
+    if strange := [one for one in others if not may_be_asked(env, split(one)[0])]:
+        cause = "a rehearsal asks nobody outside this machine"
+        raise ProbeError(", ".join(strange), cause, "declare them in tls.endpoints")
+    return tuple(others)
+
+
+def _load_sslyze() -> None:
+    """Its modules import one another: of two probes that begin at different ones at once, each
+    could wait for what the other is about to import."""
+    with _LOADING:
+        import sslyze  # noqa: F401
 
 
 def accepted_versions(name: str, host: str, port: int, limit_s: float) -> tuple[str, ...]:
@@ -186,6 +286,7 @@ def accepted_versions(name: str, host: str, port: int, limit_s: float) -> tuple[
 
     :raises ProbeError: it cannot be connected to, or completes none.
     """
+    _load_sslyze()
     from sslyze.connection_helpers.tls_connection import SslConnection
     from sslyze.errors import ConnectionToServerFailed, TlsHandshakeFailed
     from sslyze.server_connectivity import TlsVersionEnum
@@ -247,26 +348,35 @@ def _expected(env: Environment) -> list[tuple[str, str, int]]:
         if parts.scheme == "https" and parts.hostname and parts.hostname not in env.edge.hosts:
             found.append(("", parts.hostname, port_of(url)))
     if env.postgres.sslmode in {"require", "verify-ca", "verify-full"}:
-        found += [("", n.host, n.port) for n in env.postgres.nodes]
+        # Those who connect to a pooler insist on the same.
+        found += [("", n.host, n.port) for n in (*env.postgres.nodes, *env.postgres.poolers)]
     if env.redis.tls:
-        found += [("", n.host, n.port) for n in env.redis.nodes]
+        found += [("", n.host, n.port) for n in (*env.redis.nodes, *env.redis.sentinels)]
     return found
 
 
-def _scan(env: Environment, targets: list[tuple[TlsEndpoint, TlsNode]]) -> list[tuple[Served, ...]]:
-    """What each target serves, in the same order."""
+def _scan(
+    env: Environment, targets: list[tuple[TlsEndpoint, TlsNode]]
+) -> list[tuple[Served, ...] | Unseen]:
+    """What each target serves, in the same order; unseen where it could not be looked at."""
+    _load_sslyze()
     from sslyze.scanner.scanner import Scanner
 
     if not targets:
         return []
     # Of roots that the library brings along, nothing that is looked at here.
     warnings.filterwarnings("ignore", message="Parsed a serial number", module=r"sslyze\.")
-    requests = [_request(env, endpoint, node) for endpoint, node in targets]
-    scanner = Scanner(concurrent_server_scans_limit=len(requests))
-    scanner.queue_scans(requests)
-    results = {result.uuid: result for result in scanner.get_results()}
+    requests = [seen(_request, env, endpoint, node) for endpoint, node in targets]
+    valid = [request for request in requests if not isinstance(request, Unseen)]
+    results = {}
+    if valid:
+        scanner = Scanner(concurrent_server_scans_limit=len(valid))
+        scanner.queue_scans(valid)
+        results = {result.uuid: result for result in scanner.get_results()}
     return [
-        _read(env, endpoint, node, results[request.uuid])
+        request
+        if isinstance(request, Unseen)
+        else seen(_read, env, endpoint, node, results[request.uuid])
         for (endpoint, node), request in zip(targets, requests, strict=True)
     ]
 
@@ -378,18 +488,66 @@ def _fingerprint(certificate: Certificate) -> str:
     return certificate.fingerprint(SHA256()).hex()
 
 
-def _fingerprint_on_disk(node: TlsNode) -> str:
+def _installed(
+    endpoint: TlsEndpoint, node: TlsNode, served: tuple[Served, ...]
+) -> InstalledCertificate:
     from cryptography.x509 import load_pem_x509_certificates
 
     text = Machine(node.address).read(node.certificate_file)
     try:
-        return _fingerprint(load_pem_x509_certificates(text.encode())[0])
-    except (ValueError, IndexError) as e:
+        leaf, *others = load_pem_x509_certificates(text.encode())
+    except ValueError as e:
         raise ProbeError(
             f"{node.certificate_file} on {node.address}",
             e,
             "check certificate_file: it is expected to begin with the served certificate in PEM",
         ) from None
+    return InstalledCertificate(
+        endpoint.name,
+        written(node.host, node.port),
+        node.certificate_file,
+        _fingerprint(leaf),
+        tuple(s.leaf.fingerprint for s in served),
+        tuple(_certificate(c, is_leaf=False) for c in others if c.subject != c.issuer),
+        tuple(tuple(c.fingerprint for c in s.chain) for s in served),
+        _error([leaf, *others], text),
+    )
+
+
+_KEY = re.compile(
+    r"-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY)-----.+?-----END (?P=kind)-----", re.DOTALL
+)
+
+
+def _error(certificates: list[Certificate], text: str) -> str:
+    """Why a file's certificates are no chain, or none of the keys in it is the first one's."""
+    from cryptography.exceptions import InvalidSignature
+
+    for number, issuer in enumerate(certificates[1:], 1):
+        for before in certificates[:number]:
+            try:
+                before.verify_directly_issued_by(issuer)
+                break
+            except (ValueError, TypeError, InvalidSignature):
+                continue
+        else:
+            subject = issuer.subject.rfc4514_string()
+            return f"has as number {number + 1} {subject}, which issued none of those before it"
+    keys = [_public(match[0]) for match in _KEY.finditer(text)]
+    if keys and None not in keys and certificates[0].public_key() not in keys:
+        return "has a key that is not its first certificate's"
+    return ""
+
+
+def _public(pem: str) -> object:
+    """The public key of a private one; None where it is encrypted or of an unknown kind."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(pem.encode(), password=None).public_key()
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def _alternative_names(certificate: Certificate) -> list[str]:

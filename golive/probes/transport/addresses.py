@@ -39,6 +39,17 @@ def written(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def is_this_machine(address: str) -> bool:
+    """Whether an address in numbers is one of this machine's own."""
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as tried:
+            tried.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
 def split(address: str) -> tuple[str, int]:
     """Host and port of ``host:port``.
 

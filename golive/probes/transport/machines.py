@@ -85,13 +85,15 @@ class Machine:
         """
         return self.answer("cat", "--", path)
 
-    def changed_at(self, path: str) -> datetime:
-        """When a file was last modified, by that machine's clock, in whole seconds.
+    def altered_at(self, path: str) -> datetime:
+        """When a file was last changed, by that machine's clock, in whole seconds: its content,
+        its place or its rights, or the link that stands there. Unlike the time of modification,
+        nobody can set it.
 
         :raises ProbeError: it cannot be looked at.
         """
-        seconds = self.answer("stat", "-L", "-c", "%Y", "--", path)
-        return datetime.fromtimestamp(int(seconds), UTC)
+        seconds = [self.answer("stat", *how, "-c", "%Z", "--", path) for how in (["-L"], [])]
+        return datetime.fromtimestamp(max(map(int, seconds)), UTC)
 
     def now(self) -> datetime:
         """The machine's own clock, in whole seconds."""

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,21 +138,78 @@ def forget_the_empty_backup(r: Rehearsal) -> None:
     title="the WAL archive has a gap",
 )
 def wal_segment_missing(r: Rehearsal) -> None:
-    # Between the two full backups: a recovery from the newer one does not need it.
+    _take_segment_away(r)
+
+
+@wal_segment_missing.revert
+def close_the_gap(r: Rehearsal) -> None:
+    _put_segment_back(r)
+
+
+@fault(
+    "wal-segment-of-another-system",
+    expect_fail=["D-13.2.2"],
+    touches=["archive", "backups/known"],
+    title="a segment of the WAL archive, whole by its size, is another database system's",
+)
+def wal_segment_of_another_system(r: Rehearsal) -> None:
+    kept = _take_segment_away(r)
+    content = bytearray(kept.read_bytes())
+    content[24:32] = (7711).to_bytes(8, "little")  # the system's identifier in the first page
+    (archive_folder(r) / kept.name).write_bytes(content)
+
+
+@wal_segment_of_another_system.revert
+def put_our_segment_back(r: Rehearsal) -> None:
+    _put_segment_back(r)
+
+
+@fault(
+    "wal-gap-of-another-timeline",
+    expect_fail=["D-13.2.2"],
+    touches=["archive", "backups/known", "aws"],
+    title="in place of a WAL segment lies one of that number of another timeline",
+)
+def wal_gap_of_another_timeline(r: Rehearsal) -> None:
+    kept = _take_segment_away(r)
+    shutil.copy(kept, archive_folder(r) / _of_another_timeline(kept.name))
+
+
+@wal_gap_of_another_timeline.revert
+def remove_the_other_timeline(r: Rehearsal) -> None:
+    other = _of_another_timeline(_put_segment_back(r))
+    (archive_folder(r) / other).unlink()
+    for bucket, region in (
+        (aws.SOURCE_BUCKET, aws.SOURCE_REGION),
+        (aws.COPY_BUCKET, r.recall("aws")["copy_region"]),
+    ):
+        aws.client(r, "s3", region).delete_object(Bucket=bucket, Key=f"wal/{other}")
+
+
+def _of_another_timeline(name: str) -> str:
+    return f"00000009{name[8:]}"
+
+
+def _take_segment_away(r: Rehearsal) -> Path:
+    """Take a segment out of the archive that lies between the two full backups: a recovery from
+    the newer one does not need it. Where it is kept."""
     older, newer = backups.known(r)[-2:]
     size = int(r.primary.sql("select pg_size_bytes(current_setting('wal_segment_size'))")[0][0])
     position = "select pg_walfile_name(%s::pg_lsn - %s::numeric)"
     [(name,)] = r.primary.sql(position, [newer.start_lsn, size])
     assert older.start_lsn < newer.start_lsn, "the backups have no segment between them"
-    (archive_folder(r) / name).rename(r.path("state", name))
+    kept = r.path("state", name)
+    (archive_folder(r) / name).rename(kept)
     r.remember("wal-segment", name)
+    return kept
 
 
-@wal_segment_missing.revert
-def close_the_gap(r: Rehearsal) -> None:
-    name = r.recall("wal-segment")
+def _put_segment_back(r: Rehearsal) -> str:
+    """Its name."""
+    name: str = r.recall("wal-segment")
     r.path("state", name).rename(archive_folder(r) / name)
     r.forget("wal-segment")
+    return name
 
 
 @fault(
@@ -203,14 +261,27 @@ def copy_in_the_same_region(r: Rehearsal) -> None:
 
 @copy_in_the_same_region.revert
 def copy_in_another_region(r: Rehearsal) -> None:
-    _move_copy(r, aws.COPY_REGION)
+    # Brought to the source anew, too: copied this late, old backups would never be in time again.
+    _move_copy(r, aws.COPY_REGION, anew=True)
 
 
-def _move_copy(r: Rehearsal, region: str) -> None:
+def _move_copy(
+    r: Rehearsal, region: str, *, anew: bool = False, lock_days: int = aws.RETENTION_DAYS
+) -> None:
     """Make the copy's bucket again in a region, and let the job fill it."""
     facts = r.recall("aws")
     r.stop(COPIER)
     s3, bucket = aws.client(r, "s3", facts["copy_region"]), aws.COPY_BUCKET
+    if anew:
+        _empty(aws.client(r, "s3"), aws.SOURCE_BUCKET)
+    _empty(s3, bucket)
+    s3.delete_bucket(Bucket=bucket)
+    key = aws.make_bucket(r, bucket, region, lock_days)
+    r.remember("aws", {**facts, "copy_region": region, "copy_key": key})
+    r.start(COPIER)
+
+
+def _empty(s3: Any, bucket: str) -> None:
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for version in page.get("Versions", []):
             s3.delete_object(
@@ -219,10 +290,6 @@ def _move_copy(r: Rehearsal, region: str) -> None:
                 VersionId=version["VersionId"],
                 BypassGovernanceRetention=True,
             )
-    s3.delete_bucket(Bucket=bucket)
-    key = aws.make_bucket(r, bucket, region)
-    r.remember("aws", {**facts, "copy_region": region, "copy_key": key})
-    r.start(COPIER)
 
 
 @fault(
@@ -260,6 +327,52 @@ def drop_the_corrupted_version(r: Rehearsal) -> None:
 
 def _object(backup: backups.Backup) -> str:
     return f"full/{backup.id}.tar.gz"
+
+
+@fault(
+    "copy-locked-for-a-day",
+    expect_fail=["D-13.2.3"],
+    touches=["aws/copy"],
+    title="the copy locks what comes in for a day instead of the retention",
+    within_s=90,
+)
+def copy_locked_for_a_day(r: Rehearsal) -> None:
+    # Made anew: the store's stand-in lets nobody change the lock of a bucket that is in use.
+    _move_copy(r, aws.COPY_REGION, anew=True, lock_days=1)
+
+
+@copy_locked_for_a_day.revert
+def lock_the_copy_for_the_retention(r: Rehearsal) -> None:
+    _move_copy(r, aws.COPY_REGION, anew=True)
+
+
+@fault(
+    "copy-lock-expired",
+    expect_fail=["D-13.2.3"],
+    touches=["aws/copy", "backups/known"],
+    title="the lock of a copied backup ended yesterday",
+)
+def copy_lock_expired(r: Rehearsal) -> None:
+    s3, name = aws.client(r, "s3", r.recall("aws")["copy_region"]), _object(backups.known(r)[-2])
+    until = s3.head_object(Bucket=aws.COPY_BUCKET, Key=name)["ObjectLockRetainUntilDate"]
+    r.remember("copy-lock", [name, until.isoformat()])
+    _lock(r, name, datetime.now(UTC) - timedelta(days=1))
+
+
+@copy_lock_expired.revert
+def lock_the_copied_backup_again(r: Rehearsal) -> None:
+    name, until = r.recall("copy-lock")
+    _lock(r, name, datetime.fromisoformat(until))
+    r.forget("copy-lock")
+
+
+def _lock(r: Rehearsal, name: str, until: datetime) -> None:
+    aws.client(r, "s3", r.recall("aws")["copy_region"]).put_object_retention(
+        Bucket=aws.COPY_BUCKET,
+        Key=name,
+        Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until},
+        BypassGovernanceRetention=True,
+    )
 
 
 # -- who is notified ---------------------------------------------------------------------------

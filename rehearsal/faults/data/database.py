@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 
 from rehearsal.faults import fault
 from rehearsal.kernel.files import write_atomically
-from rehearsal.kernel.world import DATABASE, MONITOR_ROLE, Rehearsal
+from rehearsal.kernel.world import APP_ROLE, DATABASE, MONITOR_ROLE, Rehearsal
 from rehearsal.parts.platform.app import set_app_faults, work
 
 MARK = "golive fault"
@@ -154,6 +155,64 @@ def quicken_the_statement(r: Rehearsal) -> None:
 
 
 @fault(
+    "statements-hidden-in-code",
+    expect_fail=["D-13.1.1"],
+    touches=["postgres/fault_bookings"],
+    title="much of the database's time goes into code, whose statements have no plan",
+)
+def statements_hidden_in_code(r: Rehearsal) -> None:
+    _bookings(r)
+    _costly(
+        r,
+        BOOKINGS,
+        f"do $$ begin perform count(status) from {BOOKINGS}; perform pg_sleep({BUSY_S}); end $$",
+    )
+
+
+@statements_hidden_in_code.revert
+def run_no_such_code(r: Rehearsal) -> None:
+    _not_costly(r, "%do $$%fault_bookings%")
+    _no_bookings(r)
+
+
+PARTS = f"{MONITOR_ROLE}.fault_parts"
+
+
+def _parts(r: Rehearsal) -> None:
+    """16,000 rows in two partitions, either of which is no large table, and none analysed."""
+    r.primary.sql(f"create table {PARTS} (id bigint, half int) partition by list (half)")
+    for half in (0, 1):
+        name = f"{PARTS}_{half}"
+        r.primary.sql(f"create table {name} partition of {PARTS} for values in ({half})")
+    r.primary.sql(
+        f"insert into {PARTS} select n, n % 2 from generate_series(1, 16000) n"  # noqa: S608
+    )
+
+
+def _no_parts(r: Rehearsal) -> None:
+    r.primary.sql(f"drop table if exists {PARTS}")
+
+
+@fault(
+    "partitions-scanned",
+    expect_fail=["D-13.1.1"],
+    touches=["postgres/fault_parts"],
+    title="a costly statement reads each of a large table's small partitions",
+)
+def partitions_scanned(r: Rehearsal) -> None:
+    _parts(r)
+    r.primary.sql(f"analyze {PARTS}")
+    query = f"select count(id), pg_sleep({BUSY_S}) from {PARTS} where id > 0"  # noqa: S608
+    _costly(r, PARTS, query)
+
+
+@partitions_scanned.revert
+def drop_the_scanned_partitions(r: Rehearsal) -> None:
+    _not_costly(r, "%fault_parts%")
+    _no_parts(r)
+
+
+@fault(
     "statements-not-counted",
     expect_fail=["D-13.1.1"],
     touches=["postgres"],
@@ -223,6 +282,36 @@ def widen_the_pool(r: Rehearsal) -> None:
     _resize(r)
 
 
+@fault(
+    "idle-pool-entry-too-large",
+    expect_fail=["D-13.1.3"],
+    touches=["pgbouncer"],
+    title="a second entry of the pooler, not used yet, may take 60 connections",
+)
+def idle_pool_entry_too_large(r: Rehearsal) -> None:
+    _add_entry(r, "pool_size=60 max_db_connections=60")
+
+
+@idle_pool_entry_too_large.revert
+def remove_the_large_entry(r: Rehearsal) -> None:
+    _add_entry(r)
+
+
+@fault(
+    "idle-pool-entry-by-session",
+    expect_fail=["D-13.1.3"],
+    touches=["pgbouncer"],
+    title="a second entry of the pooler, not used yet, pools by session",
+)
+def idle_pool_entry_by_session(r: Rehearsal) -> None:
+    _add_entry(r, "pool_size=1 max_db_connections=1 pool_mode=session")
+
+
+@idle_pool_entry_by_session.revert
+def remove_the_session_entry(r: Rehearsal) -> None:
+    _add_entry(r)
+
+
 # -- statistics ------------------------------------------------------------------------------------
 
 
@@ -239,6 +328,23 @@ def statistics_deleted(r: Rehearsal) -> None:
 @statistics_deleted.revert
 def analyze_refunds(r: Rehearsal) -> None:
     r.primary.sql("analyze refunds")
+
+
+@fault(
+    "partitioned-table-not-analysed",
+    expect_fail=["D-13.1.4"],
+    touches=["postgres/fault_parts"],
+    title="of a partitioned table the partitions alone were analysed, as autovacuum does",
+)
+def partitioned_table_not_analysed(r: Rehearsal) -> None:
+    _parts(r)
+    for half in (0, 1):
+        r.primary.sql(f"analyze {PARTS}_{half}")
+
+
+@partitioned_table_not_analysed.revert
+def drop_the_partitioned_table(r: Rehearsal) -> None:
+    _no_parts(r)
 
 
 @fault(
@@ -425,10 +531,57 @@ def _archived(r: Rehearsal) -> None:
     )
 
 
+BUSY_S = 0.01
+"""How long a statement takes that is to be costly, and is to have a mean as it should be."""
+_SESSIONS = 8
+
+
+def _costly(r: Rehearsal, table: str, query: str) -> None:
+    """Have the application's role ask a table until that takes a fifth of all its time."""
+    [(total_ms,)] = r.primary.sql(
+        "select sum(s.total_exec_time) from pg_stat_statements s"
+        " join pg_roles u on u.oid = s.userid where u.rolname = %s and s.toplevel",
+        [APP_ROLE],
+    )
+    times = 1 + int(0.25 * total_ms / 1000 / BUSY_S / _SESSIONS)
+    r.primary.sql(f"grant usage on schema {MONITOR_ROLE} to {APP_ROLE}")
+    r.primary.sql(f"grant select on {table} to {APP_ROLE}")
+
+    def ask(_: int) -> None:
+        with r.primary.connect(user=APP_ROLE) as connection:
+            for _ in range(times):
+                connection.execute(query.encode(), prepare=False)
+
+    with ThreadPoolExecutor(_SESSIONS) as pool:
+        list(pool.map(ask, range(_SESSIONS)))
+
+
+def _not_costly(r: Rehearsal, like: str) -> None:
+    """Forget that statement, and the role's right to ask it."""
+    _uncount(r, like)
+    r.primary.sql(f"revoke usage on schema {MONITOR_ROLE} from {APP_ROLE}")
+
+
+def _uncount(r: Rehearsal, like: str) -> None:
+    """Take statements whose text is like this out of pg_stat_statements."""
+    r.primary.sql(
+        "select pg_stat_statements_reset(s.userid, s.dbid, s.queryid) from pg_stat_statements s"
+        " join pg_database d on d.oid = s.dbid where d.datname = %s and s.query like %s",
+        [DATABASE, like],
+    )
+
+
 def _resize(r: Rehearsal, **settings: int) -> None:
     r.clear_override("pgbouncer", "default_pool_size", "reserve_pool_size", "max_db_connections")
     if settings:
         r.override("pgbouncer", **settings)
+    r.restart("pgbouncer")
+
+
+def _add_entry(r: Rehearsal, text: str = "") -> None:
+    r.clear_override("pgbouncer", "databases")
+    if text:
+        r.override("pgbouncer", databases={"reports": text})
     r.restart("pgbouncer")
 
 
@@ -456,11 +609,7 @@ def _forget_times(r: Rehearsal, statement: str, *, counted: str = "") -> None:
     """Take what was measured of statements, by name, out of Prometheus, and of those whose text
     is like ``counted`` out of pg_stat_statements: the window would hold it against them, or for
     them, for minutes."""
-    r.primary.sql(
-        "select pg_stat_statements_reset(s.userid, s.dbid, s.queryid) from pg_stat_statements s"
-        " join pg_database d on d.oid = s.dbid where d.datname = %s and s.query like %s",
-        [DATABASE, counted],
-    )
+    _uncount(r, counted)
     series = f'{{__name__=~"bookedbarber_db_query_seconds_.*",statement=~"{statement}"}}'
     words = urllib.parse.urlencode({"match[]": series})
     url = f"http://127.0.0.1:{r.port('prometheus')}/api/v1/admin/tsdb/delete_series?{words}"

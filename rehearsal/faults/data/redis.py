@@ -60,3 +60,20 @@ def redis_without_password(r: Rehearsal) -> None:
 @redis_without_password.revert
 def restore_the_redis_password(r: Rehearsal) -> None:
     r.redis().config_set("requirepass", r.secret("redis"))
+
+
+@fault(
+    "redis-user-without-password",
+    expect_fail=["D-14.1.2"],
+    touches=["redis"],
+    title="a user of Redis beside the default one needs no password",
+)
+def redis_user_without_password(r: Rehearsal) -> None:
+    command: Any = r.redis().execute_command
+    command("ACL", "SETUSER", "cashier", "on", "nopass", "~*", "+@all")
+
+
+@redis_user_without_password.revert
+def remove_the_open_redis_user(r: Rehearsal) -> None:
+    command: Any = r.redis().execute_command
+    command("ACL", "DELUSER", "cashier")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.faults import fault
-from rehearsal.faults.people.stating import Stating
+from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.data.postgres import OPERATOR_ROLE
 from rehearsal.parts.platform import aws
@@ -23,6 +23,19 @@ made.stated(
     [{**e, "key": "tess"} if e["by"] == "leah" else e for e in everybody()],
     "a lead accepted a role for its backup",
 )
+made.stated(
+    "role-accepted-long-ago",
+    "D-5.3.2",
+    [{**e, "made_ago_s": 4 * DAY_S} if e["by"] == "hugo" else e for e in everybody()],
+    "the acceptance of a role has expired",
+)
+made.written(
+    "access-that-nobody-gives",
+    "D-5.3.2",
+    "role-table.md",
+    lambda d: d["access"]["technical_lead"].append("payments"),
+    "a role needs a kind of access that nobody looks at",
+)
 
 
 @fault(
@@ -40,6 +53,23 @@ def second_factor_off(r: Rehearsal) -> None:
 @second_factor_off.revert
 def second_factor_on(r: Rehearsal) -> None:
     aws.give_second_factor(r, "sanjay")
+
+
+@fault(
+    "never-logged-in",
+    expect_fail=["D-5.3.2"],
+    touches=["aws/users"],
+    title="the Security Lead's backup has never logged in to AWS",
+)
+def never_logged_in(r: Rehearsal) -> None:
+    iam = aws.client(r, "iam")
+    for key in iam.list_access_keys(UserName="sofia")["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName="sofia", AccessKeyId=key["AccessKeyId"])
+
+
+@never_logged_in.revert
+def logged_in(r: Rehearsal) -> None:
+    aws.log_in(r, "sofia")
 
 
 @fault(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rehearsal.faults import fault
 from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.faults.saas import saas_stubs as verbs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.saas.saas_stubs import address
-from rehearsal.staff import papers, people, saas_stubs, scripts
+from rehearsal.staff import calendar, papers, people, saas_stubs, scripts
 from rehearsal.staff.scripted_statements import entry
 from rehearsal.staff.scripted_statements.announcements import no_press
 
@@ -32,6 +34,10 @@ def _post_before_the_cutover(data: dict[str, Any]) -> None:
 
 def _error_rate_missed(data: dict[str, Any]) -> None:
     next(m for m in data["metrics"] if m["metric"] == "KT.3").update(result="missed")
+
+
+def _payments_missed(data: dict[str, Any]) -> None:
+    next(m for m in data["metrics"] if m["metric"] == "KB.3").update(result="missed")
 
 
 def _without_support(data: dict[str, Any]) -> None:
@@ -63,6 +69,35 @@ after_health.written(
     "one of the roster was not told of the launch",
 )
 
+after_health.reworded(
+    "team-told-another-text",
+    "T0-1230.3.1",
+    TEAM,
+    ("serves since", "should serve since"),
+    "the team got another text than the approved one",
+)
+after_health.reworded(
+    "team-not-told-the-time",
+    "T0-1230.3.1",
+    TEAM,
+    ("12:30", "noon"),
+    "the team was not told the time of the cutover",
+)
+after_health.written(
+    "team-told-of-another-version",
+    "T0-1230.3.1",
+    TEAM,
+    lambda d: d.update(version="v1.9.9"),
+    "the team was told of another version",
+)
+after_health.written(
+    "team-told-a-dead-link",
+    "T0-1230.3.1",
+    TEAM,
+    lambda d: d.update(links=[f"{d['links'][0]}-that-is-gone"]),
+    "a link that the team was told does not answer",
+)
+
 # -- T0-1230.3.3 --------------------------------------------------------------------------------
 
 after_health.stated(
@@ -71,6 +106,79 @@ after_health.stated(
     [entry("technical_lead")],
     "the posts are signed by the Technical Lead",
 )
+after_health.written(
+    "channel-without-a-post",
+    "T0-1230.3.3",
+    SOCIAL,
+    lambda d: d["posts"].pop(),
+    "a declared channel has no post",
+)
+
+
+@fault(
+    "post-without-campaign",
+    expect_fail=["T0-1230.3.3"],
+    touches=["saas-stubs/pages/social", "papers/message-social.md"],
+    title="the link of a post lacks its campaign tag",
+    waits_for=[HEALTH],
+)
+def post_without_campaign(r: Rehearsal) -> None:
+    bare = address(r, "/press")
+    page = f"/social/{saas_stubs.CHANNELS[0]}/launch"
+    verbs.page_says(r, "post-without-campaign", page, links=[bare])
+    papers.change(r, SOCIAL, lambda d: d["posts"][0].update(link=bare))
+
+
+@post_without_campaign.revert
+def post_with_campaign(r: Rehearsal) -> None:
+    verbs.restore(r, "post-without-campaign")
+    papers.write(r, SOCIAL)
+
+
+def _leads_elsewhere(name: str, item: str, paper: str, title: str, *waits_for: str) -> None:
+    """Registers a fault: the only link of a message ends on another host than production."""
+
+    def step(r: Rehearsal) -> None:
+        papers.change(r, paper, lambda d: d.update(links=[address(r, "/press")]))
+
+    made = fault(
+        name, expect_fail=[item], touches=[f"papers/{paper}"], title=title, waits_for=waits_for
+    )(step)
+    made.revert(lambda r: papers.write(r, paper))
+
+
+_leads_elsewhere(
+    "release-leads-elsewhere",
+    "T0-1230.3.5",
+    PRESS,
+    "a link of the release does not end on the production host",
+)
+_leads_elsewhere(
+    "announcement-leads-elsewhere",
+    "T0-1600.3.1",
+    EVERYBODY,
+    "a link of the announcement does not end on the production host",
+    CRITERIA,
+)
+
+
+@fault(
+    "post-shows-another-link",
+    expect_fail=["T0-1230.3.3"],
+    touches=["papers/message-social.md"],
+    title="a post does not show the link that it is listed with",
+    waits_for=[HEALTH],
+)
+def post_shows_another_link(r: Rehearsal) -> None:
+    other = address(r, "/press?utm_campaign=launch")
+    papers.change(r, SOCIAL, lambda d: d["posts"][0].update(link=other))
+
+
+@post_shows_another_link.revert
+def post_shows_its_link(r: Rehearsal) -> None:
+    papers.write(r, SOCIAL)
+
+
 after_health.written(
     "post-before-the-cutover",
     "T0-1230.3.3",
@@ -129,6 +237,27 @@ made.reworded(
     "the press got another text than the approved one",
 )
 
+made.written(
+    "release-to-one-outlet",
+    "T0-1230.3.5",
+    PRESS,
+    lambda d: d["outlets"].pop(),
+    "an outlet of the plan did not get the release",
+)
+made.written(
+    "release-before-the-cutover",
+    "T0-1230.3.5",
+    PRESS,
+    lambda d: d.update(sent_at=d["sent_at"] - timedelta(hours=1)),
+    "the press got the release before the cutover",
+)
+made.stated(
+    "no-press-work-agreed-too-late",
+    ["T0-1230.3.5", "T0-1600.3.5"],
+    no_press(),
+    "it was agreed after the launch was authorised that there is no press work",
+)
+
 # -- T0-1600.1.5 --------------------------------------------------------------------------------
 
 after_assessment = Stating(__name__, ASSESSED)
@@ -145,6 +274,46 @@ after_assessment.written(
     EVALUATION,
     lambda d: d["results"][1].update(value=91.0),
     "an objective was judged by another figure than the measured one",
+)
+
+
+@fault(
+    "objective-called-met",
+    expect_fail=["T0-1600.1.5"],
+    touches=[f"papers/{KPIS}", f"papers/{EVALUATION}"],
+    title="an objective is called met though its measure was missed",
+    waits_for=[ASSESSED],
+)
+def objective_called_met(r: Rehearsal) -> None:
+    papers.change(r, KPIS, _payments_missed)
+    papers.change(r, EVALUATION, lambda d: d["results"][2].update(result="met"))
+
+
+@objective_called_met.revert
+def objective_on_course(r: Rehearsal) -> None:
+    papers.write(r, KPIS, EVALUATION)
+
+
+after_assessment.written(
+    "objective-judged-twice",
+    "T0-1600.1.5",
+    EVALUATION,
+    lambda d: d["results"].append(dict(d["results"][0])),
+    "an objective was judged twice",
+)
+after_assessment.written(
+    "objective-without-reason",
+    "T0-1600.1.5",
+    EVALUATION,
+    lambda d: d["results"][0].update(reason=" "),
+    "nobody says why an objective stands as it does",
+)
+after_assessment.altered(
+    "another-business-case",
+    "T0-1600.1.5",
+    "business-case.md",
+    lambda d: d["objectives"][0].update(text="something easier"),
+    "the objectives are judged by another business case than the approved one",
 )
 after_assessment.stated(
     "objectives-signed-by-another",
@@ -177,6 +346,20 @@ after_criteria.written(
     lambda d: d["figures"][0].update(value=99.999),
     "another uptime was announced than measured",
 )
+after_criteria.written(
+    "another-version-announced",
+    "T0-1600.3.1",
+    EVERYBODY,
+    lambda d: d.update(version="v1.9.9"),
+    "another version was announced",
+)
+after_criteria.written(
+    "announced-before-the-assessment",
+    "T0-1600.3.1",
+    EVERYBODY,
+    lambda d: d.update(sent_at=d["sent_at"] - timedelta(hours=2)),
+    "the outcome was announced before the measures of success were assessed",
+)
 after_criteria.stated(
     "announcement-signed-long-ago",
     "T0-1600.3.1",
@@ -200,6 +383,42 @@ after_review.written(
     STAKEHOLDERS,
     lambda d: d.update(figures=[]),
     "the update lacks the table of the measures of success",
+)
+
+
+after_review.written(
+    "update-without-a-risk",
+    "T0-1600.3.2",
+    STAKEHOLDERS,
+    lambda d: d["open_risks"].pop(),
+    "the update leaves a high risk out",
+)
+after_review.written(
+    "update-without-status",
+    "T0-1600.3.2",
+    STAKEHOLDERS,
+    lambda d: d.update(outcome=""),
+    "the update lacks the status",
+)
+after_review.written(
+    "update-without-checkpoint",
+    "T0-1600.3.2",
+    STAKEHOLDERS,
+    lambda d: d.pop("next_checkpoint"),
+    "the update names no next checkpoint",
+)
+after_review.written(
+    "update-of-the-day-before",
+    "T0-1600.3.2",
+    STAKEHOLDERS,
+    lambda d: d.update(sent_at=d["sent_at"] - timedelta(days=2)),
+    "the update was sent days ago",
+)
+after_review.stated(
+    "update-not-signed",
+    "T0-1600.3.2",
+    [],
+    "nobody has signed that stakeholders got the update",
 )
 
 
@@ -233,6 +452,42 @@ made.written(
     "everybody was given another on-call person than the rota's",
 )
 made.written(
+    "result-not-told",
+    "T0-1600.3.3",
+    STAND_DOWN,
+    lambda d: d.update(outcome=""),
+    "everybody was told to stand down without the result",
+)
+made.written(
+    "another-result-told",
+    "T0-1600.3.3",
+    STAND_DOWN,
+    lambda d: d.update(outcome="partial success"),
+    "the team was told another result than was announced",
+)
+made.written(
+    "watch-not-told",
+    "T0-1600.3.3",
+    STAND_DOWN,
+    lambda d: d.update(watch=""),
+    "nobody was told whether to stand down or to keep watch",
+)
+
+
+def _this_morning(d: dict[str, Any]) -> None:
+    now = datetime.now(ZoneInfo(calendar.ZONE))  # by day and by night within the last hours
+    d.update(sent_at=now.replace(hour=min(now.hour, 9), minute=0, second=0, microsecond=0))
+
+
+made.written(
+    "told-before-16",
+    "T0-1600.3.3",
+    STAND_DOWN,
+    _this_morning,
+    "everybody was told the result in the morning",
+)
+made.stated("stand-down-not-signed", "T0-1600.3.3", [], "nobody signed that all were told")
+made.written(
     "support-not-told",
     "T0-1600.3.3",
     STAND_DOWN,
@@ -258,6 +513,21 @@ def review_in_the_calendar(r: Rehearsal) -> None:
 
 # -- T0-1600.3.4 --------------------------------------------------------------------------------
 
+made.written(
+    "figures-not-shared-with-support",
+    "T0-1600.3.4",
+    CUSTOMERS,
+    _without_support,
+    "support did not get the customer figures",
+)
+made.written(
+    "four-customer-figures",
+    "T0-1600.3.4",
+    CUSTOMERS,
+    lambda d: d["figures"].pop(),
+    "only four customer figures were shared",
+)
+made.stated("figures-not-signed", "T0-1600.3.4", [], "nobody signed that figures were shared")
 made.written(
     "another-satisfaction-shared",
     "T0-1600.3.4",
@@ -298,6 +568,21 @@ def press_work(r: Rehearsal) -> None:
     scripts.fix(r, "T0-1230.3.5")
 
 
+made.written(
+    "no-word-on-enquiries",
+    "T0-1600.3.5",
+    LOG,
+    lambda d: d.update(enquiries=[]),
+    "the log has neither an enquiry nor a word that there was none",
+)
+made.written(
+    "enquiry-answered-by-a-stranger",
+    "T0-1600.3.5",
+    LOG,
+    lambda d: d["enquiries"][0].update(answered_by="wanda"),
+    "somebody who is not on the roster answered the press",
+)
+made.stated("media-log-not-signed", "T0-1600.3.5", [], "nobody has signed the log of the press")
 made.written(
     "outlet-without-follow-up",
     "T0-1600.3.5",

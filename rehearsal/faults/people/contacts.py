@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rehearsal.faults import fault
+from rehearsal.faults.people.stating import Stating
 from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.observe.prometheus import prometheus
 from rehearsal.parts.platform import aws
 from rehearsal.staff import calendar, people, scripted_statements, scripts
+from rehearsal.staff.saas_stubs import LAUNCH
 
 DAY_S = 86_400.0
 OTHER_NUMBER = "+12025550177"
@@ -157,6 +160,22 @@ def name_the_backup(r: Rehearsal) -> None:
 
 
 @fault(
+    "two-own-support",
+    expect_fail=["D-8.D.3"],
+    touches=["roster/carlos", "messages/carlos"],
+    title="two people own support",
+    waits_for=["D-8.3.1"],
+)
+def two_own_support(r: Rehearsal) -> None:
+    _change(r, "carlos", roles=["support_lead", "support"], backs_up=[])
+
+
+@two_own_support.revert
+def one_owns_support(r: Rehearsal) -> None:
+    _restore(r, "carlos")
+
+
+@fault(
     # By that address nobody is known on the status page or in the calendar.
     "malformed-address",
     expect_fail=["CO.3"],
@@ -265,6 +284,221 @@ def reach_the_executive(r: Rehearsal) -> None:
     r.clear_override("messages", "elena")
 
 
+# -- the same of several roles at once ---------------------------------------------------------
+
+LEADS = {"CO.1": "tess", "CO.2": "omar", "CO.3": "paul", "CO.4": "sanjay", "CO.5": "elena"}
+BACKUPS = {"CO.1": "hugo", "CO.2": "noor", "CO.3": "leah", "CO.4": "sofia", "CO.5": "marcus"}
+NUMBER = "(202) 555-0107"
+Change = Callable[[people.Person], dict[str, Any]]
+
+
+def _each(
+    name: str,
+    whose: Mapping[str, str],
+    how: Change,
+    title: str,
+    *more: str,
+    part: str = "people",
+    without: Sequence[str] = (),
+) -> None:
+    """Registers a fault that has something wrong with the contact of every one of these items.
+
+    :param part: whose settings tell it: the roster's, or those of who answers.
+    :param without: items that have a fault of their own for that.
+    :param more: other items that it turns red.
+    """
+    ids = {item: ident for item, ident in whose.items() if item not in without}
+    by_id = {p.id: p for p in people.PEOPLE}
+
+    def step(r: Rehearsal) -> None:
+        r.override(part, **{ident: how(by_id[ident]) for ident in ids.values()})
+        people.roster(r)
+
+    def undo(r: Rehearsal) -> None:
+        r.clear_override(part, *ids.values())
+        people.roster(r)
+
+    touched = [f"{place}/{i}" for i in ids.values() for place in ("roster", "messages")]
+    fault(name, expect_fail=[*ids, *more], touches=touched, title=title)(step).revert(undo)
+
+
+def _lead_of(backup: people.Person) -> people.Person:
+    return people.holder(backup.backs_up[0])
+
+
+_each("names-left-open", LEADS, lambda _: {"name": "[Name]"}, "leads' entries say [Name]")
+_each("phones-not-e164", LEADS, lambda _: {"phone": NUMBER}, "leads' numbers are not in E.164 form")
+_each(
+    "addresses-malformed",
+    BACKUPS,
+    lambda p: {"email": f"{p.id}(at)bookedbarber.example"},
+    "backups' mail addresses are malformed",
+)
+_each(
+    "backups-with-the-same-phones",
+    BACKUPS,
+    lambda p: {"phone": people.phone(_lead_of(p))},
+    "leads and their backups have one phone number",
+)
+_each(
+    "own-backups",
+    LEADS,
+    lambda p: {"backs_up": [*p.backs_up, p.roles[0]]},
+    "leads back up themselves",
+)
+_each(
+    "nobody-backs-up",
+    BACKUPS,
+    lambda _: {"backs_up": []},
+    "leads have no backup",
+    "T0-0800.3.2",
+)
+_each(
+    "tests-unanswered",
+    LEADS,
+    lambda _: {"silent": True},
+    "leads answer no test",
+    part="messages",
+)
+_each(
+    "answers-from-other-numbers",
+    LEADS,
+    lambda _: {"sms_from": OTHER_NUMBER},
+    "leads' answers come from another number",
+    part="messages",
+)
+_each(
+    "answers-after-20-minutes",
+    LEADS,
+    lambda _: {"late_minutes": 20},
+    "leads answer tests after 20 minutes",
+    part="messages",
+)
+_each(
+    "answers-of-20-days-ago",
+    LEADS,
+    lambda _: {"days_ago": 20},
+    "leads' answers are 20 days old",
+    part="messages",
+)
+
+
+@fault(
+    "backups-under-another-id",
+    expect_fail=list(BACKUPS),
+    touches=[f"roster/{ident}" for ident in BACKUPS.values()],
+    title="leads stand on the roster twice, the second time as their own backup",
+)
+def backups_under_another_id(r: Rehearsal) -> None:
+    known = [p for p in people.PEOPLE if p.id in BACKUPS.values()]
+    r.override("people", **{p.id: {"name": _lead_of(p).name.upper()} for p in known})
+    people.roster(r)
+
+
+@backups_under_another_id.revert
+def backups_of_their_own(r: Rehearsal) -> None:
+    r.clear_override("people", *BACKUPS.values())
+    people.roster(r)
+
+
+@fault(
+    "two-technical-leads",
+    expect_fail=["T0-0800.3.2"],
+    touches=["roster/hugo", "messages/hugo"],
+    title="there are two Technical Leads, so that nobody answers for rollbacks alone",
+)
+def two_technical_leads(r: Rehearsal) -> None:
+    _change(r, "hugo", roles=["engineer", "technical_lead"])
+
+
+@two_technical_leads.revert
+def one_technical_lead(r: Rehearsal) -> None:
+    _restore(r, "hugo")
+
+
+@fault(
+    "hour-not-accepted",
+    expect_fail=["CO.1"],
+    touches=["messages/calendar"],
+    title="the Technical Lead has accepted nothing from 10:00 to 11:30 of launch day",
+)
+def hour_not_accepted(r: Rehearsal) -> None:
+    declined = {"attendees": {"tess": {"responseStatus": "declined"}}}
+    patch = {"events": {"war-room": declined, "block-1000": declined}}
+    r.override("messages", **{"calendar-hour-not-accepted": patch})
+
+
+@hour_not_accepted.revert
+def hour_accepted(r: Rehearsal) -> None:
+    r.clear_override("messages", "calendar-hour-not-accepted")
+
+
+@fault(
+    "flag-right-revoked",
+    expect_fail=["CO.3"],
+    touches=["saas-stubs/flags"],
+    title="the Product Manager may not change feature flags",
+)
+def flag_right_revoked(r: Rehearsal) -> None:
+    mail = people.email(people.holder("product_manager"))
+    saas_stubs.patch(r, "flag-right-revoked", flag_users={mail: "Viewer"})
+
+
+@flag_right_revoked.revert
+def grant_the_flag_right(r: Rehearsal) -> None:
+    saas_stubs.restore(r, "flag-right-revoked")
+
+
+@fault(
+    "secrets-right-revoked",
+    expect_fail=["CO.4"],
+    touches=["aws/users"],
+    title="the Security Lead's backup may revoke no secrets",
+)
+def secrets_right_revoked(r: Rehearsal) -> None:
+    iam = aws.client(r, "iam")
+    iam.remove_user_from_group(GroupName="secret-administrators", UserName="sofia")
+
+
+@secrets_right_revoked.revert
+def grant_the_secrets_right(r: Rehearsal) -> None:
+    iam = aws.client(r, "iam")
+    iam.add_user_to_group(GroupName="secret-administrators", UserName="sofia")
+
+
+made = Stating(__name__)
+DELEGATION = "delegation.md"
+made.stated("nobody-delegated", "CO.5", [], "no executive has signed a delegation")
+made.written(
+    "delegated-to-oneself",
+    "CO.5",
+    DELEGATION,
+    lambda d: d.update(to=d["delegated_by"]),
+    "the executive has delegated to nobody else",
+)
+made.written(
+    "delegated-by-another",
+    "CO.5",
+    DELEGATION,
+    lambda d: d.update(delegated_by="marcus", to="paul"),
+    "the paper is another's delegation than the one who signed it",
+)
+made.written(
+    "public-statements-not-delegated",
+    "CO.5",
+    DELEGATION,
+    lambda d: d.update(covers=["launch decision"]),
+    "the delegation leaves public statements out",
+)
+made.written(
+    "delegation-ends-before-the-launch",
+    "CO.5",
+    DELEGATION,
+    lambda d: d.update(until=LAUNCH - timedelta(days=1)),
+    "the delegation ends on the day before the launch",
+)
+
+
 # -- escalation ------------------------------------------------------------------------------------
 
 
@@ -318,6 +552,72 @@ def page_level_by_level(r: Rehearsal) -> None:
 
 
 @fault(
+    "backups-never-asked",
+    expect_fail=["ES.1"],
+    touches=["messages/backups"],
+    title="whoever backs up level 1 is not paged while nobody answers",
+)
+def backups_never_asked(r: Rehearsal) -> None:
+    r.override("messages", asks_backups=False)
+
+
+@backups_never_asked.revert
+def ask_the_backups(r: Rehearsal) -> None:
+    r.clear_override("messages", "asks_backups")
+
+
+@fault(
+    "backups-asked-at-once",
+    expect_fail=["ES.1"],
+    touches=["messages/levels"],
+    title="level 1 pages the backups at once",
+)
+def backups_asked_at_once(r: Rehearsal) -> None:
+    r.override("messages", levels={"1": ["tess", "omar", "hugo", "noor"]})
+
+
+@backups_asked_at_once.revert
+def ask_the_leads_first(r: Rehearsal) -> None:
+    r.clear_override("messages", "levels")
+
+
+@fault(
+    "pages-after-the-answer",
+    expect_fail=["ES.1"],
+    touches=["messages/answers"],
+    title="the pager goes on asking level 1 after it was answered",
+)
+def pages_after_the_answer(r: Rehearsal) -> None:
+    r.override("messages", ignores_answers=True)
+
+
+@pages_after_the_answer.revert
+def heed_the_answer(r: Rehearsal) -> None:
+    r.clear_override("messages", "ignores_answers")
+
+
+@fault(
+    "ages-left-out",
+    expect_fail=["ES.2"],
+    touches=["prometheus/changed_rules"],
+    title="pages of level 2 do not say how old the incident is",
+)
+def ages_left_out(r: Rehearsal) -> None:
+    said = {
+        "summary": "critical incident {{ $labels.incident }}",
+        "impact": "{{ $labels.impact }}",
+        "action": "Join the bridge.",
+    }
+    _change_rule(r, "IncidentLevel2", annotations=said)
+
+
+@ages_left_out.revert
+def say_the_age(r: Rehearsal) -> None:
+    r.clear_override("prometheus", "changed_rules")
+    r.reload(prometheus.name)
+
+
+@fault(
     "answer-cancels-level-2",
     expect_fail=["ES.2"],
     touches=["messages/cancelled"],
@@ -349,7 +649,7 @@ def begin_level_2_in_time(r: Rehearsal) -> None:
     r.reload(prometheus.name)
 
 
-def _change_rule(r: Rehearsal, rule: str, **fields: str) -> None:
+def _change_rule(r: Rehearsal, rule: str, **fields: Any) -> None:
     r.override(prometheus.name, changed_rules={rule: fields})
     r.reload(prometheus.name)
 
@@ -460,3 +760,19 @@ def vendors_without_stripe(r: Rehearsal) -> None:
 @vendors_without_stripe.revert
 def list_every_vendor(r: Rehearsal) -> None:
     r.clear_override("messages", "vendors")
+
+
+made.written(
+    "notice-read-by-nobody",
+    "ES.4",
+    "legal-notice.md",
+    lambda d: d.update(counsel="paul"),
+    "nobody of legal counsel has read the notice of a data incident",
+)
+made.written(
+    "notice-after-a-week",
+    "ES.4",
+    "legal-notice.md",
+    lambda d: d.update(within_hours=168),
+    "the notice of a data incident goes out after a week",
+)

@@ -18,6 +18,7 @@ PERFORMANCE = "database-performance-report"
 BACKUPS = "backup-validation-report"
 MIGRATION = "migration-readiness-confirmation"
 STATUS = "final-status-report"
+DECISION = "go-no-go-decision-documentation"
 BRIEFINGS = "team-briefing-completion"
 RISKS = "risk-assessment-update"
 BUGS = "bug-resolution-summary"
@@ -346,6 +347,45 @@ def status_report_of_yesterday(r: Rehearsal) -> None:
 @status_report_of_yesterday.revert
 def restore_the_hour(r: Rehearsal) -> None:
     _restore(r, STATUS, "product_manager")
+
+
+@fault(
+    "report-of-yesterday-presented",
+    expect_fail=["D-1.1.2"],
+    touches=["documents/final-status-report"],
+    title="the final status report was 25 hours old when it was presented",
+)
+def report_of_yesterday_presented(r: Rehearsal) -> None:
+    def age(data: dict[str, Any]) -> None:
+        at = datetime.fromisoformat(data["made_at"]) - timedelta(hours=25)
+        data["made_at"] = at.isoformat()
+
+    _rewrite(r, STATUS, age, signed=True, signer="product_manager")
+
+
+@report_of_yesterday_presented.revert
+def restore_the_report(r: Rehearsal) -> None:
+    _restore(r, STATUS, "product_manager")
+
+
+def _swap_vote(data: dict[str, Any]) -> None:
+    _table(data, "Votes")["rows"][0][1] = "no-go"
+
+
+@fault(
+    "vote-altered-in-the-decision-document",
+    expect_fail=["D-1.D.1"],
+    touches=["documents/go-no-go-decision-documentation"],
+    title="the document of the decision tells another vote than was signed",
+    waits_for=["D-1.1.4"],
+)
+def vote_altered_in_the_decision_document(r: Rehearsal) -> None:
+    _rewrite(r, DECISION, _swap_vote, signed=True, signer="executive_team")
+
+
+@vote_altered_in_the_decision_document.revert
+def restore_the_vote(r: Rehearsal) -> None:
+    _restore(r, DECISION, "executive_team")
 
 
 @fault(

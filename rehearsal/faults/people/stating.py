@@ -74,6 +74,24 @@ class Stating:
             f"papers/{paper}",
         )
 
+    def outdated(
+        self, name: str, items: Items, paper: str, how: papers.Change, title: str, *, signed: str
+    ) -> None:
+        """A paper says something else and is signed as it is, but for one item.
+
+        :param signed: that item: what people have signed of it is about the paper as it was.
+        """
+
+        def breaks(r: Rehearsal) -> None:
+            scripts.fall_silent(r, signed)
+            papers.change(r, paper, how)
+
+        def restores(r: Rehearsal) -> None:
+            papers.write(r, paper)
+            scripts.fix(r, signed)
+
+        self._fault(name, items, title, breaks, restores, f"papers/{paper}", f"statements/{signed}")
+
     def altered(self, name: str, items: Items, paper: str, how: papers.Change, title: str) -> None:
         """A paper says something else than what was signed."""
         self._fault(
@@ -86,7 +104,7 @@ class Stating:
         )
 
     def _fault(
-        self, name: str, items: Items, title: str, breaks: Step, fixes: Step, touched: str
+        self, name: str, items: Items, title: str, breaks: Step, fixes: Step, *touched: str
     ) -> None:
         named = [items] if isinstance(items, str) else items
 
@@ -97,7 +115,7 @@ class Stating:
         fault(
             name,
             expect_fail=named,
-            touches=[touched],
+            touches=touched,
             title=title,
             waits_for=self._waits_for,
         )(step).revert(fixes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from rehearsal.faults import fault
@@ -138,3 +139,65 @@ made.altered(
     lambda d: d.update(response_hours=2),
     "what shows SendGrid's plan was altered after it was signed",
 )
+
+
+# -- the same of every vendor ----------------------------------------------------------------------
+
+VENDORS = {"CO.6": "render", "CO.7": "stripe", "CO.8": "sendgrid"}
+
+
+def _each(ident: str, title: str, without: str = "", **fields: Any) -> None:
+    """Registers a fault that changes the roster's entry of every vendor but one, which has a fault
+    of its own for that."""
+    ids = {item: vendor for item, vendor in VENDORS.items() if vendor != without}
+
+    def step(r: Rehearsal) -> None:
+        r.override("people", **{f"vendor-{vendor}": fields for vendor in ids.values()})
+        people.roster(r)
+
+    def undo(r: Rehearsal) -> None:
+        r.clear_override("people", *(f"vendor-{vendor}" for vendor in ids.values()))
+        people.roster(r)
+
+    touched = [f"roster/vendor-{vendor}" for vendor in ids.values()]
+    fault(ident, expect_fail=list(ids), touches=touched, title=title)(step).revert(undo)
+
+
+_each("vendor-contacts-left-open", "vendors' entries have no contact's name", name="[Name]")
+_each("vendor-slas-of-9-h", "vendors' entries say 9 hours", without="render", sla_hours=9)
+_each("vendor-accounts-of-others", "other accounts are quoted to vendors", account="acct_other")
+
+
+@fault(
+    "vendor-portals-gone",
+    expect_fail=["CO.6", "CO.8"],
+    touches=["saas-stubs/pages/vendor"],
+    title="the portals of Render and SendGrid answer 404",
+)
+def vendor_portals_gone(r: Rehearsal) -> None:
+    gone = {"/vendor/render": None, "/vendor/sendgrid": None}
+    saas_stubs.patch(r, "vendor-portals-gone", pages=gone)
+
+
+@vendor_portals_gone.revert
+def vendor_portals_there(r: Rehearsal) -> None:
+    saas_stubs.restore(r, "vendor-portals-gone")
+
+
+for _item, _vendor in VENDORS.items():
+    made.written(
+        f"{_vendor}-plan-answers-in-a-day",
+        _item,
+        f"vendor-{_vendor}.md",
+        lambda d: d.update(response_hours=24),
+        f"our plan has {_vendor} answer within a day",
+    )
+    made.written(
+        f"{_vendor}-plan-seen-long-ago",
+        _item,
+        f"vendor-{_vendor}.md",
+        lambda d: d.update(shown_on=d["shown_on"] - timedelta(days=100)),
+        f"what shows {_vendor}'s plan is older than 90 days",
+    )
+made.stated("render-support-signed-by-another", "CO.6", [entry("qa_lead")], "signed by the QA Lead")
+made.stated("sendgrid-support-not-signed", "CO.8", [], "nobody signed what SendGrid has promised")

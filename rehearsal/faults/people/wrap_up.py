@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from rehearsal.faults import fault
@@ -9,7 +10,7 @@ from rehearsal.faults.people.stating import Stating
 from rehearsal.faults.saas import saas_stubs
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff.scripted_statements import entry, without
-from rehearsal.staff.scripted_statements.wrap_up import feedback
+from rehearsal.staff.scripted_statements.wrap_up import feedback, holders_own
 
 made = Stating(__name__)
 LESSONS, MARKET = "lessons-learned.md", "market-response.md"
@@ -70,6 +71,29 @@ def no_such_issue(r: Rehearsal) -> None:
     saas_stubs.restore(r, "grave-issue-without-lesson")
 
 
+made.written(
+    "lesson-without-owner",
+    "T0-1600.2.3",
+    LESSONS,
+    lambda d: d["lessons"][0].update(owner="wanda"),
+    "somebody who is not on the roster owns a lesson",
+)
+made.written(
+    "lesson-without-cause",
+    "T0-1600.2.3",
+    LESSONS,
+    lambda d: d["lessons"][0].update(cause=" "),
+    "a lesson has no cause",
+)
+made.written(
+    "lessons-of-yesterday",
+    "T0-1600.2.3",
+    LESSONS,
+    lambda d: d.update(written_on=d["written_on"] - timedelta(days=1)),
+    "the lessons were written on the day before",
+)
+made.stated("lessons-not-signed", "T0-1600.2.3", [], "nobody has signed the lessons")
+
 # -- T0-1600.2.4 --------------------------------------------------------------------------------
 
 made.stated(
@@ -99,6 +123,27 @@ made.written(
     "a high concern has no issue",
 )
 
+made.stated(
+    "feedback-not-signed-off",
+    "T0-1600.2.4",
+    holders_own(),
+    "the Product Manager has signed nothing but the own feedback",
+)
+made.written(
+    "feedback-in-anothers-role",
+    "T0-1600.2.4",
+    OF_TESS,
+    lambda d: d.update(role="qa_lead"),
+    "somebody gave feedback in a role of somebody else",
+)
+made.written(
+    "feedback-before-the-cutover",
+    "T0-1600.2.4",
+    OF_TESS,
+    lambda d: d.update(given_at=d["given_at"] - timedelta(days=3)),
+    "feedback was given before the cutover",
+)
+
 # -- D+1.3.5 ------------------------------------------------------------------------------------
 
 made.stated(
@@ -113,6 +158,22 @@ made.written(
     MARKET,
     lambda d: d["findings"].pop(),
     "nobody has looked at the competitors",
+)
+
+
+made.written(
+    "market-evaluated-too-early",
+    "D+1.3.5",
+    MARKET,
+    lambda d: d.update(evaluated_at=d["evaluated_at"] - timedelta(hours=12)),
+    "the market was evaluated sixteen hours after the cutover",
+)
+made.written(
+    "area-without-source",
+    "D+1.3.5",
+    MARKET,
+    lambda d: d["findings"][1].update(sources=[]),
+    "a part of the market was evaluated without a source",
 )
 
 

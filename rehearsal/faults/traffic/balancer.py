@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 
 from rehearsal.faults import fault
 from rehearsal.kernel.world import Rehearsal
@@ -44,6 +45,41 @@ def check_health_again(r: Rehearsal) -> None:
 
 
 @fault(
+    "health-check-takes-any-status",
+    expect_fail=["D-14.1.3"],
+    touches=["balancer"],
+    title="whatever an instance answers to its health check, it counts as healthy",
+)
+def health_check_takes_any_status(r: Rehearsal) -> None:
+    r.override("balancer", health_expected="status 200-599")
+    restart_balancer(r)
+
+
+@health_check_takes_any_status.revert
+def expect_status_200_again(r: Rehearsal) -> None:
+    r.clear_override("balancer", "health_expected")
+    restart_balancer(r)
+
+
+@fault(
+    "balancer-file-not-loaded",
+    expect_fail=["D-14.1.3"],
+    touches=["balancer"],
+    title="the balancer runs another configuration than its file, whose time was set back",
+)
+def balancer_file_not_loaded(r: Rehearsal) -> None:
+    file = balancer.config(r)
+    before = file.stat()
+    file.write_text(file.read_text().replace("fall 2 ", "fall 200 "))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@balancer_file_not_loaded.revert
+def load_the_file(r: Rehearsal) -> None:
+    restart_balancer(r)
+
+
+@fault(
     "client-address-believed",
     expect_fail=["D-14.1.3"],
     touches=["balancer"],
@@ -57,6 +93,40 @@ def client_address_believed(r: Rehearsal) -> None:
 @client_address_believed.revert
 def overwrite_client_addresses(r: Rehearsal) -> None:
     r.clear_override("balancer", "trust_forwarded_for")
+    restart_balancer(r)
+
+
+@fault(
+    "redirect-missing-on-api",
+    expect_fail=["D-14.1.3"],
+    touches=["balancer"],
+    title="the balancer answers the API without TLS",
+)
+def redirect_missing_on_api(r: Rehearsal) -> None:
+    r.override("balancer", plain_paths=["/api/"])
+    restart_balancer(r)
+
+
+@redirect_missing_on_api.revert
+def send_the_api_to_https(r: Rehearsal) -> None:
+    r.clear_override("balancer", "plain_paths")
+    restart_balancer(r)
+
+
+@fault(
+    "api-document-not-served",
+    expect_fail=["D-14.1.4"],
+    touches=["balancer"],
+    title="nobody can read the API document",
+)
+def api_document_not_served(r: Rehearsal) -> None:
+    r.override("balancer", denied_paths=["/openapi.json"])
+    restart_balancer(r)
+
+
+@api_document_not_served.revert
+def serve_the_api_document(r: Rehearsal) -> None:
+    r.clear_override("balancer", "denied_paths")
     restart_balancer(r)
 
 

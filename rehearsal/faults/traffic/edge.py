@@ -45,6 +45,57 @@ def honour_the_session_cookie(r: Rehearsal) -> None:
     restart_edge(r)
 
 
+@fault(
+    "api-route-cached",
+    expect_fail=["D-14.1.4"],
+    touches=["edge"],
+    title="the edge keeps answers of a route that only the API document names",
+)
+def api_route_cached(r: Rehearsal) -> None:
+    r.override("edge", cached_paths=["/api/v2/dashboard/"])
+    restart_edge(r)
+
+
+@api_route_cached.revert
+def cache_no_api_route(r: Rehearsal) -> None:
+    r.clear_override("edge", "cached_paths")
+    restart_edge(r)
+
+
+@fault(
+    "redirect-missing-on-one-node",
+    expect_fail=["D-14.1.4"],
+    touches=["edge"],
+    title="one edge node answers assets without TLS",
+)
+def redirect_missing_on_one_node(r: Rehearsal) -> None:
+    r.override(edge_nodes[1].name, plain_paths=["/static/"])
+    r.restart(edge_nodes[1].name)
+
+
+@redirect_missing_on_one_node.revert
+def send_assets_to_https(r: Rehearsal) -> None:
+    r.clear_override(edge_nodes[1].name, "plain_paths")
+    r.restart(edge_nodes[1].name)
+
+
+@fault(
+    "script-added-on-one-node",
+    expect_fail=["D-9.2.2"],
+    touches=["edge"],
+    title="one edge node adds a script to the payment page",
+)
+def script_added_on_one_node(r: Rehearsal) -> None:
+    r.override(edge_nodes[1].name, scripts_added_to=["/pay"])
+    r.restart(edge_nodes[1].name)
+
+
+@script_added_on_one_node.revert
+def add_no_script(r: Rehearsal) -> None:
+    r.clear_override(edge_nodes[1].name, "scripts_added_to")
+    r.restart(edge_nodes[1].name)
+
+
 def restart_edge(r: Rehearsal) -> None:
     """Start both nodes again, with an empty cache."""
     for node in edge_nodes:

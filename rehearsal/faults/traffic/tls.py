@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 from rehearsal.faults import fault
 from rehearsal.faults.traffic.balancer import restart_balancer
 from rehearsal.faults.traffic.edge import restart_edge
 from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts.traffic.balancer import balancer
+from rehearsal.parts.traffic.certificates import Authority
 from rehearsal.parts.traffic.edge import nodes as edge_nodes
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, LOCAL, authority
 
@@ -62,3 +66,53 @@ def node_not_reloaded(r: Rehearsal) -> None:
 @node_not_reloaded.revert
 def reload_the_node(r: Rehearsal) -> None:
     r.restart(edge_nodes[1].name)
+
+
+FOREIGN = "foreign-authority"
+
+
+@fault(
+    "intermediate-of-another-on-disk",
+    expect_fail=["D-14.1.5"],
+    touches=["balancer"],
+    title="the balancer's certificate file has another authority's intermediate behind the leaf",
+)
+def intermediate_of_another_on_disk(r: Rehearsal) -> None:
+    file, ours = balancer.certificate_file(r), authority(r)
+    theirs = Authority(r.path(FOREIGN)).intermediate.read_bytes()
+    file.write_bytes(file.read_bytes().replace(ours.intermediate.read_bytes(), theirs))
+
+
+@intermediate_of_another_on_disk.revert
+def put_our_intermediate_back(r: Rehearsal) -> None:
+    restart_balancer(r)
+    shutil.rmtree(r.path(FOREIGN))
+
+
+@fault(
+    "second-endpoint-certificate-ends-soon",
+    expect_fail=["D-14.1.5"],
+    touches=["balancer"],
+    title="the API has a port of its own, whose certificate ends in 59 days",
+)
+def second_endpoint_certificate_ends_soon(r: Rehearsal) -> None:
+    r.override("balancer", api_apart=True, api_certificate_days=59)
+    restart_balancer(r)
+
+
+@fault(
+    "redirect-leads-nowhere",
+    expect_fail=["D-14.1.5"],
+    touches=["balancer"],
+    title="plain HTTP of the API is sent to a port where nothing listens",
+)
+def redirect_leads_nowhere(r: Rehearsal) -> None:
+    r.override("balancer", api_apart=True)
+    restart_balancer(r)
+
+
+@redirect_leads_nowhere.revert
+@second_endpoint_certificate_ends_soon.revert
+def serve_the_api_at_one_port(r: Rehearsal) -> None:
+    r.clear_override("balancer", "api_apart", "api_certificate_days")
+    restart_balancer(r)

@@ -1,4 +1,8 @@
-"""PgBouncer in front of the primary, in transaction mode."""
+"""PgBouncer in front of the primary, in transaction mode.
+
+Settings a fault may override: any of its own, and `databases` (further entries to the same
+database, by name, with what each says beside host and port).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from rehearsal.kernel.files import write_secret
 from rehearsal.kernel.world import APP_ROLE, BURST_ROLE, DATABASE, OWNER_ROLE, Rehearsal
 from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.data.postgres import scram_verifier
-from rehearsal.parts.traffic.hosts import authority
+from rehearsal.parts.traffic.hosts import authority, tls
 
 ADMIN = "pgbouncer_admin"
 STATS = "pgbouncer_stats"
@@ -58,6 +62,8 @@ class PgBouncer(Part):
         write_secret(folder / "server.key", certificate.key.read_text())
         (folder / "server.pem").write_text(certificate.chain.read_text())
         (folder / "root.pem").write_text(authority(r).root.read_text())
+        changed = dict(r.overrides(self.name))
+        entries = {DATABASE: "", **changed.pop("databases", {})}
         settings = {
             **SETTINGS,
             "listen_port": r.port(self.name),
@@ -65,14 +71,14 @@ class PgBouncer(Part):
             "server_tls_ca_file": folder / "root.pem",
             "client_tls_key_file": folder / "server.key",
             "client_tls_cert_file": folder / "server.pem",
-            **r.overrides(self.name),
+            **changed,
         }
         lines = [f"{key} = {value}" for key, value in settings.items()]
-        host = f"host=127.0.0.1 port={r.port('postgres-primary')}"
+        host = f"host=127.0.0.1 port={r.port('postgres-primary')} dbname={DATABASE}"
+        databases = [f"{name} = {host} {more}".rstrip() for name, more in entries.items()]
         write_secret(
             folder / "pgbouncer.ini",
-            f"[databases]\n{DATABASE} = {host} dbname={DATABASE}\n\n[pgbouncer]\n"
-            + "\n".join(lines),
+            "\n".join(["[databases]", *databases, "", "[pgbouncer]", *lines]),
         )
         binaries.give_away(folder)
 
@@ -98,9 +104,13 @@ class PgBouncer(Part):
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
         admin = {"admin_user": STATS, "admin_password": r.secret_reference(STATS)}
+        certificate = str(r.path("data", self.name, "server.pem"))
         return {
             "postgres": {"poolers": [{**r.node(self.name), **admin}]},
             "application": {"logs": [{"path": str(r.log(self.name))}]},
+            "tls": tls(
+                r, "localhost", self.name, certificate_file=certificate, protocol="postgres"
+            ),
         }
 
 

@@ -5,7 +5,8 @@ looked at answers 503 with the reason, so that Prometheus shows `up == 0` for th
 lets its metrics go stale: an old number or a zero would be a lie, and a database that is
 down must not hide the age of the backups.
 
-Settings a fault may override, at any time: `blind` (areas that cannot be looked at).
+Settings a fault may override, at any time: `blind` (areas that cannot be looked at), `hidden`
+(servers that a metric of the database leaves out, by the metric's name).
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ class DatabaseMetrics(Collector):
     """Primary and standby."""
 
     def __init__(self, r: Rehearsal) -> None:
+        self._r = r
         self._servers = {server.part: Link(server) for server in (r.primary, r.standby)}
         self._written: deque[tuple[float, int]] = deque()
 
@@ -107,10 +109,12 @@ class DatabaseMetrics(Collector):
             "database_connections": "Client connections.",
             "database_max_connections": "Client connections allowed.",
         }
+        hidden = self._r.setting(exporter.name, "hidden", {})
         for column, (name, text) in enumerate(figures.items()):
             gauge = GaugeMetricFamily(name, text, labels=["server"])
             for server, row in seen.items():
-                gauge.add_metric([server], row[column])
+                if server not in hidden.get(name, []):
+                    gauge.add_metric([server], row[column])
             yield gauge
         lag = GaugeMetricFamily(
             "database_replication_lag_seconds",

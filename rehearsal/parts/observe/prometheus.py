@@ -1,7 +1,8 @@
 """Prometheus: scrapes and evaluates each second, so that an alert is a matter of seconds.
 
 Settings a fault may override: `without_rules` (names of alerts to leave out), `changed_rules`
-(fields to put in place of an alert's own, by its name).
+(fields to put in place of an alert's own, by its name), `without_targets` (instances that are not
+scraped).
 """
 
 from __future__ import annotations
@@ -28,8 +29,13 @@ class Prometheus(Part):
     binary = "prometheus"
 
     def prepare(self, r: Rehearsal) -> None:
+        instances = [
+            name
+            for name in ("app-1", "app-2")
+            if name not in r.setting(self.name, "without_targets", [])
+        ]
         jobs = [
-            ("app", "/metrics", [(name, r.port(name)) for name in ("app-1", "app-2")]),
+            ("app", "/metrics", [(name, r.port(name)) for name in instances]),
             ("balancer", "/metrics", [("balancer", r.port("balancer-metrics"))]),
             *((job, f"/metrics/{job}", [("exporter", r.port("exporter"))]) for job in EXPORTED),
             ("prometheus", "/metrics", [("prometheus", r.port("prometheus"))]),

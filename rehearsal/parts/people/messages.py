@@ -11,7 +11,8 @@ Everything sent and received is one line of `messages/log.jsonl`. Who is asked t
 does so at once, from the phone or the address on the roster.
 
 Settings that a fault may override, at any time: one table for each person's id, with `sms_from`,
-`mail_from` (where the answer comes from), `days_ago` (when it came), `silent`, `undeliverable`;
+`mail_from` (where the answer comes from), `days_ago` (when it came), `late_minutes` (after the
+question, by its own clock), `silent`, `undeliverable`, `mail_bounces`;
 `nights` (who answered a test by night); `numbers` (that Twilio has for us); `domains`; those of
 the pager; every one that begins with `calendar` (see rehearsal/staff/calendar.py).
 """
@@ -158,6 +159,7 @@ class Post:
         if code is None or not person or person.get("silent"):
             return
         at = datetime.now(UTC) - timedelta(days=person.get("days_ago", 0))
+        at += timedelta(minutes=person.get("late_minutes", 0))
         if kind == "sms":
             sender = str(person.get("sms_from", person["phone"]))
             yield _text(sender, to, code[1], at, "in")

@@ -10,6 +10,8 @@ bucket has a replication rule).
 
 from __future__ import annotations
 
+import importlib
+import resource
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +37,12 @@ CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0
 class Aws(Part):
     name = "aws"
     title = "S3 in two regions, KMS, CloudFront, IAM"
-    loads = ("boto3", "psycopg", "rehearsal.data.backups", "rehearsal.parts.observe.exporter")
+    loads = (
+        "rehearsal.parts.platform.aws_sdk",
+        "psycopg",
+        "rehearsal.data.backups",
+        "rehearsal.parts.observe.exporter",
+    )
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
@@ -43,6 +50,10 @@ class Aws(Part):
     def command(self, r: Rehearsal) -> list[str]:
         port = str(r.port(self.name))
         return [sys.executable, "-m", "rehearsal.parts.platform.aws", port, str(r.folder)]
+
+    def environment(self, r: Rehearsal) -> dict[str, str]:
+        # Larger objects lie in temporary files: backups would fill the machine's memory.
+        return {"MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 * 1024)}
 
     def ready(self, r: Rehearsal) -> bool:
         """Whether it is furnished: `recall` tells of it, or raises."""
@@ -113,8 +124,11 @@ _making = Lock()
 def _client(service: str, region: str, url: str, key_id: str, key: str) -> Any:
     from botocore.config import Config
 
+    # Half a second, which only those who talk to AWS should pay.
+    from rehearsal.parts.platform.aws_sdk import SESSION
+
     with _making:  # a session must not make two at a time
-        return _session().client(
+        return SESSION.client(
             service,
             region_name=region,
             endpoint_url=url,
@@ -130,13 +144,6 @@ def _client(service: str, region: str, url: str, key_id: str, key: str) -> Any:
         )
 
 
-@cache  # it keeps what it has read of services and their endpoints, which takes a third of a second
-def _session() -> Any:
-    import boto3  # as long again, which only those who talk to AWS should pay
-
-    return boto3.session.Session()
-
-
 @contextmanager
 def told_as(what: str) -> Iterator[None]:
     """Tell what the SDK raises as RehearsalError, begun with `what`."""
@@ -148,7 +155,7 @@ def told_as(what: str) -> Iterator[None]:
         raise RehearsalError(f"{what}: {error}") from error
 
 
-def make_bucket(r: Rehearsal, name: str, region: str) -> str:
+def make_bucket(r: Rehearsal, name: str, region: str, lock_days: int = RETENTION_DAYS) -> str:
     """Make a bucket as backups want it; ARN of its key."""
     key = _key(r, name, region)
     s3 = client(r, "s3", region)
@@ -160,7 +167,7 @@ def make_bucket(r: Rehearsal, name: str, region: str) -> str:
         Bucket=name,
         ObjectLockConfiguration={
             "ObjectLockEnabled": "Enabled",
-            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": RETENTION_DAYS}},
+            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": lock_days}},
         },
     )
     encryption = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
@@ -338,12 +345,24 @@ def main(port: int, r: Rehearsal) -> None:
     )
     from werkzeug.serving import make_server
 
+    class Dispatcher(DomainDispatcherApplication):
+        # It looks through moto's folder, which takes as long as answering.
+        get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
+
     class Quiet(MotoRequestHandler):
         def log_request(self, *_: object) -> None:
             """A line per request would be the largest file of the rehearsal."""
 
-    application = DomainDispatcherApplication(create_backend_app)
+    kms: Any = importlib.import_module("moto.kms.models")
+    make_key_pair = kms.generate_private_key
+    # Each key gets a pair, which ours (symmetric ones) do not use; one of RSA takes long to make.
+    kms.generate_private_key = lambda spec: make_key_pair(
+        "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
+    )
+    application = Dispatcher(create_backend_app)
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each large object is an open file
     serving = Thread(target=server.serve_forever)
     serving.start()
     try:

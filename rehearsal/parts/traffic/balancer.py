@@ -1,7 +1,10 @@
 """The load balancer: haproxy in front of the two application instances.
 
-Settings a fault may override: `servers`, `health_path`, `health_interval_s`,
-`trust_forwarded_for`, `certificate_days`, `full_chain`.
+Settings a fault may override: `servers`, `health_path`, `health_expected`, `health_interval_s`,
+`trust_forwarded_for`, `certificate_days`, `full_chain`, `plain_paths` (beginnings of paths that
+are answered without TLS), `denied_paths` (answered with 404), `api_apart` (plain HTTP of the API
+is sent to a port of its own), `api_certificate_days` (that port is served, with a certificate of
+its own, so many days from its end).
 """
 
 from __future__ import annotations
@@ -14,7 +17,15 @@ from typing import TYPE_CHECKING
 
 from rehearsal.kernel import binaries
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST, certificate, render, tls
+from rehearsal.parts.traffic.hosts import (
+    EDGE_HOSTS,
+    LOCAL,
+    ORIGIN_HOST,
+    authority,
+    certificate,
+    render,
+    tls,
+)
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
@@ -43,7 +54,10 @@ class Balancer(Part):
         settings = {
             "trust_forwarded_for": r.setting(self.name, "trust_forwarded_for", False),
             "health_path": r.setting(self.name, "health_path", "/health"),
+            "health_expected": r.setting(self.name, "health_expected", "status 200"),
             "health_interval_s": r.setting(self.name, "health_interval_s", 1),
+            "plain_paths": r.setting(self.name, "plain_paths", []),
+            "denied_paths": r.setting(self.name, "denied_paths", []),
         }
         servers = r.setting(self.name, "servers", list(SERVERS))
         self.config(r).write_text(
@@ -54,6 +68,9 @@ class Balancer(Part):
                 stats_port=r.port("balancer-stats"),
                 metrics_port=r.port("balancer-metrics"),
                 certificate=served,
+                api_port=r.port("balancer-api"),
+                api_apart=r.setting(self.name, "api_apart", False),
+                api_certificate=self._api_certificate(r),
                 servers=[(server, r.port(server)) for server in servers],
                 **settings,
             )
@@ -74,6 +91,13 @@ class Balancer(Part):
     def certificate_file(self, r: Rehearsal) -> Path:
         """What is served: leaf, intermediate and key in one file."""
         return r.path("balancer", "tls.pem")
+
+    def _api_certificate(self, r: Rehearsal) -> Path | None:
+        """What the API's own port serves, where it has one."""
+        days = r.setting(self.name, "api_certificate_days", None)
+        if days is None:
+            return None
+        return authority(r).issue("balancer-api", (ORIGIN_HOST, *LOCAL), days=float(days)).bundle
 
     def ask(self, r: Rehearsal, command: str) -> str:
         """The answer of the stats socket. Raises OSError when it cannot be reached."""

@@ -1,9 +1,11 @@
 """The caching edge: two nginx nodes that serve the public hosts in front of the balancer.
 
 Settings a fault may override, on `edge` for both nodes or on `edge-1` / `edge-2` for one:
-`cached_paths` (paths to cache whatever the origin says), `honour_session`, `full_chain`,
-`certificate_days`. Each node has its own installed copy of the certificate, taken when it is
-prepared: reloading only one node is how a fleet comes to serve two certificates.
+`cached_paths` (paths to cache whatever the origin says), `plain_paths` (beginnings of paths that
+are answered without TLS), `scripts_added_to` (pages that get another script), `honour_session`,
+`keep_assets`, `full_chain`, `certificate_days`, `certified_hosts`, `tls_versions`, `ciphers`. Each
+node has its own installed copy of the certificate, taken when it is prepared: reloading only one
+node is how a fleet comes to serve two certificates.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ from rehearsal.parts.traffic.hosts import (
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
+CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
+)
+
 
 class Edge(Part):
     needs = ("balancer",)
@@ -40,7 +46,8 @@ class Edge(Part):
         self.port_names = (name, f"{name}-http")
 
     def prepare(self, r: Rehearsal) -> None:
-        issued = certificate(r, "edge", EDGE_HOSTS)
+        hosts = tuple(self._setting(r, "certified_hosts", EDGE_HOSTS))
+        issued = certificate(r, "edge", hosts)
         folder = self.config(r).parent
         folder.mkdir(parents=True, exist_ok=True)
         full_chain = self._setting(r, "full_chain", True)
@@ -62,7 +69,12 @@ class Edge(Part):
                 origin_host=ORIGIN_HOST,
                 trusted=authority(r).root,
                 cached_paths=self._setting(r, "cached_paths", []),
+                plain_paths=self._setting(r, "plain_paths", []),
+                scripts_added_to=self._setting(r, "scripts_added_to", []),
                 honour_session=self._setting(r, "honour_session", True),
+                keep_assets=self._setting(r, "keep_assets", True),
+                tls_versions=self._setting(r, "tls_versions", "TLSv1.2 TLSv1.3"),
+                ciphers=self._setting(r, "ciphers", CIPHERS),
             )
         )
 

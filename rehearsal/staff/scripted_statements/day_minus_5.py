@@ -29,6 +29,11 @@ def approve(**fields: object) -> list[Entry]:
     return [entry(role, **{"after": REVIEWS, **fields}) for role in APPROVERS]
 
 
+@states("D-5.1.4")
+def reviews_the_risks(_: Rehearsal) -> list[Entry]:
+    return [entry(role, after=["D-6.3.4"]) for role in ("executive_team", "security_lead")]
+
+
 @states("D-5.1.5")
 def approves(_: Rehearsal) -> list[Entry]:
     return approve()
@@ -36,4 +41,5 @@ def approves(_: Rehearsal) -> list[Entry]:
 
 @states("D-5.3.4")
 def knows_the_runbook(_: Rehearsal) -> list[Entry]:
-    return acknowledge()
+    first, *others = acknowledge()  # once it has been reviewed
+    return [{**first, "after": ["D-7.4.3"]}, *others]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff.scripted_statements import Entry, entry, everybody, states
 
@@ -14,14 +16,25 @@ PRIMARY_ROLES = (
 )
 
 
-def five(**fields: object) -> list[Entry]:
+HOURS = "06:00-17:00"
+"""For which everybody is available on launch day: those of the role table."""
+
+
+def five(**fields: Any) -> list[Entry]:
     """One entry for the holder of each primary role."""
     return [entry(role, **fields) for role in PRIMARY_ROLES]
 
 
+def inputs(said: str = "go", *, reason: str = "every measure holds", **fields: Any) -> list[Entry]:
+    """One entry for each stakeholder: what is said on the final status report, and why."""
+    conditions = fields.pop("conditions", [])
+    data = {"input": said, "reason": reason, "conditions": conditions}
+    return five(**{"data": data, "documents": ["final-status-report.html"], **fields})
+
+
 @states("D-2.2.4")
 def gives_input(_: Rehearsal) -> list[Entry]:
-    return five(text="every measure holds", data={"input": "go", "conditions": []})
+    return inputs()
 
 
 @states("D-1.1.1")
@@ -34,9 +47,14 @@ def presented(_: Rehearsal) -> list[Entry]:
     return [entry("executive_team", documents=["final-status-report.html"])]
 
 
+def hours() -> list[Entry]:
+    """One entry for everybody, with the hours of launch day."""
+    return everybody(data={"hours": HOURS})
+
+
 @states("D-1.3.5")
 def available(_: Rehearsal) -> list[Entry]:
-    return everybody()
+    return hours()
 
 
 @states("T0-0600.1.1")

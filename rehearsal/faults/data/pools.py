@@ -1,0 +1,25 @@
+"""Faults of how the pooler lends out its connections."""
+
+from __future__ import annotations
+
+from rehearsal.faults import fault
+from rehearsal.faults.data.database import _resize
+from rehearsal.kernel.world import Rehearsal
+
+
+@fault(
+    "pool-in-session-mode",
+    # A connection that is lent until its client leaves serves few of many clients.
+    expect_fail=["D-13.1.3"],
+    touches=["pgbouncer"],
+    title="the pooler lends connections for whole sessions",
+)
+def pool_in_session_mode(r: Rehearsal) -> None:
+    r.override("pgbouncer", pool_mode="session")
+    r.restart("pgbouncer")
+
+
+@pool_in_session_mode.revert
+def lend_for_transactions(r: Rehearsal) -> None:
+    r.clear_override("pgbouncer", "pool_mode")
+    _resize(r)
