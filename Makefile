@@ -24,7 +24,7 @@ test: setup  ## the project's own tests; ARGS='-m unit' for those that start no 
 campaign: setup  ## every fault, and whether it turns exactly the items red that it names
 	@.venv/bin/python -m tests.campaign $(ARGS)
 
-bench: setup  ## a table of timings with ratios
+bench: setup  ## a table of timings with ratios; ARGS=--soak for what turns red within hours
 	@.venv/bin/python -m tests.benchmarks $(ARGS)
 
 lint: setup  ## ruff, mypy and the import contracts

@@ -57,7 +57,16 @@ def _packages() -> bool:
     uv = _pin("uv")
     _run("install uv", PYTHON, "-m", "pip", *_QUIETLY, "--require-hashes", "-r", uv)
     print("installing the Python packages", flush=True)
-    install = [PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON]
+    install: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        PYTHON,
+    ]
     _run("install the packages", *install, "--require-hashes", "-r", LOCK)
     _run("install the project", *install, "--no-deps", "--no-build-isolation", "-e", PROJECT)
     STAMP.write_text(digest.hexdigest())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -32,6 +34,7 @@ from golive.people.statements import Signed, Statement, fingerprint, keep, read_
 from golive.probes import register_all
 from golive.probing import REGISTRY
 from golive.readiness import as_line
+from golive.sections import Undeclared
 from golive.verdicts import Verdict
 from rehearsal.kernel import ports
 from tests import forking, signing
@@ -43,6 +46,18 @@ from tests.marking import (  # noqa: F401 - hooks
 # Tests start Python hundreds of times, and without compiled code each start takes twice as long.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """What is collected, thousands of tests, stays: there is no garbage worth looking for."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, among what is new."""
+    gc.freeze()
+    gc.enable()
 
 
 def _share_of_the_ports() -> None:
@@ -158,7 +173,7 @@ def toml(value: Mapping[str, Any]) -> str:
 
 
 def smallest(kind: Any) -> Any:
-    """The smallest value that the environment model takes for a type: required keys only.
+    """The smallest value of a type with which everything can be looked at: needed keys only.
 
     Built from the model, so that a key which it gains needs no change here.
     """
@@ -170,15 +185,27 @@ def smallest(kind: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return smallest(typing.get_args(kind)[0])
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return {f.name: smallest(f.type) for f in msgspec.structs.fields(kind) if f.required}
+        needed = (
+            f
+            for f in msgspec.structs.fields(kind)
+            if f.required or isinstance(f.default, Undeclared)
+        )
+        return {f.name: smallest(f.type) for f in needed}
     return {str: "x", int: 1, float: 1.0, bool: False}.get(kind) or (origin or kind)()
+
+
+@cache
+def _smallest_environment() -> dict[str, Any]:
+    found: dict[str, Any] = smallest(Environment)
+    return found
 
 
 def small_environment(**changes: Any) -> dict[str, Any]:
     """A valid environment as its file says it, with the top-level tables of ``changes`` merged."""
-    raw: dict[str, Any] = smallest(Environment)
+    raw: dict[str, Any] = deepcopy(_smallest_environment())
     raw |= {"name": "staging", "kind": "staging", "title": "Small", "permits": ["read", "write"]}
     raw["people"] = {"roster": "suites/people/roster.toml", "papers": "papers"}
+    raw["postgres"]["password"] = {"env": SECRET_VARIABLE}
     raw["postgres"]["nodes"] = [{"name": "db-1", "role": "primary", "host": "127.0.0.1"}]
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(raw.get(key), dict)
@@ -620,8 +647,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 @pytest.fixture
-def root(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, registry: None) -> Root:
-    """A root with the small procedure and its environments, and no item yet."""
+def root(registry: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Root:
+    """A root with the small procedure and its environments, and no item yet.
+
+    Probes are registered first: pytester forgets modules that were imported since it began.
+    """
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     monkeypatch.delenv("GOLIVE_REHEARSAL", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a start costs half as much

@@ -2,12 +2,14 @@
 
 A server, started once for a test session, loads what every run of golive loads, save what pytest
 rewrites while it loads it, and forks for each run. A run has its own memory, working directory,
-variables, streams and exit status, as if it had been started again; only how Python itself starts
-is not repeated, so runs with other variables of Python's start again.
+variables, streams and exit status, as if it had been started again. Only how Python itself starts
+is not repeated, so what would start otherwise is started again: a run with other variables of
+Python's, or with a folder on PYTHONPATH that holds what is loaded already.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import select
@@ -21,6 +23,8 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+_PATH = os.environ.get("PYTHONPATH", "")
+"""As it was before a test changed it."""
 
 
 def run_pytest(
@@ -36,36 +40,38 @@ def run_pytest(
     :raises TimeoutError: it did not end in time, and was killed.
     """
     words, environment = [str(word) for word in arguments], {**os.environ, **(variables or {})}
-    if _of_python(environment) == _server().variables:
-        return _server().run(words, folder, environment, within_s)
-    command = [sys.executable, "-m", "pytest", *words]
-    try:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=within_s,
-        )
-    except subprocess.TimeoutExpired as e:
-        raise TimeoutError(str(e)) from None
+    return _server().run(words, folder, environment, within_s)
 
 
 def _of_python(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that Python reads while it starts."""
-    return {name: value for name, value in variables.items() if name.startswith("PYTHON")}
+    """The variables that Python reads while it starts, but for where it looks for modules."""
+    python = (name for name in variables if name.startswith("PYTHON") and name != "PYTHONPATH")
+    return {name: variables[name] for name in python}
+
+
+def _places(variables: Mapping[str, str]) -> list[str]:
+    """The folders of PYTHONPATH, as Python puts them on its path."""
+    named = variables.get("PYTHONPATH", "")
+    return list(dict.fromkeys(map(os.path.abspath, named.split(os.pathsep)))) if named else []
+
+
+def _holds_what_is_loaded(folder: str) -> bool:
+    """Whether a module of a folder has a name that is loaded here, or while Python starts."""
+    there = Path(folder).glob("*")
+    names = {path.name if path.is_dir() else inspect.getmodulename(path) for path in there}
+    return not names.isdisjoint((*sys.modules, "sitecustomize", "usercustomize"))
 
 
 class _Server:
     """Forks runs."""
 
     def __init__(self) -> None:
-        self.variables = _of_python(os.environ)
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=PROJECT
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=PROJECT,
+            env={**os.environ, "PYTHONPATH": _PATH},
         )
 
     def run(
@@ -126,6 +132,7 @@ def _serve() -> None:
     import runpy
 
     del sys.path[0]  # this file's folder; a run has its working directory there
+    began, own = _of_python(os.environ), _places(os.environ)
     from _pytest.config import default_plugins
 
     for name in default_plugins:
@@ -155,7 +162,13 @@ def _serve() -> None:
                 opened = os.open(path, mode)
                 os.dup2(opened, number)
                 os.close(opened)
-            sys.path.insert(0, wish["folder"])
+            places = _places(wish["variables"])
+            others = [place for place in places if place not in sys.path]
+            if _of_python(wish["variables"]) != began or any(map(_holds_what_is_loaded, others)):
+                words = [sys.executable, "-m", "pytest", *wish["arguments"]]
+                os.execve(sys.executable, words, wish["variables"])
+            left = [p for p in sys.path if p not in {*own, *places}]
+            sys.path[:] = [wish["folder"], *places, *left]
             sys.argv = ["pytest", *wish["arguments"]]
             runpy.run_module("pytest", run_name="__main__", alter_sys=True)
             sys.exit(0)

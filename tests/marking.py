@@ -22,6 +22,8 @@ HERE = Path(__file__).resolve().parent
 
 LIVE_FILES = {
     "golive/probes/data/test_database_live.py",
+    "golive/test_first_use.py",
+    "golive/probes/data/test_redis_live.py",
     "golive/probes/data/test_rows.py",
     "golive/probes/traffic/test_browser.py",
     "rehearsal/data/test_backup_encryption.py",
@@ -40,6 +42,7 @@ LIVE_FIXTURES = {
     ("golive/probes/people/test_escalation.py", "env"),
     ("golive/probes/people/test_messages.py", "r"),
     ("golive/reports", "browser"),
+    ("golive/test_sound_variants.py", "server"),
     ("rehearsal/app/test_app.py", "server"),
     ("rehearsal/data/test_backups.py", "store"),
     ("", "aws_url"),
@@ -56,12 +59,15 @@ def _fixtures(item: pytest.Item) -> Iterator[pytest.FixtureDef[object]]:
     """Every fixture that a test uses, with those that it asks for by the name of a parameter."""
     parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
     names = [*getattr(item, "fixturenames", ()), *(p for p in parameters if isinstance(p, str))]
+    # Looked up by pytest already, but for those that parameters name.
+    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    look_up = item.session._fixturemanager.getfixturedefs
     seen: set[str] = set()
     while names:
         name = names.pop()
         if name not in seen:
             seen.add(name)
-            for fixture in item.session._fixturemanager.getfixturedefs(name, item) or ():
+            for fixture in known.get(name) or look_up(name, item) or ():
                 yield fixture
                 names += fixture.argnames
 

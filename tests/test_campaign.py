@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -221,8 +222,10 @@ def test_what_is_red_and_nobody_could_have_touched_is_held_against_all(world: Wo
 
 
 def test_a_follower_that_is_recorded_is_right_and_one_that_is_not_is_wrong(world: World) -> None:
+    found = {"A": LAG, "B": LAG, "C": LAG}
+    assert world.judge(tried(found)).rows["cache"].wrong.startswith("red beside what it names: C")
     found = {"A": LAG, "B": LAG, "E": resting("A")}
-    assert world.judge(tried(found)).rows["cache"].wrong.startswith("red beside what it names: E")
+    assert world.judge(tried(found)).rows["cache"].wrong == "", "E says itself that A is why"
     recorded_too = dataclasses.replace(CACHE, expected=frozenset("AE"))
     made = world.judge(tried(found, recorded_too, BALANCER))
     assert made.suspects == []
@@ -248,6 +251,40 @@ def test_recording_takes_what_is_surely_a_faults_own(world: World) -> None:
     assert alone.rows["cache"].expected_red == ("A", "C")
 
 
+def test_recording_lays_what_follows_to_the_fault_whose_items_it_follows_from(
+    world: World,
+) -> None:
+    world.recording = True
+    world.probes["C"] = frozenset({"redis_cluster", "balancer_config"})
+    world.probes["D"] = frozenset({"redis_cluster"})
+    made = world.judge(tried({"A": LAG, "B": LAG, "D": LAG, "E": resting("D")})).rows
+    assert made["cache"].expected_red == ("A", "D", "E")
+    assert made["balancer"].expected_red == ("B",)
+
+
+def test_what_follows_from_a_fault_is_its_own_though_something_excused_keeps_it_red(
+    world: World,
+) -> None:
+    """With the excused one green, it would be red beside what the fault names."""
+    world.recording = True
+    world.excused = {"C": "the machine was busy"}
+    both = tried({"A": LAG, "C": LAG, "E": resting("A", "C")}, CACHE)
+    both.reverted = judged({"A": None, "C": LAG, "E": resting("C")})
+    made = world.judge(both).rows["cache"]
+    assert (made.wrong, made.expected_red) == ("", ("A", "E"))
+
+
+def test_a_document_that_waits_for_others_follows_from_them() -> None:
+    said = judged({"E": LAG, "F": LAG})
+    waits = "the Summary rests on what is still to come: E is PENDING; E: not stated yet by ada"
+    to_come = msgspec.structs.replace(said["E"], verdict=Verdict.PENDING, message=waits, claims=[])
+    assert rows.not_green(to_come) == {"E"}
+    unsigned = msgspec.structs.replace(
+        to_come, message="made and true, but not signed: E is PENDING"
+    )
+    assert rows.not_green(unsigned) == frozenset()
+
+
 def test_recording_does_not_take_a_fault_that_misses_what_it_was_written_for(world: World) -> None:
     world.recording = True
     assert world.judge(tried({"A": None, "C": LAG}, CACHE)).rows["cache"].wrong == "not red: A"
@@ -261,7 +298,8 @@ def test_only_what_remembers_a_busy_machine_is_its_noise(
     monkeypatch.setattr(live, "_CALM_S", (0.0, 0.0))
     monkeypatch.setattr(World, "look", lambda *_, **__: dict(found))
     monkeypatch.setattr(World, "_save", lambda _: None)
-    world.baseline(patient=False)
+    world.patient = False
+    world.baseline()
     assert set(world.unsound) == {"A", "B", "E", "F"}
     assert world.noise == {"A", "E"}
 
@@ -285,6 +323,8 @@ class Town(World):
         self.does, self.sticky = does, set(sticky)
         self.red_now: set[str] = set()
         self.looks: list[list[str]] = []
+        self.says: dict[str, Claim] = {}
+        """What red items say, where it is not the lag."""
         self.probes = {item: frozenset({"redis_cluster"}) for item in "ABCDEF"}
 
     def look(
@@ -292,7 +332,9 @@ class Town(World):
     ) -> dict[str, ledger.ItemVerdict]:
         chosen = sorted(items)
         self.looks.append(chosen)
-        return judged({i: LAG if i in self.red_now else None for i in chosen or self.probes})
+        return judged(
+            {i: self.says.get(i, LAG) if i in self.red_now else None for i in chosen or self.probes}
+        )
 
     def _each(self, together: Sequence[Planned], do: Callable[[Any, str], None]) -> dict[str, str]:
         for f in together:
@@ -314,6 +356,15 @@ def on_redis(name: str, *red: str) -> Planned:
     return a_fault(name, [f"redis/{name}"], red)
 
 
+def test_what_a_round_has_shown_to_be_green_is_not_looked_at_again(tmp_path: Path) -> None:
+    town = Town(tmp_path, {"a": "AC", "b": "B"})
+    round_ = (on_redis("a", "A"), on_redis("b", "B"))
+    town.attempt(round_, 1)
+    town.looks.clear()
+    town.attempt(round_[:1], 2)
+    assert town.looks[0] == ["A", "B", "C"]
+
+
 def test_what_the_next_round_leaves_alone_is_seen_green_in_it(
     tmp_path: Path, known: dict[str, Fault]
 ) -> None:
@@ -333,11 +384,91 @@ def test_what_the_next_round_turns_red_again_is_seen_green_before(
 
 
 def test_what_stays_red_is_laid_to_the_fault_that_was_reverted(
-    tmp_path: Path, known: dict[str, Fault]
+    tmp_path: Path, known: dict[str, Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "_BEFORE_TRYING_AGAIN_S", 0.0)
     town = Town(tmp_path, {"a": "A", "b": "B"}, sticky="A")
     found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
     assert "A is not green after reverting" in found["a"].wrong
+
+
+def test_lasting_damage_is_told_once_and_no_later_fault_is_blamed_for_it(
+    tmp_path: Path, known: dict[str, Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_BEFORE_TRYING_AGAIN_S", 0.0)
+    town = Town(tmp_path, {"a": "AE", "b": "B", "c": "C"}, sticky="E")
+    made = [(on_redis(n, n.upper()),) for n in "abc"]
+    found = passed_over(town, made, tmp_path)
+    assert {n: r.wrong for n, r in found.items() if n != "a"} == {"b": "", "c": ""}
+    assert len(town.damage) == 1
+    assert town.damage[0].startswith("E is not green after reverting: ")
+    assert town.damage[0].endswith("(after a)")
+
+
+@pytest.mark.parametrize(("red", "is_noise"), [("E", True), ("A", False)])
+def test_a_short_pass_excuses_what_remembers_a_busy_machine_but_where_a_fault_names_it(
+    tmp_path: Path,
+    known: dict[str, Fault],
+    monkeypatch: pytest.MonkeyPatch,
+    red: str,
+    is_noise: bool,
+) -> None:
+    monkeypatch.setattr(live, "_BEFORE_TRYING_AGAIN_S", 0.0)
+    monkeypatch.setattr(live, "_UNTIL_FORGOTTEN_S", (0.0,))
+    town = Town(tmp_path, {"a": ["A", red], "b": "B"}, sticky=red)
+    town.patient = False
+    town.probes |= {red: frozenset({"query_times"})}
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
+    assert (red in town.restless) is is_noise
+    assert bool(town.damage) is not is_noise
+    assert found["b"].wrong == ""
+    if not is_noise:
+        assert "A is not green after reverting" in found["a"].wrong
+
+
+def test_a_fault_is_not_tried_while_a_busy_machine_has_its_item_red(
+    tmp_path: Path, known: dict[str, Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Excused as the item is, it would be right whatever came."""
+    monkeypatch.setattr(live, "_UNTIL_FORGOTTEN_S", (0.0,))
+    town = Town(tmp_path, {"a": "AE", "e": "E"}, sticky="E")
+    town.probes |= {"E": frozenset({"query_times"})}
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("e", "E"),)], tmp_path)
+    assert found["a"].wrong == ""
+    assert "without it" in found["e"].wrong
+    assert "these stayed red" in town.last_look()
+    town = Town(tmp_path, {"a": "AE", "e": "E"}, sticky="E")
+    town.patient = False
+    town.probes |= {"E": frozenset({"query_times"})}
+    campaign = Campaign(tmp_path / "reports", 2)
+    live_rounds(town, [(on_redis("a", "A"),), (on_redis("e", "E"),)], campaign, float("inf"))
+    assert [r.fault for r in campaign.rows] == ["a"]
+
+
+def test_what_a_busy_machine_has_left_red_is_excused_until_it_is_green(
+    tmp_path: Path, known: dict[str, Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = Town(tmp_path, {"a": "A", "b": "BE"})
+    town.probes |= {"E": frozenset({"query_times"})}
+    town.restless, town.excused = {"E"}, {"E": "slow"}
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
+    assert town.restless == set()
+    assert found["a"].wrong == ""
+    assert "red beside what it names: E" in found["b"].wrong
+
+
+def test_what_is_red_for_nothing_but_noise_is_nobodys(
+    tmp_path: Path, known: dict[str, Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_BEFORE_TRYING_AGAIN_S", 0.0)
+    monkeypatch.setattr(live, "_UNTIL_FORGOTTEN_S", (0.0,))
+    town = Town(tmp_path, {"a": "AEF", "b": "B"}, sticky="EF")
+    town.says = {"F": resting("E")}
+    town.patient = False
+    town.probes |= {"E": frozenset({"query_times"})}
+    found = passed_over(town, [(on_redis("a", "A"),), (on_redis("b", "B"),)], tmp_path)
+    assert {n: r.wrong for n, r in found.items()} == {"a": "", "b": ""}
+    assert all(r.tries == 1 for r in found.values())
 
 
 def test_in_a_pass_a_mismatch_is_laid_to_its_fault_and_what_is_beside_is_told(
@@ -477,6 +608,24 @@ def test_a_mismatch_is_narrowed_down_to_its_fault_and_no_other_is_blamed() -> No
 def test_two_wrong_ones_of_a_round_are_both_found() -> None:
     found = settled(Trials({"f1": 99, "f6": 99}), 8)
     assert sorted(n for n, r in found.items() if r.wrong) == ["f1", "f6"]
+
+
+def test_suspects_of_the_same_red_item_are_tried_apart_and_others_together() -> None:
+    """Halves would have two of them together once more, and tell nothing."""
+    tried: list[list[str]] = []
+
+    def attempt(together: Sequence[Planned], number: int) -> Attempt:
+        names = [f.name for f in together]
+        tried.append(names)
+        if number > 1:
+            return Attempt({n: row_of(n) for n in names})
+        red = {"f0": {"A"}, "f1": {"A", "B"}, "f2": {"B"}, "f3": {"C"}}
+        return Attempt(
+            {n: row_of(n, "stray") for n in names}, {n: frozenset(i) for n, i in red.items()}
+        )
+
+    settled(attempt, 4)
+    assert tried[1:] == [["f0", "f2", "f3"], ["f1"]]
 
 
 def test_what_goes_wrong_once_is_right_and_tells_its_tries() -> None:

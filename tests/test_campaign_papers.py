@@ -14,8 +14,9 @@ from golive.probes import register_all
 from golive.probes.transport.answers import Answers
 from golive.probing import REGISTRY
 from golive.verdicts import ProbeError
-from rehearsal.faults import all_faults
+from rehearsal.faults import all_faults, waiting
 from tests.campaign import frozen
+from tests.campaign.__main__ import in_copies
 from tests.campaign.paper_world import FACTS, WORLD, put_back
 from tests.campaign.papers import for_papers, take_snapshot
 
@@ -40,6 +41,18 @@ def test_a_fault_of_a_running_part_is_not_tried_in_a_copy() -> None:
 def test_one_running_part_among_what_it_touches_is_enough_to_keep_it_out() -> None:
     fault = all_faults()["minutes-signed-by-another"]
     assert not for_papers(replace(fault, touches=("papers/a.md", "messages/levels")))
+
+
+def test_faults_that_spoil_documents_share_no_round_with_what_has_them_made_again() -> None:
+    """The status report, too, which nobody derives but who presented it states it."""
+    faults = {**all_faults(), **waiting()}
+    spoilt = [
+        faults["report-of-yesterday-presented"],
+        faults["vote-altered-in-the-decision-document"],
+    ]
+    other = faults["minutes-signed-by-another"]
+    made = in_copies([other, *spoilt], frozenset({"D-1.D.1"}), frozenset())
+    assert [{f.name for f in r} for r in made] == [{other.name}, {f.name for f in spoilt}]
 
 
 def test_every_probe_that_is_to_look_for_real_is_registered() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
-from golive.claims import at_least, each_at_most, holds, none_of, same_set
+from golive.claims import Claim, at_least, each_at_most, holds, none_of, same_set
 from golive.context import Context
+from golive.environments import Environment
 from golive.items import attested
 from golive.launch import Limits
 from golive.papers import Papers
@@ -14,19 +16,35 @@ from golive.people.statements import Vouched
 from golive.probes.people.war_room import Room, TestAlert
 
 
+def _own_and_of_today(said: Vouched, since: datetime | None) -> Iterator[Claim]:
+    """That nobody checked in who is not on the roster, nor before a moment."""
+    among, of = said.all, "check-ins"
+    strangers = said.strangers()
+    early = [s.statement.by for s in said.valid if since and s.statement.made_at < since]
+    # While there is none yet, everybody is waited for.
+    yield none_of("check-ins of strangers", strangers, among=among, of=of, may_be_empty=True)
+    yield none_of("check-ins before the morning", early, among=among, of=of, may_be_empty=True)
+
+
 @attested(
     "T0-0600.1.1",
     "every primary on shift at 06:00 and every backup on call checked in in person after 05:30 "
     "today, or the backup took over from an absent primary by signature",
     each=True,
 )
-def test_everybody_on_the_roster_has_checked_in(vouched: Vouched, context: Context) -> None:
-    """The check-ins of the last hours, each signed with a key of its own, against holders and
-    backups of every role on today's roster; takeovers are read from the backups' own check-ins.
+def test_everybody_on_the_roster_has_checked_in(
+    vouched: Vouched, context: Context, env: Environment, limits: Limits
+) -> None:
+    """The check-ins of this morning, each signed with a key of its own, against holders and
+    backups of every role on today's roster; takeovers are read from the backups' own check-ins. A
+    rehearsal has no morning of its own: there any of the last hours counts.
 
     Remedy: call whoever is missing. Who is there signs `golive attest T0-0600.1.1`; a backup who
     takes over adds `--data takes_over=ROLE`.
     """
+    since = context.on_launch_day(limits.launch_day.check_in_from_h, env.calendar.time_zone)
+    for claim in _own_and_of_today(vouched, since):
+        assert claim
     newest = (s.statement for s in reversed(vouched.valid))  # of each person, whatever the role
     taken = {s.by: str(s.data.get("takes_over", "")) for s in newest}
     for person, role in taken.items():
@@ -76,10 +94,16 @@ def test_the_war_room_hears_an_alert_and_sees_fresh_data(
     papers=("launch-timeline.md",),
 )
 def test_everybody_who_owns_a_phase_confirms_the_timeline(
-    vouched: Vouched, vouched_of: Callable[[str], Vouched], papers: Papers, context: Context
+    vouched: Vouched,
+    vouched_of: Callable[[str], Vouched],
+    papers: Papers,
+    context: Context,
+    env: Environment,
+    limits: Limits,
 ) -> None:
     """The timeline as it lies there, signed this morning by somebody of each role that owns one
-    of its blocks; those who signed against the check-ins.
+    of its blocks; those who signed against the check-ins. A rehearsal has no morning of its own:
+    there any hour counts.
 
     Remedy: whoever owns the block named signs `golive attest T0-0600.1.5`, or checks in first. A
     timeline that was edited overnight is put back, or decided on again.
@@ -90,6 +114,9 @@ def test_everybody_who_owns_a_phase_confirms_the_timeline(
     likely = {r: vouched.in_role(r) for r in owners}
     asked = [s.statement.by if s else context.roster.holders(r)[0].id for r, s in likely.items()]
     assert vouched.by_everyone(asked, "people who confirmed the timeline")
+    until = context.on_launch_day(limits.launch_day.timeline_until_h, env.calendar.time_zone)
+    late = [s.statement.by for s in vouched.valid if until and s.statement.made_at >= until]
+    assert none_of("who confirmed it too late", late, among=asked, of="people")
     here = {s.statement.by for s in vouched_of("T0-0600.1.1").valid}
     absent = sorted(set(asked) - here)
     assert none_of("who confirmed it but has not checked in", absent, among=asked, of="people")

@@ -21,6 +21,9 @@ from golive.papers.aftermath import (
     ObjectiveEvaluation,
     OnCallRota,
     empty_or_copied,
+    given_before,
+    in_anothers_role,
+    untracked,
 )
 from golive.papers.approval import BusinessCase
 from golive.papers.kinds import RiskRegister, Stakeholders
@@ -41,6 +44,8 @@ STAND_DOWN, CUSTOMERS = "message-stand-down.md", "message-customer-figures.md"
 RELEASE, TEAM = "message-press.md", "message-team.md"
 CUSTOMER_METRICS = ("KB.1", "KB.2", "KB.3", "KB.4", "KO.3")
 """Registrations, booking completion, payment success, satisfaction, support response."""
+OFF = "product_manager"
+"""Who signs the feedback of all off."""
 AGREE = ("product_manager", "executive_team")
 """Who decide that there is no press work."""
 OUTCOMES = "success, partial success or rolled back"
@@ -71,19 +76,27 @@ def _assessed_before(subject: str, at: datetime, assessment: KpiAssessment) -> C
     papers=("objective-evaluation.md", "kpi-assessment.md"),
 )
 def test_every_objective_was_judged_by_its_measured_figure(
-    papers: Papers, deliverables: Deliverables, vouched: Vouched
+    papers: Papers,
+    deliverables: Deliverables,
+    vouched: Vouched,
+    vouched_of: Callable[[str], Vouched],
 ) -> None:
-    """The evaluation against the objectives of the business case, and its figures and time
-    against the assessment of the measures of success; the verdict of T0-1600.1.2, and that it was
-    signed after that. Figures are those that people wrote down in kpi-assessment.md: whether they
-    are what systems measure is T0-1600.1.2's to judge.
+    """The evaluation against the objectives of the business case, which has to be the one that
+    was approved (D-5.1.3), and its figures and time against the assessment of the measures of
+    success; the verdict of T0-1600.1.2, and that it was signed after that. Figures are those that
+    people wrote down in kpi-assessment.md: whether they are what systems measure is
+    T0-1600.1.2's to judge.
 
     Remedy: judge the objective that is named by its measured figure, once T0-1600.1.2 has passed;
     then the Product Manager signs `golive attest T0-1600.1.5`.
     """
     evaluation = papers.read(ObjectiveEvaluation).data
     assessment = papers.read(KpiAssessment).data
-    metric_of = {o.id: o.metric for o in papers.read(BusinessCase).data.objectives}
+    case = papers.read(BusinessCase)
+    known = case.sha256 in vouched_of("D-5.1.3").digests(case.name).values()
+    observed = "that" if known else "another one"
+    assert holds("business case judged by", known, observed, "the one approved in D-5.1.3")
+    metric_of = {o.id: o.metric for o in case.data.objectives}
     results = evaluation.results
     assert same_set("objectives judged", [r.id for r in results], metric_of)
     twice = evaluation.judged_twice
@@ -139,28 +152,33 @@ def test_every_phase_and_grave_issue_has_taught_something(
 def test_every_role_gave_feedback_of_its_own(
     papers: Papers, vouched: Vouched, issues: Issues, context: Context, limits: Limits
 ) -> None:
-    """One paper of each role's holder, signed by that very person; no two alike and none empty;
-    the tracker's issue for each high concern.
+    """One paper of each role's holder, signed by that very person after the cutover; no two alike
+    and none empty; the tracker's issue for each high concern; all of them among the evidence of
+    the Product Manager's own statement.
 
     Remedy: whoever is missing writes feedback-ID.md and signs `golive attest T0-1600.2.4
-    --evidence` with its path; file the issue of the concern that is named.
+    --evidence` with its path; file the issue of the concern that is named. The Product Manager
+    signs with the paths of all, once they are there.
     """
     given = {f.data.person: f for f in papers.all_of(Feedback)}
-    holders = list(
-        dict.fromkeys(p.id for r in context.owner_roles for p in context.roster.holders(r))
-    )
-    assert at_least(
-        "people who have to give feedback", len(holders), limits.launch_day.feedback_people
-    )
+    roster = context.roster
+    holders = [*dict.fromkeys(p.id for r in context.owner_roles for p in roster.holders(r))]
+    least = limits.launch_day.feedback_people
+    assert at_least("people who have to give feedback", len(holders), least)
     assert same_set("people who gave feedback", given, holders)
-    copied = empty_or_copied(f.data for f in given.values())
-    assert none_of("feedback that is empty or another's", copied, among=given, of="feedback")
-    loose = [c for f in given.values() for c in f.data.untracked(issues.numbers)]
-    assert none_of("high concerns without an issue", loose, among=given, of="feedback")
-    own = {p: {e.sha256 for e in s.statement.evidence} for p in holders if (s := vouched.of(p))}
-    other = sorted(p for p, signed in own.items() if given[p].sha256 not in signed)
+    said, cutover = [f.data for f in given.values()], papers.read(Message, TEAM).data.cutover_at
+    assert holds("time of the cutover", cutover, cutover, f"cutover_at in {TEAM}")
+    for subject, offenders in {
+        "feedback from before the cutover": given_before(cutover, said),
+        "feedback that is empty or another's": empty_or_copied(said),
+        "feedback in another's role": in_anothers_role(said, roster.roles_of),
+        "high concerns without an issue": untracked(said, issues.numbers),
+        "feedback not signed off": announcements.not_signed_off(vouched, OFF, given.values()),
+    }.items():
+        assert none_of(subject, offenders, among=given, of="feedback")
+    signed, other = announcements.signed_another(vouched, given)
     subject, of = "people who signed something else than their feedback", "people who have signed"
-    assert none_of(subject, other, among=own, of=of, may_be_empty=True)
+    assert none_of(subject, other, among=signed, of=of, may_be_empty=True)
     assert vouched.by_everyone(holders, "people who signed their feedback")
 
 
@@ -264,7 +282,8 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     launch_calendar: LaunchCalendar,
     limits: Limits,
 ) -> None:
-    """The message: its addressees against the roster and its support team, its time by the
+    """The message: its addressees against the roster and its support team, its result against
+    the one announced in T0-1600.3.1, its time by the
     launch's clock, its on-call person against the rota at 22:00, its review against the
     calendar's on the day after the launch.
 
@@ -276,7 +295,8 @@ def test_everybody_knows_the_result_and_who_watches_tonight(
     missed, support = sorted(sent.not_told(people)), context.audience("support")
     assert none_of("people on the roster not told", missed, among=people, of="people")
     assert none_of("support not told", sent.not_told(support), among=support, of="support agents")
-    assert holds("result", sent.outcome, sent.outcome, OUTCOMES)
+    announced = papers.read(Message, EVERYBODY).data.outcome
+    assert equal("result", sent.outcome or "nothing", announced)
     assert holds("stand-down or watch", sent.watch, sent.watch, "one of them")
     assert _tonight(sent, limits)
     at = sent.sent_at.astimezone(ZoneInfo(env.calendar.time_zone))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from golive import decision
-from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.claims import at_least, at_most, between, equal, holds, none_of, same_set
 from golive.context import Context
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Papers
-from golive.papers.kinds import EmergencyRunbook, GoNoGo, RiskRegister
+from golive.papers.kinds import EmergencyRunbook, GoNoGo, RiskRegister, RoleTable
 from golive.people.statements import Vouched
-from golive.probes.people.authorisation import Authorisation
-from golive.probes.saas.launch_tools import Artefact, AuditEvent, Manifest
+from golive.probes.people.authorisation import Authorisation, AuthorisedDecision
+from golive.probes.people.calendar import Absences, LaunchCalendar
+from golive.probes.saas.launch_tools import Artefact, AuditEvent, Logins, Manifest
 from golive.store import Kept
 
 PRIMARY_ROLES = (
@@ -40,21 +40,31 @@ REPORT = "final-status-report.html"
     each=True,
 )
 def test_every_primary_role_was_present_or_sent_a_delegate(
-    vouched: Vouched, context: Context
+    vouched: Vouched, launch_calendar: LaunchCalendar, env: Environment, context: Context
 ) -> None:
-    """One signed presence for each of the five primary roles, by its holder or a backup, and no
-    person in two.
+    """One signed presence for each of the five primary roles, by its holder, who has accepted the
+    meeting's event, or by a backup to whom the holder has delegated that; and no person in two.
 
-    Remedy: whoever was there signs `golive attest D-1.1.1 --role ROLE`; a role without anybody
-    means that the meeting had no quorum and is held again.
+    Remedy: whoever was there signs `golive attest D-1.1.1 --role ROLE`; who could not come signs
+    `golive attest D-1.1.1 --role ROLE --data delegate=ID` before. A role without anybody means
+    that the meeting had no quorum and is held again.
     """
     assert vouched.unopposed()
-    present = {r: s.statement.by for r, s in vouched.choose(PRIMARY_ROLES).items()}
+    present = decision.present(vouched, PRIMARY_ROLES)
+    bare = decision.without_delegation(present, vouched, context, lasting="CO.5")
+    roster = context.roster
+    assert none_of("stand-ins without a delegation", bare, among=PRIMARY_ROLES, of="roles")
     absent = [r for r in PRIMARY_ROLES if r not in present]
     likely = [p.id for r in absent for p in context.roster.holders(r)]
     assert vouched.by_everyone([*present.values(), *likely], "people who were present")
+    assert same_set("roles that were present", present, PRIMARY_ROLES)
     double = sorted({p for p in present.values() if list(present.values()).count(p) > 1})
+    double += roster.doubles(present.values())
     assert none_of("people with two votes", double, among=PRIMARY_ROLES, of="roles")
+    meetings = launch_calendar.titled(env.calendar.go_no_go)
+    assert at_least("go/no-go meetings in the calendar", len(meetings), 1)
+    away, subject = decision.not_accepted(present, meetings, roster), "who has not accepted it"
+    assert none_of(subject, away, among=PRIMARY_ROLES, of="roles")
 
 
 @attested(
@@ -64,10 +74,11 @@ def test_every_primary_role_was_present_or_sent_a_delegate(
     by=("executive_team",),
 )
 def test_the_final_status_report_was_presented_as_it_is(
-    deliverables: Deliverables, vouched: Vouched
+    deliverables: Deliverables, vouched: Vouched, limits: Limits
 ) -> None:
-    """The final status report of D-2.D.2: its verdict, and its SHA-256 among the evidence of who
-    signed that it was presented.
+    """The final status report of D-2.D.2: its verdict, its SHA-256 among the evidence of who
+    signed that it was presented, and how old it was by then. It is made again with any newer
+    verdict, so that one which was presented as it is needs no addendum.
 
     Remedy: present the newest report, and sign with it as evidence: `golive attest D-1.1.2
     --evidence` and the path of final-status-report.html.
@@ -79,6 +90,10 @@ def test_the_final_status_report_was_presented_as_it_is(
     if vouched.counted:
         observed = "this one" if now in shown else "another one"
         assert holds(f"the {REPORT} that was presented", now in shown, observed, "as it is now")
+        first = min(s.statement.made_at for s in vouched.counted)
+        age_h = (first - deliverables.made_at(REPORT)).total_seconds() / 3600
+        most_h = limits.documents.report_age_h
+        assert between(f"age of the {REPORT} when presented", age_h, 0, most_h, "h")
 
 
 @attested(
@@ -88,19 +103,24 @@ def test_the_final_status_report_was_presented_as_it_is(
     by=("executive_team",),
     papers=("go-no-go.md",),
 )
-def test_every_high_risk_is_decided(papers: Papers, context: Context) -> None:
-    """The decisions of the meeting against the risks that the register scores high now.
+def test_every_high_risk_is_decided(
+    papers: Papers, context: Context, vouched: Vouched, limits: Limits
+) -> None:
+    """The decisions of the meeting against the risks that the register scores high now; when it
+    was held, and that what is signed of it was signed since.
 
     Remedy: decide on the risk that is named, by name; where the register changed after the
     meeting, its change is decided too.
     """
     meeting, register = papers.read(GoNoGo).data, papers.read(RiskRegister)
+    for claim in decision.in_time(meeting, vouched, limits.launch_day.decided_h):
+        assert claim
     assert equal("the risk register that was reviewed", meeting.register_sha256, register.sha256)
     high = [r.id for r in register.data.high]
     if high or meeting.risks:
         assert same_set("high risks that are decided", [r.id for r in meeting.risks], high)
     for subject, offenders in {
-        "risks that stop the launch": meeting.stopping,
+        "risks that stop the launch": meeting.stopping if meeting.decision == "go" else [],
         "mitigations without owner or done too late": meeting.late_mitigations(
             context.roster.people, context.launch.date
         ),
@@ -116,20 +136,31 @@ def test_every_high_risk_is_decided(papers: Papers, context: Context) -> None:
     papers=("go-no-go.md",),
 )
 def test_one_decision_is_recorded_for_this_candidate(
-    papers: Papers, context: Context, vouched: Vouched, release_manifest: Manifest
+    papers: Papers,
+    context: Context,
+    vouched: Vouched,
+    vouched_of: Callable[[str], Vouched],
+    release_manifest: Manifest,
+    deliverables: Deliverables,
+    limits: Limits,
 ) -> None:
-    """The record of the decision: its reasons, the candidate's commit, the package's digest, and
-    no contrary decision, nor one on another package, among the approvals that were signed.
+    """The record of the decision: its reasons, the candidate's commit, the package, which has to
+    lie there, the hours since the meeting, and that whoever signed it was there; no contrary
+    decision, nor one on another package, among the approvals that were signed. For a go the
+    newest verdict of D-1.1.4.
 
     Remedy: record the decision for this very candidate and package, and have all five sign the
-    record. Whoever decided otherwise before signs `golive approve` again or revokes it.
+    record. Whoever decided otherwise before signs `golive approve` again or revokes it. Without
+    green criteria (D-1.1.4) nothing but a no-go can be decided.
     """
     record = papers.read(GoNoGo).data
     assert holds("reasons of the decision", record.reasons.strip(), record.reasons, "stated")
     assert equal("commit that was decided on", record.commit, release_manifest.commit)
-    package = record.package_sha256
-    named = re.fullmatch("[0-9a-f]{64}", package)
-    assert holds("package that was decided on", named, package or "not named", "its SHA-256")
+    for claim in decision.packaged(record, context):
+        assert claim
+    for claim in decision.in_time(record, vouched, limits.launch_day.decided_h):
+        assert claim
+    assert decision.signed_there(vouched, vouched_of("D-1.1.1"), PRIMARY_ROLES)
     assert vouched.unopposed()
     votes, of = decision.decided(context), "decisions by command"
     for subject, offenders in {
@@ -137,6 +168,10 @@ def test_one_decision_is_recorded_for_this_candidate(
         "decisions on another package": decision.on_another_package(record, votes),
     }.items():
         assert none_of(subject, offenders, among=votes, of=of, may_be_empty=True)
+    if record.decision == "go":
+        age_h = limits.documents.evaluation_age_h
+        for claim in deliverables.resting("D-1.1.5", ("D-1.1.4",), max_age_h=age_h):
+            assert claim
 
 
 @attested(
@@ -147,20 +182,25 @@ def test_one_decision_is_recorded_for_this_candidate(
 )
 def test_the_launch_is_authorised_and_nothing_deploys_without(
     authorisation: Authorisation,
+    authorised_decision: AuthorisedDecision,
+    papers: Papers,
     release_manifest: Manifest,
     stored_artefacts: tuple[Artefact, ...],
     context: Context,
     limits: Limits,
 ) -> None:
-    """The authorisation that the deploy command will read: its signature by ssh-keygen, its
-    release and artefacts against the manifest and the store, its window; and the deploy command
-    run dry with it, without it, with it altered, and after its window.
+    """The authorisation that the deploy command will read: its signature by ssh-keygen, the
+    decision that it names, its release and artefacts against the manifest and the store, its
+    window; and the deploy command run dry with it, without it, with it altered and unsigned.
 
-    Remedy: an executive signs the authorisation for this very release. A deploy command that
-    goes ahead without a valid one is fixed before anything else.
+    Remedy: an executive signs the authorisation for this very release, with the SHA-256 of
+    go-no-go.md as its decision_sha256. A deploy command that goes ahead without a valid one is
+    fixed before anything else.
     """
-    a = authorisation
+    a, record = authorisation, papers.read(GoNoGo)
     assert equal("the signature of the launch authorisation", a.signature_cause or "valid", "valid")
+    assert equal("the decision it rests on", authorised_decision.sha256, record.sha256)
+    assert equal("what was decided", record.data.decision, "go")
     assert equal("the environment it is for", a.environment, context.environment.name)
     assert equal("the version it is for", a.version, context.launch.candidate)
     assert equal("the commit it is for", a.commit, release_manifest.commit)
@@ -182,10 +222,14 @@ def test_the_launch_is_authorised_and_nothing_deploys_without(
     by=("technical_lead",),
 )
 def test_every_operator_has_tried_the_launch_commands(
-    launch_audit: tuple[AuditEvent, ...], env: Environment, context: Context, limits: Limits
+    launch_audit: tuple[AuditEvent, ...],
+    operator_logins: Logins,
+    env: Environment,
+    context: Context,
+    limits: Limits,
 ) -> None:
     """The record of the launch commands: what each holder and backup of a role that answers for
-    one has run dry in the last hours, and with what outcome.
+    one has run dry in the last hours, and with what outcome; and where each has logged in.
 
     Remedy: the operator named runs the command with --dry-run on the workstation of the day
     (`golive` does not do it for anybody); what is refused there is fixed first.
@@ -201,6 +245,9 @@ def test_every_operator_has_tried_the_launch_commands(
     lacking = sorted(f"{who}: {command}" for who, command in operators - tried)
     subject, of = "commands not tried by who may have to run them", "operators' commands"
     assert none_of(subject, lacking, among=operators, of=of)
+    people = sorted({who for who, _ in operators})
+    missing = operator_logins.lacking(people, since)
+    assert none_of("logins not tried", missing, among=people, of="operators")
 
 
 @attested(
@@ -212,15 +259,20 @@ def test_every_operator_has_tried_the_launch_commands(
     papers=("emergency-runbook.md",),
 )
 def test_a_rollback_may_start_at_once_and_escalates_in_time(
-    papers: Papers, context: Context, limits: Limits
+    papers: Papers, vouched_of: Callable[[str], Vouched], context: Context, limits: Limits
 ) -> None:
-    """The emergency procedures as they lie there: who may start a rollback, and the times of
-    escalation against the roster's.
+    """The emergency procedures as they lie there: that they are what was signed on Day -3, who
+    may start a rollback, and the times of escalation against the roster's.
 
     Remedy: put the text back to what was signed on Day -3, or have it reviewed and signed again,
     there and here.
     """
-    runbook, levels = papers.read(EmergencyRunbook).data, context.roster.escalation_minutes
+    paper, before = papers.read(EmergencyRunbook), vouched_of("D-3.2.5")
+    signed = before.digests(paper.name)
+    other = [role for role in before.roles if signed.get(role) != paper.sha256]
+    subject, of = "leads who did not sign this text on Day -3", "leads"
+    assert none_of(subject, other, among=before.roles, of=of)
+    runbook, levels = paper.data, context.roster.escalation_minutes
     alone = runbook.technical_lead_may_start
     assert equal("whether the Technical Lead may start a rollback", alone, True)
     assert equal("minutes to each level of escalation", runbook.escalation_minutes, levels)
@@ -238,16 +290,29 @@ def test_a_rollback_may_start_at_once_and_escalates_in_time(
     "be available for the hours assigned, and no role lacks both",
     each=True,
 )
-def test_everybody_says_to_be_available_at_launch(vouched: Vouched, context: Context) -> None:
+def test_everybody_says_to_be_available_at_launch(
+    vouched: Vouched,
+    papers: Papers,
+    launch_day_absences: Absences,
+    context: Context,
+) -> None:
     """Statements of today, each signed with a key of its own, against holders and backups of
-    every role; absences in the shared calendar.
+    every role, and their hours against the shifts of the role table; absences of the whole launch
+    day in people's own calendars.
 
-    Remedy: whoever is missing signs `golive attest D-1.3.5`; who cannot come is replaced in the
-    roster, and the new person signs.
+    Remedy: whoever is missing signs `golive attest D-1.3.5 --data hours=06:00-17:00`; who cannot
+    come is replaced in the roster and the role table, and the new person signs.
     """
     empty = [r for r in context.owner_roles if not context.roster.entitled(r)]
     assert none_of("roles without anybody", empty, among=context.owner_roles, of="roles")
-    assert vouched.by_everyone([p.id for p in context.team], "people who are available")
+    team, table = {p.id: p for p in context.team}, papers.read(RoleTable).data
+    hours = {p: str(s.statement.data.get("hours", "")) for p in team if (s := vouched.of(p))}
+    short = table.beyond(hours)
+    subject, of = "shifts beyond the hours that somebody is available", "shifts"
+    assert none_of(subject, short, among=table.shifts, of=of)
+    assert vouched.by_everyone(team, "people who are available")
+    away = launch_day_absences.of(team.values())
+    assert none_of("people whose calendar shows an absence", away, among=team, of="people")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

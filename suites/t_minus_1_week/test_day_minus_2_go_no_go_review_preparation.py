@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from golive import readiness
 from golive.claims import Claim, at_least, each_at_most, equal, holds, none_of, same_set
 from golive.context import Context
 from golive.deliverables import Deliverables, manifest_of, tally_of, with_tables
@@ -11,7 +12,7 @@ from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Paper, Papers
 from golive.papers.kinds import RiskBenefit, RiskRegister, Scenarios, Stakeholders
-from golive.people.statements import Vouched
+from golive.people.statements import Statement, Vouched, made_before
 from golive.probes.platform.flags import Flags
 from golive.probes.saas.launch_tools import LaunchTools
 from golive.probes.saas.tracker import Issues
@@ -36,6 +37,9 @@ STAKEHOLDER_ROLES = (
     "executive_team",
 )
 INPUTS = ("go", "conditional", "no-go")
+REPORT = "final-status-report.html"
+ON_REGISTER = ("D-6.3.4", "D-5.1.4", "D-2.1.3", "D-2.D.3")
+"""Items about the risk register itself, which need no risk of their own."""
 CHECKLIST = (
     *("D-14", "D-13", "D-12", "D-11", "D-10", "D-9"),
     *("D-8", "D-7", "D-6", "D-5", "D-4", "D-3"),
@@ -56,25 +60,30 @@ PACKAGED = (
     papers=("risk-register.md",),
 )
 def test_every_risk_is_scored_anew_and_covers_what_is_open(
-    papers: Papers, context: Context, issues: Issues, limits: Limits
+    papers: Papers, context: Context, issues: Issues, vouched: Vouched, limits: Limits
 ) -> None:
-    """The risk register: its areas, owners and dates of scoring; the tracker's accepted issues
-    and the waivers in force, each covered by a risk.
+    """The risk register: its areas, owners and dates of scoring; the tracker's accepted issues,
+    the waivers in force and the items that were red when last looked at, each covered by a risk;
+    that it was signed after its last change.
 
-    Remedy: score the risk that is named again, or add one that covers the issue or waiver named;
-    then sign the register.
+    Remedy: score the risk that is named again, or add one that covers the issue, waiver or item
+    named; then sign the register.
     """
-    register = papers.read(RiskRegister).data
-    risks = register.risks
+    register, said = papers.read(RiskRegister).data, vouched.counted
+    risks, early = register.risks, made_before(said, register.changed_on)
+    subject = "signatures older than the register"
+    assert none_of(subject, early, among=said, of="signatures", may_be_empty=True)
     assert at_least("risks", len(risks), limits.risks.registered)
     assert same_set("areas with a risk", {r.area for r in risks}, context.areas)
-    ages = {r.id: float((context.today - r.scored_on).days) for r in risks}
+    ages = register.days_since_scored(context.today)
     assert each_at_most("days since a risk was scored", ages, limits.risks.scored_days, "days")
     loose = register.unowned(context.roster.people)
     assert none_of("risks without an owner on the roster", loose, among=risks, of="risks")
     open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
     bare = register.uncovered(open_)
     assert none_of("accepted issues and waivers without a risk", bare, among=risks, of="risks")
+    red = register.uncovered(readiness.red(context, but=ON_REGISTER))
+    assert none_of("red items without a risk", red, among=risks, of="risks")
 
 
 @attested(
@@ -86,12 +95,15 @@ def test_every_risk_is_scored_anew_and_covers_what_is_open(
     papers=("risk-benefit.md",),
 )
 def test_every_high_risk_is_weighed_against_its_benefit(papers: Papers) -> None:
-    """The analysis against the risks that the register scores high now.
+    """The analysis against the risks that the register scores high now, and that it weighs that
+    very register.
 
-    Remedy: weigh the risk that is named, and have the analysis signed again by both.
+    Remedy: weigh the risk that is named, note the register's digest as it is now, and have the
+    analysis signed again by both.
     """
-    analysis = papers.read(RiskBenefit).data
-    high = [r.id for r in papers.read(RiskRegister).data.high]
+    analysis, register = papers.read(RiskBenefit).data, papers.read(RiskRegister)
+    assert equal("risk register that is weighed", analysis.register_sha256, register.sha256)
+    high = [r.id for r in register.data.high]
     weighed, part = [r.id for r in analysis.risks], analysis.weighed_in_part
     if high or weighed:
         assert same_set("high risks that are weighed", weighed, high)
@@ -120,14 +132,20 @@ def test_every_other_course_of_the_day_is_planned(
     paper = papers.read(Scenarios).data
     planned, commands, named = {s.id for s in paper.scenarios}, paper.commands, paper.flags
     assert same_set("scenarios", planned, SCENARIOS)
-    nobody = paper.without_decider(context.roster.roles)
-    assert none_of("scenarios that nobody can decide", nobody, among=planned, of="scenarios")
+    for subject, offenders in {
+        "scenarios that nobody can decide": paper.without_decider(context.roster.roles),
+        "scenarios that stand twice": paper.repeated,
+        "scenarios without a time limit": paper.endless,
+        "aborts and rollbacks without a command": paper.idle,
+    }.items():
+        assert none_of(subject, offenders, among=planned, of="scenarios")
     aborts = paper.abort_minutes
     assert each_at_most("minutes to abort a phase", aborts, limits.reviews.abort_minutes, "min")
     unknown = sorted(commands - set(launch_tools.dry_runs))
     assert none_of("commands that do not exist", unknown, among=commands, of="commands")
     missing = flags.missing(named)
-    assert none_of("feature flags that do not exist", missing, among=named, of="flags")
+    subject = "feature flags that do not exist"
+    assert none_of(subject, missing, among=named, of="flags", may_be_empty=True)
 
 
 @attested(
@@ -136,14 +154,17 @@ def test_every_other_course_of_the_day_is_planned(
     "Product Manager and an executive, said in person within the last 48 hours go, conditional "
     "or no-go on the final status report, with a reason and, for each condition, an issue",
     each=True,
+    last=True,
 )
 def test_every_stakeholder_has_said_go_or_not(
-    papers: Papers, vouched: Vouched, context: Context, issues: Issues
+    papers: Papers, vouched: Vouched, deliverables: Deliverables, context: Context, issues: Issues
 ) -> None:
-    """Each stakeholder's own signed input, with a reason; the tracker's issue for each condition.
+    """Each stakeholder's own signed input, with a reason and the final status report as it lies
+    there among its evidence; the tracker's issue for each condition.
 
     Remedy: ask the stakeholder who is named for `golive attest D-2.2.4 --data input=go --data
-    reason=...`; file an issue for the condition that has none.
+    reason=... --evidence` and the path of final-status-report.html; file an issue for the
+    condition that has none.
     """
     asked = papers.read(Stakeholders).data.people
     entitled = {r: {p.id for p in context.roster.entitled(r)} for r in STAKEHOLDER_ROLES}
@@ -151,13 +172,31 @@ def test_every_stakeholder_has_said_go_or_not(
     assert none_of("roles without a stakeholder", lacking, among=STAKEHOLDER_ROLES, of="roles")
     assert vouched.by_everyone(asked, "stakeholders who gave their input")
     inputs = {p: s.statement for p in asked if (s := vouched.of(p))}
-    vague = [p for p, s in inputs.items() if s.data.get("input") not in INPUTS or not s.text]
-    subject = "inputs that say neither go, conditional nor no-go"
-    assert none_of(subject, vague, among=inputs, of="inputs")
+    for subject, offenders in {
+        "stakeholders under two ids": context.roster.doubles(asked),
+        "inputs that say neither go, conditional nor no-go": _vague(inputs),
+        "inputs without a reason": [p for p, s in inputs.items() if not s.data.get("reason")],
+        "conditions without an issue that somebody owns": _unfiled(inputs, issues),
+        f"inputs on another {REPORT}": _on_another(inputs, deliverables.digest(REPORT)),
+    }.items():
+        assert none_of(subject, offenders, among=inputs, of="inputs")
+
+
+def _vague(inputs: Mapping[str, Statement]) -> list[str]:
+    """Whose input is none of the three, or conditional without a condition."""
+    said = {p: (s.data.get("input"), s.data.get("conditions")) for p, s in inputs.items()}
+    return [p for p, (i, c) in said.items() if i not in INPUTS or (i == "conditional" and not c)]
+
+
+def _unfiled(inputs: Mapping[str, Statement], issues: Issues) -> list[str]:
+    """Conditions that no issue with an owner stands for."""
     conditions = {str(c) for s in inputs.values() for c in s.data.get("conditions", [])}
-    bare = sorted(conditions - {str(i.number) for i in issues.all if i.owner})
-    subject = "conditions without an issue that somebody owns"
-    assert none_of(subject, bare, among=inputs, of="inputs")
+    return sorted(conditions - {str(i.number) for i in issues.all if i.owner})
+
+
+def _on_another(inputs: Mapping[str, Statement], digest: str) -> list[str]:
+    """Whose input does not name the document of that digest as its evidence."""
+    return [p for p, s in inputs.items() if digest not in {e.sha256 for e in s.evidence}]
 
 
 # -- Deliverables ------------------------------------------------------------------------------

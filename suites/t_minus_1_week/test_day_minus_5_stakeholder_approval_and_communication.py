@@ -40,13 +40,19 @@ from golive.papers.kinds import (
 )
 from golive.papers.messages import CommunicationPlan
 from golive.people.roster import Roster
-from golive.people.statements import Vouched
+from golive.people.statements import Vouched, made_before
 from golive.probes.money.sales import Sales
 from golive.probes.observe.components import Component
 from golive.probes.people.calendar import Event, LaunchCalendar
-from golive.probes.platform.aws import AwsGroups, AwsUser
+from golive.probes.platform.aws import (
+    AwsGroups,
+    AwsUser,
+    unused_days,
+    without_second_factor,
+)
 from golive.probes.saas.launch_tools import Manifest
 from golive.probes.saas.status_page import Member
+from golive.probes.saas.tracker import Fixes
 from golive.probes.transport.answers import Answers
 from golive.reports import paper_tables
 
@@ -55,6 +61,8 @@ REVIEWED = ("architecture.md", "business-case.md", "executive-presentation.md")
 """What those who approve have read at least. Not the risk register, which is scored again later."""
 ANNOUNCED_FROM = "phase_4"
 """The block of launch day from which on anything may be reported."""
+TOO_EARLY = "signatures older than what they are about"
+POINTS = "decisions and questions"
 COUNTED = ("PASS", "FAIL", "UNKNOWN", "PENDING")
 """The states that executives have to be shown."""
 
@@ -67,32 +75,35 @@ COUNTED = ("PASS", "FAIL", "UNKNOWN", "PENDING")
     papers=("executive-presentation.md",),
 )
 def test_an_executive_saw_the_slides_as_they_lie_there(
-    papers: Papers, context: Context, limits: Limits
+    papers: Papers, context: Context, vouched: Vouched, limits: Limits
 ) -> None:
     """The minutes: their date, who was there, the slides by their digest, the counts against what
-    was on record at that time, and who does what.
+    was on record shortly before, who does what, and that they were signed after it was over.
 
     Remedy: present it to an executive, or put the slides back that were shown; correct the count
     that is named and tell the executives; name an owner of each decision and question. Then sign
-    the minutes again.
+    the minutes again, once the presentation is over.
     """
     minutes, roster = papers.read(ExecutivePresentation).data, context.roster
-    days, there = (context.today - minutes.held_on).days, minutes.attendees
+    days, there, said = minutes.days_ago(context.today), minutes.attendees, vouched.counted
     assert between("days since the presentation", days, 0, limits.reviews.presentation_days)
+    early = made_before(said, minutes.ended_at)
+    assert none_of(TOO_EARLY, early, among=said, of="signatures", may_be_empty=True)
+    counted_h, most_h = minutes.counted_h_before, limits.reviews.presentation_counts_h
+    assert between("from the counts to the end of the presentation", counted_h, 0, most_h, "h")
     strangers = roster.strangers(there)
     assert none_of("attendees not on the roster", strangers, among=there, of="attendees")
     executives = {p.id for p in roster.entitled("executive_team")}
     assert at_least("executives who attended", len(executives & set(there)), 1)
-    slides = context.digests((minutes.slides,))[minutes.slides]
-    assert equal(f"digest of {minutes.slides}", slides, minutes.slides_sha256)
+    [(name, slides)] = context.digests((minutes.slides,)).items()
+    assert equal(f"digest of {name}", slides, minutes.slides_sha256)
     unsaid = [state for state in COUNTED if state not in minutes.counts]
     assert none_of("states that were not counted", unsaid, among=COUNTED, of="states")
     wrong = minutes.miscounted(readiness.counts(context, minutes.counted_at))
     assert none_of("counts that differ from the record", wrong, among=minutes.counts, of="counts")
     assert at_least("decisions in the minutes", len(minutes.decisions), 1)
-    points, of = minutes.action_points, "decisions and questions"
-    loose = unowned(points, roster.people)
-    assert none_of(f"{of} without an owner on the roster", loose, among=points, of=of)
+    points, loose = minutes.action_points, unowned(minutes.action_points, roster.people)
+    assert none_of(f"{POINTS} without an owner on the roster", loose, among=points, of=POINTS)
 
 
 @attested(
@@ -141,28 +152,49 @@ def test_the_architecture_that_was_reviewed_is_the_one_that_runs(
     papers=("business-case.md",),
 )
 def test_the_business_case_rests_on_what_was_sold(
-    papers: Papers, baseline_sales: Answers[Sales], context: Context, limits: Limits
+    papers: Papers,
+    baseline_sales: Answers[Sales],
+    context: Context,
+    vouched: Vouched,
+    limits: Limits,
 ) -> None:
-    """The baseline against the database's bookings and payments of that week; the goals against
-    the criteria.
+    """The baseline against the database's bookings and payments of that week, which was over; the
+    goals against the procedure's numbers and the criteria; and that it was signed as written.
 
     Remedy: correct the figure or goal that is named; then an executive signs the case again.
     """
-    case, metrics = papers.read(BusinessCase).data, context.ids_of("success_metric")
-    days, computed = (context.today - case.written_on).days, case.revenue_positive
+    case, said = papers.read(BusinessCase).data, vouched.counted
+    days, early = (context.today - case.written_on).days, made_before(said, case.written_on)
     assert between("days since it was written", days, 0, limits.reviews.business_case_days)
+    assert none_of(TOO_EARLY, early, among=said, of="signatures", may_be_empty=True)
+    ended, by = case.ends_on <= case.written_on, f"by {case.written_on}"
+    assert holds("end of the baseline week", ended, case.ends_on, by)
     assert above("cost of the baseline week", case.baseline_cost_cents / 100, 0, case.currency)
+    computed, goals = case.revenue_positive, _goals_of_procedure(limits)
     assert holds('computation of "revenue positive"', computed.strip(), computed, "stated")
     [sold] = baseline_sales.of([f"{case.baseline_week}"]).values()
     assert at_least("bookings of the baseline week", sold.bookings, 1)
     assert above("revenue of the baseline week", sold.revenue_cents / 100, 0, case.currency)
-    off = case.off_percent(sold.bookings, sold.revenue_cents)
-    assert each_at_most(
-        "difference from the database", off, limits.reviews.business_case_percent, "%"
-    )
-    assert same_set("goals", case.goals, [i for i in metrics if "KB." in i])
-    other = papers.read(Criteria).data.differing(case.goals)
-    assert none_of("goals that are not the criteria's", other, among=case.goals, of="goals")
+    off, most = case.off_percent(sold.bookings, sold.revenue_cents), limits.reviews
+    assert each_at_most("difference from the database", off, most.business_case_percent, "%")
+    assert same_set("goals", case.goals, goals)
+    for of, other in {
+        "procedure": case.differing(goals),
+        "criteria": papers.read(Criteria).data.differing(case.goals),
+    }.items():
+        assert none_of(f"goals that are not the {of}'s", other, among=case.goals, of="goals")
+
+
+def _goals_of_procedure(limits: Limits) -> dict[str, float]:
+    """The business metrics with the procedure's numbers."""
+    goals = limits.business_goals
+    return {
+        "KB.1": goals.registrations,
+        "KB.2": goals.completed_percent,
+        "KB.3": goals.paid_percent,
+        "KB.4": goals.satisfaction,
+        "KB.5": goals.revenue_above,
+    }
 
 
 @attested(
@@ -174,13 +206,20 @@ def test_the_business_case_rests_on_what_was_sold(
     papers=("risk-register.md",),
 )
 def test_every_high_risk_of_the_register_has_a_decision(
-    papers: Papers, context: Context, limits: Limits
+    papers: Papers, context: Context, vouched: Vouched, limits: Limits
 ) -> None:
-    """The register as it lies there: how many risks, and who decided what of the high ones.
+    """The register as it lies there: how many risks, who decided what of the high ones, that the
+    QA Lead's statement on D-6.3.4 is about the same one, and that it was signed after its last
+    change.
 
-    Remedy: decide on the risk that is named; then both sign the register as it is now.
+    Remedy: decide on the risk that is named; then both sign the register as it is now. Where the
+    QA Lead has signed another one, that is signed again first (`golive attest D-6.3.4`).
     """
-    register = papers.read(RiskRegister).data
+    paper, said = papers.read(RiskRegister), vouched.counted
+    register, other = paper.data, context.signed_otherwise("D-6.3.4", paper)
+    assert holds("register signed for D-6.3.4", not other, other or "no other", "this one")
+    early = made_before(said, register.changed_on)
+    assert none_of(TOO_EARLY, early, among=said, of="signatures", may_be_empty=True)
     risks, undecided = register.risks, register.undecided(context.roster.people)
     assert at_least("risks", len(risks), limits.risks.registered)
     assert none_of("high risks that nobody decided on", undecided, among=risks, of="risks")
@@ -199,12 +238,14 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
     papers: Papers, release_manifest: Manifest, vouched: Vouched, context: Context
 ) -> None:
     """The approval's commit against the release manifest, the papers that it names against those
-    that lie there, its conditions, and that nobody approved before the reviews.
+    that lie there, its conditions; that each approval holds through launch day, is another
+    person's, and was not given before the reviews.
 
     Remedy: meet the condition that is named; write the approval for the release and papers as
-    they are now, and have all four sign it once the four reviews are stated.
+    they are now, and have all four sign it once the four reviews are stated, until after the
+    launch.
     """
-    approval, of = papers.read(FinalApproval).data, "approvals"
+    approval, said = papers.read(FinalApproval).data, vouched.counted
     assert equal("the version that was approved", approval.version, context.launch.candidate)
     assert equal("the commit that was approved", approval.commit, release_manifest.commit)
     assert at_least("entries of the scope", len(approval.scope), 1)
@@ -214,14 +255,25 @@ def test_the_release_that_was_approved_is_the_one_that_was_reviewed(
     assert none_of("papers that have changed since", changed, among=REVIEWED, of="papers")
     open_ = approval.open_conditions
     assert none_of("open conditions", open_, among=conditions, of="conditions", may_be_empty=True)
-    as_it_is = context.reloaded()
-    reviews = [as_it_is.vouched(i) for i in REVIEWS]
+    for subject, offenders in {
+        "approvals that end before launch day is over": context.ending_early("D-5.1.5", said),
+        "approvers who are one person": context.roster.doubles(s.statement.by for s in said),
+    }.items():
+        assert none_of(subject, offenders, among=said, of="approvals", may_be_empty=True)
+    last = _last_review(context.reloaded())
+    subject, early = f"approvals before the last review ({last:%F %T} UTC)", made_before(said, last)
+    assert none_of(subject, early, among=said, of="approvals", may_be_empty=True)
+
+
+def _last_review(context: Context) -> datetime:
+    """When the last of the reviews was stated.
+
+    :raises Pending: one is not whole yet.
+    """
+    reviews = [context.vouched(i) for i in REVIEWS]
     for review in reviews:
-        review.claims()  # one that is not whole yet is waited for
-    last = max(s.statement.made_at for review in reviews for s in review.counted)
-    early = [s.statement.by for s in vouched.counted if s.statement.made_at < last]
-    subject = f"approvals before the last review ({last:%F %T} UTC)"
-    assert none_of(subject, early, among=vouched.counted, of=of, may_be_empty=True)
+        review.claims()
+    return max(s.statement.made_at for review in reviews for s in review.counted)
 
 
 @attested(
@@ -264,11 +316,10 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     lacking, strangers = sorted(needed - has), sorted(has - needed)
     assert none_of("access that a role lacks", lacking, among=needed, of="accesses")
     assert none_of("access outside the role table", strangers, among=has, of="accesses")
-    single = [u.name for u in aws_users if not u.has_second_factor]
+    single, most_days = without_second_factor(aws_users), limits.access.login_days
     assert none_of("users without a second factor", single, among=aws_users, of="users")
-    now = datetime.now(UTC)
-    unused = {u.name: u.unused_days(now) for u in aws_users}
-    assert each_at_most("last login", unused, limits.access.login_days, "d ago")
+    unused = unused_days(aws_users, datetime.now(UTC), most_days)
+    assert each_at_most("last login", unused, most_days, "d ago")
     assert vouched.by_everyone([p.id for p in context.team], "people who accepted their role")
 
 
@@ -284,14 +335,18 @@ def test_everybody_knows_the_emergency_runbook_as_it_is(
     papers: Papers, vouched: Vouched, context: Context, limits: Limits
 ) -> None:
     """Each person's own signature over the runbook that lies there, with answers to its questions;
-    against holders and backups of every role and the support people on the roster.
+    against holders and backups of every role, the role table and the support people on the roster;
+    and that it is the runbook of D-7.4.3.
 
     Remedy: whoever is named reads the runbook and signs `golive attest D-5.3.4` with the answers
     to its questions, in their order, as the list `answers`.
     """
-    runbook = papers.read(EmergencyRunbook).data
+    paper, table = papers.read(EmergencyRunbook), papers.read(RoleTable).data
+    runbook, other = paper.data, context.signed_otherwise("D-7.4.3", paper)
+    assert holds("runbook signed for D-7.4.3", not other, other or "no other", "this one")
     assert equal("check questions", len(runbook.questions), limits.reviews.runbook_questions)
-    asked = list(dict.fromkeys([*(p.id for p in context.team), *context.audience("support")]))
+    team = [*(p.id for p in context.team), *sorted(table.people)]
+    asked = list(dict.fromkeys([*team, *context.audience("support")]))
     said = {p: s.statement.data.get("answers") for p in asked if (s := vouched.of(p))}
     known = {p: runbook.right_answers(answers) for p, answers in said.items()}
     if known:
@@ -304,21 +359,23 @@ def test_everybody_knows_the_emergency_runbook_as_it_is(
 
 @derived("D-5.D.1")
 def test_every_stakeholder_approved_in_order_and_until_launch(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables, fixes: Fixes, release_manifest: Manifest, limits: Limits
 ) -> None:
     """The newest verdicts of D-5.1, and the statements behind them: their evidence by digest, how
-    long they hold, and that the final approval is later than the reviews; the signature.
+    long they hold, and that the final approval is later than the reviews; that the release's tag
+    still names the commit of its manifest, which was approved; the signature.
 
     Remedy: run what is missing, too old or red; have statements renewed that end before launch
     day; approve finally once the four reviews are stated. Then read the document again and sign
     it.
     """
     document = deliverables.of("D-5.D.1", "stakeholder-approval-documentation", ("D-5.1",))
-    order = document.later("D-5.1.5")
-    lasting = document.lasting()
-    for claim in document.claims(
-        max_age_h=limits.documents.alignment_age_h, extra=[lasting, order]
-    ):
+    extra = [
+        document.lasting(),
+        document.later("D-5.1.5"),
+        equal(f"commit of {fixes.tag}", fixes.commit, release_manifest.commit),
+    ]
+    for claim in document.claims(max_age_h=limits.documents.alignment_age_h, extra=extra):
         assert claim
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from golive import findings
+from golive import findings, readiness
 from golive.claims import at_least, at_most, equal, holds, none_of, same_set
 from golive.context import Context
 from golive.deliverables import Deliverables, with_tables
@@ -10,12 +10,15 @@ from golive.items import attested, derived
 from golive.launch import Limits
 from golive.papers import Papers
 from golive.papers.kinds import KnownIssues, RiskRegister, RoleTable
+from golive.people.statements import Vouched, made_before
 from golive.probes.saas.launch_tools import Manifest
 from golive.probes.saas.tracker import Authors, CheckRuns, Fixes, Issues, PullRequest
 from golive.reports.documents import Figure
 
 SIGNED_OFF = ("D-6.D.1", "D-6.D.2", "D-6.3.5", "D-6.2")
 """What the QA Lead answers for."""
+ON_REGISTER = ("D-6.3.4", "D-5.1.4", "D-2.1.3", "D-2.D.3")
+"""Items about the risk register itself, which need no risk of their own."""
 
 
 @attested(
@@ -61,24 +64,28 @@ def test_every_issue_that_stays_open_is_known_and_accepted(
     papers=("risk-register.md",),
 )
 def test_the_risk_register_is_current_and_covers_what_is_open(
-    papers: Papers, issues: Issues, context: Context, limits: Limits
+    papers: Papers, issues: Issues, context: Context, vouched: Vouched, limits: Limits
 ) -> None:
-    """The register's age, risks, owners and reviews; the tracker's known issues and the waivers in
-    force, each covered by a risk; when mitigations of high risks are done.
+    """The register's age, risks, owners and reviews; the tracker's known issues, the waivers in
+    force and the items that were red when last looked at, each covered by a risk; when mitigations
+    of high risks are done; that it was signed after its last change.
 
-    Remedy: complete the risk that is named, or add one for the issue or waiver named; then the QA
-    Lead signs the register as it is.
+    Remedy: complete the risk that is named, or add one for the issue, waiver or item named; then
+    the QA Lead signs the register as it is.
     """
-    register = papers.read(RiskRegister).data
+    register, said = papers.read(RiskRegister).data, vouched.counted
     risks, days = register.risks, (context.today - register.changed_on).days
     assert at_least("risks", len(risks), limits.risks.registered)
     assert at_most("days since the register was changed", days, limits.risks.register_days)
+    early, subject = made_before(said, register.changed_on), "signatures older than the register"
+    assert none_of(subject, early, among=said, of="signatures", may_be_empty=True)
     holders = papers.read(RoleTable).data.people
     open_ = [f"#{i.number}" for i in issues.open_known] + context.statements.exempted()
     for subject, offenders in {
         "risks without mitigation, trigger, or an owner in the role table": register.vague(holders),
         "reviews that are overdue": register.overdue(context.today),
         "known issues and waivers without a risk": register.uncovered(open_),
+        "red items without a risk": register.uncovered(readiness.red(context, but=ON_REGISTER)),
         "high risks not mitigated before the launch": register.unmitigated(context.launch.date),
     }.items():
         assert none_of(subject, offenders, among=risks, of="risks")

@@ -13,6 +13,7 @@ from golive.claims import (
     each_at_most,
     equal,
     holds,
+    no_failure,
     none_of,
     same_set,
 )
@@ -24,9 +25,14 @@ from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.redis import RedisCluster
 from golive.probes.saas.tracker import Issues
+from golive.probes.traffic.api_caching import ApiCaching
 from golive.probes.traffic.balancer import BalancedTraffic, BalancerConfig
 from golive.probes.traffic.edge import Distribution, EdgeBehaviour
+from golive.probes.traffic.plain_http import PlainTraffic
 from golive.probes.traffic.tls import TlsEstate
+
+AS_RUNNING = "a worker newer than the file, with its settings"
+ASKED = "requests over plain HTTP"
 
 # --- Infrastructure Health Check ------------------------------------------------------------------
 
@@ -47,9 +53,9 @@ def test_database_cluster_replicates_archives_and_has_room(
     assert same_set("primary", db.primaries, [env.postgres.primary.name])
     assert same_set("standbys", db.standbys, [n.name for n in standbys])
     assert at_least("standbys", len(db.standbys), limits.postgres.standbys)
-    assert equal("database systems among the nodes", len(db.systems), 1)
+    assert equal("database systems among the nodes", db.systems, 1)
     assert none_of("standbys that do not stream", db.not_streaming, among=standbys, of="standbys")
-    fed, declared = len(db.feeds) == len(standbys), f"the {len(standbys)} declared"
+    fed, declared = db.feeds_as_many(len(standbys)), f"the {len(standbys)} declared"
     assert holds("standbys fed", fed, db.feeds, declared)
     assert each_at_most("marker replayed", db.replayed_after_s, limits.postgres.wal_replay_s, "s")
     assert none_of("slots inactive or lost", db.unusable_slots, among=nodes, of="nodes")
@@ -58,6 +64,7 @@ def test_database_cluster_replicates_archives_and_has_room(
     archived = db.archiver is not None and db.archiver.healthy
     assert holds("WAL archive", archived, db.archiver, "a success newer than any failure")
     assert each_at_least("free disk", db.disk_free_percent, limits.postgres.disk_free_percent, "%")
+    assert none_of("disks not seen", db.disks_not_seen, among=nodes, of="nodes")
 
 
 @item("D-14.1.2")
@@ -65,7 +72,7 @@ def test_redis_cluster_replicates_and_is_guarded(
     redis_cluster: RedisCluster, env: Environment, limits: Limits
 ) -> None:
     """INFO of every server, SENTINEL MASTER and CKQUORUM of every sentinel, a key with a time to
-    live set on the master and read on each replica, PING without a password.
+    live set on the master and read on each replica, PING without a password, ACL LIST.
 
     Remedy: INFO replication on the server named above tells whether its link is up and since when;
     a changed setting goes back with CONFIG SET and into redis.conf; without a quorum, sentinels
@@ -74,11 +81,11 @@ def test_redis_cluster_replicates_and_is_guarded(
     cache, policy = redis_cluster, env.redis.eviction_policy
     servers, replicas, sentinels = cache.servers, cache.replicas, cache.sentinels
     assert none_of("servers that do not answer", cache.no_response, among=servers, of="servers")
-    assert holds("masters", len(cache.masters) == 1, cache.masters, "exactly one")
-    assert at_least("replicas", len(replicas), limits.redis.replicas)
+    assert holds("masters", cache.has_one_master, cache.masters_shown, cache.masters_wanted)
+    assert at_least("replicas", cache.fewest_replicas, limits.redis.replicas)
     assert same_set("master and replicas", cache.found, [n.name for n in env.redis.nodes])
     assert none_of("replicas cut off", cache.cut_off, among=replicas, of="replicas")
-    assert same_set("master by sentinels", [s.master for s in sentinels], cache.masters)
+    assert same_set("master by sentinels", cache.sentinels_masters, cache.masters)
     blind, unsure = cache.blind_sentinels, cache.without_quorum
     assert none_of("sentinels that miss one", blind, among=sentinels, of="sentinels")
     assert none_of("sentinels unsure", unsure, among=sentinels, of="sentinels")
@@ -87,8 +94,8 @@ def test_redis_cluster_replicates_and_is_guarded(
     assert none_of("servers without maxmemory", cache.unbounded, among=servers, of="servers")
     used, limit = cache.fullest.memory_used_percent, limits.redis.memory_percent
     assert below(f"memory used on {cache.fullest.name}, the fullest", used, limit, "%")
-    others = cache.of_other_policy(policy)
-    assert none_of(f"servers that do not evict {policy}", others, among=servers, of="servers")
+    subject, others = cache.of_other_policy(policy)
+    assert none_of(subject, others, among=servers, of="servers")
     assert none_of("last saves that failed", cache.failed_saves, among=servers, of="servers")
     assert none_of("servers open to anyone", cache.open_to_anyone, among=servers, of="servers")
 
@@ -97,68 +104,83 @@ def test_redis_cluster_replicates_and_is_guarded(
 def test_load_balancer_spreads_requests_over_checked_instances(
     balancer_config: BalancerConfig,
     balanced_traffic: BalancedTraffic,
+    plain_http: PlainTraffic,
     env: Environment,
     limits: Limits,
 ) -> None:
     """The balancer's own check of its file, the servers that its running worker has, and requests
-    through the public name: who serves them, and whose address the application sees.
+    through the public name: who serves them, and whose address the application sees; plain HTTP
+    at each of its addresses, over all declared paths, those of the API document and the assets.
 
     Remedy: correct the configuration file named above, let the balancer check it, reload; then
     look in its statistics for the server that is missing, down or idle.
     """
     config, traffic, most = balancer_config, balanced_traffic, limits.balancer
-    instances, running = [i.name for i in env.application.instances], config.running
-    flaws, fair = config.syntax_errors or "none", most.fair_share * traffic.requests
-    assert holds(f"errors in {config.file}", flaws == "none", flaws, "none")
-    assert holds("configuration", config.is_loaded, config.ages, "a worker newer than the file")
-    declared, checked = [s.name for s in config.written.servers], config.written.check_path
-    assert same_set("running servers", [s.name for s in running], declared)
-    assert same_set("instances behind it", [s.instance for s in running], instances)
-    assert at_least("instances behind it", len(running), most.instances)
-    assert equal("path of its health check", checked, env.application.paths.health)
+    running, plain, asked = config.running, plain_http.balancer, plain_http.classes
+    assert no_failure(config.flaws, config.syntax_errors, "none")
+    assert holds("configuration", config.is_loaded, config.ages, AS_RUNNING)
+    assert same_set("running servers", config.running_names, config.declared)
+    assert same_set("instances behind it", config.instances, traffic.declared)
+    assert at_least("instances behind it", config.size, most.instances)
+    assert equal("path of its health check", config.check_path, env.application.paths.health)
+    assert equal("error statuses that pass for healthy", config.written.accepts, ())
     assert none_of("servers unchecked", config.unchecked, among=running, of="servers")
     assert each_at_most("check interval", config.check_intervals_s, most.health_interval_s, "s")
     assert none_of("servers not up", config.down, among=running, of="servers")
-    assert same_set("instances that served", traffic.serving, instances)
+    assert same_set("instances that served", traffic.serving, traffic.declared)
     assert at_least("requests", traffic.requests, most.requests)
-    assert each_at_least("requests served", traffic.served_by, fair / len(instances))
-    assert holds("plain HTTP", traffic.redirect.to_https, traffic.redirect, "a redirect to HTTPS")
-    seen, honest = traffic.client_address_when_forged, traffic.client_address
-    assert equal(f"client address when {traffic.forged_address} is forged", seen, honest)
+    assert each_at_least("requests served", traffic.served_by, traffic.fair(most.fair_share))
+    assert none_of("paths not sent to HTTPS", plain.open, among=plain.requests, of=ASKED)
+    assert holds("paths asked for", asked, asked, "every class that the product has")
+    honest = traffic.client_address
+    assert equal(traffic.when_forged, traffic.client_address_when_forged, honest)
 
 
 @item("D-14.1.4")
 def test_cdn_keeps_assets_and_never_what_belongs_to_a_user(
-    cdn_distribution: Distribution, edge_behaviour: EdgeBehaviour, env: Environment, limits: Limits
+    cdn_distribution: Distribution,
+    edge_behaviour: EdgeBehaviour,
+    plain_http: PlainTraffic,
+    api_caching: ApiCaching,
+    env: Environment,
+    limits: Limits,
 ) -> None:
-    """The distribution's configuration; at every public host on every node the redirect, the TLS
-    versions, three requests for each static asset, and private paths asked for by two users and
-    nobody in turn, each answer compared with what the origin has for whom.
+    """The distribution's configuration; at every public host on every node plain HTTP over all
+    classes of paths, the TLS versions, three requests for each static asset, private paths and
+    the API document's GET routes asked for by each account and nobody in turn, each answer
+    compared with what the origin has for whom.
 
     Remedy: disabled or without a name: correct the distribution. An asset that is never a hit:
     its Cache-Control at the origin. A private answer from the cache: end caching of that path at
     once, purge it, and treat it as a breach if customers could have met it.
     """
     cdn, edge = cdn_distribution, edge_behaviour
-    fronts, answers = len(edge.fronts), len(edge.private_answers)
-    behaviours, tls = len(cdn.viewer_protocols), limits.tls.version
-    assert holds(f"distribution {cdn.id}", cdn.enabled, cdn.state, "enabled")
+    answers, plain, api = edge.private_answers, plain_http.edge, api_caching
+    behaviours, tls = cdn.viewer_protocols, limits.tls.version
+    assert holds(cdn.named, cdn.enabled, cdn.state, "enabled")
     assert same_set("aliases", cdn.aliases, env.edge.hosts)
     assert none_of("behaviours open to HTTP", cdn.open_to_http, among=behaviours, of="behaviours")
-    assert at_least(f"TLS version of policy {cdn.minimum_protocol}", cdn.minimum_tls, tls)
-    assert none_of("hosts without redirect", edge.without_redirect, among=fronts, of="hosts")
+    assert at_least(cdn.tls_policy, cdn.minimum_tls, tls)
+    assert none_of("paths not sent to HTTPS", plain.open, among=plain.requests, of=ASKED)
+    asked, percent = plain_http.classes, limits.edge.api_routes_percent
+    assert holds("paths asked for", asked, asked, "every class that the product has")
     assert each_at_least("oldest TLS version", edge.oldest_tls, tls)
     assert each_at_least("assets sampled", edge.assets_sampled, limits.edge.static_assets)
     assert none_of("assets never a hit", edge.never_hit, among=edge.assets, of="assets")
     assert none_of("another user's answers", edge.leaked, among=answers, of="private answers")
     assert none_of("private answers from the cache", edge.kept, among=answers, of="private answers")
+    of, told = "answers of the API", api.coverage(percent)
+    assert holds("routes of the API document", api.answers, told, "looked at")
+    assert none_of("API routes that leak", api.leaked, among=api.answers, of=of)
+    assert none_of("API routes from the cache", api.kept, among=api.answers, of=of)
 
 
 @item("D-14.1.5")
 def test_certificates_are_trusted_alike_and_far_from_their_end(
     tls_estate: TlsEstate, limits: Limits
 ) -> None:
-    """A handshake with every address behind every declared name, for each kind of key; the chain
+    """A handshake with every address behind every declared name, and with every other endpoint of
+    the product's own that its pages name or its redirects lead to, for each kind of key; the chain
     that is sent, verified against the declared roots; certificate files against what is served.
 
     Remedy: renew what ends too soon; install leaf and intermediates in one file; reload every
@@ -167,6 +189,8 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
     tls, chains = tls_estate, len(tls_estate.served)
     keys, files = len(tls.days_left), f"chains, {len(tls.installed)} with a file"
     assert none_of("undeclared names", tls.undeclared, among=tls.expected, of="names on nodes")
+    reached = tls.reached
+    assert holds("endpoints looked at", reached, reached, "at least one, and all")
     assert each_at_least("days left", tls.days_left, limits.tls.days_left)
     assert none_of("names missing in certificates", tls.misnamed, among=chains, of="chains")
     assert none_of("chains incomplete or not trusted", tls.unverified, among=chains, of="chains")
@@ -192,20 +216,19 @@ def test_backups_can_be_read_with_the_key_and_not_without(
     key before the upload, and delete every older version.
     """
     e, buckets = backup_encryption, backup_encryption.buckets
-    read, objects = e.contents, "objects read"
+    read, objects, bits = e.read, "objects read", limits.encryption.entropy_bits
     assert none_of("declared keys not enabled", e.unusable_keys, among=buckets, of="keys")
     assert none_of("buckets not under their key", e.open_buckets, among=buckets, of="buckets")
     for b in buckets:
         wanted = b.wal_wanted(int(limits.encryption.wal_segments))
-        assert at_least(f"newest WAL segments in {b.name}", len(b.wal), wanted)
+        assert at_least(f"newest WAL segments in {b.name}", b.wal_count, wanted)
     late_min, foreign = e.waiting_s / 60, "objects not under their bucket's key"
     assert at_most("newest full backup not uploaded", late_min, limits.s3.copy_lag_minutes, "min")
     assert none_of(foreign, e.open_objects, among=e.objects, of="objects")
     assert none_of("objects anybody can read", e.readable, among=read, of=objects)
     assert at_least("texts of the database searched for", e.texts, 1)
     assert none_of("objects with such texts in raw bytes", e.telling, among=read, of=objects)
-    bits = limits.encryption.entropy_bits
-    assert each_at_least("entropy per byte", e.entropy_bits, bits, "bits")
+    assert each_at_least("entropy per byte", e.entropy_bits(bits), bits, "bits")
     assert none_of("objects decrypted without the key", e.open_to_anyone, among=read, of=objects)
     assert none_of("objects not decrypted with the key", e.lost, among=read, of=objects)
     assert none_of("keys beside the backups", e.keys_inside, among=e.versions, of="versions")

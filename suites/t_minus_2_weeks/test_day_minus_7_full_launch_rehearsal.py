@@ -49,14 +49,18 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, context
     """
     table, roster = papers.read(RoleTable).data, context.roster
     shifts, people = table.shifts, table.people
+    assert equal("date of the role table", table.date, context.launch.date)
     assert same_set("roles in the role table", {s.role for s in shifts}, context.owner_roles)
-    strangers = sorted(people - set(roster.people))
-    assert none_of("people who are not on the roster", strangers, among=people, of="people")
-    own, double = table.own_backups, table.double_booked
-    assert none_of("shifts whose backup is their primary", own, among=shifts, of="shifts")
     foreign = "people in a role that the roster does not give them"
-    assert none_of(foreign, table.in_another_role(roster.roles_of), among=people, of="people")
-    assert none_of("people in two roles at once", double, among=shifts, of="shifts")
+    for subject, offenders in {
+        "people who are not on the roster": sorted(people - set(roster.people)),
+        "people under two ids": roster.doubles(people),
+        foreign: table.in_another_role(roster.roles_of),
+        "shifts whose backup is their primary": table.own_backups,
+        "roles with two primaries at once": table.contested,
+        "people in two roles at once": table.double_booked,
+    }.items():
+        assert none_of(subject, offenders, among=shifts, of="shifts")
     timeline = papers.read(LaunchTimeline).data
     assert same_set("blocks of launch day", timeline.blocks, context.launch_day_blocks)
     slots, gaps = timeline.slots, table.unheld(timeline.slots)
@@ -102,11 +106,12 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
     papers: Papers, launch_tools: LaunchTools, context: Context, limits: Limits
 ) -> None:
     """The runbook against the procedure's triggers and steps and their numbers, the roster, and
-    the dry run of each command that it names.
+    the dry run of each command that it names; whether anything is left to be filled in.
 
     Remedy: complete the runbook, or fix the command that refuses; then have it signed again.
     """
-    runbook = papers.read(EmergencyRunbook).data
+    paper = papers.read(EmergencyRunbook)
+    runbook, left = paper.data, paper.left_open
     triggers, steps = {t.id: t for t in runbook.triggers}, [s.id for s in runbook.steps]
     assert same_set("triggers in the runbook", triggers, context.ids_of("rollback_trigger"))
     assert same_set("steps in the runbook", steps, context.ids_of("rollback"))
@@ -114,6 +119,7 @@ def test_the_emergency_runbook_covers_triggers_and_rollback(
         assert equal(f"threshold of {ident}", triggers[ident].threshold, threshold)
         assert equal(f"minutes of {ident}", triggers[ident].minutes, minutes)
     roles, entries, named = runbook.roles, runbook.entries, runbook.commands
+    assert none_of("placeholders left in the runbook", left, among=entries, of="entries")
     nobody = sorted(r for r in roles if not context.roster.holders(r))
     assert none_of("roles in the runbook that nobody holds", nobody, among=roles, of="roles")
     assert none_of("entries without a time limit", runbook.endless, among=entries, of="entries")
@@ -256,7 +262,7 @@ def test_the_launch_timeline_is_frozen_with_room_in_every_step(
     D-7.4.5 over another one signs again. Then read the document again and sign it.
     """
     timeline, procedure = papers.read(LaunchTimeline), papers.read(LaunchProcedure)
-    left = timeline.data.minutes_left(PHASES)
+    left = timeline.data.minutes_left(PHASES, f"{limits.contacts.launch_until_h:02.0f}:00")
     kind, write = "final-launch-timeline", _with_room(timeline, left)
     document = deliverables.of("D-7.D.4", kind, ("D-7.1", "D-7.2", "D-7.4.5"), write)
     signed = document.basis.stated("D-7.4.5")

@@ -1,6 +1,7 @@
 """Benchmarks: ``python -m tests.benchmarks [--quick]`` prints a table of times and ratios.
 
-Nothing here fails for being slow; the table says what the aim is and what was seen.
+Nothing here fails for being slow; the table says what the aim is and what was seen. ``--soak``
+looks for hours at a rehearsal that nobody breaks, and fails for what turns red (soak.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from golive import procedure
 from golive.environments import Environment, TimeLimits
 from golive.probing import REGISTRY, FactStore, Probe
 from tests.benchmarks import launch
+from tests.benchmarks.soak import SoakError, soak
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -84,6 +86,7 @@ def two_roots(folder: Path) -> tuple[Path, Path]:
     shutil.copy(ROOT / "conftest.py", items)
     for name in ("procedure.toml", "launch.toml", "product.toml"):
         shutil.copy(ROOT / "suites" / name, items / "suites")
+    shutil.copytree(ROOT / "suites" / "thresholds", items / "suites" / "thresholds")
     dead = (ROOT / "suites" / "environments" / "dead.toml").read_text()
     (items / "suites" / "environments" / "dead.toml").write_text(dead)
     rehearsed = dead.replace('kind = "staging"', 'kind = "rehearsal"')
@@ -180,11 +183,16 @@ def own_cost(items: Path, plain: Path, tell: Callable[..., None]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without the rehearsal")
+    parser.add_argument("--soak", action="store_true", help="the rehearsal for hours, nothing else")
+    parser.add_argument("--hours", type=float, default=4, help="of the soak (default: 4)")
+    parser.add_argument(
+        "--every", type=float, default=30, metavar="MINUTES", help="its runs (default: 30)"
+    )
     options = parser.parse_args()
-    rows: list[tuple[str, str, str, str]] = []
+    if options.soak:
+        return _soaked(options.hours, options.every)
 
     def tell(*row: str) -> None:
-        rows.append((row[0], row[1], row[2], row[3]))
         print("  ".join(f"{c:{w}}" for c, w in zip(row, (52, 22, 22, 30), strict=True)), flush=True)
 
     tell("what", "seen", "against", "ratio (aim)")
@@ -203,6 +211,22 @@ def main() -> int:
         if not options.quick:
             rehearse(folder / "rehearsal", tell)
     return 0
+
+
+def _soaked(hours: float, every_min: float) -> int:
+    if hours <= 0 or every_min <= 0:
+        print("--hours and --every: expected more than 0", file=sys.stderr)
+        return 2
+
+    def tell(*row: str) -> None:
+        print("  ".join(f"{c:{w}}" for c, w in zip(row, (10, 22, 20, 0), strict=True)), flush=True)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            return soak(Path(temporary), hours, every_min, tell)
+        except SoakError as error:
+            print(error, file=sys.stderr)
+            return 1
 
 
 def decide(folder: Path, tell: Callable[..., None]) -> None:

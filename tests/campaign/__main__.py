@@ -5,6 +5,8 @@
     python -m tests.campaign --since REF --minutes 20
                                                  rounds with what changed since REF touches, then
                                                  others in turn by the day, until the time is up
+    python -m tests.campaign --clauses           no fault: look whether each clause of each item has
+                                                 its claim and its fault, write docs/clauses.md
 
 Faults that touch nothing in common and turn no item in common red are injected together; all items
 are run once, and what is red is compared with what the faults of the round name, and with what is
@@ -13,6 +15,8 @@ which is tried alone and, since items measure times and the machine has other wo
 a calm moment; the table tells how many tries it took. Faults of nothing but papers are tried beside
 that in folders of their own. Within a round, a fault that turns an item red which another one of
 the round names goes unseen; which faults share a round changes with the faults.
+
+A fault has to break the claims of the clauses that name it (``tests/suites/clauses``).
 
 The table goes to ``reports/campaign.md`` and, line by line as it grows, to
 ``reports/campaign.jsonl``. A rehearsal that was up is left up.
@@ -34,8 +38,8 @@ from types import MappingProxyType
 from golive import procedure
 from golive.probes import register_all
 from golive.probing import REGISTRY
-from rehearsal.faults import RECORDED, Fault, all_faults, seen
-from tests.campaign import papers, rounds, rows
+from rehearsal.faults import RECORDED, Fault, all_faults, seen, waiting
+from tests.campaign import clauses, frozen, papers, rounds, rows
 from tests.campaign.judging import Tried, planned, resting
 from tests.campaign.live import ROOT, CampaignError, World
 from tests.campaign.reach import touched
@@ -61,6 +65,13 @@ def chosen(faults: Mapping[str, Fault], names: Sequence[str]) -> list[Fault]:
     if missing := [n for n in names if n not in faults]:
         raise CampaignError(f"there is no fault {', '.join(missing)}")
     return [faults[n] for n in names] if names else list(faults.values())
+
+
+def tryable(told: Iterable[clauses.Clause]) -> dict[str, Fault]:
+    """The faults that a campaign tries, by name: also of items that are red without them, where a
+    clause says what they have to add to these."""
+    named = {name for c in told for name in c.faults}
+    return {**all_faults(), **{n: f for n, f in waiting().items() if n in named}}
 
 
 def changed_since(ref: str) -> set[str]:
@@ -159,7 +170,8 @@ def paper_rounds(
     workers: int,
     until: float,
 ) -> None:
-    """Try rounds of faults of what people write in copies of the world, until the time is up.
+    """Try rounds of faults of what people write in copies of the world; none begins once the time
+    is up, but for the first.
 
     :raises papers.SnapshotError: a copy is not green by itself.
     """
@@ -167,13 +179,13 @@ def paper_rounds(
     campaign.say(f"{count} faults of papers and their like in {len(made)} rounds")
     with world.timed("papers"):
         snapshot = world.snapshot()
-        tried = papers.run_paper_rounds(made, snapshot, workers, recording=world.recording)
+        tried = papers.run_paper_rounds(
+            made, snapshot, workers, recording=world.recording, until=until
+        )
         assert isinstance(tried, Generator)  # so that whoever stops asking can tell it
         with closing(tried):
             for row in tried:
                 campaign.add(row)
-                if time.monotonic() > until:
-                    break
 
 
 def in_copies(
@@ -181,7 +193,7 @@ def in_copies(
 ) -> list[rounds.Round]:
     """Rounds for copies: those of spoilt documents apart, since what looks at a document looks
     before anything else does."""
-    spoilt = [f for f in faults if set(f.all_red) <= derived]
+    spoilt = [f for f in faults if set(f.all_red) <= derived or frozen.spoils_documents(f.touches)]
     others = [f for f in faults if f not in spoilt]
     return [
         r for fs in (others, spoilt) for r in rounds.plan(planned(f, derived, rests) for f in fs)
@@ -203,6 +215,13 @@ def live_rounds(
         names = ", ".join(f.name for f in together)
         campaign.say(f"round {number} of {len(made)}: {names}")
         coming = made[number] if number < len(made) else ()
+        if not world.patient:  # what a busy machine does not let be tried has its turn again
+            world.calm({i for f in together for i in f.expected})
+            for fault in [f for f in together if world.unquiet(f)]:
+                campaign.say(f"not tried: {fault.name}, without it: {world.unquiet(fault)}")
+            together = tuple(f for f in together if not world.unquiet(f))
+        if not together:
+            continue
         later = set(world.probes) - rounds.reds(coming) if coming else set()
         tried = world.try_together(together, f"round {number}", later)
         if before is not None:
@@ -217,11 +236,22 @@ def live_rounds(
 
 
 def _settle(world: World, tried: Tried, after: Tried | None, campaign: Campaign) -> None:
+    world.see_sound(tried)
     judged = world.judge(tried)
     if judged.suspects and after is not None:
         world.settle_owed(after)  # else what comes now would have to show it
     for row in rounds.settle(tried.faults, world.attempt, made=judged):
         campaign.add(row)
+
+
+def rewrite(told: Sequence[clauses.Clause], what: clauses.Known) -> int:
+    """Write the table of clauses, and tell what is missing: the exit status."""
+    clauses.TABLE.write_text(clauses.table(told, what), encoding="utf-8")
+    print(f"table: {clauses.TABLE}, {len(told)} clauses")
+    missing = [*clauses.gaps(told, what), *clauses.unnamed(told, what)]
+    for one in missing:
+        print(f"campaign: {one}", file=sys.stderr)
+    return 1 if missing else 0
 
 
 def _interrupted(number: int, _: object) -> None:
@@ -237,29 +267,48 @@ def main(arguments: list[str] | None = None) -> int:
     add = parser.add_argument
     add("--fault", action="append", default=[], metavar="NAME")
     add("--recorded", action="store_true", help="only faults that a campaign has recorded")
+    add("--unrecorded", action="store_true", help="only faults that none has recorded")
     add("--since", metavar="REF", help="rounds with faults that changes since REF concern first")
     add("--minutes", type=float, default=24 * 60.0, help="begin no round after so long")
     add("--workers", type=int, default=2, help="processes for faults of papers (default: 2)")
     add("--at-most", type=int, default=0, metavar="N", help="faults in a round; 1: each alone")
     add("--no-baseline", action="store_true", help="believe that all is green without a fault")
     add("--record", action="store_true", help=f"rewrite {RECORDED.relative_to(ROOT)}")
+    add("--clauses", action="store_true", help=f"only rewrite {clauses.TABLE.relative_to(ROOT)}")
     add("--keep", action="store_true", help="leave the rehearsal up, for the next --fault")
     add("--folder", type=Path, default=ROOT / ".parts" / "campaign")
     options = parser.parse_args(arguments)
+    try:
+        known = clauses.known()
+        told = clauses.load(known)
+    except clauses.ClauseError as e:
+        print(f"campaign: {e}", file=sys.stderr)
+        return 2
+    incomplete = clauses.gaps(told, known)
+    if options.clauses:
+        return rewrite(told, known)
+    if incomplete and not options.fault:  # one fault is tried while its clause is being written
+        reported = "\n  ".join(incomplete)
+        print(f"campaign: clauses without claim, fault or reason:\n  {reported}", file=sys.stderr)
+        return 2
     for number in (signal.SIGINT, signal.SIGTERM):  # either takes down what was brought up
         signal.signal(number, _interrupted)
     register_all()
     started = time.monotonic()
     until = started + options.minutes * 60
     try:
-        faults = chosen(all_faults(), options.fault)
+        faults = chosen(tryable(told), options.fault)
         faults = [f for f in faults if f.name in seen()] if options.recorded else faults
+        faults = [f for f in faults if f.name not in seen()] if options.unrecorded else faults
         first = concerned(changed_since(options.since), faults) if options.since else set()
     except CampaignError as e:
         print(f"campaign: {e}", file=sys.stderr)
         return 2
     campaign = Campaign(ROOT / "reports", len(faults))
-    world = World(options.folder, campaign.say, recording=options.record)
+    patient = options.minutes >= _WHOLE_MINUTES
+    world = World(
+        options.folder, campaign.say, recording=options.record, clauses=told, patient=patient
+    )
     items = procedure.load(ROOT / "suites" / "procedure.toml").items
     derived = frozenset(i for i, line in items.items() if line.way == "derived")
     rests = resting(ROOT / "suites")
@@ -271,7 +320,8 @@ def main(arguments: list[str] | None = None) -> int:
         remembered = bool(options.fault or options.no_baseline) and world.remember()
         if not (remembered or options.no_baseline):
             campaign.say("looking at all items without any fault")
-            world.baseline(patient=options.minutes >= _WHOLE_MINUTES)
+            world.baseline()
+        broken += clauses.unmade(told, world.green)
         if red := [said for i, said in world.unsound.items() if i not in world.noise]:
             broken.append(f"red without any fault: {'; '.join(red)}")
         for fault in [f for f in faults if set(f.all_red) & set(world.unsound)]:
@@ -306,7 +356,7 @@ def main(arguments: list[str] | None = None) -> int:
             at_most=options.at_most,
         )
         live_rounds(world, rounds.in_order(made, first=first, turn=turn), campaign, until)
-        broken += [world.last_look()]
+        broken += [world.last_look(), *world.damage]
     except CampaignError as e:
         broken.append(str(e))
     finally:

@@ -21,14 +21,14 @@ from golive.probing import REGISTRY, Facts
 _FOLLOWED = frozenset({"message_links", "market_sources", "war_room_bridges", "baseline_sales"})
 """Answers to each of several things that papers name; some of them only a running part knows."""
 _READING = _FOLLOWED | {"message_deliveries", "arrivals", "war_room", "control_evidence"}
-_READING |= {"privacy_notices"}
+_READING |= {"privacy_notices", "authorised_decision"}
 LOOKED_AT: Mapping[str, frozenset[str]] = {
     "papers": _READING,
     "saas-stubs": _READING
     | {"issues", "pull_requests", "check_runs", "fixes", "release_authors"}
     | {"status_page_members", "flags", "flag_editors", "stripe_account", "vendor_portals"},
-    "roster": frozenset({"contact_test", "vendor_portals"}),
-    "messages/calendar": frozenset({"launch_calendar"}),
+    "roster": frozenset({"contact_test", "vendor_portals", "launch_day_absences"}),
+    "messages/calendar": frozenset({"launch_calendar", "launch_day_absences"}),
     "documents": frozenset(),
     "statements": frozenset(),
     "keys": frozenset(),
@@ -39,6 +39,12 @@ LOOKED_AT: Mapping[str, frozenset[str]] = {
 def in_a_copy(touches: Iterable[str]) -> bool:
     """Whether a fault that touches these can be tried in a copy."""
     return all(_place(one) for one in touches)
+
+
+def spoils_documents(touches: Iterable[str]) -> bool:
+    """Whether a fault that touches these does nothing but spoil documents, which are made again
+    once an item that they rest on has a new verdict."""
+    return all(_place(one) == "documents" for one in touches)
 
 
 def looked_at(touches: Iterable[str]) -> frozenset[str]:
@@ -66,9 +72,7 @@ def _reach(people: Path) -> object:
         for p in roster["person"]
         if roles & {*p.get("roles", []), *p.get("backs_up", [])}
     ]
-    vendors = [
-        {f: v.get(f) for f in ("id", "name", "phone", "email")} for v in roster.get("vendor", [])
-    ]
+    vendors = [{f: v.get(f) for f in ("id", "phone", "email")} for v in roster.get("vendor", [])]
     return persons, vendors, roster.get("escalation")
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
 
 from golive import ledger
 from golive.items import read_cards
 from rehearsal.faults import Fault
+from tests.campaign import clauses as told
 from tests.campaign import rows
+from tests.campaign.clauses import Clause
 from tests.campaign.reach import may_redden, reach
 from tests.campaign.rounds import Attempt, Planned, overlap, reds
 
@@ -57,6 +63,9 @@ def judge(
     *,
     recording: bool = False,
     unseen: Collection[str] = (),
+    clauses: Sequence[Clause] = (),
+    before: rows.Verdicts = MappingProxyType({}),
+    behind: Collection[str] = (),
 ) -> Attempt:
     """A row for each fault of a round. What is red beside what all of them name is held against
     each that it could be down to.
@@ -65,6 +74,10 @@ def judge(
     :param excused: items that are red without any fault.
     :param recording: whether what a fault turns red beside what it was written for is right.
     :param unseen: faults of which it is in any case, since nobody has recorded what they do.
+    :param clauses: those of all items; a fault has to show the ones that name it.
+    :param before: verdicts of excused items without any fault: what a fault that names one adds to
+        it shows whether it is told there.
+    :param behind: items that are red after reverting for nothing but what is excused.
     """
     found = tried.found
     named = reds(tried.faults)
@@ -82,13 +95,18 @@ def judge(
     for f in tried.faults:
         own = f.red | held[f.name] | nobodys
         own |= rows.due_to(found, own & red)
-        expected = f.expected
+        # What names one of its items as the reason follows from it, recorded or not.
+        expected = f.expected | (rows.due_to(found, f.expected & red) & red)
         if recording or f.name in unseen:  # what is another's in a round is nobody else's alone
-            sure = red if len(tried.faults) == 1 else f.red | following
-            sure = sure | {i for i, name in sole.items() if name == f.name}
+            # What is recorded and red stays so: in a round it may hide behind another's.
+            own |= f.expected
             own -= {i for i, name in sole.items() if name != f.name}
-            expected = f.named | (own & sure & red)
-        made[f.name] = rows.row(
+            sure: frozenset[str] | set[str] = red
+            if len(tried.faults) > 1:
+                sure = f.red | f.expected | {i for i, name in sole.items() if name == f.name}
+            mine = own & sure & red  # what follows is theirs whose items it follows from
+            expected = f.named | mine | (rows.due_to(found, mine) & red)
+        row = rows.row(
             f.name,
             expected - set(excused),
             {i: v for i, v in found.items() if i in own | f.expected},
@@ -96,10 +114,33 @@ def judge(
             duration_s=tried.seconds / len(tried.faults),
             how=tried.how,
             excused=excused,
-            follows=following,
+            follows={*following, *behind},
             error=tried.errors.get(f.name, ""),
+            broken={i: _broken_by(f, found[i], tried.faults) for i in red},
+            beside={
+                i: rows.added(found[i], before[i]) for i in f.expected & set(before) & set(found)
+            },
         )
-    return Attempt(made)
+        made[f.name] = told.judged(clauses, row)
+    return Attempt(made, _contested(held))
+
+
+def _contested(held: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
+    """Of what is held against each, what is held against another too."""
+    often = Counter(item for items in held.values() for item in items)
+    return {name: frozenset(i for i in items if often[i] > 1) for name, items in held.items()}
+
+
+def _broken_by(f: Planned, v: ledger.ItemVerdict, together: Sequence[Planned]) -> tuple[str, ...]:
+    """What an item's claims that this fault of a round has broken are about.
+
+    Faults of a round have no item in common but what follows from others: in that, a claim that
+    names items is this one's where it names one that is red with it, and a claim that names none
+    is that of the fault which the item is told by."""
+    if not any(v.id in other.expected for other in together if other is not f):
+        return rows.subjects(v)
+    mine = [c for c in v.claims if (f.expected & set(c.ids) if c.ids else v.id in f.red)]
+    return rows.subjects(msgspec.structs.replace(v, claims=mine))
 
 
 def _sole(

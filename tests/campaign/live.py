@@ -14,29 +14,35 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from golive import ledger
 from golive.probing import REGISTRY
+from golive.verdicts import Verdict
 from rehearsal import faults
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from tests.campaign import rows
+from tests.campaign.clauses import Clause
 from tests.campaign.judging import Tried, judge
 from tests.campaign.papers import Snapshot, take_snapshot
-from tests.campaign.reach import touched
+from tests.campaign.reach import may_redden, touched
 from tests.campaign.rounds import Attempt, Planned
 
 ROOT = Path(__file__).resolve().parents[2]
 _PYTEST = ("-q", "-p", "no:cacheprovider")
 _CALM_S = (0.0, 20.0, 40.0, 60.0, 90.0)
-"""Before each further look of the baseline: query times are taken over five minutes, and bringing
+"""Before each further look of the baseline: query times are taken over two minutes, and bringing
 a rehearsal up is itself a load that they remember."""
 _BEFORE_TRYING_AGAIN_S = 20.0
+_UNTIL_FORGOTTEN_S = (45.0, 60.0, 90.0)
+"""Before each further look at what remembers the last minutes of a busy machine."""
 _DONE = frozenset({0, 1})
 """How pytest ends once all items have a verdict."""
 _MOST_UNSOUND = 5
@@ -63,6 +69,10 @@ class World:
     say: Say
     recording: bool = False
     """Whether what a fault turns red beside what it was written for is taken as right."""
+    clauses: Sequence[Clause] = ()
+    """What the faults have to show of the items that they turn red."""
+    patient: bool = True
+    """Whether to wait minutes for what a busy machine has turned red."""
     probes: dict[str, frozenset[str]] = field(default_factory=dict)
     """The probes whose facts each item took when it was last looked at."""
     derived: frozenset[str] = frozenset()
@@ -75,12 +85,30 @@ class World:
     red for nothing but that."""
     following: frozenset[str] = frozenset()
     """Items that have been red because others were, and are green with those."""
+    restless: set[str] = field(default_factory=set)
+    """Of those that are excused, what rests on query times and was still red with nothing in force
+    after a round that did not name it: excused until a look finds it green."""
+    damage: list[str] = field(default_factory=list)
+    """What stayed red after the faults of a round had been reverted."""
+    green: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The subjects of the claims of each item that was green without any fault."""
+    before: dict[str, ledger.ItemVerdict] = field(default_factory=dict)
+    """The verdicts without any fault of items that rest on what is not written."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Of that, what is laid to a fault, by its name."""
     spent_s: dict[str, float] = field(default_factory=dict)
     """Seconds by what they went to."""
+    _touched: set[str] = field(default_factory=set)
+    """Places that the last faults touched."""
     _stale: set[str] = field(default_factory=lambda: set(REGISTRY))
     _worker: subprocess.Popen[str] | None = None
     _asking: bool = False
     _was_up: bool = True
+    _red_with: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Items that were red in the round in which a fault was tried first, and may be its doing, by
+    its name."""
+    _named_before: set[str] = field(default_factory=set)
+    """Items that the faults of the last round named."""
     _seen_green_at: float = 0.0
     _remembered: bool = False
 
@@ -195,17 +223,16 @@ class World:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def baseline(self, *, patient: bool = True) -> None:
+    def baseline(self) -> None:
         """See every item green, but those that rest on items or checks that nobody has written.
 
         A few that stay red are reported and left out, with the faults that name them.
 
-        :param patient: whether to wait minutes for what a busy machine has turned red.
         :raises CampaignError: more are red, so that nothing could be learned from any fault.
         """
         with self.timed("baseline"):
             verdicts = self.look()
-            for calm_s in (*(_CALM_S if patient else _CALM_S[:2]), None):
+            for calm_s in (*(_CALM_S if self.patient else _CALM_S[:2]), None):
                 self.excused = rows.resting_on_unwritten(verdicts)
                 red = {
                     v.id: f"{v.id} {v.verdict.value}: {v.message}"
@@ -222,6 +249,12 @@ class World:
             reported = "\n  ".join(red.values())
             raise CampaignError(f"without any fault these are not green:\n  {reported}")
         self.unsound = red
+        self.before = {i: verdicts[i] for i in self.excused}
+        self.green = {
+            v.id: tuple(c.subject for c in v.claims)
+            for v in verdicts.values()
+            if v.verdict is Verdict.PASS
+        }
         slow = {i for i in red if self._probes_of([i]) & _REMEMBERING}
         because = {i: rows.not_green(verdicts[i]) for i in red}
         self.noise = frozenset(slow | {i for i in red if because[i] and because[i] <= slow})
@@ -230,12 +263,19 @@ class World:
         self._save()
 
     def last_look(self) -> str:
-        """After the last round: what was red because others were, and still is; empty if none."""
+        """After the last round: what was red because others were, and still is, and what a busy
+        machine may have left red and has not forgotten; empty if none."""
+        self.calm(self.restless)
+        if self.restless and self.patient:
+            return f"these stayed red: {'; '.join(self.excused[i] for i in sorted(self.restless))}"
         if not self.following:
             return ""
         with self.timed("look after reverting"):
             found = self.look(self.following)
-        red = [f"{i}: {v.message}" for i, v in found.items() if rows.is_red(v)]
+            if any(map(rows.is_red, found.values())):
+                found = self.look(self.following | self._disturbed(self._touched))
+        mine = {i: found[i] for i in sorted(self.following)}
+        red = [f"{i}: {v.message}" for i, v in mine.items() if rows.is_red(v)]
         return f"these followed from others and stayed red: {'; '.join(red)}" if red else ""
 
     # -- what a later campaign can begin with --------------------------------------------------
@@ -254,6 +294,8 @@ class World:
         self.probes = {i: frozenset(names) for i, names in kept["probes"].items()}
         self.derived = frozenset(kept["derived"])
         self.excused, self.unsound = kept["excused"], kept["unsound"]
+        found = msgspec.convert(kept["before"], list[ledger.ItemVerdict])
+        self.before = {v.id: v for v in found}
         self._seen_green_at, self._remembered = kept["seen_green_at"], True
         self._stale = set(REGISTRY) - set(loaded)
         self.say(f"begins with the facts of {age_s / 60:.0f} minutes ago")
@@ -283,6 +325,7 @@ class World:
             "derived": sorted(self.derived),
             "excused": self.excused,
             "unsound": self.unsound,
+            "before": msgspec.to_builtins(list(self.before.values())),
         }
         self._memory.write_text(json.dumps(kept))
 
@@ -303,44 +346,96 @@ class World:
         return {name for ident in items for name in self.probes.get(ident, ())}
 
     def attempt(self, together: Sequence[Planned], number: int) -> Attempt:
-        """Inject some faults, look at all items, revert, look at what was red, judge.
+        """Inject some faults, look, revert, look at what was red, judge.
 
-        :param number: which attempt it is; later ones wait for a calmer moment first.
+        :param number: which attempt it is. The first looks at all items, later ones at those that
+            were red in it and may be these faults' doing, since what was green with more faults in
+            force is green with fewer; the last ones wait for a calmer moment first.
         """
         if number > 1:
             self.say(f"again: {', '.join(f.name for f in together)}")
-        if len(together) == 1 and number > 2:
+        if len(together) == 1 and number > 2 and not self.recording:
             threading.Event().wait(_BEFORE_TRYING_AGAIN_S)
         how = "alone" if len(together) == 1 else f"{len(together)} together"
-        tried = self.try_together(together, how)
+        items = {i for f in together for i in f.expected | self._red_with.get(f.name, frozenset())}
+        tried = self.try_together(together, how, items=items if number > 1 else ())
+        self.see_sound(tried)
         return self.judge(tried)
 
+    def see_sound(self, tried: Tried) -> None:
+        """Look once more, after a calm moment, at what is red with nothing in force any more. What
+        stays red is damage that some fault of the round left: laid to the fault that names it,
+        told in any case, and excused from here on, or every later fault would be blamed for it."""
+        if not (left := self._left_red(tried.reverted)):
+            return
+        again = self._disturbed({p for f in tried.faults for p in f.touches}) | {*left}
+        lasting = left
+        for calm_s in (_BEFORE_TRYING_AGAIN_S, *_UNTIL_FORGOTTEN_S):
+            self.say(f"red with nothing in force, once more: {', '.join(sorted(lasting))}")
+            threading.Event().wait(calm_s)
+            self._stale |= self._probes_of(lasting)
+            with self.timed("look after reverting"):
+                tried.reverted |= self.look(again)
+            lasting = self._left_red({i: tried.reverted[i] for i in left})
+            again = {*lasting}
+            if not lasting or not self._probes_of(lasting) & _REMEMBERING or not self.patient:
+                break
+        for item, message in lasting.items():
+            said = f"{item} is not green after reverting: {message}"
+            by = [f.name for f in tried.faults if item in f.expected]
+            self.left |= dict.fromkeys(by, said)
+            names = ", ".join(by or [f.name for f in tried.faults])
+            self.damage.append(f"{said} (after {names})")
+            self.say(self.damage[-1])
+        self.excused |= lasting
+
+    def _disturbed(self, places: Collection[str]) -> set[str]:
+        """Items that look at these places, red or not: documents tell what was found of green ones
+        too, and so what a fault has changed in it."""
+        looked = touched(places)
+        return {i for i, names in self.probes.items() if names & looked}
+
+    def _left_red(self, found: Mapping[str, ledger.ItemVerdict]) -> dict[str, str]:
+        known = {*self.excused, *self.following}
+        return {i: v.message for i, v in found.items() if rows.is_red(v) and i not in known}
+
     def try_together(
-        self, together: Sequence[Planned], how: str, later: Collection[str] = ()
+        self,
+        together: Sequence[Planned],
+        how: str,
+        later: Collection[str] = (),
+        items: Collection[str] = (),
     ) -> Tried:
-        """Inject, look at all items, revert, look at what was red.
+        """Inject, look at these items, else at all, revert, look at what was red.
 
         :param later: items that the next look is not going to expect red; what was red among them
             is seen green only then.
         """
+        self.calm({i for f in together for i in f.expected})
         started = time.monotonic()
-        broken = {place for f in together for place in f.touches}
-        errors: dict[str, str] = {}
+        broken = self._touched = {place for f in together for place in f.touches}
+        errors = {f.name: f"without it: {why}" for f in together if (why := self.unquiet(f))}
         found: dict[str, ledger.ItemVerdict] = {}
         reverted: dict[str, ledger.ItemVerdict] = {}
         owed: frozenset[str] = frozenset()
         try:
             with self.timed("inject"):
                 errors |= self._each(together, faults.inject)
-            self.say(f"{how}: injected; looking at all items")
+            self.say(f"{how}: injected; looking at {len(items) or 'all'} items")
             with self.timed("look"):
-                found = dict(self.look(broken=broken))
+                found = dict(self.look(items, broken=broken))
+            self._rested(found)
         finally:
             with self.timed("revert"):
                 errors |= self._each(together, self._revert)
         red = {i for i, v in found.items() if rows.is_red(v) and i not in self.excused}
-        named = {i for f in together for i in f.expected if i in found}
+        # Recording asks whose the others are; a pass that does not has each looked at once more.
         following = rows.followers(found, red)
+        named_here = {i for f in together for i in f.expected} - following
+        explained = named_here if self.recording else set()
+        if not items:
+            self._red_with |= self._suspected(together, red - explained, following)
+        named = {i for f in together for i in f.expected if i in found}
         self.following |= following
         owed = frozenset((red & named & set(later)) - following - self.derived)
         now = (red | named) - owed - following - set(self.excused)
@@ -349,8 +444,47 @@ class World:
         if now:
             with self.timed("look after reverting"):
                 reverted = dict(self.look(now))
+        left = self._left_red(reverted)
+        slow = {i for i in left if self._probes_of([i]) & _REMEMBERING}
+        slow -= named | self._named_before  # those are this round's, or still owed by the last one
+        self._named_before = named
+        self.restless |= slow
+        self.excused |= {i: left[i] for i in slow}
         seconds = time.monotonic() - started
         return Tried(together, how, found, reverted, errors, seconds, owed)
+
+    def _suspected(
+        self, together: Sequence[Planned], red: Collection[str], following: frozenset[str]
+    ) -> dict[str, frozenset[str]]:
+        """Of what is red, what may be each fault's doing by what it touches, what is nobody's by
+        that, and what follows from others."""
+        may = {
+            f.name: {i for i in red if may_redden(f.touches, self.probes.get(i, ()))}
+            for f in together
+        }
+        nobodys = set(red).difference(*may.values())
+        return {name: following | items | nobodys for name, items in may.items()}
+
+    def unquiet(self, fault: Planned) -> str:
+        """What a fault names and a busy machine has left red, with what it says; empty if none."""
+        return "; ".join(self.excused[i] for i in sorted(self.restless & fault.expected))
+
+    def calm(self, named: Collection[str]) -> None:
+        """Wait until what is named is green again, where a busy machine has left it red."""
+        for calm_s in _UNTIL_FORGOTTEN_S if self.patient else _UNTIL_FORGOTTEN_S[:1]:
+            restless = self.restless & set(named)
+            if not restless:
+                return
+            self.say(f"restless, once more: {', '.join(sorted(restless))}")
+            threading.Event().wait(calm_s)
+            self._stale |= self._probes_of(restless)
+            with self.timed("look at what is restless"):
+                self._rested(self.look(restless))
+
+    def _rested(self, found: Mapping[str, ledger.ItemVerdict]) -> None:
+        for item in {i for i in self.restless if i in found and not rows.is_red(found[i])}:
+            self.restless.discard(item)
+            self.excused.pop(item)
 
     def settle_owed(self, tried: Tried) -> None:
         """Look at what is still to be seen green of a round, now."""
@@ -362,7 +496,19 @@ class World:
     def judge(self, tried: Tried) -> Attempt:
         """A row for each fault of a round: see :func:`tests.campaign.judging.judge`."""
         unseen = {f.name for f in tried.faults} - faults.seen()
-        return judge(tried, self.probes, self.excused, recording=self.recording, unseen=unseen)
+        tried.errors |= {f.name: self.left[f.name] for f in tried.faults if f.name in self.left}
+        behind = rows.followers(tried.found, self.excused)
+        excused = self.excused | dict.fromkeys(behind, "red for nothing but what is excused")
+        return judge(
+            tried,
+            self.probes,
+            excused,
+            recording=self.recording,
+            unseen=unseen,
+            clauses=self.clauses,
+            before=self.before,
+            behind=rows.followers(tried.reverted, self.excused),
+        )
 
     @staticmethod
     def _revert(r: Rehearsal, name: str) -> None:

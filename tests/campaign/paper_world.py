@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +36,7 @@ from rehearsal.parts import Part
 from rehearsal.parts.people.messages import Messages
 from rehearsal.parts.saas.saas_stubs import SaasStubs
 from rehearsal.staff import papers
-from tests.campaign import frozen
+from tests.campaign import clauses, frozen
 from tests.campaign.judging import Tried, judge, planned, resting
 from tests.campaign.rounds import Attempt, Planned, settle
 from tests.campaign.rows import Row, followers, is_red, resting_on_unwritten, row
@@ -74,8 +74,10 @@ class PaperWorld:
         self._snapshot = snapshot
         self._facts: dict[str, bytes] = pickle.loads((snapshot / FACTS).read_bytes())
         self._procedure: Procedure = procedure.load(ROOT / "suites" / "procedure.toml")
+        self._clauses = clauses.load(clauses.known())
         self._hold = ExitStack()
         self._excused: dict[str, str] = {}
+        self._before: dict[str, ledger.ItemVerdict] = {}
         self._unsound: dict[str, str] = {}
         self._derived: frozenset[str] = frozenset()
         self._rests: frozenset[str] = frozenset()
@@ -116,6 +118,7 @@ class PaperWorld:
         green = self.look((), looked_at=every)
         self._worker.learns = False  # each round begins with the facts of this look
         self._excused = resting_on_unwritten(green)
+        self._before = {i: green[i] for i in self._excused}
         self._derived = frozenset(i.id for i in self._procedure if i.way == "derived")
         self._rests = resting(ROOT / "suites")
         self._unsound = {
@@ -199,26 +202,46 @@ class PaperWorld:
         tried.seconds = time.monotonic() - started
         self._probes |= {v.id: frozenset(v.facts) for v in tried.found.values()}
         unseen = {f.name for f in together} - faults.seen()
-        return judge(tried, self._probes, self._excused, recording=self.recording, unseen=unseen)
+        return judge(
+            tried,
+            self._probes,
+            self._excused,
+            recording=self.recording,
+            unseen=unseen,
+            clauses=self._clauses,
+            before=self._before,
+        )
 
     def _try(self, tried: Tried) -> None:
         expected = {item for fault in tried.faults for item in fault.expected}
-        if not expected <= self._derived:
+        if not all(
+            f.expected <= self._derived or frozen.spoils_documents(f.touches) for f in tried.faults
+        ):
             tried.found |= self._in_force(tried, ())
             tried.reverted |= self._again(tried, expected)
             return
-        # New verdicts would have the documents made again, the spoilt one as well: first the named
-        # ones look at it as it is, then all others have new verdicts.
-        tried.found |= self._in_force(tried, expected)
+        # New verdicts would have the documents made again, the spoilt one as well: first those that
+        # it has to turn red look at it as it is, then all others have new verdicts, and with them
+        # those that are red for a document which is made and that nobody can sign.
+        tried.found |= self._in_force(tried, expected, settled=True)
         tried.reverted |= self._again(tried, expected)
-        others = [i.id for i in self._procedure if i.id not in expected]
-        tried.found |= self._in_force(tried, others)
+        named = {item for fault in tried.faults for item in fault.named}
+        seen = {i for i, v in tried.found.items() if i in named or is_red(v)}
+        tried.found |= self._in_force(tried, {i.id for i in self._procedure} - seen)
         self.restore()
         tried.reverted |= self._again(tried, set(tried.found) - set(tried.reverted))
 
-    def _in_force(self, tried: Tried, items: Collection[str]) -> dict[str, ledger.ItemVerdict]:
-        """What is found while the faults are in force; they are reverted afterwards."""
+    def _in_force(
+        self, tried: Tried, items: Collection[str], *, settled: bool = False
+    ) -> dict[str, ledger.ItemVerdict]:
+        """What is found while the faults are in force; they are reverted afterwards.
+
+        :param settled: people state first what a run has made anew, the status report say, else
+            they would do so now, and what rests on it would be made again.
+        """
         self.restore()
+        if settled:
+            self.look(items)
         names = [fault.name for fault in tried.faults]
         touched = [place for fault in tried.faults for place in fault.touches]
         tried.errors |= self._each(names, faults.inject)
@@ -234,12 +257,20 @@ class PaperWorld:
     def _again(self, tried: Tried, items: Collection[str]) -> dict[str, ledger.ItemVerdict]:
         """The verdicts, now that nothing is in force, of what was red among these or should have
         been; what was red for others being red is green with those."""
-        red = {i for i, v in tried.found.items() if is_red(v)}
+        red = _reds(tried.found)
         due = {item for fault in tried.faults for item in fault.expected} & set(items)
         due |= red - followers(tried.found, red - set(self._excused))
         touched = [place for fault in tried.faults for place in fault.touches]
         due -= {*self._excused, *tried.reverted}
-        return self.look(due, frozen.looked_at(touched)) if due else {}
+        if not due:
+            return {}
+        found = self.look(due, frozen.looked_at(touched))
+        # What reads another item's statement may have its turn before that one is signed anew.
+        left, before = _reds(found), {*due}
+        while left and left < before:
+            found = {**found, **self.look(left, frozen.looked_at(touched))}
+            left, before = _reds(found), left
+        return found
 
     def _each(self, names: Iterable[str], do: Callable[[Rehearsal, str], None]) -> dict[str, str]:
         """Do it with each fault; why it failed, by name. One fault's mistake must not end the copy,
@@ -256,6 +287,10 @@ class PaperWorld:
         """Put the folders back as they were when all was green."""
         for name, pristine in self._pristine.items():
             put_back(pristine, self.place / name)
+
+
+def _reds(found: Mapping[str, ledger.ItemVerdict]) -> set[str]:
+    return {i for i, v in found.items() if is_red(v)}
 
 
 @contextmanager

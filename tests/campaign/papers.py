@@ -8,6 +8,7 @@ all cores have work and no fault waits for a running part.
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import queue
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +81,7 @@ def run_paper_rounds(
     *,
     place: Path | None = None,
     recording: bool = False,
+    until: float = math.inf,
 ) -> Iterator[Row]:
     """Try rounds of faults in copies, side by side; a row for each fault as it is settled.
 
@@ -88,6 +91,7 @@ def run_paper_rounds(
     :param workers: how many copies; 0: one for each core.
     :param place: where the copies lie; default: a temporary folder.
     :param recording: whether what a fault turns red beside what it was written for is right.
+    :param until: of the monotonic clock: no round but each copy's first begins after that.
     :raises SnapshotError: a copy is not green without any fault, so that nothing could be learned.
     """
     count = max(1, min(workers or os.cpu_count() or 1, len(rounds)))
@@ -101,7 +105,7 @@ def run_paper_rounds(
         copies: list[subprocess.Popen[str]] = []
         threads = [
             threading.Thread(
-                target=_work, args=(snapshot, base / str(n), words, waiting, done, copies)
+                target=_work, args=(snapshot, base / str(n), words, waiting, done, copies, until)
             )
             for n in range(count)
         ]
@@ -141,8 +145,9 @@ def _work(
     waiting: queue.SimpleQueue[Round],
     done: queue.SimpleQueue[Row | str | None],
     copies: list[subprocess.Popen[str]],
+    until: float,
 ) -> None:
-    """Have one copy, which joins the others, try rounds until none is left."""
+    """Have one copy, which joins the others, try rounds until none is left or the time is up."""
     place.mkdir(parents=True, exist_ok=True)
     log = place.parent / f"{place.name}.log"
     words = ["-m", "tests.campaign.paper_world", str(snapshot.folder), str(place), *options]
@@ -161,6 +166,7 @@ def _work(
         copies.append(process)
         assert process.stdin is not None
         assert process.stdout is not None
+        begun = False
         try:
             for answer in _answers(process.stdout):
                 if problem := answer.get("error"):
@@ -170,9 +176,12 @@ def _work(
                     done.put(_row(answer))
                     continue
                 try:
+                    if begun and time.monotonic() > until:
+                        return
                     together = waiting.get_nowait()
                 except queue.Empty:
                     return
+                begun = True
                 names = [fault.name for fault in together]
                 print(json.dumps({"faults": names}), file=process.stdin, flush=True)
             done.put(f"a copy ended early: {log.read_text(errors='replace')[-1500:]}")

@@ -57,6 +57,10 @@ REACH: dict[str, tuple[str, ...]] = {
     "arrivals": ("messages", "papers"),
     "authorisation": (*_TOOLS, "papers"),
     "launch_calendar": ("messages", "papers"),
+    "launch_day_absences": ("messages", "papers", "roster"),
+    "critical_alerts": _ALERTS,
+    "operator_logins": _TOOLS,
+    "authorised_decision": (*_TOOLS, "papers"),
     "contact_test": ("messages", "roster"),
     "escalation_drill": (*_ALERTS, "messages", "roster"),
     "sending_account": ("messages",),
@@ -89,6 +93,10 @@ REACH: dict[str, tuple[str, ...]] = {
     "outbound": (*_TOOLS, *_SITE),
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "surface": _SITE,
+    "plain_http": _SITE,
+    "api_caching": _SITE,
+    "scraping": ("prometheus", "app"),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

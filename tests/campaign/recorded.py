@@ -24,7 +24,7 @@ def text(faults: Iterable[Fault], rows: Iterable[Row]) -> str:
     by_name = {f.name: f for f in faults}
     found, known = dict(recorded()), set(seen())
     for row in rows:
-        if row.red and not row.wrong and row.fault in by_name:
+        if not row.wrong and row.fault in by_name:
             beside = sorted(set(row.red) - set(by_name[row.fault].expect_fail))
             found[row.fault] = tuple(beside)
             known.add(row.fault)

@@ -8,7 +8,7 @@ round does is :mod:`tests.campaign.live`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tests.campaign.rows import Row
 
@@ -118,6 +118,8 @@ class Attempt:
     """What came of injecting some faults together: a row for each, by its name, right or wrong."""
 
     rows: Mapping[str, Row]
+    contested: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Items that are red and may be a fault's doing or another's, by its name."""
 
     @property
     def suspects(self) -> list[str]:
@@ -134,9 +136,9 @@ def settle(
 ) -> Iterator[Row]:
     """Try faults together and yield the row of each once it is settled.
 
-    Those that were right are. Suspects are tried again in halves, down to each alone, which is
-    tried until it is right, or has been so ``alone_at_most`` times; its row tells how often it was
-    tried in all.
+    Those that were right are. Suspects are tried again without those that may have turned the same
+    item red, else in halves, down to each alone, which is tried until it is right, or has been so
+    ``alone_at_most`` times; its row tells how often it was tried in all.
 
     :param attempt: injects these faults together for the nth time, looks, reverts, and judges.
     :param made: the first attempt, where it has been made.
@@ -158,8 +160,26 @@ def _narrow(
         if suspects and not alone_left:
             yield replace(seen.rows[suspects[0].name], tries=tried)
             return
+    for part in _parts(suspects, seen.contested):
+        again = attempt(part, tried + 1)
+        yield from _narrow(part, again, attempt, tried + 1, alone_left)
+
+
+def _parts(
+    suspects: Sequence[Planned], contested: Mapping[str, frozenset[str]]
+) -> list[list[Planned]]:
+    """Suspects in groups of which no two may have turned the same item red, so that each red is
+    one fault's; in halves where nothing keeps them apart."""
+    groups: list[list[Planned]] = []
+    for fault in suspects:
+        mine = contested.get(fault.name, frozenset())
+        for group in groups:
+            if not any(mine & contested.get(f.name, frozenset()) for f in group):
+                group.append(fault)
+                break
+        else:
+            groups.append([fault])
+    if len(groups) > 1 or len(suspects) < 2:
+        return groups
     middle = (len(suspects) + 1) // 2
-    for half in (suspects[:middle], suspects[middle:]):
-        if half:
-            again = attempt(half, tried + 1)
-            yield from _narrow(half, again, attempt, tried + 1, alone_left)
+    return [list(suspects[:middle]), list(suspects[middle:])]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
 
 from golive import ledger
 from golive.deliverables import NOBODY_WROTE, NOT_GREEN, NOT_JUDGED
@@ -13,6 +17,9 @@ from golive.verdicts import Verdict
 
 HARMLESS = frozenset({Verdict.PASS, Verdict.NOT_DUE})
 """Verdicts that are not red."""
+_TO_COME = re.compile(r"rests on what is still to come: (.*)")
+_IS_OPEN = re.compile(r"(?:^|; )([A-Z][\w+.-]*) is (?:PENDING|WAIVED)\b")
+"""A document that waits for others says so in words: it has no broken claim."""
 Verdicts = Mapping[str, ledger.ItemVerdict]
 """Verdicts by item."""
 
@@ -23,7 +30,8 @@ class Row:
 
     ``expected_red`` is what the fault was written for and what is recorded of it, ``how`` where
     it was tried ("papers", "round 3", "alone"), ``duration_s`` its share of the time: a round's
-    seconds are divided among the faults of the round.
+    seconds are divided among the faults of the round. ``broken`` has the subjects of the claims
+    that broke, by the item.
     """
 
     fault: str
@@ -34,6 +42,7 @@ class Row:
     duration_s: float
     how: str = "alone"
     tries: int = 1
+    broken: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def row(
@@ -47,6 +56,8 @@ def row(
     excused: Collection[str] = (),
     follows: Collection[str] = (),
     error: str = "",
+    broken: Mapping[str, Sequence[str]] | None = None,
+    beside: Verdicts = MappingProxyType({}),
 ) -> Row:
     """Judge one fault.
 
@@ -56,14 +67,16 @@ def row(
     :param excused: items that are red without any fault.
     :param follows: items that are red because others are: they are green again with those.
     :param error: why it could not be tried, when it could not.
+    :param broken: the subjects of the claims that broke by this fault, by the item; None: all.
+    :param beside: excused items that it names, with what it has added to them.
     """
     red = {i: v for i, v in sorted(found.items()) if is_red(v) and i not in excused}
     wrong = [error] if error else []
     if not error:
         if missing := sorted(set(expected) - set(red)):
             wrong.append(f"not red: {', '.join(missing)}")
-        if beside := sorted(set(red) - set(expected)):
-            reported = "; ".join(f"{i} ({red[i].message})" for i in beside)
+        if strange := sorted(set(red) - set(expected)):
+            reported = "; ".join(f"{i} ({red[i].message})" for i in strange)
             wrong.append(f"red beside what it names: {reported}")
         wrong += [f"{i}: {why}" for i, v in red.items() if (why := unclear(v))]
         for ident in sorted({*expected, *red} - {*excused, *follows}):
@@ -71,15 +84,34 @@ def row(
                 wrong.append(f"{ident} was not looked at after reverting")
             elif is_red(after):
                 wrong.append(f"{ident} is not green after reverting: {after.message}")
+    told = {**red, **beside}
     return Row(
         fault=fault,
         expected_red=tuple(sorted(expected)),
         red=tuple(red),
-        messages=tuple(f"{i} {v.verdict.value}: {v.message}" for i, v in red.items()),
+        messages=tuple(f"{i} {v.verdict.value}: {v.message}" for i, v in told.items()),
         wrong="; ".join(wrong),
         duration_s=round(duration_s, 2),
         how=how,
+        broken={
+            i: subjects(v) if broken is None or i in beside else broken.get(i, ())
+            for i, v in told.items()
+        },
     )
+
+
+def added(now: ledger.ItemVerdict, before: ledger.ItemVerdict) -> ledger.ItemVerdict:
+    """What a red item says that it did not say before."""
+    known = {(c.subject, c.observed) for c in before.claims if c.broken}
+    new = [c for c in now.claims if c.broken and (c.subject, c.observed) not in known]
+    parts = set(before.message.split("; "))
+    message = "; ".join(part for part in now.message.split("; ") if part not in parts)
+    return msgspec.structs.replace(now, claims=new, message=message or "as without the fault")
+
+
+def subjects(v: ledger.ItemVerdict) -> tuple[str, ...]:
+    """What an item's broken claims are about."""
+    return tuple(dict.fromkeys(c.subject for c in v.claims if c.broken))
 
 
 def is_red(v: ledger.ItemVerdict) -> bool:
@@ -94,11 +126,12 @@ def resting_on_unwritten(verdicts: Verdicts) -> dict[str, str]:
     while more:  # what rests on such an item is one too
         more = False
         for v in verdicts.values():
-            broken = [c for c in v.claims if not c.holds]
+            broken = [c for c in v.claims if c.broken]
             if v.verdict is not Verdict.FAIL or not broken or v.id in found:
                 continue
             causes = not_green(v)
-            unwritten = broken[-1].subject in (NOBODY_WROTE, NOT_JUDGED)
+            # The first: what follows it is told too, and may follow from it.
+            unwritten = broken[0].subject in (NOBODY_WROTE, NOT_JUDGED)
             if unwritten or (causes and causes <= set(found)):
                 found[v.id] = v.message
                 more = True
@@ -107,10 +140,12 @@ def resting_on_unwritten(verdicts: Verdicts) -> dict[str, str]:
 
 def not_green(v: ledger.ItemVerdict) -> frozenset[str]:
     """The items for whose being red an item is red, where that is why it is."""
-    broken = [c for c in v.claims if not c.holds]
-    if v.verdict is not Verdict.FAIL or not broken or broken[-1].subject != NOT_GREEN:
+    if v.verdict is Verdict.PENDING and (told := _TO_COME.search(v.message)):
+        return frozenset(_IS_OPEN.findall(told[1]))
+    broken = [c for c in v.claims if c.broken]
+    if v.verdict is not Verdict.FAIL or not broken or broken[0].subject != NOT_GREEN:
         return frozenset()
-    return frozenset(broken[-1].ids)
+    return frozenset(broken[0].ids)
 
 
 def followers(found: Verdicts, red: Collection[str]) -> frozenset[str]:
@@ -139,10 +174,10 @@ def unclear(v: ledger.ItemVerdict) -> str:
     if not v.remedy and "next:" not in v.message:
         return "it tells no next step"
     if v.verdict is Verdict.FAIL:
-        broken = [c for c in v.claims if not c.holds]
+        broken = [c for c in v.claims if c.broken]
         if not broken:
             return f"it fails without a claim: {v.message}"
-        if not all((broken[-1].subject, broken[-1].observed, broken[-1].required)):
+        if not all(text for c in broken for text in (c.subject, c.observed, c.required)):
             return f"its claim is not whole: {v.message}"
     elif v.verdict is Verdict.UNKNOWN and "the check broke" in v.message:
         return v.message

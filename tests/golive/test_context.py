@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from golive.context import Context
+from golive.papers import Paper, Papers
 from golive.papers.kinds import RiskRegister
 from golive.verdicts import GoliveError, Pending
 from tests.conftest import SECRET_VARIABLE, Project
@@ -54,6 +57,9 @@ def test_what_was_signed_since_is_seen_anew(project: Project) -> None:
     assert [s.id for s in context.reloaded().statements.everything()] == [signed.id]
 
 
+MINUTE = timedelta(minutes=1)
+
+
 def test_papers_are_named_by_the_digest_of_their_bytes(project: Project) -> None:
     project.folder.write("papers/runbook.md", "# Runbook\n")
     digest = hashlib.sha256(b"# Runbook\n").hexdigest()
@@ -87,6 +93,26 @@ def test_papers_are_read_as_they_were_signed_newest_first(project: Project) -> N
     assert project.context().signed_papers("D-2.2.2", RiskRegister) == []
 
 
+def test_what_was_signed_unreadable_is_left_out_once_it_is_signed_again(project: Project) -> None:
+    """Else whoever reads the first register would stumble over it for ever."""
+    place = project.path / "papers" / RiskRegister.file
+
+    def write(front: str) -> Path:
+        project.folder.write(f"papers/{RiskRegister.file}", f"---\n{front}\n---\n\n# Risks\n")
+        return place
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    project.sign(files=[write("changed_on: 2026-12-01\nrisks: []")], made_at=now - MINUTE * 3)
+    project.sign(files=[write("changed_on: someday\nrisks: []")], made_at=now - MINUTE * 2)
+    with pytest.raises(Pending, match="changed_on"):
+        project.context().signed_papers("D-2.2.1", RiskRegister)
+    project.sign(files=[write("changed_on: 2026-12-03\nrisks: []")], made_at=now - MINUTE)
+    context = project.context()
+    signed = context.signed_papers("D-2.2.1", RiskRegister)
+    assert [paper.data.changed_on.day for paper in signed] == [3, 1]
+    assert context.signed_otherwise("D-2.2.1", signed[0]) == []
+
+
 def test_it_is_made_anew_with_statements_read_again_and_checks_read_once(project: Project) -> None:
     context = project.context()
     cards, before = context.cards, context.statements
@@ -97,3 +123,47 @@ def test_it_is_made_anew_with_statements_read_again_and_checks_read_once(project
     assert reloaded.statements.vouched("D-2.2.1").all == []
     project.sign()
     assert reloaded.reloaded().statements.vouched("D-2.2.1").valid
+
+
+def test_a_paper_signed_for_another_item_in_another_version_is_told(project: Project) -> None:
+    place = project.path / "papers" / RiskRegister.file
+
+    def read() -> Paper[RiskRegister]:
+        return Papers(place.parent).read(RiskRegister)
+
+    def write(day: int) -> Path:
+        front = f"changed_on: 2026-12-{day:02}\nrisks: []"
+        project.folder.write(f"papers/{RiskRegister.file}", f"---\n{front}\n---\n\n# Risks\n")
+        return place
+
+    write(1)
+    assert project.context().signed_otherwise("D-2.2.1", read()) == [], "nobody has signed yet"
+    first = read().sha256
+    project.sign(files=[place])
+    assert project.context().signed_otherwise("D-2.2.1", read()) == []
+    write(2)
+    assert project.context().signed_otherwise("D-2.2.1", read()) == [first]
+
+
+def test_a_rehearsals_launch_day_is_as_far_ahead_as_the_procedure_has_it(project: Project) -> None:
+    context = project.context()
+    assert context.launch_day("D-2.2.1") == context.launch.date
+    assert context.launch_day("D-2.2.1", 3) == context.launch.date + timedelta(days=3)
+    project.folder.environment("staging", kind="rehearsal")
+    in_two_days = datetime.now(UTC).date() + timedelta(days=2)
+    assert project.context().launch_day("D-2.2.1") == in_two_days
+
+
+def test_statements_that_end_on_launch_day_or_before_are_told(project: Project) -> None:
+    context = project.context()
+    begins = datetime.combine(context.launch.date, time(), UTC)
+
+    def ending(by: str, at: datetime) -> Any:
+        made = datetime.now(UTC)
+        ends = SimpleNamespace(kind="attest", item="", by=by, made_at=made, expires_at=at)
+        return SimpleNamespace(statement=ends)
+
+    said = [ending("a", begins + timedelta(days=1)), ending("b", begins + timedelta(hours=23))]
+    context.statements.entitlement = SimpleNamespace(ends=lambda s: s.expires_at)  # type: ignore[assignment]
+    day = context.launch.date
+    assert context.ending_early("D-2.2.1", said) == [f"b ({day} 23:00 UTC)"]

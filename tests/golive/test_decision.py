@@ -13,7 +13,7 @@ from golive.store import Kept
 from tests.suites.votes import says
 
 MEETING = GoNoGo(
-    held_on=date(2026, 12, 6),
+    held_at=datetime(2026, 12, 6, 20, tzinfo=UTC),
     decision="go",
     reasons="Every rule holds.",
     conditions=[],

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from golive import ledger
@@ -125,6 +126,36 @@ def test_what_does_not_fit_json_is_kept_as_text_and_secrets_are_kept_in_no_form(
     assert b"kestrel" not in everything
     assert b"a2VzdHJlbC" not in everything
     assert b"a2VzdHJlbC03ZjNhOW" not in everything
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "as it is",
+        "KESTREL-7F3A9C",
+        "before kestrel-7f3a9c behind",
+        "kestrel-7f3a9",
+        'a quote " before kestrel-7f3a9c',
+        "a line\nand kestrel-7f3a9c",
+        "kestrel\\u002d7f3a9c",
+        "é kestrel-7f3a9c",
+        "half a character \udce9",
+        "postgresql://bob:hunter2@db",
+        "postgresql://bob:",
+        "\x7f\x85\u2028",
+    ],
+)
+def test_each_text_of_a_verdict_is_masked_by_itself(written: Ledger, text: str) -> None:
+    mask = Mask()
+    mask.add("kestrel-7f3a9c")
+    claim = ledger.Claim(text, "kestrel-", "7f3a9c", holds=True, whole=[text, "a@b"])
+    given = verdict("D-13.1.1", message=text, detail="7f3a9c", claims=[claim], asserted=["k"])
+    written.add_verdict(given)
+    written.close(0)
+    kept = ledger.read_run(written.folder).verdicts["D-13.1.1"]
+    shown = mask(text).encode("utf-8", "backslashreplace").decode()
+    claim = ledger.Claim(shown, "kestrel-", "7f3a9c", holds=True, whole=[shown, "a@b"])
+    assert kept == msgspec.structs.replace(given, message=shown, claims=[claim])
 
 
 def test_lines_of_many_threads_stay_whole(written: Ledger) -> None:

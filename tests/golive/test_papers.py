@@ -198,3 +198,23 @@ def test_commands_are_the_first_words_of_fenced_lines(papers: Papers) -> None:
         f"{GOOD}\n```\ndeploy --to x\n\nrollback\n```\n\n    not this\n\n```sh\ndeploy\n```\n",
     )
     assert papers.read(KnownIssues).commands == {"deploy", "rollback"}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Call [Name] at once.", ["[Name]"]),
+        ("Say it to [the team lead], then to [Name].", ["[the team lead]", "[Name]"]),
+        ("The number is TBD. FIXME", ["TBD", "FIXME"]),
+        ("See [the page](http://x) and `run [OPTIONS]`, item[key], [1], ![a](b.png).", []),
+        ("- [ ] step one\n- [x] step two\n\n```\nrun [NAME]\n```\n", []),
+    ],
+)
+def test_what_is_left_open_in_a_sentence_is_told(
+    papers: Papers, text: str, left: list[str]
+) -> None:
+    put(papers, f"{GOOD}\n{text}\n")
+    assert papers.read(KnownIssues).left_open == left
+    if "`" not in text and "(" not in text:
+        put(papers, GOOD.replace("a colour", f'"{text}"'))
+        assert papers.read(KnownIssues).left_open == left

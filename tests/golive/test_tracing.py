@@ -619,6 +619,7 @@ def test_only_plus_and_the_dashes_are_signs(character: str, text: str) -> None:
         *("T-3 business days: A", "T-2 quarters: A", "T-1.5 days: A", "Week 2: A", "Day 9 checks"),
         *("3 days before Christmas: A", "3 working days before launch: A", "2026-12-01: A"),
         *("Tag -3: A", "J-3 : A", "Sprint 4: A", "1 December: A", "01.12.2026 A", "T3: A"),
+        *("Week -1 / Day -5", "Week -1 to Day -5: A", "T-1h30"),
     ],
 )
 def test_a_day_that_cannot_be_read_is_said_and_never_guessed(heading: str) -> None:
@@ -684,6 +685,7 @@ def test_a_number_that_may_be_a_clock_time_stays_and_one_of_a_section_goes() -> 
         *("- 10 min, Owner: Ada", "- 10 min | Owner: Ada", "(10 min; Owner: Ada)"),
         *("(Owner: Ada | 10 min)", "- Owner: Ada (10 min)", "- Owner: Ada - 10 min"),
         *(", Owner: Ada, 10 min", "(10 min) - Owner: Ada", "- Owner: Ada 10 min"),
+        *("**Owner:** Ada, 10 min", "Owner: Ada (10 min)", "Responsible: Ada | 10 min"),
     ],
 )
 def test_an_owner_and_a_duration_are_told_apart(said: str) -> None:
@@ -699,6 +701,121 @@ def test_a_line_of_many_owners_and_durations_is_read_at_once(said: str) -> None:
 
 def test_an_owners_name_may_have_a_comma() -> None:
     assert _only(_document("## T-1\n\n- [ ] a (Owner: Obi, Ada)\n")).owner == "Obi, Ada"
+
+
+def test_an_owner_or_a_duration_said_anew_holds_from_there_on() -> None:
+    document = _document(
+        "# Plan\n\n## T-1\n\nOwner: Ada\nDuration: 5 min\n\n- [ ] a\n\nOwner: Ben\n\n- [ ] b\n\n"
+        "Duration: 9 min\n\n- [ ] c\n\n**Move**\n\n- [ ] d\n"
+    )
+    assert [(line.owner, line.minutes) for line in document.lines] == [
+        ("Ada", 5),
+        ("Ben", 5),
+        ("Ben", 9),
+        ("Ben", None),
+    ]
+    assert document.unread == ()
+
+
+def test_an_owner_said_twice_with_nothing_between_is_named() -> None:
+    document = _document("# Plan\n\n## T-1 (Owner: Ada)\n\nOwner: Ben\n\n- [ ] a\n")
+    assert _only(document).owner == "Ben"
+    assert document.unread == ((5, "an owner: Ben, where line 3 says another"),)
+
+
+@pytest.mark.parametrize(
+    ("said", "owner", "minutes", "unread"),
+    [
+        ("(Owner: Cyd) (Owner: Ben)", "", 30, ["an owner: Ben, Cyd"]),
+        ("(10 min) (20 min)", "Ada", None, ["a duration: 20 min, 10 min"]),
+        ("(Owner: TBD)", "", 30, ["an owner: TBD"]),
+        ("- Owner: TBD | 2 h", "", 120, ["an owner: TBD"]),
+        ("(Owner: [Name], 2 h)", "", 120, ["an owner: [Name]"]),
+        ("- Owner: [Name] (2 h)", "", 120, ["an owner: [Name]"]),
+        ("- Owner: Ben (on call)", "Ben (on call)", 30, []),
+        ("(Owner: Ben, 10+ min)", "Ben", None, ["a duration: 10+ min"]),
+        ("- Owner: Ben | 10+ min", "Ben", None, ["a duration: 10+ min"]),
+        (", Owner: Ben, 2 days", "Ben", None, ["a duration: 2 days"]),
+        ("- Owner: Ben (10+ min)", "Ben", None, ["a duration: 10+ min"]),
+        ("- Owner: Ben | at least 5 min", "Ben", None, ["a duration: at least 5 min"]),
+        ("- Owner: Ben, 1,5 h", "Ben", None, ["a duration: 1,5 h"]),
+    ],
+)
+def test_what_cannot_be_read_of_a_line_is_said_and_the_rest_is_read(
+    said: str, owner: str, minutes: int | None, unread: list[str]
+) -> None:
+    """And what is around the line does not stand in for it."""
+    document = _document(f"# Plan\n\n## T-1 (Owner: Ada)\n\nDuration: 30 min\n\n- [ ] Do {said}\n")
+    line = _only(document)
+    assert (line.title, line.owner, line.minutes) == ("Do", owner, minutes)
+    assert document.unread == tuple((7, one) for one in unread)
+
+
+@pytest.mark.parametrize(
+    ("said", "title", "due", "minutes"),
+    [
+        # With a time of its own it is no part of what the 30 minutes are planned for.
+        *(("- Day -2", "Do", -2, None), ("- T-2", "Do", -2, None), ("(T-2)", "Do", -2, None)),
+        *((", 10 min", "Do", -3, 10), ("within 10 min", "Do within 10 min", -3, 30)),
+        *(("- Phase 2", "Do - Phase 2", -3, 30), ("and 2, 3", "Do and 2, 3", -3, 30)),
+    ],
+)
+def test_a_day_or_a_duration_at_a_lines_end_is_its_own(
+    said: str, title: str, due: int, minutes: int | None
+) -> None:
+    document = _document(f"# Plan\n\n## Day -3 to Day -1\n\n**Move** (30 min)\n\n- [ ] Do {said}\n")
+    line = _only(document)
+    assert (line.title, line.due) == (title, due)
+    assert line.minutes == minutes
+
+
+def test_a_column_of_days_says_when_each_row_is_due() -> None:
+    table = (
+        "| Day | Task |{box}\n|-|-|-|\n| T-3 | Freeze |{b}\n| | Thaw |{b}\n| Day 1 | Look |{b}\n"
+    )
+    boxed = _document("# Plan\n\n" + table.format(box=" Done |", b=" [ ] |"))
+    assert [(line.title, line.due) for line in boxed.lines] == [
+        ("Freeze", -3),
+        ("Thaw", None),
+        ("Look", 1),
+    ]
+    bare = _document("# Plan\n\n" + table.format(box="", b="").replace("|-|-|-|", "|-|-|"))
+    assert [(line.title, line.due) for line in bare.lines] == [("Freeze", -3), ("Look", 1)]
+    assert bare.prose == ((6, "Thaw"),)
+    numbered = _document("# T-1\n\n| ID | Task |\n|-|-|\n| T-3 | Freeze |\n")
+    assert _only(numbered).due == -1
+
+
+def test_a_comma_within_a_number_parts_nothing() -> None:
+    document = _document("# Plan\n\n## T-1\n\n- [ ] Do (1,5 h)\n")
+    assert _only(document).minutes is None
+    assert document.unread == ((5, "a duration: 1,5 h"),)
+
+
+@pytest.mark.parametrize(
+    "head", ["**Move** (10+ min)", "**Move:** (if required)", "1. **Move**", "1. **Move** (10 min)"]
+)
+@pytest.mark.parametrize("box", ["- [ ]", "1) [ ]"])
+def test_a_task_with_a_remark_is_no_part_of_the_task_before(head: str, box: str) -> None:
+    document = _document(f"# Plan\n\n## T-1\n\n**One** (5 min)\n\n- [ ] a\n\n{head}\n\n{box} b\n")
+    line = document.lines[-1]
+    assert document.tasks[line.task].startswith("Move")
+    assert line.minutes in {None, 10}
+
+
+def test_a_table_of_parts_says_when_they_begin_and_contradictions_are_named() -> None:
+    document = _document(
+        "# Plan\n\n| Phase | Who | Start | Duration |\n|-|-|-|-|\n| Cut | Ada | 14:00 | 20 min |\n"
+        "| Rest | Ben | noon | |\n\n## T-1: Cut (10 min)\n\n- [ ] a\n\n## T-2: Rest\n\n- [ ] b\n"
+    )
+    assert [(line.owner, line.time, line.minutes) for line in document.lines] == [
+        ("Ada", "14:00", 10),
+        ("Ben", "noon", None),
+    ]
+    assert document.unread == (
+        (5, "a duration: 20 min, where line 8 says another"),
+        (6, "a time: noon"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -782,6 +899,20 @@ def test_what_looks_like_a_line_is_named_wherever_markdown_puts_it() -> None:
         (23, "b"),
     )
     assert document.unread == ((23, "cells beyond the columns: beyond"),)
+
+
+def test_what_holds_lines_or_stands_where_no_line_does_is_named() -> None:
+    document = _document(
+        "# Plan\n\n## T-1\n\n- Group\n  - Part:\n    - [ ] a\n- # Heading\n\nWords [ ] more\n\n"
+        "Words\n\n    - indented\n"
+    )
+    assert [document.tasks[line.task] for line in document.lines] == ["Part"]
+    assert document.prose == (
+        (5, "Group"),
+        (8, "Heading"),
+        (10, "Words [ ] more"),
+        (14, "- indented"),
+    )
 
 
 def test_steps_below_a_word_with_a_colon_are_the_lines() -> None:

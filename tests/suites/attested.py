@@ -104,6 +104,8 @@ class Context(SimpleNamespace):
             statements=SimpleNamespace(exempted=lambda: ["D-14.1.1"]),
             audience=lambda _: ["amy", "mina"],
             vouched=lambda _: Said(signed("tess", 1)),
+            signed_otherwise=lambda _, __: [],
+            ending_early=lambda _, __: [],
         )
         vars(self).update(more)
 
@@ -119,7 +121,7 @@ class Context(SimpleNamespace):
 
 def judge(ident: str, **facts: Any) -> str:
     """The subject of the claim that breaks an item; empty when it is green."""
-    return broken(ident, {"context": Context(), "limits": LAUNCH.limits} | facts)
+    return broken(ident, {"context": Context(), "limits": LAUNCH.limits, "vouched": Said()} | facts)
 
 
 def risk(number: int = 1, **changes: Any) -> kinds.Risk:

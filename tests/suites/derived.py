@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -87,8 +86,9 @@ ABOUT_RED = {"D-14.D.4", "D-9.D.3"}
 """They are about what is not green."""
 
 
-_SIGNED: dict[str, list[Path]] = {}
-"""Statements that were signed in this session, by item."""
+_SIGNED: dict[str, dict[Path, bytes]] = {}
+"""Files of the statements that were signed in this session, by item and by path beneath their
+folder: held as bytes, for tests alter and remove theirs."""
 
 
 def derived() -> dict[str, Callable[..., None]]:
@@ -220,7 +220,7 @@ class World:
         """A paper, as somebody would write it."""
         path = self.context.papers / (name or paper.file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        front = yaml.safe_dump(msgspec.to_builtins(paper), sort_keys=False)
+        front = yaml.dump(msgspec.to_builtins(paper), Dumper=yaml.CSafeDumper, sort_keys=False)
         path.write_text(f"---\n{front}---\n\n# Paper\n\nText.\n")
         return path
 
@@ -318,10 +318,16 @@ class World:
                         self.attest(one, role=role)
                 if LAUNCH.needs_two(one):
                     self.attest(one, role="technical_lead")
-                _SIGNED[one] = list(folder.glob(f"*Z-{one}-*"))
-            for signed in _SIGNED[one]:
-                if not (folder / signed.name).exists():
-                    shutil.copytree(signed, folder / signed.name)
+                _SIGNED[one] = {
+                    file.relative_to(folder): file.read_bytes()
+                    for signed in folder.glob(f"*Z-{one}-*")
+                    for file in signed.rglob("*")
+                    if file.is_file()
+                }
+            for name, content in _SIGNED[one].items():
+                if not (folder / name).exists():
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(content)
 
 
 def risk(ident: str, **changes: Any) -> Risk:
@@ -349,7 +355,7 @@ PACKAGE = "ef" * 32
 
 def meeting(**changes: Any) -> GoNoGo:
     reported: dict[str, Any] = {
-        "held_on": date(2026, 12, 6),
+        "held_at": datetime(2026, 12, 6, 20, tzinfo=UTC),
         "decision": "go",
         "reasons": "Every rule holds.",
         "conditions": ["two people at the pager"],

@@ -61,11 +61,12 @@ CONTEXT = SimpleNamespace(
 class Shelf:
     """Stands for the papers: one of each kind."""
 
-    def __init__(self, *papers: Any) -> None:
+    def __init__(self, *papers: Any, left_open: tuple[str, ...] = ()) -> None:
         self._papers = {type(p): p for p in papers}
+        self._left_open = left_open
 
     def read(self, kind: Any) -> Any:
-        return SimpleNamespace(data=self._papers[kind])
+        return SimpleNamespace(data=self._papers[kind], left_open=self._left_open)
 
 
 def judged(ident: str, *papers: Any, **more: Any) -> str:
@@ -99,6 +100,14 @@ def table(role: str = "qa_lead", **changes: str) -> RoleTable:
     return RoleTable(date=LAUNCH.date, shifts=list(shifts.values()))
 
 
+def contender(**changes: str) -> Shift:
+    """Somebody else as primary QA lead from noon on."""
+    known = Shift(
+        role="qa_lead", primary="qa_lead-2", backup="qa_lead", starts="12:00", ends="23:59"
+    )
+    return changed(known, **changes)
+
+
 def timeline(block: str = "phase_2", **changes: Any) -> LaunchTimeline:
     """All blocks in order, one slot otherwise."""
     slots = SLOTS | {block: changed(SLOTS[block], **changes)}
@@ -129,6 +138,21 @@ def shorter(paper: Any, field: str) -> Any:
             table("devops_lead", starts="08:30"),
             "times without the owner of a block: ",
         ),
+        (changed(table(), date=date(2026, 12, 8)), "date of the role table: 2026-12-08"),
+        (
+            changed(table(), shifts=[*table().shifts, contender()]),
+            "roles with two primaries at once: qa_lead: qa_lead and qa_lead-2 at 12:00",
+        ),
+        (
+            changed(
+                table(), shifts=[*table().shifts, contender(primary="qa_lead", backup="qa_lead-2")]
+            ),
+            "",
+        ),
+        (
+            changed(table(ends="12:00"), shifts=[*table(ends="12:00").shifts, contender()]),
+            "",
+        ),
     ],
 )
 def test_each_role_is_held_by_somebody_of_it_and_backed_up(roles: RoleTable, says: str) -> None:
@@ -143,6 +167,14 @@ def test_nobody_holds_two_roles_at_once() -> None:
     context = SimpleNamespace(**{**vars(CONTEXT), "roster": roster})
     said = judged("D-7.4.1", table(primary="devops_lead"), timeline(), context=context)
     assert said.startswith("people in two roles at once: devops_lead (")
+
+
+def test_nobody_has_two_ids() -> None:
+    same = changed(PEOPLE["qa_lead-2"], name=PEOPLE["qa_lead"].name)
+    roster = Roster(Path("roster.toml"), PEOPLE | {"qa_lead-2": same}, {}, ())
+    context = SimpleNamespace(**{**vars(CONTEXT), "roster": roster})
+    said = judged("D-7.4.1", table(), timeline(), context=context)
+    assert said.startswith("people under two ids: qa_lead-2 and qa_lead (same name)")
 
 
 def test_each_block_of_the_day_is_in_the_timeline_that_roles_are_held_by() -> None:
@@ -284,6 +316,12 @@ STEP = next(iter(STEPS))
 def test_the_runbook_covers_what_the_procedure_has(paper: EmergencyRunbook, says: str) -> None:
     said = judged("D-7.4.3", paper, launch_tools=tools())
     assert said.startswith(says) if says else said == ""
+
+
+def test_nothing_of_the_runbook_is_left_to_be_filled_in() -> None:
+    papers = Shelf(runbook(), left_open=("[Name]",))
+    said = judged("D-7.4.3", papers=papers, launch_tools=tools())
+    assert said.startswith("placeholders left in the runbook: [Name]")
 
 
 def test_each_command_of_the_runbook_can_be_run() -> None:

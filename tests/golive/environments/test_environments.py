@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import getpass
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ import pytest
 
 from golive.environments import Environment, find, load, secrets_at_hand
 from golive.masking import MASKED, Mask
+from golive.sections import declares
 from golive.toml import read_toml
-from golive.verdicts import GoliveError
+from golive.verdicts import GoliveError, ProbeError
 from tests.conftest import SECRET, SECRET_VARIABLE, small_environment, toml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,9 +83,17 @@ def test_every_missing_and_every_unknown_key_is_named_with_its_table(files: File
         for key in at(whole, path):
             files.raw = copy.deepcopy(whole)
             del at(files.raw, path)[key]
-            assert files.error() == (
-                f"small.toml: {written((*path, key))}: the key is missing; expected a value for it"
-            )
+            place = written((*path, key))
+            if place in ("name", "title", "permits", "postgres.password"):  # may be left out
+                files.load()
+            elif any(isinstance(part, int) for part in path) or place.startswith(
+                ("kind", "people", "backups.source.", "backups.copy.")
+            ):
+                assert files.error() == (
+                    f"small.toml: {place}: the key is missing; expected a value for it"
+                )
+            else:
+                assert not declares(files.load(), place)
             looked += 1
         files.raw = copy.deepcopy(whole)
         at(files.raw, path)["pasword"] = 1
@@ -91,6 +102,147 @@ def test_every_missing_and_every_unknown_key_is_named_with_its_table(files: File
             " expected a key of golive's environment model"
         )
     assert looked > 60
+
+
+def read(env: Environment, place: str) -> object:
+    value: Any = env
+    for name in place.split("."):
+        value = getattr(value, name)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (
+            "redis.nodes",
+            "could not look at [redis]: the environment declares no Redis; next: write",
+        ),
+        ("status_page.page", "[status_page]: the environment declares no status page"),
+        (
+            "application.accounts",
+            "[application]: the environment does not declare its key accounts",
+        ),
+        (
+            "application.paths.health",
+            "[application]: the environment does not declare its key path",
+        ),
+        ("postgres.app_role", "[postgres]: the environment does not declare its key app_role"),
+    ],
+)
+def test_what_is_not_declared_is_told_to_whoever_looks_at_it(
+    files: Files, place: str, said: str
+) -> None:
+    files.raw = {
+        "kind": "staging",
+        "postgres": {"dsn": "postgresql://monitor@127.0.0.1:5999/shop"},
+        "application": {"url": "https://shop.example.com"},
+        "people": files.raw["people"],
+    }
+    # Names of the product alone declare no system of the environment.
+    files.product = {"redis": {"master_name": "shop", "eviction_policy": "noeviction"}}
+    env = files.load()
+    assert (env.name, env.title, env.permits) == ("small", "small", ["read"])
+    with pytest.raises(ProbeError, match=re.escape(said)):
+        read(env, place)
+
+
+def test_a_section_that_the_product_declares_whole_is_declared(files: Files) -> None:
+    files.product = {"contacts": files.raw.pop("contacts")}
+    assert files.load().contacts.roles == files.product["contacts"]["roles"]
+
+
+@pytest.mark.parametrize(
+    ("dsn", "nodes"),
+    [
+        ("postgresql://monitor@db-1/shop", [("db-1", "primary", 5432)]),
+        ("host=db-1 port=5999 dbname=shop user=monitor", [("db-1", "primary", 5999)]),
+        (
+            "postgresql://monitor@db-1/shop?connect_timeout=9&sslrootcert=/etc/ca.pem",
+            [("db-1", "primary", 5432)],
+        ),
+    ],
+)
+def test_a_connection_string_declares_the_database(
+    files: Files, dsn: str, nodes: list[tuple[str, str, int]]
+) -> None:
+    files.raw["postgres"] = {"dsn": dsn, "database": "another"}
+    postgres = files.load().postgres
+    assert [(n.name, n.role, n.port) for n in postgres.nodes] == nodes
+    assert (postgres.database, postgres.user) == ("shop", "monitor")
+
+
+def test_the_trust_that_a_connection_string_names_is_kept(files: Files) -> None:
+    dsn = "postgresql://m@db-1/shop?sslmode=verify-full&sslrootcert=/etc/ca.pem"
+    files.raw["postgres"] = {"dsn": dsn}
+    postgres = files.load().postgres
+    assert (postgres.sslmode, postgres.sslrootcert) == ("verify-full", "/etc/ca.pem")
+
+
+def test_a_certificate_stands_for_a_password_where_a_connection_string_names_one(
+    files: Files,
+) -> None:
+    dsn = "postgresql://m@db-1/shop?sslcert=/m.crt&sslkey=/m.key&options=endpoint%3Dx"
+    files.raw["postgres"] = {"dsn": dsn, "libpq": {"sslkey": "/other.key"}}
+    found = files.load().postgres
+    assert found.libpq == {"sslcert": "/m.crt", "sslkey": "/other.key", "options": "endpoint=x"}
+    assert found.password is None
+
+
+@pytest.mark.parametrize(
+    ("dsn", "host"),
+    [
+        ("dbname=shop", "/var/run/postgresql"),
+        ("host=/tmp/sockets port=5433 dbname=shop", "/tmp/sockets"),
+        ("postgresql://%2Ftmp%2Fsockets/shop", "/tmp/sockets"),
+    ],
+)
+def test_a_server_on_this_machine_is_reached_by_its_socket_as_who_one_is(
+    files: Files, monkeypatch: pytest.MonkeyPatch, dsn: str, host: str
+) -> None:
+    for name in ("PGHOST", "PGPORT", "PGUSER"):
+        monkeypatch.delenv(name, raising=False)
+    files.raw["postgres"] = {"dsn": dsn}
+    found = files.load().postgres
+    assert [(n.name, n.host) for n in found.nodes] == [("local", host)]
+    assert found.user == getpass.getuser()
+
+
+def test_the_password_of_a_connection_string_is_a_secret(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "SHOP_DSN", "postgresql://monitor:fieldfare-7f3a9c@db-1/shop?sslmode=require"
+    )
+    files.raw["postgres"] = {"dsn": {"env": "SHOP_DSN"}}
+    postgres = files.load().postgres
+    assert postgres.password is not None
+    assert postgres.password.reveal() == "fieldfare-7f3a9c"
+    assert postgres.sslmode == "require"
+    assert files.mask("fieldfare-7f3a9c") == MASKED
+
+
+@pytest.mark.parametrize(
+    ("dsn", "said"),
+    [
+        ("postgresql://u:fieldfare-7f3a9c@db-1/shop", "found a password; expected it outside"),
+        ("postgresql://u:fieldfare-7f3a9c@db-1:x y/shop", "it is no connection string; expected"),
+        ("postgresql://u@db-1,db-2/shop", "found several hosts; expected one, or nodes with"),
+        ("postgresql://u@db-1:a/shop", "found the port 'a'; expected a number"),
+        ("host=db-1 sslpassword=fieldfare-7f3a9c", "found sslpassword; expected none but dbname"),
+        ("host=db-1 service=shop", "found service; expected none but dbname"),
+        (7, "Expected `str`, got `int`; expected postgresql://"),
+        ({"env": "UNSET"}, "the environment variable UNSET is unset or empty; expected"),
+    ],
+)
+def test_a_connection_string_that_is_none_is_told_without_its_secret(
+    files: Files, dsn: object, said: str
+) -> None:
+    files.raw["postgres"] = {"dsn": dsn}
+    error = files.error()
+    assert error.startswith("small.toml: postgres.dsn: ")
+    assert said in error
+    assert "fieldfare" not in error
 
 
 def test_a_wrong_value_is_named_with_the_file_that_says_it(files: Files) -> None:
@@ -177,6 +329,7 @@ def test_layers_lie_above_one_another_and_a_secret_s_place_is_one_thing(files: F
     }
     env = files.load()
     assert (env.postgres.user, env.postgres.database) == ("monitor", "shop")
+    assert env.postgres.password is not None
     assert env.postgres.password.reveal() == "pA55-from-file"
     assert env.postgres.primary.port == 31001
     assert [n.name for n in env.postgres.standbys] == ["db-2"]

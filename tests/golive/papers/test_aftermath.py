@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace as changed
@@ -56,3 +56,12 @@ def test_feedback_that_is_empty_or_copied() -> None:
     assert aftermath.empty_or_copied([one, empty]) == ["d"]
     assert one.untracked({7}) == ["a: slow"]
     assert one.untracked(set()) == ["a: slow", "a: slow"]
+
+
+def test_who_is_on_in_the_first_days() -> None:
+    shifts = [
+        aftermath.SupportShift(starts=AT + timedelta(days=n), ends=AT, agents=[name])
+        for n, name in enumerate(("amy", "mina", "joel"))
+    ]
+    paper = aftermath.SupportShifts(shifts=shifts)
+    assert paper.agents_on([AT.date(), date(2026, 12, 8)]) == {"amy", "mina"}

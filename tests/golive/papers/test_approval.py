@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import msgspec
+
 from golive.papers import approval
 
 DAY = date(2026, 12, 1)
@@ -13,7 +15,7 @@ PEOPLE = ("tess", "elena")
 def test_counts_that_differ_from_the_record() -> None:
     point = approval.ActionPoint(text="launch", owner="elena", due=DAY)
     minutes = approval.ExecutivePresentation(
-        held_on=DAY,
+        ended_at=datetime(2026, 12, 1, 1, 30, tzinfo=UTC),
         attendees=[],
         slides="slides.pdf",
         slides_sha256="a" * 64,
@@ -25,6 +27,7 @@ def test_counts_that_differ_from_the_record() -> None:
     assert minutes.miscounted({"PASS": 400, "FAIL": 1, "PENDING": 3}) == []
     assert minutes.miscounted({"PASS": 399}) == ["PASS: 400, on record 399", "FAIL: 1, on record 0"]
     assert len(minutes.action_points) == 3
+    assert (minutes.days_ago(DAY), minutes.counted_h_before) == (0, 1.5)
 
 
 def test_what_nobody_owns_or_decided() -> None:
@@ -40,6 +43,10 @@ def test_what_nobody_owns_or_decided() -> None:
         version="v2.0.0", components=[], single_points=single, findings=[major, minor]
     )
     assert document.undecided(PEOPLE) == ["b", "c"]
+    kinds = {"a": "pooler", "d": "cache", "e": "cache", "f": "balancer"}
+    seen = [approval.Component(name=n, kind=k) for n, k in kinds.items()]
+    document = msgspec.structs.replace(document, components=seen)
+    assert document.undecided(PEOPLE) == ["b", "c", "f"], "the only one of its kind is one, too"
     assert document.open_major_findings == ["hole"]
 
 

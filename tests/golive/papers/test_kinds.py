@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -179,7 +179,9 @@ def test_a_log_without_questions_says_so() -> None:
 def test_risks_weighed_in_part() -> None:
     whole = kinds.WeighedRisk(id="R-1", cost="c", benefit="b", net="n")
     risks = [whole, changed(whole, id="R-2", net="")]
-    assert kinds.RiskBenefit(risks=risks, week_of_delay="$1").weighed_in_part == ["R-2"]
+    assert kinds.RiskBenefit(
+        register_sha256="0" * 64, risks=risks, week_of_delay="$1"
+    ).weighed_in_part == ["R-2"]
 
 
 def test_what_scenarios_name() -> None:
@@ -209,7 +211,7 @@ def test_what_the_meeting_decided_of_risks() -> None:
         changed(done, id="R-5", done_by=None),
     ]
     meeting = kinds.GoNoGo(
-        held_on=DAY,
+        held_at=datetime(2026, 12, 6, 20, tzinfo=UTC),
         decision="go",
         reasons="r",
         conditions=[],
@@ -220,3 +222,68 @@ def test_what_the_meeting_decided_of_risks() -> None:
     assert meeting.stopping == ["R-2"]
     late = ["R-3: x, 2026-12-06", "R-4: tess, 2026-12-07", "R-5: tess, None"]
     assert meeting.late_mitigations(PEOPLE, LAUNCH) == late
+
+
+def test_shifts_beyond_somebodys_hours_are_named() -> None:
+    shift = kinds.Shift(
+        role="qa_lead", primary="quinn", backup="theo", starts="06:00", ends="17:00"
+    )
+    table = kinds.RoleTable(date=DAY, shifts=[shift])
+    whole = {"quinn": "06:00-17:00", "theo": "05:30 to 18:00"}
+    assert table.beyond(whole) == []
+    assert table.beyond({"quinn": "06:00-17:00"}) == [], "theo has not spoken yet"
+    for hours in ("06:00-12:00", "07:00-17:00", "", "all day"):
+        [said] = table.beyond(whole | {"theo": hours})
+        assert said.startswith("theo (qa_lead from 06:00 to 17:00, available ")
+
+
+def test_two_primaries_of_a_role_at_once() -> None:
+    day = date(2026, 12, 7)
+    first, second = shift(primary="a", ends="12:00"), shift(primary="b", starts="12:00")
+    assert kinds.RoleTable(date=day, shifts=[first, second]).contested == []
+    both = kinds.RoleTable(date=day, shifts=[first, shift(primary="b", starts="11:00")])
+    assert both.contested == ["technical_lead: a and b at 11:00"]
+
+
+def test_what_ids_begin_with_covers_them() -> None:
+    held = register(risk(covers=["D-1", "#1", "D-13.1.2"]))
+    open_ = ["D-1.2.3", "D-13.1.2", "D-13.1.20", "#1", "#12", "D-14.1.1"]
+    assert held.uncovered(open_) == ["D-13.1.20", "#12", "D-14.1.1"]
+    assert register(risk(covers=[])).uncovered(["#1"]) == ["#1"]
+
+
+def test_the_hours_of_a_timeline() -> None:
+    slots = [
+        kinds.Slot(block=b, starts=s, ends=e, owner="technical_lead")
+        for b, s, e in (("phase_4", "12:30", "13:00"), ("launch_1600", "16:00", "18:00"))
+    ]
+    day = kinds.LaunchTimeline(date=date(2026, 12, 7), utc_offset="-05:00", slots=slots)
+    assert day.hours_from("phase_4") == "12:30 to 18:00"
+    assert day.hours_from("phase_3") == ""
+    assert day.minutes_left(["phase_4", "phase_3"], "17:00") == {"phase_4": 240.0, "phase_3": 0.0}
+    assert day.minutes_left(["phase_4"], "19:00") == {"phase_4": 300.0}
+
+
+def test_scenarios_that_say_too_little() -> None:
+    def planned(ident: str, **changes: Any) -> kinds.Scenario:
+        known: dict[str, Any] = {"trigger": "t", "decider": "d", "limit_minutes": 30}
+        return kinds.Scenario(id=ident, **(known | changes))
+
+    paper = kinds.Scenarios(
+        scenarios=[
+            planned("delay", limit_minutes=0),
+            planned("abort-phase-1"),
+            planned("abort-phase-1", commands=["stop"]),
+            planned("full-rollback"),
+        ]
+    )
+    assert paper.endless == ["delay"]
+    assert paper.idle == ["abort-phase-1", "full-rollback"]
+    assert paper.repeated == ["abort-phase-1"]
+
+
+def test_the_last_day_of_a_briefing() -> None:
+    held = kinds.Briefing(audience="support", held_on=date(2026, 12, 3), attendees=["amy"])
+    assert held.last_day == date(2026, 12, 3)
+    alone = changed(held, briefed_alone={"mina": date(2026, 12, 4)})
+    assert alone.last_day == date(2026, 12, 4)

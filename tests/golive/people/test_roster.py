@@ -7,12 +7,13 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from golive import launch, procedure
-from golive.people.roster import Roster, load
+from golive.people.roster import Level, Person, Roster, load
 from golive.people.signatures import sign, signature_of
 from golive.verdicts import GoliveError
 from tests.conftest import Project, toml
@@ -249,3 +250,66 @@ def test_strangers_and_who_cannot_be_reached_are_named_in_order(tmp_path: Path) 
 def test_the_first_level_of_escalation_needs_no_minutes(tmp_path: Path) -> None:
     levels = [{"level": n, "from_minutes": m} for n, m in ((2, 15), (1, 0), (3, 30.5))]
     assert read(tmp_path, PERSON, escalation=levels).escalation_minutes == [15, 30.5]
+
+
+def test_one_person_under_two_ids_is_seen_by_what_both_have() -> None:
+    def one(ident: str, **fields: str) -> Person:
+        known: dict[str, Any] = {"id": ident, "name": ident, "email": "", "phone": ""}
+        return Person(**(known | fields))
+
+    people = {
+        p.id: p
+        for p in (
+            one("ada", name="Ada Obi", email="Ada@example.com", phone="+15550100"),
+            one("a2", name="ada  obi"),
+            one("a3", email="ada+lead@example.com"),
+            one("a4", phone="+1 555-0100"),
+            one("a5"),
+            one("x1", name="[Name]", email="[e-mail address]", phone="[phone]"),
+            one("x2", name="[Name]", email="[e-mail address]", phone="[phone]"),
+        )
+    }
+    roster = Roster(Path("roster.toml"), people, {}, ())
+    assert roster.doubles(["ada", "a2"]) == ["ada and a2 (same name)"]
+    assert roster.doubles(["ada", "a3", "ada"]) == ["ada and a3 (same mail address)"]
+    assert roster.doubles(["a4", "ada"]) == [], "two people may share a phone"
+    assert roster.doubles(["a5", "ada", "nobody"]) == []
+    assert roster.doubles(["x1", "x2"]) == [], "what is still to be filled in is nobody's"
+
+
+@pytest.mark.parametrize(
+    ("changes", "doubles"),
+    [
+        ({}, []),
+        ({"phone": "+12025550100"}, []),
+        ({"name": "Tess  LINDQVIST"}, ["tess and hugo (same name)"]),
+        ({"email": "Tess@Example.com"}, ["tess and hugo (same mail address)"]),
+    ],
+)
+def test_one_person_under_two_ids_is_told(changes: dict[str, str], doubles: list[str]) -> None:
+    tess = Person(id="tess", name="Tess Lindqvist", email="tess@example.com", phone="+12025550100")
+    hugo = Person(id="hugo", name="Hugo Lambert", email="hugo@example.com", phone="+12025550101")
+    two = {"tess": tess, "hugo": msgspec.structs.replace(hugo, **changes)}
+    roster = Roster(Path("roster.toml"), two, {}, ())
+    assert roster.doubles(["tess", "hugo", "tess", "nobody"]) == doubles
+    assert roster.doubles(["hugo"]) == []
+
+
+def test_what_is_still_to_be_filled_in_makes_nobody_the_same() -> None:
+    two = {i: Person(id=i, name="[Name]", email="", phone="") for i in ("a", "b")}
+    assert Roster(Path("roster.toml"), two, {}, ()).doubles(two) == []
+
+
+def test_a_level_of_escalation_is_its_roles_people_and_their_backups() -> None:
+    people = {
+        "elena": Person(id="elena", name="E", email="", phone="", roles=["executive_team"]),
+        "marcus": Person(id="marcus", name="M", email="", phone="", backs_up=["executive_team"]),
+        "tess": Person(id="tess", name="T", email="", phone="", roles=["technical_lead"]),
+    }
+    levels = (
+        Level(level=1, from_minutes=0, roles=["technical_lead"]),
+        Level(level=3, from_minutes=30, roles=["executive_team"]),
+    )
+    roster = Roster(Path("roster.toml"), people, {}, levels)
+    assert roster.at_level(3) == ["elena", "marcus"]
+    assert roster.at_level(2) == []

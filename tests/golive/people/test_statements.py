@@ -6,8 +6,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from golive.people.statements import (
     evidence_name,
     identify,
     keep,
+    made_before,
     read_statement,
     reading,
 )
@@ -515,6 +517,17 @@ def test_a_check_that_contradicts_a_statement_wins_and_both_are_shown(
     assert any(observed.startswith("paul stated it on") for _, observed, _ in reported)
 
 
+def test_what_is_not_signed_is_told_beside_what_is_broken(
+    signing: Project, run: Callable[[], Done]
+) -> None:
+    signing.folder.items(CONTRADICTED.replace("BROKEN", "1"))
+    done = run()
+    verdict = done.run.verdicts["D-2.2.1"]
+    assert done.verdicts["D-2.2.1"] == "FAIL"
+    assert verdict.message.startswith("people who were notified: 3; ")
+    assert "; what people have to state: not stated yet by product manager" in verdict.message
+
+
 def test_a_check_that_agrees_needs_the_signature_too(
     signing: Project, run: Callable[[], Done]
 ) -> None:
@@ -611,3 +624,20 @@ def test_a_statement_of_just_now_is_not_kept(
     signed = project.sign()
     assert [s.id for s in reading.read_folder(signed.folder.parent).found] == [signed.id]
     assert reading._read == {}
+
+
+@pytest.mark.parametrize(
+    ("since", "early"),
+    [
+        (datetime(2026, 12, 1, 12, tzinfo=UTC), ["ada (2026-12-01 11:59 UTC)"]),
+        (datetime(2026, 12, 1, 11, 59, tzinfo=UTC), []),
+        (date(2026, 12, 3), ["ada (2026-12-01 11:59 UTC)"]),
+        (date(2026, 12, 2), []),  # in the east it may have been that day already
+    ],
+)
+def test_what_was_signed_before_it_was_over_is_told(
+    since: date | datetime, early: list[str]
+) -> None:
+    at = datetime(2026, 12, 1, 11, 59, tzinfo=UTC)
+    said: Any = SimpleNamespace(statement=SimpleNamespace(by="ada", made_at=at))
+    assert made_before([said], since) == early

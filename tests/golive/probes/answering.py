@@ -69,5 +69,7 @@ def answering() -> Iterator[Service]:
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         service.url = f"http://127.0.0.1:{server.server_address[1]}"
-        yield service
-        server.shutdown()
+        try:
+            yield service
+        finally:
+            server.shutdown()

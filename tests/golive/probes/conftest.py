@@ -13,6 +13,7 @@ import pytest
 from golive import launch
 from golive.claims import Claim, same_set
 from golive.environments import Paths
+from golive.sections import Undeclared
 from golive.verdicts import Pending
 from tests.checks import SUITES, breaking
 
@@ -22,6 +23,25 @@ def judged() -> Callable[..., Claim | None]:
     """Judge an item on literal facts; the claim that breaks it, None when it is green."""
     limits = launch.load(SUITES / "launch.toml").limits
     return lambda ident, **facts: breaking(ident, {"limits": limits} | facts)
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Takes the right to some operations of Amazon's services, of one region or all of them."""
+    from botocore.client import BaseClient
+    from botocore.exceptions import ClientError
+
+    ask: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+    refused: set[tuple[str, str]] = set()
+
+    def asked(client: Any, operation: str, values: Any) -> Any:
+        if {(operation, ""), (operation, client.meta.region_name)} & refused:
+            code = "403" if operation.startswith("Head") else "AccessDenied"
+            raise ClientError({"Error": {"Code": code, "Message": "no right"}}, operation)
+        return ask(client, operation, values)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", asked)
+    return lambda *operations, region="": refused.update((one, region) for one in operations)
 
 
 class Shelf:
@@ -53,6 +73,7 @@ def paths() -> dict[str, Any]:
     return {
         field.name: f"/{field.name}" if field.type is str else [f"/{field.name}"]
         for field in msgspec.structs.fields(Paths)
+        if field.required or field.default.__class__ is Undeclared
     }
 
 

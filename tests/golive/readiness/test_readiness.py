@@ -26,7 +26,7 @@ from golive.answer import (
     encode,
 )
 from golive.people import signatures
-from golive.readiness import assess, counts
+from golive.readiness import assess, counts, red
 from golive.verdicts import GoliveError, Verdict
 from tests.conftest import HELD, ITEMS, SIGNING, Project
 
@@ -118,6 +118,20 @@ def test_counts_are_those_of_a_moment(launch: Project) -> None:
     assert sum(there.values()) == len(ITEMS)
     before = counts(launch.context(), now - timedelta(days=3))
     assert {"PASS", "FAIL"} & before.keys() == set()
+
+
+def test_what_was_red_when_last_looked_at(launch: Project) -> None:
+    assert red(launch.context()) == []
+    again(launch, "D-2.2.1", Verdict.FAIL)
+    again(launch, "D-2.1.1", Verdict.FAIL)
+    again(launch, "D-2.1.2", Verdict.UNKNOWN)
+    assert red(launch.context()) == ["D-2.1.1", "D-2.2.1"]
+    assert red(launch.context(), but=["D-2.1.1"]) == ["D-2.2.1"]
+    again(launch, "D-2.2.1", Verdict.PASS, ago=timedelta())
+    waive(launch, "D-2.1.1")
+    assert red(launch.context()) == [], "a waiver is told by itself"
+    again(launch, "D-2.2.1", Verdict.FAIL, ago=timedelta(), candidate="v1.9.9")
+    assert red(launch.context()) == []
 
 
 def test_no_data_is_no_go(project: Project) -> None:

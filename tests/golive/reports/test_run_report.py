@@ -150,6 +150,23 @@ def test_a_row_shows_what_was_measured_the_broken_claims_first(runs: Any, show: 
     assert "users 12 payments 1, 2, 3" in " ".join(facts.inner_text().split())
 
 
+def test_a_list_is_whole_in_the_details_and_its_sql_can_be_copied(runs: Any, show: Any) -> None:
+    names = [f"ix_{n}" for n in range(106)]
+    drops = [f"drop index concurrently {name};" for name in names]
+    claim = Claim("duplicates", "ix_0 and 105 more", "none", False, whole=names, sql=drops)
+    verdict = runs.verdict("A.1", Verdict.FAIL, claims=[claim])
+    page = show(runs.run(runs.lines("A.1", "A.2"), [verdict, runs.verdict("A.2")]))
+    page.locator("#q").fill("ix_105")
+    assert page.locator("#shown").inner_text() == "1 of 2 shown"
+    row = page.locator("details.row:not([hidden])")
+    row.locator("summary", has_text="All 106").click()
+    assert row.locator("details.whole li").count() == 106
+    row.locator("summary", has_text="SQL that mends them").click()
+    assert row.locator("details.whole pre").inner_text() == "\n".join(drops)
+    row.locator("button.copy").click()
+    expect(row.locator("button.copy")).to_have_text(re.compile("Copied|Selected"))
+
+
 def test_a_message_that_a_claim_says_already_is_not_said_twice(runs: Any) -> None:
     said = "p95: 23.4 ms; required below 50 ms"
     for message, shown in ((f"{said}; see its plan", ""), ("something else", "something else")):

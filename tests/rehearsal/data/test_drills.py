@@ -81,6 +81,30 @@ def test_a_recovery_ends_at_its_target_on_a_new_timeline(r: Rehearsal) -> None:
         assert ask(r, made, everything) == [("first",), ("second",)]
 
 
+def test_a_backup_that_is_started_as_it_is_lacks_what_came_later(r: Rehearsal) -> None:
+    r.primary.sql("create table if not exists golive_monitor.came_later ()")
+    archive_now(r)
+    r.override("drills", replays=False)
+    try:
+        with copy(r, "bare") as made:
+            query = "select 1 from pg_class where relname = 'came_later'"
+            assert ask(r, made, query) == []
+            assert ask(r, made, "select timeline_id from pg_control_checkpoint()") == [(1,)]
+    finally:
+        r.clear_override("drills", "replays")
+        r.primary.sql("drop table golive_monitor.came_later")
+
+
+def test_what_a_fault_has_for_a_copy_is_run_on_it_alone(r: Rehearsal) -> None:
+    r.override("drills", after_restore="delete from refunds")
+    try:
+        with copy(r, "spoilt") as made:
+            assert ask(r, made, "select count(*) from refunds") == [(0,)]
+    finally:
+        r.clear_override("drills", "after_restore")
+    assert r.primary.sql("select 1 from refunds limit 1") == [(1,)]
+
+
 def test_an_unreachable_target_is_told_and_leaves_nothing(r: Rehearsal) -> None:
     with pytest.raises(RehearsalError, match="target was reached"):
         drills.restore(r, "newest", "never", target_lsn="FF/0")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -13,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from rehearsal.kernel import control
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Child
@@ -50,3 +53,14 @@ def test_a_child_arrives_whole_with_the_token(tmp_path: Path, heard: list[dict[s
 def test_without_a_supervisor_one_is_told_how_to_start_it(tmp_path: Path) -> None:
     with pytest.raises(RehearsalError, match=r"is not up\. `python -m rehearsal up` starts it"):
         Rehearsal(tmp_path).restart("redis")
+
+
+def test_a_process_has_ended_though_nobody_has_collected_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = psutil.Process(child.pid)
+        assert not control.ended(process, 0)
+        assert child.stdin is not None
+        child.stdin.close()
+        assert control.ended(process, 30)
+        assert process.status() == psutil.STATUS_ZOMBIE
+    assert control.ended(process, 0)

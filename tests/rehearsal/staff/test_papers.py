@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from golive import procedure
 from golive.papers import Papers
 from golive.papers.aftermath import Feedback
 from golive.papers.approval import ExecutivePresentation, FinalApproval
 from golive.papers.compliance import Certificates
-from golive.papers.kinds import all_kinds
+from golive.papers.kinds import RiskRegister, all_kinds
 from golive.papers.messages import Announcement, Message
 from rehearsal.data import release
-from rehearsal.kernel.world import Rehearsal
+from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.staff import launch_tools, papers, people, scripts
 
 
@@ -80,6 +81,12 @@ def test_what_papers_quote_of_other_files_is_so(r: Rehearsal) -> None:
         if sent.data.approved_text:
             approved = read(Announcement, sent.data.approved_text)
             assert sent.body.strip() == approved.body.strip()
+
+
+def test_a_risk_stands_for_every_item_that_may_be_red(r: Rehearsal) -> None:
+    register = Papers(people.papers(r)).read(RiskRegister).data
+    lines = procedure.load(PROJECT / "suites" / "procedure.toml")
+    assert register.uncovered(item.id for item in lines) == []
 
 
 def test_everybody_who_holds_a_role_has_given_feedback(r: Rehearsal) -> None:

@@ -30,7 +30,7 @@ def r(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
 @pytest.fixture
 def world(r: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(r)
-    first = datetime.now(UTC).replace(hour=20, minute=5) - timedelta(days=1)
+    first = datetime.now(UTC).replace(hour=20, minute=5) - timedelta(days=2)
     world.looks = [SimpleNamespace(at=first, verdicts={"T0-1230.2.5": Verdict.PASS})]
     monkeypatch.setattr(pages, "_looker", world.looker)
     monkeypatch.setattr(mail, "activity", world.activity)

@@ -40,14 +40,14 @@ def test_nothing_is_told_before_the_health_checks_have_passed(
     world: World, ident: str, minutes: int | None, broken: str
 ) -> None:
     cutover = datetime.now(UTC).replace(hour=20, minute=0, second=0, microsecond=0)
-    at = cutover - timedelta(days=1, minutes=-(minutes or 0))
+    at = cutover - timedelta(days=2, minutes=-(minutes or 0))
     verdict = Verdict.FAIL if minutes is None else Verdict.PASS
     world.looks = [SimpleNamespace(at=at, verdicts={"T0-1230.2.5": verdict})]
     assert world.judge(ident) == broken
 
 
 def test_the_team_is_told_within_30_minutes(world: World) -> None:
-    late = {"sent_at": datetime.now(UTC).replace(hour=20, minute=40) - timedelta(days=1)}
+    late = {"sent_at": datetime.now(UTC).replace(hour=20, minute=40) - timedelta(days=2)}
     with paper_with(world, "message-team.md", lambda d: d.update(late)):
         assert world.judge("T0-1230.3.1") == "minutes from the health checks"
 

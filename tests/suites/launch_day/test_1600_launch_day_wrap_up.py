@@ -4,6 +4,7 @@ one thing changed."""
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,6 +107,13 @@ def test_lessons_of_every_phase_and_grave_issue(
     assert judge("T0-1600.2.3", **facts) == broken
 
 
+def test_lessons_are_not_judged_by_a_tracker_that_hides_what_is_known() -> None:
+    paper = SimpleNamespace(data=aftermath.LessonsLearned(written_on=TODAY, lessons=FOUR))
+    shelf = SimpleNamespace(read=lambda _: paper)
+    facts = {"papers": shelf, "issues": replace(issues(), canary=4711), "context": context()}
+    assert judge("T0-1600.2.3", **facts) == "the known issue #4711"
+
+
 def test_lessons_are_written_on_the_day() -> None:
     paper = aftermath.LessonsLearned(written_on=date(2026, 12, 6), lessons=FOUR)
     shelf = SimpleNamespace(read=lambda _: SimpleNamespace(data=paper))
@@ -127,13 +135,19 @@ def feedback(person: str, **changes: Any) -> aftermath.Feedback:
 class SignedPapers:
     """Stands for statements: who signed the paper of whom."""
 
-    def __init__(self, signed: dict[str, str]) -> None:
+    def __init__(self, signed: dict[str, str], signed_off: list[str]) -> None:
         self.signed = signed
+        self.signed_off = signed_off
 
     def of(self, person: str) -> Any:
         if person not in self.signed:
             return None
         evidence = [SimpleNamespace(sha256=self.signed[person])]
+        return SimpleNamespace(statement=SimpleNamespace(evidence=evidence))
+
+    def in_role(self, role: str) -> Any:
+        assert role == "product_manager"
+        evidence = [SimpleNamespace(sha256=s) for s in self.signed_off]
         return SimpleNamespace(statement=SimpleNamespace(evidence=evidence))
 
     def by_everyone(self, people: list[str], _: str) -> bool:
@@ -155,12 +169,18 @@ def judge_feedback(
     papers: list[aftermath.Feedback],
     signed: dict[str, str],
     roles: tuple[str, ...] = ROLES,
+    signed_off: str = "abcdex",
+    cutover: datetime | None = AT,
 ) -> str:
-    found = [SimpleNamespace(data=f, sha256=f"digest of {f.person}") for f in papers]
+    found = [
+        SimpleNamespace(data=f, sha256=f"digest of {f.person}", name=f"feedback-{f.person}.md")
+        for f in papers
+    ]
+    team = SimpleNamespace(data=SimpleNamespace(cutover_at=cutover))
     return judge(
         "T0-1600.2.4",
-        papers=SimpleNamespace(all_of=lambda _: found),
-        vouched=SignedPapers(signed),
+        papers=SimpleNamespace(all_of=lambda _: found, read=lambda *_: team),
+        vouched=SignedPapers(signed, [f"digest of {p}" for p in signed_off]),
         issues=issues(),
         context=context(roles),
         limits=LIMITS,
@@ -193,6 +213,13 @@ def test_everybody_gives_feedback(papers: list[aftermath.Feedback], broken: str)
 
 def test_feedback_of_four_people_is_too_little() -> None:
     assert judge_feedback(ALL[:4], OWN, ROLES[:4]) == "people who have to give feedback"
+
+
+def test_feedback_is_given_after_the_cutover_and_signed_off_as_a_whole() -> None:
+    later = AT + timedelta(seconds=1)
+    assert judge_feedback(ALL, OWN, cutover=later) == "feedback from before the cutover"
+    assert judge_feedback(ALL, OWN, cutover=None) == "time of the cutover"
+    assert judge_feedback(ALL, OWN, signed_off="abce") == "feedback not signed off"
 
 
 def test_nobody_signs_the_feedback_of_another() -> None:
@@ -267,13 +294,13 @@ def test_without_press_work_nobody_asks(
         ),
         (
             lambda d: d["enquiries"][0].update(
-                received_at=d["enquiries"][0]["received_at"].replace(hour=19)
+                received_at=d["enquiries"][0]["received_at"] - timedelta(hours=26)
             ),
             "enquiries from before the cutover",
         ),
         (
             lambda d: d["follow_ups"][0].update(
-                sent_at=d["follow_ups"][0]["sent_at"].replace(hour=20)
+                sent_at=d["follow_ups"][0]["sent_at"] - timedelta(hours=26)
             ),
             "outlets without a follow-up",
         ),

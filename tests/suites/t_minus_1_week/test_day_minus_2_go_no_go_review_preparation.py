@@ -110,6 +110,16 @@ def test_high_risks_are_signed_by_their_owners(world: World) -> None:
     assert world.broken("D-2.D.3") == reported
 
 
+def test_who_signs_again_after_a_while_does_not_find_the_old_signature(world: World) -> None:
+    world.in_order("D-2.D.3")
+    for n, owner in enumerate(("qa_lead", "devops_lead", "qa_lead"), 1):
+        path = world.write(register(risk("R-01"), risk("R-02", score="high", owner=owner)))
+        world.attest("D-2.1.3", made=timedelta(seconds=2 * n), evidence=(path,))
+        assert world.broken("D-2.D.3") == ""
+    signed = {p.name for p in world.context.documents.glob("*.sig")}
+    assert signed == {f"risk-assessment-update.html{x}.sig" for x in ("", ".qa_lead")}
+
+
 def test_each_document_of_the_package_is_one_to_hand_over(world: World) -> None:
     world.in_order("D-2.D.1")
     world.documents("D-2.D.1")

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from golive import readiness
 from golive.papers import kinds
 from golive.probes.saas.tracker import Authors, CheckRun, CheckRuns, Fixes
 from tests.golive.test_findings import COMMIT, issue, issues
-from tests.suites.attested import LAUNCH, Shelf, days, judge, register
+from tests.suites.attested import LAUNCH, Said, Shelf, days, judge, register, signed
 from tests.suites.derived import World, pull_request
 
 
@@ -122,5 +123,36 @@ VAGUE = "risks without mitigation, trigger, or an owner in the role table"
         (register(score="low", mitigated_by=None), ""),
     ],
 )
-def test_the_register_is_current(risks: kinds.RiskRegister, broken: str) -> None:
+def test_the_register_is_current(
+    monkeypatch: pytest.MonkeyPatch, risks: kinds.RiskRegister, broken: str
+) -> None:
+    monkeypatch.setattr(readiness, "red", lambda *_, **__: [])
     assert judge("D-6.3.4", papers=Shelf(risks, ROLES), issues=issues()) == broken
+
+
+def test_what_was_red_has_a_risk(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def red(_: Any, *, but: Any) -> list[str]:
+        asked.extend(but)
+        return ["D-13.1.2"]
+
+    monkeypatch.setattr(readiness, "red", red)
+
+    def judged(*covers: str) -> str:
+        risks = register(covers=["#8", "D-14.1.1", *covers])
+        return judge("D-6.3.4", papers=Shelf(risks, ROLES), issues=issues())
+
+    assert judged() == judged("D-1", "D-13.1.20") == "red items without a risk"
+    assert judged("D-13.1.2") == judged("D-13") == ""
+    assert "D-6.3.4" in asked, "else it would stay red for having been red"
+
+
+@pytest.mark.parametrize(("days_ago", "held"), [(3, True), (5, False)])
+def test_the_register_is_signed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, days_ago: float, held: bool
+) -> None:
+    monkeypatch.setattr(readiness, "red", lambda *_, **__: [])
+    shelf, said = Shelf(register(ago=3), ROLES), Said(signed("quinn", 24 * days_ago))
+    broken = judge("D-6.3.4", papers=shelf, issues=issues(), vouched=said)
+    assert broken == ("" if held else "signatures older than the register")

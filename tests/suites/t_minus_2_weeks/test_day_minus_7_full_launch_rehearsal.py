@@ -27,6 +27,8 @@ def test_each_phase_leaves_room_for_a_rollback_and_the_calendar_has_the_timeline
     for late in ({"phase_4": "16:31"}, {"launch_1600": "13:29"}):
         world.write(timeline(**late))
         assert world.broken("D-7.D.4") == "left of launch day after"
+    world.write(timeline(phase_4="16:31", launch_1600="18:00"))
+    assert world.broken("D-7.D.4") == "left of launch day after", "the day ends at 17:00"
     world.write(timeline())
     old = world.calendar(but="Launch: phase 1", text="00" * 32)
     reported = "events with another digest of the timeline"

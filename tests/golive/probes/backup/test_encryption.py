@@ -17,6 +17,7 @@ from hashlib import sha256
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from golive.probes.backup.encryption import (
     key_kind,
     plain_format,
 )
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen
 
 Judge = Callable[..., Claim | None]
 EnvWith = Callable[..., Environment]
@@ -109,13 +110,63 @@ def test_nothing_read_proves_nothing(judged: Judge) -> None:
     blind = tuple(
         replace(
             b,
-            full=replace(b.full, content=None),
+            full=replace(b.objects[0], content=None),
             wal=tuple(replace(one, content=None) for one in b.wal),
         )
         for b in GREEN.buckets
     )
     claim = judged("D-14.3.4", backup_encryption=replace(GREEN, buckets=blind))
     assert "no objects read to look at" in repr(claim)
+
+
+DENIED = Unseen(ProbeError("the bucket copy", "AccessDenied", "permit it"))
+UNLISTED = {"full": None, "wal": (), "wal_known": 0, "versions": 0}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"texts": DENIED},
+        in_copy(algorithm=DENIED, kms_key=DENIED),
+        in_copy(declared_key=DENIED, key_state=DENIED),
+        in_copy(keys_inside=DENIED, not_listed=DENIED, **UNLISTED),
+        in_copy(
+            **dict.fromkeys(("algorithm", "kms_key", "declared_key", "key_state"), DENIED),
+            **UNLISTED,
+            **dict.fromkeys(("keys_inside", "not_listed"), DENIED),
+        ),
+        in_copy(keys_inside=DENIED),
+        in_segment(content=DENIED),
+        in_segment(**dict.fromkeys(("size_bytes", "algorithm", "kms_key", "content"), DENIED)),
+    ],
+)
+def test_what_is_refused_hides_nothing_else(judged: Judge, changes: dict[str, Any]) -> None:
+    partly = replace(GREEN, **changes)
+    claim = judged("D-14.3.4", backup_encryption=partly)
+    assert claim is not None
+    assert claim.unseen is DENIED.error
+    source, copy = partly.buckets
+    inside = replace(source, keys_inside=("k (a private key)",), algorithm="")
+    found = replace(partly, buckets=(inside, copy))
+    assert found.keys_inside == ["k (a private key) in source"]
+    assert found.open_buckets == ["source (not encrypted)"]
+    broken = judged("D-14.3.4", backup_encryption=found)
+    assert broken is not None
+    assert broken.broken
+
+
+def test_what_was_read_is_judged_beside_what_could_not_be() -> None:
+    odd = replace(CONTENT, entropy_bits=1.0, readable_as="WAL", texts=2, opened_without=True)
+    wal = (replace(SOURCE.wal[0], content=replace(odd, failure="no")), *SOURCE.wal[1:])
+    source = replace(SOURCE, wal=wal, full=replace(SOURCE.objects[0], content=DENIED))
+    found = replace(GREEN, buckets=(source, COPY))
+    assert found.readable == ["wal/0 in source (WAL)"]
+    assert found.telling == ["wal/0 in source (2 texts)"]
+    assert found.open_to_anyone == ["wal/0 in source"]
+    assert found.lost == ["wal/0 in source (no)"]
+    bits = found.entropy_bits(7.9)
+    assert not isinstance(bits, Unseen)
+    assert min(bits.values()) == 1
 
 
 # -- bytes -------------------------------------------------------------------------------------
@@ -345,6 +396,69 @@ def test_sealed_objects_are_read_and_opened_in_both_regions(
     assert found.versions == 6
 
 
+@pytest.mark.parametrize(
+    ("operation", "right", "facts"),
+    [
+        ("GetBucketEncryption", "s3:GetEncryptionConfiguration", {"open_buckets"}),
+        ("DescribeKey", "kms:DescribeKey", {"unusable_keys", "open_buckets", "open_objects"}),
+        ("HeadObject", "s3:GetObject", {"open_objects", "lost", "readable", "keys_inside"}),
+        ("GetObject", "s3:GetObject and kms:Decrypt", {"lost", "readable"}),
+        (
+            "ListObjectVersions",
+            "s3:ListBucketVersions",
+            {"open_objects", "lost", "readable", "keys_inside"},
+        ),
+    ],
+)
+def test_a_right_that_lacks_in_one_region_hides_what_needs_it(
+    on_store: Environment,
+    refuse: Callable[..., None],
+    operation: str,
+    right: str,
+    facts: set[str],
+) -> None:
+    refuse(operation, region="us-west-2")
+    found = backup_encryption(on_store)
+    names = ("open_buckets", "unusable_keys", "open_objects", "lost", "readable", "keys_inside")
+    looks = {name: getattr(found, name) for name in names}
+    hidden = {name: one for name, one in looks.items() if isinstance(one, Unseen)}
+    assert set(hidden) == facts
+    steps = {one.error.next_step for one in hidden.values()}
+    assert steps == {f"permit {right} to the reading key"}
+    assert [o.key for o in found.buckets[0].objects] == ["full/b1.tar", segment(2), segment(1)]
+
+
+def test_small_objects_that_may_not_be_read_leave_keys_unseen(
+    on_store: Environment, store: Store, refuse: Callable[..., None]
+) -> None:
+    store.put("wal.key", KEY, "backups-copy", "us-west-2")
+    refuse("GetObject", region="us-west-2")
+    found = backup_encryption(on_store).keys_inside
+    assert isinstance(found, Unseen)
+    assert "s3:GetObjectVersion and kms:Decrypt" in found.error.next_step
+
+
+def test_a_region_that_answers_nothing_hides_its_bucket_alone(
+    on_store: Environment, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ProbeError("a text that every backup has to hold", "denied", "grant it")
+
+    def refused(env: Environment, before: datetime) -> list[bytes]:
+        raise error
+
+    monkeypatch.setattr(encryption, "_known_texts", refused)
+    gone = msgspec.structs.replace(on_store.backups.copy, name="gone")
+    backups = msgspec.structs.replace(on_store.backups, copy=gone)
+    found = backup_encryption(msgspec.structs.replace(on_store, backups=backups))
+    source, copy = found.buckets
+    assert (source.key_state, source.wal_count) == ("Enabled", 2)
+    assert isinstance(copy.key_state, Unseen)
+    assert "NoSuchBucket" in copy.key_state.error.cause
+    assert isinstance(found.telling, Unseen)
+    assert found.telling.error is error
+    assert len(found.contents) == 3
+
+
 def test_a_backup_in_plaintext_is_found(on_store: Environment, store: Store) -> None:
     store.put("full/b1.tar", packed())
     found = backup_encryption(on_store)
@@ -458,7 +572,7 @@ def test_the_newest_backup_may_be_on_its_way(
     two = [backup("b1", 2), backup("b2", 1)]
     monkeypatch.setattr(encryption, "full_backups", lambda env: two)
     found = backup_encryption(on_store)
-    assert found.buckets[0].full.key == "full/b1.tar"
+    assert found.buckets[0].objects[0].key == "full/b1.tar"
     assert 3_600 <= found.waiting_s < 3_700
     monkeypatch.setattr(encryption, "full_backups", lambda env: two[1:])
     with pytest.raises(ProbeError, match="none of 1 is there"):

@@ -18,7 +18,7 @@ from golive.environments import Environment
 from golive.probes.backup import s3
 from golive.probes.backup.backups import ArchivedSegment, FullBackup, WalArchive
 from golive.probes.backup.s3 import CopiedObject, CrossRegionCopy, cross_region_copy
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen
 
 Judge = Callable[..., Claim | None]
 EnvWith = Callable[..., Environment]
@@ -34,7 +34,8 @@ OBJECT = CopiedObject(
     status="COMPLETED",
     lag_s=30.0,
     key_region="us-west-2",
-    locked_until=NOW + HOUR,
+    made_at=NOW - HOUR,
+    locked_until=NOW + timedelta(days=30),
 )
 GREEN = CrossRegionCopy(
     source_region="us-east-1",
@@ -56,7 +57,7 @@ COPY = {"name": "backups-copy", "region": "us-west-2"}
 
 @pytest.fixture
 def env(env_with: EnvWith) -> Environment:
-    return env_with(backups={"source": SOURCE, "copy": COPY})
+    return env_with(backups={"source": SOURCE, "copy": COPY, "retention_days": 30.0})
 
 
 def with_one(**changes: Any) -> dict[str, Any]:
@@ -70,6 +71,14 @@ def test_a_good_copy_is_green(judged: Judge, env: Environment) -> None:
 def test_a_young_system_has_fewer_segments(judged: Judge, env: Environment) -> None:
     facts = replace(GREEN, wal=GREEN.wal[:3], wal_known=3)
     assert judged("D-13.2.3", cross_region_copy=facts, env=env) is None
+
+
+def test_the_lock_of_what_is_older_than_the_retention_may_have_ended(
+    judged: Judge, env: Environment
+) -> None:
+    made_at = NOW - timedelta(days=35)
+    old = {"made_at": made_at, "locked_until": made_at + timedelta(days=30)}
+    assert judged("D-13.2.3", cross_region_copy=replace(GREEN, **with_one(**old)), env=env) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +98,10 @@ def test_a_young_system_has_fewer_segments(judged: Judge, env: Environment) -> N
         ({"under_way_s": {"wal/9": 960.0}}, "lag of the copy: wal/9 16 min"),
         ({"versioning": "Suspended"}, "versioning of the copy: Suspended"),
         (with_one(locked_until=None), "copies that are not locked: full/b1.tar"),
+        (with_one(locked_until=NOW - HOUR), r"not locked: full/b1.tar \(0 d\)"),
+        (with_one(locked_until=NOW + 23 * HOUR), r"not locked: full/b1.tar \(1 d\).* 30 d each"),
         ({"lock_mode": ""}, "retention lock of the copy: 0 d"),
+        ({"lock_days": 1}, "retention lock of the copy: 1 d; required at least 30 d"),
         (with_one(key_region="us-east-1"), "key of their own region: full/b1.tar"),
         (with_one(key_region=""), "key of their own region: full/b1.tar"),
         ({"unusable_keys": ("arn:k",)}, "cannot be used: arn:k"),
@@ -100,6 +112,68 @@ def test_each_clause_can_fail(
 ) -> None:
     facts = replace(GREEN, **changes)
     assert re.search(message, repr(judged("D-13.2.3", cross_region_copy=facts, env=env)))
+
+
+@pytest.mark.parametrize("right", ["replication_rules", "versioning", "lock_mode", "unusable_keys"])
+def test_a_right_that_the_reading_key_lacks_hides_nothing_else(
+    judged: Judge, env: Environment, right: str
+) -> None:
+    unseen = Unseen(ProbeError("bucket", "AccessDenied", "permit it"))
+    partly: Any = {right: unseen}
+    claim = judged("D-13.2.3", cross_region_copy=replace(GREEN, **partly), env=env)
+    assert claim is not None
+    assert claim.unseen is unseen.error
+    lost = replace(GREEN, **partly, lost=("backups/9",))
+    broken = judged("D-13.2.3", cross_region_copy=lost, env=env)
+    assert broken is not None
+    assert "backups/9" in broken.observed
+
+
+DENIED = Unseen(ProbeError("bucket", "AccessDenied", "permit it"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source_region": DENIED},
+        {"copy_region": DENIED},
+        {"not_listed": DENIED, "full": (), "wal": (), "wal_known": 0},
+        {"archive_unseen": DENIED},
+        *(
+            with_one(**dict.fromkeys(names.split(), DENIED))
+            for names in (
+                "size_bytes sha256 status",
+                "copy_size_bytes copy_sha256 key_region locked_until",
+                "copy_sha256",
+                "locked_until",
+            )
+        ),
+    ],
+)
+def test_a_call_that_is_refused_hides_nothing_else(
+    judged: Judge, env: Environment, changes: dict[str, Any]
+) -> None:
+    partly = replace(GREEN, **changes)
+    claim = judged("D-13.2.3", cross_region_copy=partly, env=env)
+    assert claim is not None
+    assert claim.unseen is DENIED.error
+    last = replace(partly, unusable_keys=("arn:k",))
+    assert "arn:k" in repr(judged("D-13.2.3", cross_region_copy=last, env=env))
+
+
+def test_what_is_seen_of_some_objects_is_told_beside_those_that_are_not() -> None:
+    one = replace(OBJECT, copy_sha256=DENIED, status=DENIED, key_region=DENIED, locked_until=DENIED)
+    other = replace(
+        OBJECT, key="wal/1", copy_sha256="ab", status="FAILED", key_region="", locked_until=None
+    )
+    found = replace(GREEN, full=(one,), wal=(other,))
+    assert (found.unlike, found.unlocked(30), found.of_foreign_key) == (["wal/1"],) * 3
+    assert found.unfinished == ["wal/1 (FAILED)"]
+    assert replace(one, copy_size_bytes=4).is_equal is False
+    late = replace(found, archive_unseen=DENIED, under_way_s={"wal/9": 960.0})
+    lags = late.lag_minutes(15)
+    assert not isinstance(lags, Unseen)
+    assert lags["wal/9"] == 16
 
 
 # -- the probe, on a store ---------------------------------------------------------------------
@@ -213,20 +287,99 @@ def test_objects_are_read_from_both_regions(on_store: Environment) -> None:
     assert [o.key for o in found.full] == ["full/b2.tar", "full/b1.tar"]
     assert {o.key for o in found.wal} == {f"wal/{segment(n)}" for n in (1, 2, 3)}
     assert found.wal_known == 3
-    assert all(o.is_equal and o.is_completed for o in found.objects)
-    assert {o.key_region for o in found.objects} == {"us-west-2"}
+    assert all(o.is_equal and o.is_completed for o in found.full + found.wal)
+    assert {o.key_region for o in found.full + found.wal} == {"us-west-2"}
     assert (found.lost, found.under_way_s, found.unusable_keys) == ((), {}, ())
     assert found.versioning == "Enabled"
     assert found.lock_mode == ""
+
+
+def test_locks_count_from_the_time_of_the_source(on_store: Environment, store: Store) -> None:
+    until = datetime.now(UTC) + timedelta(days=2)
+    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": until}
+    store.west.put_object_retention(Bucket="backups-copy", Key="full/b1.tar", Retention=retention)
+    found = cross_region_copy(on_store, ARCHIVE)
+    locked = {o.key: o.locked_days for o in found.full + found.wal if o.locked_until}
+    assert locked == {"full/b1.tar": pytest.approx(2, abs=0.01)}
+    assert "full/b1.tar (2 d)" in found.unlocked(30)
+    assert "full/b1.tar (2 d)" not in found.unlocked(2)
+
+
+@pytest.mark.parametrize(
+    ("operation", "region", "right", "parts"),
+    [
+        ("GetBucketLocation", "us-east-1", "s3:GetBucketLocation", {"source_region"}),
+        ("GetBucketLocation", "us-west-2", "s3:GetBucketLocation", {"copy_region"}),
+        (
+            "GetBucketReplication",
+            "us-east-1",
+            "s3:GetReplicationConfiguration",
+            {"replication_rules"},
+        ),
+        ("ListObjectsV2", "us-west-2", "s3:ListBucket", {"not_listed", "unusable_keys"}),
+        ("DescribeKey", "us-west-2", "kms:DescribeKey", {"unusable_keys"}),
+        ("GetObject", "us-west-2", "s3:GetObject and kms:Decrypt", {"unlike"}),
+        ("HeadObject", "us-east-1", "s3:GetObject", {"unlike"}),
+        ("GetObjectRetention", "us-west-2", "s3:GetObjectRetention", {"locks"}),
+    ],
+)
+def test_a_right_that_lacks_in_one_region_hides_what_needs_it(
+    on_store: Environment,
+    refuse: Callable[..., None],
+    operation: str,
+    region: str,
+    right: str,
+    parts: set[str],
+) -> None:
+    refuse(operation, region=region)
+    found = cross_region_copy(on_store, ARCHIVE)
+    looks = {
+        name: getattr(found, name)
+        for name in (
+            *("source_region", "copy_region", "replication_rules", "versioning", "lock_mode"),
+            *("unusable_keys", "not_listed"),
+        )
+    }
+    if found.not_listed is None:
+        looks |= {"unlike": found.unlike, "locks": found.unlocked(30)}
+    hidden = {name: one for name, one in looks.items() if isinstance(one, Unseen)}
+    assert set(hidden) == parts
+    steps = {one.error.next_step for one in hidden.values()}
+    assert steps == {f"permit {right} to the reading key"}
+
+
+def test_a_region_that_answers_nothing_hides_its_own_part_alone(
+    on_store: Environment, env_with: EnvWith, refuse: Callable[..., None]
+) -> None:
+    gone = {"source": SOURCE, "copy": {"name": "gone", "region": "us-west-2"}}
+    env = env_with(
+        aws={"endpoint_url": on_store.aws.endpoint_url}, backups=gone | {"retention_days": 30.0}
+    )
+    found = cross_region_copy(env, ARCHIVE)
+    assert (found.source_region, found.rules) == ("us-east-1", 0)
+    for part in (found.copy_region, found.versioning, found.objects, found.lost_keys):
+        assert isinstance(part, Unseen)
+        assert "NoSuchBucket" in part.error.cause
+
+
+def test_without_a_look_at_the_archive_what_was_uploaded_is_compared(
+    on_store: Environment,
+) -> None:
+    unlisted = replace(ARCHIVE, newest=DENIED, segments=DENIED)
+    found = cross_region_copy(on_store, unlisted)
+    assert found.wal_count == 3
+    assert found.unlike == []
+    assert found.lag_minutes(15) is DENIED
 
 
 def test_a_copy_of_other_content_and_the_same_size_is_found(
     on_store: Environment, store: Store
 ) -> None:
     store.copy("full/b1.tar", b"full/b1.tas")
-    different = [o for o in cross_region_copy(on_store, ARCHIVE).objects if not o.is_equal]
-    assert [o.key for o in different] == ["full/b1.tar"]
-    assert different[0].copy_size_bytes == different[0].size_bytes
+    found = cross_region_copy(on_store, ARCHIVE)
+    assert found.unlike == ["full/b1.tar"]
+    [different] = [o for o in found.full if o.key == "full/b1.tar"]
+    assert different.copy_size_bytes == different.size_bytes
 
 
 def test_what_is_newer_than_all_copies_is_under_way(on_store: Environment, store: Store) -> None:
@@ -260,17 +413,10 @@ def test_a_large_object_counts_by_the_sum_that_s3_made(
     on_store: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3, "READ_BYTES", 1)
-    with pytest.raises(ProbeError, match="too large to be read here"):
-        cross_region_copy(on_store, ARCHIVE)
-
-
-def test_a_missing_bucket_is_not_looked_at(on_store: Environment, env_with: EnvWith) -> None:
-    env = env_with(
-        aws={"endpoint_url": on_store.aws.endpoint_url},
-        backups={"source": SOURCE, "copy": {"name": "gone", "region": "us-west-2"}},
-    )
-    with pytest.raises(ProbeError, match="NoSuchBucket"):
-        cross_region_copy(env, ARCHIVE)
+    found = cross_region_copy(on_store, ARCHIVE)
+    assert isinstance(found.unlike, Unseen)
+    assert "too large to be read here" in found.unlike.error.cause
+    assert found.full_count == 2
 
 
 def test_a_dead_store_is_not_looked_at(env_with: EnvWith, dead_port: int) -> None:

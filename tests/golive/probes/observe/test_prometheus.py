@@ -18,7 +18,7 @@ from golive.environments import Environment
 from golive.probes.data.statements import is_plannable, quantile, query_times
 from golive.probes.observe import prometheus
 from golive.probes.observe.migration_monitoring import last_run, migration_watch
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen
 
 EnvWith = Callable[..., Environment]
 
@@ -331,15 +331,27 @@ def test_the_watch_is_put_together(
     assert found.last_run is not None
 
 
-def test_the_age_of_a_calculation_is_refused(
-    env_with: EnvWith, env: Environment, world: World
+def test_what_of_the_watch_cannot_be_seen_hides_nothing_else(
+    env_with: EnvWith, env: Environment, world: World, dead_port: int
 ) -> None:
-    changed = env_with(
-        monitoring={
-            "prometheus": env.monitoring.prometheus,
-            "alertmanager": env.monitoring.alertmanager,
-            "migration_metrics": {"lag": "max(lag)"},
-        }
-    )
-    with pytest.raises(ProbeError, match="no plain selector"):
-        migration_watch(changed)
+    world.queries = {"timestamp(lag)": [({}, "999999997")]}
+    world.rules = [{"type": "alerting", "name": "Lag", "query": "lag > 1"}]
+    monitoring = {
+        "prometheus": env.monitoring.prometheus,
+        "alertmanager": f"http://127.0.0.1:{dead_port}",
+        "migration_metrics": {"lag": "lag", "all": "max(lag)"},
+        "migration_rules": {"lag": "Lag"},
+    }
+    found = migration_watch(env_with(monitoring=monitoring))
+    lag, every = found.watched
+    assert (lag.sample_age_s, lag.loaded, every.loaded) == (3.0, True, False)
+    for part, says in (
+        (every.sample_age_s, "no plain selector"),
+        (lag.receivers, f"127.0.0.1:{dead_port}"),
+        (found.last_run, "monitoring.migration_log is not declared"),
+    ):
+        assert isinstance(part, Unseen)
+        assert says in str(part.error)
+    monitoring["prometheus"] = monitoring["alertmanager"]
+    with pytest.raises(ProbeError, match=f"127.0.0.1:{dead_port}"):
+        migration_watch(env_with(monitoring=monitoring))

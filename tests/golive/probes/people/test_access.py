@@ -21,7 +21,7 @@ from golive.probes.people import war_room as room
 from golive.probes.people.war_room import Room, Screen, TestAlert, oldest_update
 from golive.probes.platform.aws import AwsGroups, AwsUser
 from golive.probes.saas.status_page import Member
-from golive.verdicts import Pending, ProbeError
+from golive.verdicts import Pending, ProbeError, Unseen
 from tests.golive.probes.answering import Service, answering
 from tests.golive.probes.conftest import Shelf, by_everyone
 
@@ -98,11 +98,51 @@ def test_everybody_with_the_access_of_the_role_is_green(judged: Judged) -> None:
             {"aws_users": (replace(USERS[0], last_used_at=NOW - timedelta(days=8)),)},
             "last login: ada 8",
         ),
-        ({"aws_users": (replace(USERS[0], last_used_at=None),)}, "last login: ada inf d ago"),
+        ({"aws_users": (replace(USERS[0], last_used_at=None),)}, "last login: ada never"),
     ],
 )
 def test_access_each_clause(judged: Judged, more: dict[str, Any], broken: str) -> None:
     assert broken in str(access(judged, **more))
+
+
+NO_RIGHT = Unseen(ProbeError("the IAM user ada", "AccessDenied", "permit it to the reading key"))
+
+
+@pytest.mark.parametrize(
+    ("ada", "bob", "broken"),
+    [
+        ({"has_second_factor": NO_RIGHT}, {}, ""),
+        ({"has_second_factor": NO_RIGHT}, {"has_second_factor": False}, "factor: bob@example.com"),
+        ({"last_used_at": None, "use_unseen": NO_RIGHT}, {}, ""),
+        ({"last_used_at": NOW - timedelta(days=9), "use_unseen": NO_RIGHT}, {}, ""),
+        ({"use_unseen": NO_RIGHT}, {"last_used_at": None}, "last login: bob@example.com never"),
+        (
+            {"last_used_at": None, "use_unseen": NO_RIGHT},
+            {"last_used_at": None},
+            "last login: bob@example.com never (1 of 1)",
+        ),
+        ({"last_used_at": None, "use_unseen": NO_RIGHT}, {"has_second_factor": False}, "factor: "),
+    ],
+)
+def test_a_right_that_lacks_hides_nothing_of_other_users_and_clauses(
+    judged: Judged, ada: dict[str, Any], bob: dict[str, Any], broken: str
+) -> None:
+    claim = access(judged, aws_users=(replace(USERS[0], **ada), replace(USERS[1], **bob)))
+    assert claim is not None
+    assert broken in str(claim)
+    assert (claim.unseen is NO_RIGHT.error) is not bool(broken)
+
+
+def test_whoever_was_seen_to_log_in_lately_is_judged_by_that(judged: Judged) -> None:
+    assert access(judged, aws_users=(replace(USERS[0], use_unseen=NO_RIGHT), USERS[1])) is None
+
+
+def test_without_a_look_at_the_users_the_rest_is_judged(judged: Judged) -> None:
+    claim = access(judged, aws_users=NO_RIGHT)
+    assert claim is not None
+    assert claim.unseen is NO_RIGHT.error
+    with pytest.raises(Pending, match="dan"):
+        access(judged, aws_users=NO_RIGHT, vouched=by_everyone("ada", "bob", "cyd"))
 
 
 def test_the_table_names_holders_and_backups_as_the_roster_does(judged: Judged) -> None:
@@ -137,8 +177,8 @@ ALERT = TestAlert(NOW, 60.0, {"war-room": NOW + timedelta(seconds=4)})
         ({"screens": ()}, "no screens to look at"),
         ({"screens": (replace(SCREEN, status=404),)}, "screens that do not load: /s (status 404)"),
         ({"screens": (replace(SCREEN, updated_at=NOW - timedelta(hours=1)),)}, "data: /s 3,600 s"),
-        ({"screens": (replace(SCREEN, updated_at=None),)}, "data: /s nan s"),
-        ({"alert": replace(ALERT, told_at={"on-call": NOW})}, "arrived: at war-room nan s"),
+        ({"screens": (replace(SCREEN, updated_at=None),)}, "data: /s not a number"),
+        ({"alert": replace(ALERT, told_at={"on-call": NOW})}, "arrived: at war-room not a number"),
         (
             {"alert": replace(ALERT, told_at={"war-room": NOW + timedelta(seconds=61)})},
             "arrived: at war-room 61 s later",

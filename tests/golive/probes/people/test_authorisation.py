@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from golive.probes.people.authorisation import Authorisation
+import pytest
+
+from golive.probes.people.authorisation import (
+    Authorisation,
+    AuthorisedDecision,
+    authorised_decision,
+)
+from golive.verdicts import ProbeError
 
 BEGINS = datetime(2026, 12, 7, 14, tzinfo=UTC)
 ENDS = BEGINS + timedelta(hours=4)
@@ -35,3 +46,25 @@ def test_artefacts_that_are_not_just_the_authorised_ones_differ() -> None:
     assert ONE.differing({"backend": "a", "frontend": "x"}) == ["frontend"]
     assert ONE.differing({"backend": "a"}) == ["frontend"]
     assert ONE.differing({"backend": "a", "frontend": "b", "worker": "c"}) == ["worker"]
+
+
+def test_the_decision_that_it_rests_on_is_read_and_none_where_it_names_none(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "authorisation.json"
+    there: Any = SimpleNamespace(tools=SimpleNamespace(authorisation=str(path)))
+    said = {
+        "environment": "staging",
+        "version": "v2.0.0",
+        "commit": "c" * 40,
+        "artefacts": {},
+        "window_begins_at": BEGINS.isoformat(),
+        "window_ends_at": ENDS.isoformat(),
+    }
+    path.write_text(json.dumps(said))
+    assert authorised_decision(there) == AuthorisedDecision("")
+    path.write_text(json.dumps(said | {"decision_sha256": "d" * 64}))
+    assert authorised_decision(there) == AuthorisedDecision("d" * 64)
+    path.unlink()
+    with pytest.raises(ProbeError, match="launch authorisation"):
+        authorised_decision(there)

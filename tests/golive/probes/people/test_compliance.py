@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace as changed
 
 from golive.claims import Claim, none_of
-from golive.environments import Compliance
+from golive.environments import Compliance, Environment
 from golive.launch import load
 from golive.papers.compliance import (
     CardCompliance,
@@ -30,6 +31,7 @@ from golive.probes.data.card_numbers import TEST_NUMBER, CardNumbers
 from golive.probes.saas.tracker import PullRequest
 from golive.probes.traffic.browser import PaymentPage
 from golive.probes.traffic.outbound import EvidenceLinks, Notice, Outbound, hosts_on
+from golive.verdicts import ProbeError, Unseen
 from tests.checks import SUITES
 from tests.golive.probes.conftest import Shelf
 
@@ -227,6 +229,36 @@ def test_pci_each_clause(
     assert broken in str(pci(judged, changed(PCI, **paper), **more))
 
 
+@pytest.mark.parametrize("kind", ["columns", "log_files", "keys"])
+def test_a_kind_of_place_that_could_not_be_searched_hides_no_number_elsewhere(
+    judged: Judged, kind: str
+) -> None:
+    unseen = Unseen(ProbeError("the logs", "none is declared", "declare them"))
+    claim = pci(judged, card_numbers=cards(**{kind: unseen}))
+    assert claim is not None
+    assert claim.unseen is unseen.error
+    both = cards(**{kind: unseen}, found={"visits.note": 2})
+    assert "card numbers: visits.note (2)" in str(pci(judged, card_numbers=both))
+
+
+def test_each_kind_of_place_is_searched_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> Any:
+        raise ProbeError("Redis", "refused", "start it")
+
+    def searched(_: object) -> card_numbers._Searched:
+        return card_numbers._Searched(7, {"visits.note": 2}, ())
+
+    monkeypatch.setattr(card_numbers, "_in_database", searched)
+    monkeypatch.setattr(card_numbers, "_in_logs", refused)
+    monkeypatch.setattr(card_numbers, "_in_redis", refused)
+    found = card_numbers.card_numbers(cast(Environment, None))
+    assert (found.columns, found.looked_at, found.shown) == (7, 7, ["visits.note (2)"])
+    assert isinstance(found.keys, Unseen)
+    monkeypatch.setattr(card_numbers, "_in_database", refused)
+    with pytest.raises(ProbeError, match="refused"):
+        card_numbers.card_numbers(cast(Environment, None))
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -247,6 +279,24 @@ def test_pci_each_clause(
 )
 def test_card_numbers_are_told_from_other_numbers(text: str, found: int) -> None:
     assert card_numbers.count(text) == found
+
+
+def test_packed_and_rotated_logs_are_searched_too(
+    env_with: Callable[..., Environment], tmp_path: Path
+) -> None:
+    log, text = tmp_path / "app[1].log", f"refused: card {TEST_NUMBER}\n"
+    log.write_text("all is well\n")
+    (tmp_path / "app[1].log.1").write_text(text)
+    (tmp_path / "app[1].log-20261128.gz").write_bytes(gzip.compress(2 * text.encode()))
+    (tmp_path / "other.log").write_text(text)
+    logs = [{"path": str(log)}]
+    found = card_numbers._in_logs(env_with(application={"logs": logs}))
+    assert found.places == 3
+    assert {Path(k).name: n for k, n in found.found.items()} == {
+        "app[1].log.1": 1,
+        "app[1].log-20261128.gz": 2,
+    }
+    assert found.unseen == ()
 
 
 # -- D-9.2.3 ------------------------------------------------------------------------------------

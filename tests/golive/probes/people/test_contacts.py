@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
@@ -45,7 +46,12 @@ ROLES = {
     "CO.4": "security_lead",
     "CO.5": "executive_team",
 }
-KEY = Key(public="ssh-ed25519 AAAA")
+
+
+def key(n: int) -> Key:
+    """A key of one's own."""
+    parts = b"".join(len(p).to_bytes(4, "big") + p for p in (b"ssh-ed25519", bytes([n]) * 32))
+    return Key(public=f"ssh-ed25519 {base64.b64encode(parts).decode()}")
 
 
 def red(claim: Claim | None) -> str:
@@ -57,7 +63,7 @@ def red(claim: Claim | None) -> str:
 
 def person(ident: str, n: int, role: str, **more: Any) -> Person:
     powers = ["rollback", "breach-confirmation"]
-    own = {"powers": powers, "keys": [KEY], **more}
+    own = {"powers": powers, "keys": [key(n)], **more}
     fields = {"email": f"{ident}@shop.example", "phone": f"+1202555010{n}", **own}
     held = {"roles": [role]} if n == 0 else {"backs_up": [role]}
     return Person(**{"id": ident, "name": f"{ident.title()} Doe", **held, **fields})
@@ -217,7 +223,7 @@ def with_lead(world: World, **fields: Any) -> dict[str, Any]:
     ("ident", "says"), [("CO.1", "without a rollback key"), ("CO.4", "without the breach key")]
 )
 def test_a_lead_whose_key_decides_nothing_is_red(judged: Judge, ident: str, says: str) -> None:
-    ended = Key(public=KEY.public, until=LAUNCH - timedelta(days=1))
+    ended = Key(public=key(0).public, until=LAUNCH - timedelta(days=1))
     changes: list[dict[str, Any]] = [{"powers": []}, {"keys": []}, {"keys": [ended]}]
     for fields in changes:
         assert says in red(judged(ident, **with_lead(World(ident), **fields)))
@@ -444,3 +450,23 @@ def test_without_a_roster_it_could_not_look(env: Environment) -> None:
     people = msgspec.structs.replace(env.people, roster="/nonexistent/roster.toml")
     with pytest.raises(ProbeError, match="could not look at the roster"):
         contacts.contact_test(msgspec.structs.replace(env, people=people))
+
+
+@pytest.mark.parametrize("ident", ROLES)
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"name": "LEAD  Doe"}, "name"),
+        ({"email": "lead+2@shop.example"}, "mail address"),
+        ({"keys": [key(0)]}, "key"),
+    ],
+)
+def test_a_backup_is_not_the_lead_under_another_id(
+    judged: Judge, ident: str, changes: dict[str, Any], same: str
+) -> None:
+    world = World(ident)
+    double = msgspec.structs.replace(world.backup, **changes)
+    people = {p.id: p for p in (world.lead, double)}
+    world.facts["roster"] = Roster(Path("roster.toml"), people, {}, ())
+    said = red(judged(ident, **world.facts))
+    assert f"contacts who are one person under two ids: lead and backup (same {same})" in said

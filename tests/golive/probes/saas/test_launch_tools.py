@@ -111,3 +111,12 @@ def test_manifest_store_and_audit_are_read_as_they_are(
     assert probes.release_manifest(env).artefacts == [probes.Artefact("app", "v2", "ab")]
     assert probes.stored_artefacts(env) == (probes.Artefact("app", "v2", "ab"),)
     assert probes.launch_audit(env)[0].operator == "tess"
+
+
+def test_the_manifest_tells_the_candidates_artefacts() -> None:
+    both = [
+        probes.Artefact("migrations", version, sha) for version, sha in (("v1", "0"), ("v2", "1"))
+    ]
+    manifest = probes.Manifest("v2", "v1", "c0", both)
+    assert manifest.digest_of("migrations") == "1"
+    assert manifest.digest_of("backend") == ""

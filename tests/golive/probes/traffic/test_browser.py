@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -113,3 +115,32 @@ def test_every_payment_page_is_looked_at(env: Environment, shop: Service) -> Non
     one, other = browser.payment_pages(env)
     assert (one.url, one.card_fields) == (url, (shop.url,))
     assert (other.url, other.card_fields) == (f"{shop.url}/gift", ())
+
+
+def test_a_page_is_looked_at_at_every_host_that_has_it_on_every_node(
+    env_with: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [{"name": f"edge-{n}", "host": f"10.0.0.{n}", "port": 8443} for n in (1, 2)]
+    hosts = ["www.example", "api.example"]
+    env = paying(env_with(edge={"hosts": hosts, "nodes": nodes}), "/pay", "/gift")
+    seen: list[tuple[str, str]] = []
+
+    @contextmanager
+    def opened(_: Environment, node: Any) -> Iterator[str]:
+        yield node.name
+
+    def look(_: Environment, node: Any, url: str, within_s: float) -> PaymentPage:
+        assert within_s > 0
+        if url.startswith("https://api."):
+            raise browser._NotThere(url, "status 404", "see application.paths.payment")
+        seen.append((node, url))
+        return PaymentPage(url, (), ())
+
+    monkeypatch.setattr(browser, "_browser", opened)
+    monkeypatch.setattr(browser, "_look", look)
+    pages = [f"https://www.example{path}" for path in ("/pay", "/gift")]
+    assert [p.url for p in browser.payment_pages(env)] == pages * 2
+    assert seen == [(node, url) for node in ("edge-1", "edge-2") for url in pages]
+    nowhere = env_with(edge={"hosts": hosts[1:], "nodes": nodes})
+    with pytest.raises(ProbeError, match="status 404"):
+        browser.payment_pages(paying(nowhere, "/pay"))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from golive.claims import Claim
 from golive.environments import Environment
+from golive.probes.traffic.plain_http import PlainHttp, PlainTraffic
+from golive.probes.traffic.surface import Surface
 from golive.probes.traffic.tls import (
     InstalledCertificate,
     Served,
@@ -23,7 +28,7 @@ from golive.probes.traffic.tls import (
     accepted_versions,
     tls_estate,
 )
-from golive.verdicts import ProbeError
+from golive.verdicts import ProbeError, Unseen
 from rehearsal.parts.traffic.certificates import Authority
 
 LEAF = ServedCertificate(
@@ -36,7 +41,25 @@ SERVED = tuple(
 FILE = InstalledCertificate(
     "www.example.com", "10.0.0.1:443", "/tls.pem", "aa" * 32, ("cc" * 32, "aa" * 32)
 )
-GREEN = TlsEstate(SERVED, (FILE,), (), 2)
+WHOLE = replace(
+    FILE,
+    others=CHAIN[1:],
+    served_chains=(("cc" * 32, "bb" * 32), ("aa" * 32, "bb" * 32, "ff" * 32)),
+)
+"""With the intermediate; another one that is sent too stands elsewhere."""
+EXPIRED = replace(CHAIN[1], days_left=-1.0)
+OTHER = replace(CHAIN[1], subject="CN=other", fingerprint="dd" * 32)
+GREEN = TlsEstate(SERVED, (FILE, WHOLE), (), 2, 2, ())
+LOST = Unseen(ProbeError("a page at https://www.example.test/", "refused"))
+QUIET = Surface({}, "", (), {})
+PLAIN = PlainTraffic("", LOST, LOST)
+
+POOLER = {
+    "name": "p",
+    "host": "127.0.0.1",
+    "admin_user": "stats",
+    "admin_password": {"env": "GOLIVE_TEST_SECRET"},
+}
 
 Judge = Callable[..., Claim | None]
 EnvWith = Callable[..., Environment]
@@ -63,7 +86,8 @@ def test_a_service_may_keep_the_certificate_to_itself(judged: Judge) -> None:
     ("facts", "subject", "observed"),
     [
         (replace(GREEN, undeclared=("db at 10.0.0.5:5432",)), "undeclared", "db at 10.0.0.5"),
-        (replace(GREEN, served=()), "days left", "nothing was measured"),
+        (replace(GREEN, served=(), installed=()), "days left", "nothing was measured"),
+        (replace(GREEN, reached=0), "endpoints looked at", "0"),
         (certificate(0, days_left=59.9), "days left", "www.example.com at 10.0.0.1:443: CN=www"),
         (certificate(1, days_left=-1.0), "days left", "CN=intermediate"),
         (served(names=("*.elsewhere",)), "names missing", "10.0.0.1:443 has *.elsewhere"),
@@ -79,6 +103,21 @@ def test_a_service_may_keep_the_certificate_to_itself(judged: Judge) -> None:
             replace(GREEN, installed=(replace(FILE, fingerprint="ee" * 32),)),
             "not served",
             "/tls.pem of www.example.com at 10.0.0.1:443 holds eeeeeeeeeeee",
+        ),
+        (
+            replace(GREEN, installed=(replace(WHOLE, others=(EXPIRED,)),)),
+            "days left",
+            "/tls.pem of www.example.com at 10.0.0.1:443: CN=intermediate",
+        ),
+        (
+            replace(GREEN, installed=(replace(WHOLE, others=(OTHER,)),)),
+            "not served",
+            "continues with CN=other, and what is served does not",
+        ),
+        (
+            replace(GREEN, installed=(replace(WHOLE, error="has another's key"),)),
+            "not served",
+            "/tls.pem of www.example.com at 10.0.0.1:443 has another's key",
         ),
     ],
 )
@@ -134,8 +173,10 @@ def tls_server(chain: Path, key: Path) -> Iterator[int]:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def environment(
@@ -152,7 +193,7 @@ def test_a_full_chain_is_trusted_and_is_the_installed_one(
 ) -> None:
     issued = authority.issue("www", ["www.example.test"], days=59)
     with tls_server(issued.chain, issued.key) as port:
-        found = tls_estate(environment(env_with, authority, port, issued.chain))
+        found = tls_estate(environment(env_with, authority, port, issued.chain), QUIET, PLAIN)
         versions = accepted_versions("www.example.test", "127.0.0.1", port, 2.0)
     (chain,) = found.served
     assert chain.distrust == ""
@@ -169,11 +210,35 @@ def test_a_missing_intermediate_another_name_and_another_file_show(
     issued, other = (authority.issue(name, [f"{name}.example.test"]) for name in ("www", "old"))
     with tls_server(issued.leaf, issued.key) as port:
         env = environment(env_with, authority, port, other.chain, "app.example.test")
-        found = tls_estate(env)
+        found = tls_estate(env, QUIET, PLAIN)
     (chain,) = found.served
     assert chain.distrust.endswith("it sends 0 intermediates")
     assert not chain.covers_name
     assert not found.installed[0].is_served
+
+
+def test_each_certificate_and_the_key_of_a_file_are_looked_at(
+    env_with: EnvWith, authority: Authority, tmp_path: Path
+) -> None:
+    issued, other = (authority.issue(name, [f"{name}.example.test"]) for name in ("www", "old"))
+    root, key = authority.root.read_text(), issued.key.read_text()
+    leaf, chain = issued.leaf.read_text(), issued.chain.read_text()
+    foreign = Authority(tmp_path / "foreign").intermediate.read_text()
+    files = {
+        "leaf": (leaf, ""),
+        "bundle": (key + chain + root, ""),
+        "foreign": (leaf + foreign, "which issued none of those before it"),
+        "without intermediate": (leaf + root, "which issued none of those before it"),
+        "of another key": (chain + other.key.read_text(), "has a key that is not its first"),
+        "encrypted": (chain + key.replace(" PRIVATE", " ENCRYPTED PRIVATE"), ""),
+    }
+    with tls_server(issued.chain, issued.key) as port:
+        for name, (text, says) in files.items():
+            file = tmp_path / "tls.pem"
+            file.write_text(text)
+            env = environment(env_with, authority, port, file)
+            [found] = tls_estate(env, QUIET, PLAIN).installed
+            assert (says in found.flaw) if says else not found.flaw, (name, found.flaw)
 
 
 def test_what_is_served_over_tls_must_be_declared(env_with: EnvWith, authority: Authority) -> None:
@@ -190,18 +255,91 @@ def test_what_is_served_over_tls_must_be_declared(env_with: EnvWith, authority: 
                 "nodes": [{"name": "edge-1"} | node],
             },
             balancer={"url": f"https://127.0.0.1:{port}"},
-            postgres={"sslmode": "require"},
+            postgres={"sslmode": "require", "poolers": [POOLER]},
+            redis={"tls": True, "sentinels": [{"name": "s", "host": "127.0.0.1", "port": 7}]},
         )
-        found = tls_estate(env)
-    assert found.expected == 4
+        found = tls_estate(env, QUIET, PLAIN)
+    assert found.expected == 6
     assert found.undeclared == (
         f"app.example.test at 127.0.0.1:{port}",
         "any name at 127.0.0.1:5432",
+        "any name at 127.0.0.1:6432",
+        "any name at 127.0.0.1:7",
     )
+
+
+def test_what_pages_name_and_redirects_lead_to_is_looked_at(
+    env_with: EnvWith, authority: Authority
+) -> None:
+    first = authority.issue("www", ["www.example.test"])
+    other = authority.issue("api", ["127.0.0.1"], days=59)
+    with tls_server(first.chain, first.key) as port, tls_server(other.chain, other.key) as second:
+        env = environment(env_with, authority, port, first.chain)
+        env = msgspec.structs.replace(
+            env,
+            application=env_with(application={"url": f"https://127.0.0.1:{port}"}).application,
+        )
+        own = Surface({}, "", (), {f"127.0.0.1:{port}": "/", f"127.0.0.1:{second}": "/"})
+        by_page = tls_estate(env, own, PLAIN)
+        sent = PlainHttp((), {}, (), (f"127.0.0.1:{second}", "elsewhere.example:443"))
+        by_redirect = tls_estate(env, QUIET, PlainTraffic("", LOST, sent))
+        blind = tls_estate(env, replace(QUIET, named=LOST), PLAIN)
+    for found in (by_page, by_redirect):
+        assert found.met == (f"127.0.0.1:{second}",)  # the other one is declared
+        assert found.reached == 2
+        assert min(found.days_left.values()) < 60
+    assert isinstance(blind.reached, Unseen)
+    assert len(blind.served) == 1
+
+
+def test_one_endpoint_that_is_down_hides_no_other(
+    env_with: EnvWith, authority: Authority, judged: Judge, dead_port: int
+) -> None:
+    issued = authority.issue("www", ["www.example.test"], days=59)
+    with tls_server(issued.chain, issued.key) as port:
+        nodes = [{"host": "127.0.0.1", "port": p} for p in (port, dead_port)]
+        endpoints = [{"name": "www.example.test", "nodes": nodes}]
+        env = env_with(tls={"ca_file": str(authority.root), "endpoints": endpoints})
+        found = tls_estate(env, QUIET, PLAIN)
+    assert isinstance(found.reached, Unseen)
+    assert f"127.0.0.1:{dead_port}" in found.reached.error.subject
+    broken = judged("D-14.1.5", tls_estate=replace(found, undeclared=(), expected=1))
+    assert broken is not None
+    assert broken.subject == "days left"
 
 
 def test_nothing_listens(env_with: EnvWith, authority: Authority, dead_port: int) -> None:
     with pytest.raises(ProbeError, match=f"www.example.test at 127.0.0.1:{dead_port}"):
-        tls_estate(environment(env_with, authority, dead_port, Path()))
+        tls_estate(environment(env_with, authority, dead_port, Path()), QUIET, PLAIN)
     with pytest.raises(ProbeError, match="Server rejected the connection"):
         accepted_versions("www.example.test", "127.0.0.1", dead_port, 1.0)
+
+
+AT_ONCE = """
+import sys, threading
+from golive.probes.traffic import tls
+from golive.verdicts import ProbeError
+sys.setswitchinterval(1e-6)
+begin, failed = threading.Barrier(2), []
+
+def look(probe):
+    begin.wait()
+    try:
+        probe()
+    except ProbeError:
+        pass
+    except BaseException as e:
+        failed.append(repr(e))
+
+looks = (lambda: tls.accepted_versions("x", "127.0.0.1", {port}, 1.0), lambda: tls._scan(None, []))
+threads = [threading.Thread(target=look, args=(one,)) for one in looks]
+[t.start() for t in threads], [t.join() for t in threads]
+print(failed)
+"""
+
+
+def test_two_probes_may_be_the_first_to_use_the_library_at_once(dead_port: int) -> None:
+    """Its modules import one another, and each thread began at another one."""
+    words = [sys.executable, "-c", AT_ONCE.replace("{port}", str(dead_port))]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
