@@ -524,8 +524,8 @@ class World:
         def one(fault: Planned) -> str:
             try:
                 do(self.rehearsal, fault.name)
-            except (RehearsalError, OSError, AssertionError) as e:
-                return f"{do.__name__.lstrip('_')}: {e}"
+            except Exception as e:  # one that is broken itself is wrong, and ends no other
+                return f"{do.__name__.lstrip('_')}: {type(e).__name__}: {e}"
             return ""
 
         with ThreadPoolExecutor(8) as threads:
