@@ -26,7 +26,6 @@ from golive import ledger
 from golive.probing import REGISTRY
 from golive.verdicts import Verdict
 from rehearsal import faults
-from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from tests.campaign import rows
 from tests.campaign.clauses import Clause
@@ -524,7 +523,7 @@ class World:
         def one(fault: Planned) -> str:
             try:
                 do(self.rehearsal, fault.name)
-            except Exception as e:  # one that is broken itself is wrong, and ends no other
+            except Exception as e:  # noqa: BLE001 - a broken fault is wrong, and ends no other
                 return f"{do.__name__.lstrip('_')}: {type(e).__name__}: {e}"
             return ""
 
