@@ -2,12 +2,82 @@
 
 from __future__ import annotations
 
-from golive.claims import equal, same_set
+from golive.claims import at_least, equal, none_of, same_set
 from golive.deliverables import Deliverables
-from golive.items import derived
+from golive.environments import Environment
+from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.platform.helm_chart import HelmChart
+from golive.probes.platform.kubernetes import Validation
+from golive.probes.platform.manifests import Manifests
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
+
+KINDS = (
+    *("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
+    "NetworkPolicy",
+)
+
+# --- Deployment Configuration ---------------------------------------------------------------------
+
+
+@item("D-12.2.1")
+def test_manifests_fit_the_cluster_and_their_references_resolve(
+    manifests: Manifests, manifest_validation: Validation, env: Environment
+) -> None:
+    """Every manifest of the checkout, and the chart rendered for every environment, against the
+    strict schemas of the target version; selectors, names, keys and ports followed within what is
+    applied together; probes, images and rights of every container; the cluster's dry run, where
+    there is one.
+
+    Remedy: correct the line named above. An API that is gone: the deprecation guide of Kubernetes
+    names its successor. A digest: that of the image that was scanned.
+    """
+    m, v = manifests, manifest_validation
+    objects, containers, may = v.objects, v.containers, not env.kubernetes.cluster
+    assert none_of("flaws of the files", m.flaws, among=m.files, of="files")
+    assert none_of("charts not rendered", m.not_rendered, among=m.bundles, of="bundles")
+    assert none_of("kinds without a manifest", v.lacking(KINDS), among=KINDS, of="kinds")
+    assert none_of("objects against their schema", v.misfits, among=objects, of="objects")
+    assert none_of("objects of a removed API", v.removed, among=objects, of="objects")
+    assert none_of("kinds nobody has a schema of", v.unknown, among=objects, of="objects")
+    assert none_of("references to nothing", v.unresolved, among=objects, of="objects")
+    of = "containers"
+    assert none_of("containers without probes", v.without_probes, among=containers, of=of)
+    assert none_of("probes of a wrong path", v.wrong_probes, among=containers, of=of)
+    assert none_of("images without a digest", v.unpinned, among=containers, of=of)
+    assert none_of("containers run as root", v.as_root, among=containers, of=of)
+    assert none_of("privileged containers", v.privileged, among=containers, of=of)
+    assert none_of("placeholders", v.placeholders, among=objects, of="objects")
+    refused, asked = v.refused, v.asked
+    assert none_of("refused in a dry run", refused, among=asked, of="objects", may_be_empty=may)
+
+
+@item("D-12.2.2")
+def test_the_chart_renders_for_every_environment_and_upgrades(
+    helm_chart: HelmChart, env: Environment, limits: Limits
+) -> None:
+    """helm lint and helm template with the values of every environment; the renderings compared
+    field by field; each required value left out once; the previous release's chart, from its tag,
+    rendered and compared in the fields that nobody may change.
+
+    Remedy: run `helm template` with the values named above and correct what it says. A difference
+    that is meant belongs into kubernetes.differs. An immutable field: give the object a new name,
+    or plan to delete it.
+    """
+    chart, version = helm_chart, env.release.tag.removeprefix("v")
+    environments, of = chart.environments, "environments"
+    assert at_least("environments with values", len(environments), limits.deploy.environments)
+    assert none_of("errors of helm lint", chart.lint_errors, among=environments, of=of)
+    assert none_of("renderings that fail", chart.broken, among=environments, of=of)
+    compared, required = chart.compared, chart.required
+    assert none_of("undeclared differences", chart.differences, among=compared, of="renderings")
+    assert equal("appVersion of the chart", chart.app_version, version)
+    assert none_of("rendered without", chart.optional, among=required, of="required values")
+    before, objects = env.release.previous_tag.removeprefix("v"), chart.upgraded
+    assert equal("appVersion upgraded from", chart.previous_version, before)
+    assert none_of("immutable fields changed", chart.frozen_changes, among=objects, of="objects")
+
 
 # -- Deliverables ------------------------------------------------------------------------------
 

@@ -97,6 +97,10 @@ REACH: dict[str, tuple[str, ...]] = {
     "plain_http": _SITE,
     "api_caching": _SITE,
     "scraping": ("prometheus", "app"),
+    "checkout": ("checkout",),
+    "manifests": ("checkout",),
+    "manifest_validation": ("checkout",),
+    "helm_chart": ("checkout",),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from golive.sections import Secret, Section, needed
 
 
@@ -33,3 +35,44 @@ class Deploy(Section, frozen=True, kw_only=True):
     checkout: str = needed()
     """Folder with the candidate's deploy artefacts, of whatever layout: Dockerfiles, chart,
     manifests, Compose files, workflows."""
+
+
+class Kubernetes(Section, frozen=True, kw_only=True):
+    """How the product is deployed to Kubernetes, and what of that the manifests do not tell."""
+
+    version: str = needed()
+    """Of the cluster's control plane, e.g. ``1.33``."""
+    namespace: str = needed()
+    """The application's, and that of a manifest which names none."""
+    namespaces: list[str] = []
+    """Those of this environment, where the checkout has manifests for others too; empty: all."""
+    manifests: list[str] = []
+    """Folders of the checkout with the manifests of this environment; empty: all there are."""
+    chart: str = ""
+    """Folder of the checkout; empty: the only one."""
+    release: str = "release-name"
+    """As Helm calls the installed chart."""
+    environments: dict[str, list[str]] = {}
+    """Files of the checkout with the chart's values for each environment, the one that decides
+    last; empty: told by names as ``values-production.yaml``."""
+    environment: str = ""
+    """Which of them this is; empty: the one of this environment's name or kind."""
+    differs: list[str] = []
+    """Where renderings for different environments may differ, e.g. ``Deployment/*: spec.replicas``;
+    an asterisk stands for anything."""
+    required_values: list[str] = []
+    """Values without which no rendering may succeed, e.g. ``images.backend``."""
+    custom_resources: list[str] = []
+    """Kinds that the cluster knows beside Kubernetes' own, by group, version and name, e.g.
+    ``monitoring.coreos.com/v1/ServiceMonitor``."""
+    existing: list[str] = []
+    """What is there already and no manifest makes, e.g. ``Secret/registry-login``."""
+    probe_paths: dict[str, list[str]] = {}
+    """Paths that the probes of a workload may ask for, by its name."""
+    cluster: bool = True
+    """Whether there is a cluster to ask, with ``kubectl``."""
+    kubectl: list[str] = msgspec.field(default_factory=lambda: ["kubectl"])
+    """Words of a command that reaches the cluster."""
+    kustomize: list[str] = msgspec.field(default_factory=lambda: ["kubectl", "kustomize"])
+    """Words before a kustomization's folder that render it."""
+    helm: list[str] = msgspec.field(default_factory=lambda: ["helm"])

@@ -1,0 +1,180 @@
+"""Faults of the manifests and the chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rehearsal.data import release
+from rehearsal.faults import fault
+from rehearsal.faults.platform.editing import edited
+from rehearsal.kernel.world import Rehearsal
+
+CHART = "helm/bookedbarber"
+_READY = "          readinessProbe:\n            httpGet: {path: /health, port: http}\n"
+_ALIVE = """          livenessProbe:
+            tcpSocket: {port: postgres}
+            periodSeconds: 10
+"""
+_IN_PRODUCTION = '{{ if eq .Values.environment "production" }}'
+
+# -- manifests ---------------------------------------------------------------------------------
+
+edited(
+    "service-selects-no-pod",
+    ["D-12.2.1"],
+    "the frontend's Service selects by a label that no pod has",
+    (
+        "k8s/frontend.yaml",
+        "  selector:\n    app.kubernetes.io/name: frontend\n  ports",
+        "  selector:\n    app.kubernetes.io/name: front-end\n  ports",
+    ),
+)
+edited(
+    "manifest-of-removed-api",
+    ["D-12.2.1"],
+    "a disruption budget is of an API version that the cluster no longer has",
+    ("k8s/pgbouncer.yaml", "apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n"),
+)
+edited(
+    "readiness-probe-astray",
+    ["D-12.2.1"],
+    "the backend's readiness probe asks for a path that it does not have",
+    ("k8s/backend.yaml", _READY, _READY.replace("/health", "/healthz")),
+)
+edited(
+    "liveness-probe-missing",
+    ["D-12.2.1"],
+    "the pooler has no liveness probe",
+    (
+        "k8s/pgbouncer.yaml",
+        _ALIVE,
+        "",
+    ),
+)
+edited(
+    "manifest-misspelt",
+    ["D-12.2.1"],
+    "a manifest has a key that its kind does not",
+    ("k8s/backend.yaml", "  revisionHistoryLimit: 5", "  revisionsHistoryLimit: 5"),
+)
+edited(
+    "manifest-key-twice",
+    ["D-12.2.1"],
+    "a manifest says two things under one key",
+    (
+        "k8s/ingress.yaml",
+        "  ingressClassName: nginx",
+        "  ingressClassName: a\n  ingressClassName: nginx",
+    ),
+)
+edited(
+    "manifest-without-budget",
+    ["D-12.2.1"],
+    "no manifest and no template makes a disruption budget",
+    *(
+        (f"{folder}/{name}.yaml", "kind: PodDisruptionBudget", "kind: PodDisruptionBudgetOff")
+        for folder in ("k8s", f"{CHART}/templates")
+        for name in ("backend", "frontend", "pgbouncer")
+    ),
+)
+edited(
+    "image-by-tag",
+    ["D-12.2.1"],
+    "the pooler's image is named by a tag alone",
+    (f"{CHART}/values.yaml", "pgbouncer:1.23.1@sha256:", "pgbouncer:1.23.1 # sha256:"),
+)
+edited(
+    "container-as-root",
+    ["D-12.2.1"],
+    "the pooler may run as root",
+    ("k8s/pgbouncer.yaml", "        runAsNonRoot: true\n        runAsUser: 10002\n", ""),
+)
+edited(
+    "container-privileged",
+    ["D-12.2.1"],
+    "the pooler's container is privileged",
+    ("k8s/pgbouncer.yaml", "allowPrivilegeEscalation: false", "privileged: true"),
+)
+edited(
+    "placeholder-left",
+    ["D-12.2.1"],
+    "a setting still says changeme",
+    ("k8s/config.yaml", "LOG_LEVEL: info", "LOG_LEVEL: changeme"),
+)
+
+# -- chart -------------------------------------------------------------------------------------
+
+edited(
+    "template-broken-for-production",
+    ["D-12.2.2"],
+    "a template asks for a value that only staging has",
+    (
+        f"{CHART}/templates/ingress.yaml",
+        "  ingressClassName: nginx",
+        "  ingressClassName: "
+        + _IN_PRODUCTION
+        + '{{ required "no class" .Values.class }}{{ end }}',
+    ),
+)
+edited(
+    "chart-left-at-previous-version",
+    ["D-12.2.2"],
+    "the chart's appVersion is still 1.9.0",
+    (f"{CHART}/Chart.yaml", 'appVersion: "2.0.0"', 'appVersion: "1.9.0"'),
+)
+edited(
+    "deployment-selector-changed",
+    ["D-12.2.2"],
+    "the Deployment selects its pods by another label than it did before",
+    (
+        f"{CHART}/templates/_helpers.tpl",
+        '{{- define "selector" -}}\n',
+        '{{- define "selector" -}}\napp.kubernetes.io/part-of: bookedbarber\n',
+    ),
+)
+edited(
+    "chart-lint-error",
+    ["D-12.2.2"],
+    "the chart's own version is none",
+    (f"{CHART}/Chart.yaml", "\nversion: 2.0.0", "\nversion: two"),
+)
+edited(
+    "environments-differ",
+    ["D-12.2.2"],
+    "production asks more seldom after the backend's health than staging",
+    (
+        f"{CHART}/templates/backend.yaml",
+        "            periodSeconds: 5\n",
+        "            periodSeconds: " + _IN_PRODUCTION + "60{{ else }}5{{ end }}\n",
+    ),
+)
+edited(
+    "required-value-optional",
+    ["D-12.2.2"],
+    "the chart renders without a prefix for its secrets",
+    (f"{CHART}/values.schema.json", '    "secretsPrefix",\n', ""),
+    (
+        f"{CHART}/templates/config.yaml",
+        ".Values.secretsPrefix }}",
+        '.Values.secretsPrefix | default "bookedbarber" }}',
+    ),
+)
+
+
+@fault(
+    "environment-without-values",
+    expect_fail=["D-12.2.2"],
+    touches=["checkout/helm/bookedbarber/values-staging.yaml"],
+    title="staging has no values of its own",
+)
+def environment_without_values(r: Rehearsal) -> None:
+    _values(r).rename(_values(r).with_suffix(".txt"))
+
+
+@environment_without_values.revert
+def give_staging_its_values(r: Rehearsal) -> None:
+    _values(r).with_suffix(".txt").rename(_values(r))
+
+
+def _values(r: Rehearsal) -> Path:
+    return release.migrations(r).parent / CHART / "values-staging.yaml"
