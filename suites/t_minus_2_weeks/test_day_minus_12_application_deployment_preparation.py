@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from golive.claims import at_least, equal, none_of, same_set
+from golive.claims import at_least, equal, holds, none_of, same_set
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
+from golive.people.statements import Exempted
 from golive.probes.platform.helm_chart import HelmChart
 from golive.probes.platform.kubernetes import Validation
 from golive.probes.platform.manifests import Manifests
+from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
 
@@ -77,6 +79,30 @@ def test_the_chart_renders_for_every_environment_and_upgrades(
     before, objects = env.release.previous_tag.removeprefix("v"), chart.upgraded
     assert equal("appVersion upgraded from", chart.previous_version, before)
     assert none_of("immutable fields changed", chart.frozen_changes, among=objects, of="objects")
+
+
+@item("D-12.2.3")
+def test_the_service_mesh_is_strict_or_absent_by_signature(
+    service_mesh: ServiceMesh, exempted: Exempted
+) -> None:
+    """A declared mesh: sidecars of every workload, mutual TLS, the destinations of its routes, and
+    plain HTTP to the application's ports. None: what two people have signed, against every object,
+    annotation and container of manifests and running pods.
+
+    Remedy: a trace of a mesh: remove it, or declare the mesh in [mesh]. A missing signature:
+    `golive not-applicable D-12.2.3`, signed by two.
+    """
+    mesh, workloads, routes = service_mesh, service_mesh.workloads, service_mesh.routes
+    if not mesh.name:
+        required = "signed by two, and in force"
+        assert holds("that there is no mesh", exempted.is_signed, exempted.told, required)
+        assert none_of("traces of a mesh", mesh.traces, among=mesh.objects, of="objects")
+        return
+    assert none_of("not in the mesh", mesh.without_sidecar, among=workloads, of="workloads")
+    assert none_of("without strict mutual TLS", mesh.not_strict, among=workloads, of="workloads")
+    lost = mesh.lost_routes
+    assert none_of("routes to nothing", lost, among=routes, of="routes", may_be_empty=True)
+    assert none_of("ports open to plain HTTP", mesh.open_to_plain, among=mesh.plain, of="ports")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from golive.sections import Secret, Section, needed
@@ -16,6 +18,16 @@ class Aws(Section, frozen=True, kw_only=True):
     secret_access_key: Secret = needed()
     groups: dict[str, str] = {}
     """Names of IAM groups by what their members may do: hosting, dns, deploy, secrets."""
+
+
+class Mesh(Section, frozen=True, kw_only=True):
+    """The service mesh that the workloads are in."""
+
+    name: Literal["", "istio", "linkerd"] = ""
+    """Empty: there is none, which two people have to sign (``golive not-applicable``)."""
+    plaintext: list[str] = []
+    """``host:port`` of the application's own ports, as a pod outside of the mesh reaches them;
+    plain HTTP has to be refused there."""
 
 
 class Flags(Section, frozen=True, kw_only=True):

@@ -6,14 +6,26 @@ from pathlib import Path
 
 from rehearsal.data import release
 from rehearsal.faults import fault
+from rehearsal.faults.people.stating import DAY_S, Stating
 from rehearsal.faults.platform.editing import edited
 from rehearsal.kernel.world import Rehearsal
+from rehearsal.staff.scripted_statements import entry
+from rehearsal.staff.scripted_statements.day_minus_12 import NO_MESH
 
 CHART = "helm/bookedbarber"
 _READY = "          readinessProbe:\n            httpGet: {path: /health, port: http}\n"
 _ALIVE = """          livenessProbe:
             tcpSocket: {port: postgres}
             periodSeconds: 10
+"""
+_PERMISSIVE = """---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: default
+  namespace: bookedbarber
+spec:
+  mtls: {mode: PERMISSIVE}
 """
 _IN_PRODUCTION = '{{ if eq .Values.environment "production" }}'
 
@@ -178,3 +190,41 @@ def give_staging_its_values(r: Rehearsal) -> None:
 
 def _values(r: Rehearsal) -> Path:
     return release.migrations(r).parent / CHART / "values-staging.yaml"
+
+
+# -- service mesh ------------------------------------------------------------------------------
+
+edited(
+    "mesh-annotation-left",
+    ["D-12.2.3"],
+    "the backend's pods ask for a mesh's sidecar, and there is no mesh by signature",
+    (
+        f"{CHART}/templates/backend.yaml",
+        "  template:\n    metadata:\n",
+        '  template:\n    metadata:\n      annotations: {sidecar.istio.io/inject: "true"}\n',
+    ),
+)
+edited(
+    "mutual-tls-permissive",
+    ["D-12.2.3"],
+    "a mesh's PeerAuthentication is PERMISSIVE",
+    ("k8s/namespace.yaml", "enforce: restricted\n", f"enforce: restricted\n{_PERMISSIVE}"),
+)
+
+made = Stating(__name__)
+made.stated("no-mesh-unsigned", "D-12.2.3", [], "nobody has signed that there is no mesh")
+made.stated(
+    "no-mesh-signed-by-one",
+    "D-12.2.3",
+    [entry("technical_lead", text=NO_MESH)],
+    "the Technical Lead alone has signed that there is no mesh",
+)
+made.stated(
+    "no-mesh-expired",
+    "D-12.2.3",
+    [
+        entry(role, text=NO_MESH, made_ago_s=3 * DAY_S, holds_s=DAY_S)
+        for role in ("technical_lead", "executive_team")
+    ],
+    "that there is no mesh was signed until two days ago",
+)
