@@ -11,6 +11,7 @@ from golive.people.statements import Exempted
 from golive.probes.platform.helm_chart import HelmChart
 from golive.probes.platform.kubernetes import Validation
 from golive.probes.platform.manifests import Manifests
+from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
@@ -103,6 +104,32 @@ def test_the_service_mesh_is_strict_or_absent_by_signature(
     lost = mesh.lost_routes
     assert none_of("routes to nothing", lost, among=routes, of="routes", may_be_empty=True)
     assert none_of("ports open to plain HTTP", mesh.open_to_plain, among=mesh.plain, of="ports")
+
+
+@item("D-12.2.4")
+def test_network_policies_allow_the_declared_flows_and_no_other(
+    network_policies: NetworkPolicies, flow_attempts: FlowAttempts, limits: Limits
+) -> None:
+    """Every NetworkPolicy evaluated into the flows that it lets through, in each set of manifests
+    that is applied together; a TCP connection for every declared flow, and for every other pair of
+    the same zones.
+
+    Remedy: a flow too many: narrow the policy that lets it through. One too few: its selectors and
+    ports. One that connects although no policy allows it: the network plugin of the cluster does
+    not enforce policies.
+    """
+    policies, tried = network_policies, flow_attempts
+    for one in policies.sets:
+        pods = one.pods
+        open_pods = f"pods without default-deny in {one.name}"
+        assert none_of(open_pods, one.open_pods, among=pods, of="pods")
+        assert none_of(f"idle policies of {one.name}", one.idle, among=one.policies, of="policies")
+        assert same_set(f"flows allowed by {one.name}", one.flows, policies.declared)
+    assert none_of("allowed flows not tried", tried.untried, among=tried.allowed, of="flows")
+    assert none_of("allowed flows refused", tried.refused, among=tried.allowed, of="flows tried")
+    least = limits.deploy.forbidden_flows
+    assert at_least("forbidden flows tried", tried.number_forbidden, least)
+    assert none_of("forbidden flows", tried.leaks, among=tried.forbidden, of="flows tried")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

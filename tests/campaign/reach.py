@@ -101,6 +101,9 @@ REACH: dict[str, tuple[str, ...]] = {
     "manifests": ("checkout",),
     "manifest_validation": ("checkout",),
     "helm_chart": ("checkout",),
+    "service_mesh": ("checkout",),
+    "network_policies": ("checkout",),
+    "flow_attempts": ("checkout", "zones"),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

@@ -88,3 +88,40 @@ class Kubernetes(Section, frozen=True, kw_only=True):
     kustomize: list[str] = msgspec.field(default_factory=lambda: ["kubectl", "kustomize"])
     """Words before a kustomization's folder that render it."""
     helm: list[str] = msgspec.field(default_factory=lambda: ["helm"])
+
+
+class Flow(Section, frozen=True, kw_only=True):
+    """A connection that is allowed."""
+
+    source: str
+    """A workload, a peer, or ``*`` for every workload."""
+    to: str
+    port: int
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+
+
+class Zone(Section, frozen=True, kw_only=True):
+    """A place that connections are tried from, or to; it has the name of a workload or a peer."""
+
+    name: str
+    source: str = ""
+    """An address of this machine that connections from there come from."""
+    command: list[str] = []
+    """Instead of that, words that try to connect to ``{host}`` ``{port}`` from there and end with 0
+    where that worked, e.g. ``kubectl exec deploy/backend -- nc -z -w 3 {host} {port}``."""
+    host: str = ""
+    """Where it is reached; empty: nothing is tried there."""
+    ports: dict[str, int] = {}
+    """Other ports that it is reached at, by the flow's."""
+
+
+class Network(Section, frozen=True, kw_only=True):
+    """Which connections network policies have to allow; no other one."""
+
+    flows: list[Flow] = needed()
+    peers: dict[str, str] = {}
+    """What is no workload, by its name, as policies describe it: a network (``10.0.1.0/28``), a
+    namespace (``ingress-nginx``), or some of its pods (``kube-system/k8s-app=kube-dns``)."""
+    zones: list[Zone] = []
+    connect_s: float = 3.0
+    """A connection that has not come about by then was dropped."""

@@ -27,6 +27,13 @@ metadata:
 spec:
   mtls: {mode: PERMISSIVE}
 """
+_TO_DATABASE = """  policyTypes: [Ingress, Egress]
+  egress:
+    - to:
+        - ipBlock: {cidr: 10.20.0.0/28}
+      ports:
+        - {protocol: TCP, port: 5432}
+"""
 _IN_PRODUCTION = '{{ if eq .Values.environment "production" }}'
 
 # -- manifests ---------------------------------------------------------------------------------
@@ -228,3 +235,69 @@ made.stated(
     ],
     "that there is no mesh was signed until two days ago",
 )
+
+
+# -- network policies --------------------------------------------------------------------------
+
+POLICIES = "k8s/network-policies.yaml"
+_DENY = "  podSelector: {}\n  policyTypes: [Ingress, Egress]"
+_FRONTEND = """  name: frontend
+  namespace: bookedbarber
+spec:
+  podSelector:
+    matchLabels: {app.kubernetes.io/name: frontend}
+"""
+edited(
+    "default-deny-egress-missing",
+    ["D-12.2.4"],
+    "no policy denies what pods send",
+    (POLICIES, _DENY, _DENY.replace(", Egress", "")),
+)
+edited(
+    "policy-selects-no-pod",
+    ["D-12.2.4"],
+    "the frontend's policy selects by a label that no pod has",
+    (POLICIES, _FRONTEND, _FRONTEND.replace("name: frontend}", "name: front-end}")),
+)
+frontend_reaches_database = edited(
+    "frontend-reaches-database",
+    ["D-12.2.4"],
+    "a policy lets the frontend reach the database",
+    (POLICIES, _FRONTEND + "  policyTypes: [Ingress]\n", _FRONTEND + _TO_DATABASE),
+    touches=[f"checkout/{POLICIES}", "zones"],
+    after=lambda r: r.restart("zones"),
+)
+
+
+@fault(
+    "policies-not-enforced",
+    expect_fail=["D-12.2.4"],
+    touches=["zones"],
+    title="the network keeps nobody out, whatever the policies say",
+)
+def policies_not_enforced(r: Rehearsal) -> None:
+    r.override("zones", enforced=False)
+    r.restart("zones")
+
+
+@policies_not_enforced.revert
+def enforce_policies(r: Rehearsal) -> None:
+    r.clear_override("zones", "enforced")
+    r.restart("zones")
+
+
+@fault(
+    "pooler-cut-off",
+    expect_fail=["D-12.2.4"],
+    touches=["zones"],
+    title="the backend cannot reach the pooler, which the policies allow",
+)
+def pooler_cut_off(r: Rehearsal) -> None:
+    r.override("zones", cut_off=[["backend", "pgbouncer"]])
+    r.restart("zones")
+
+
+@pooler_cut_off.revert
+def let_the_backend_reach_the_pooler(r: Rehearsal) -> None:
+    r.clear_override("zones", "cut_off")
+    r.restart("zones")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rehearsal.data import release
-from rehearsal.faults import Fault, fault
+from rehearsal.faults import Fault, Step, fault
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 
@@ -20,8 +20,11 @@ def edited(
     *edits: Edit,
     touches: Sequence[str] = (),
     area: str = "deployment",
+    after: Step | None = None,
 ) -> Fault:
-    """Register the fault that changes some files of the checkout; reverting writes them again."""
+    """Register the fault that changes some files of the checkout; reverting writes them again.
+
+    :param after: what has to be done for it to take effect, both times."""
     files = tuple(dict.fromkeys(path for path, _, _ in edits))
     touched = touches or [f"checkout/{path}" for path in files]
 
@@ -34,6 +37,8 @@ def edited(
             if old not in text:
                 raise RehearsalError(f"{path} no longer says {old!r}.")
             (checkout / path).write_text(text.replace(old, new))
+        if after is not None:
+            after(r)
 
     @edit.revert
     def write_again(r: Rehearsal) -> None:
@@ -41,6 +46,8 @@ def edited(
         for path, text in r.recall(name).items():
             (checkout / path).write_text(text)
         r.forget(name)
+        if after is not None:
+            after(r)
 
     edit.area = area
     return edit
