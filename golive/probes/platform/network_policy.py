@@ -56,6 +56,8 @@ class NetworkPolicies:
     sets: tuple[PolicySet, ...] | Unseen
     declared: frozenset[str] | Unseen
     """The flows that the environment declares."""
+    workloads: frozenset[str]
+    """Every workload as the declared flows call it; of the others policies decide nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,18 @@ def network_policies(env: Environment, manifests: Manifests) -> NetworkPolicies:
         return tuple(_evaluated(env, b) for b in bundles)
 
     workloads = [w for b in bundles for w in b.workloads]
-    return NetworkPolicies(seen(look), seen(_declared, env, workloads))
+    names = seen(lambda: frozenset(_name(env, w) for w in workloads))
+    return NetworkPolicies(
+        seen(look),
+        seen(_declared, env, workloads),
+        frozenset() if isinstance(names, Unseen) else names,
+    )
 
 
 @probe()
 def flow_attempts(env: Environment, network_policies: NetworkPolicies) -> FlowAttempts:
-    """A TCP connection for every declared flow and for every other pair of the same zones."""
+    """A TCP connection for every declared flow, and for every other one between the same zones
+    that a workload sends or gets."""
     if not env.network.zones:
         raise ProbeError(
             "connections between zones", "no zone is declared", "name them in network.zones"
@@ -145,16 +153,19 @@ def flow_attempts(env: Environment, network_policies: NetworkPolicies) -> FlowAt
     sources = {z.name: z for z in env.network.zones if z.source or z.command}
     targets = {z.name: z for z in env.network.zones if z.host}
     allowed = [f for f in over_tcp if f[0] in sources and f[1] in targets]
-    known = {(t, p) for _, t, p in allowed}
+    known, pods = {(t, p) for _, t, p in allowed}, network_policies.workloads
     others = [
-        (s, t, p) for s in sources for t, p in sorted(known) if s != t and (s, t, p) not in over_tcp
+        (s, t, p)
+        for s in sources
+        for t, p in sorted(known)
+        if s != t and (s, t, p) not in over_tcp and (s in pods or t in pods)
     ][:_MOST_TRIED]
 
     def tried(flow: tuple[str, str, str]) -> bool:
         source, to, port = flow
         return _connects(env, sources[source], targets[to], int(port))
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(32) as pool:
         connected = list(pool.map(tried, [*allowed, *others]))
     return FlowAttempts(
         all=tuple(

@@ -97,7 +97,7 @@ def service_mesh(env: Environment, manifests: Manifests) -> ServiceMesh:
         not_strict=tuple(t for b in bundles for t in _not_strict(name, b)) if name else (),
         routes=tuple(where for where, _ in routes),
         lost_routes=tuple(f"{where}: {why}" for where, why in routes if why),
-        plain=seen(_plain, env),
+        plain=seen(_plain, env) if name else {},
     )
 
 
