@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from golive.claims import at_least, equal, holds, none_of, same_set
+from golive.claims import at_least, each_at_least, equal, holds, none_of, same_set
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
 from golive.people.statements import Exempted
+from golive.probes.platform.cloud_limits import CloudLimits
 from golive.probes.platform.helm_chart import HelmChart
 from golive.probes.platform.kubernetes import Validation
 from golive.probes.platform.manifests import Manifests
 from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
+from golive.probes.platform.quotas import Quotas
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
@@ -130,6 +132,30 @@ def test_network_policies_allow_the_declared_flows_and_no_other(
     least = limits.deploy.forbidden_flows
     assert at_least("forbidden flows tried", tried.number_forbidden, least)
     assert none_of("forbidden flows", tried.leaks, among=tried.forbidden, of="flows tried")
+
+
+@item("D-12.2.5")
+def test_quotas_leave_room_for_every_workload_at_its_maximum(
+    quotas: Quotas, cloud_limits: CloudLimits, env: Environment, limits: Limits
+) -> None:
+    """Replicas at the autoscalers' maximum and the surge of a rolling update, times what a pod asks
+    for, against the quotas of its namespace; the quotas' use in the cluster, where there is one;
+    the cloud account's limits against the nodes at their most.
+
+    Remedy: raise the quota, or lower requests or maxReplicas, and count again. An account's limit:
+    ask AWS for more in Service Quotas, which takes days.
+    """
+    q, wanted, cloud = quotas, limits.deploy, cloud_limits
+    spaces, of, may = q.namespaces, "namespaces", not env.kubernetes.cluster
+    assert none_of("namespaces without a quota", q.without_quota, among=spaces, of=of)
+    assert none_of("without a LimitRange", q.without_limit_range, among=spaces, of=of)
+    containers = q.containers
+    assert none_of("without requests", q.boundless, among=containers, of="containers")
+    assert each_at_least("spare at the maximum", q.spare_percent, wanted.quota_spare_percent, "%")
+    percent, used = wanted.quota_used_percent, q.used_percent
+    over, told = q.used_over(percent), f"quotas used over {percent:g} %"
+    assert none_of(told, over, among=used, of="quotas in the cluster", may_be_empty=may)
+    assert none_of("account limits too low", cloud.lacking, among=cloud.all, of="limits")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

@@ -103,6 +103,8 @@ REACH: dict[str, tuple[str, ...]] = {
     "helm_chart": ("checkout",),
     "service_mesh": ("checkout",),
     "network_policies": ("checkout",),
+    "quotas": ("checkout",),
+    "cloud_limits": ("aws",),
     "flow_attempts": ("checkout", "zones"),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }

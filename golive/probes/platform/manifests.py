@@ -315,6 +315,7 @@ def manifests(env: Environment, checkout: Checkout) -> Manifests:
         if unseen is not None:
             raise unseen.error
         checkout.needed(MANIFESTS, CHARTS)
+    bundles, renderings = _together(bundles, renderings)
     flaws = [*checkout.flaws_of(MANIFESTS, KUSTOMIZATIONS, CHARTS), *twice]
     return Manifests(
         plain=bundles,
@@ -325,6 +326,26 @@ def manifests(env: Environment, checkout: Checkout) -> Manifests:
         unseen=unseen,
         namespaces=tuple(declared.namespaces),
     )
+
+
+def _together(
+    plain: tuple[Bundle, ...], rendered: dict[str, Bundle | Unseen]
+) -> tuple[tuple[Bundle, ...], dict[str, Bundle | Unseen]]:
+    """What is applied beside the chart joins each of its renderings: a quota, policies, secrets.
+    Manifests of the same workloads are another way to deploy them, and stay by themselves."""
+    made = [b for b in rendered.values() if isinstance(b, Bundle)]
+    charted = {w.object.key for b in made for w in b.workloads}
+    beside = [b for b in plain if not charted & {w.object.key for w in b.workloads}]
+    if not made or len(beside) != 1:  # of several it is not known which belongs to which
+        return plain, rendered
+    joined: dict[str, Bundle | Unseen] = {}
+    for name, one in rendered.items():
+        if isinstance(one, Bundle):
+            own = {o.key for o in one.objects}
+            more = (o for o in beside[0].objects if o.key not in own)
+            one = Bundle(f"{one.name} and {beside[0].name}", (*one.objects, *more))
+        joined[name] = one
+    return tuple(b for b in plain if b is not beside[0]), joined
 
 
 def _with_helm(

@@ -15,7 +15,7 @@ from typing import Any
 
 from golive.environments import Environment
 from golive.probes.platform.manifests import Bundle, Manifests, Object, Workload, dig, rows, table
-from golive.probes.platform.section import Zone
+from golive.probes.platform.section import PolicyZone
 from golive.probes.platform.selectors import matches
 from golive.probes.transport import commands
 from golive.probes.transport.commands import CommandFailed
@@ -108,7 +108,7 @@ class FlowAttempts:
             ProbeError(
                 f"the flows {', '.join(self.not_tried[:6])}",
                 f"{len(self.not_tried)} declared flows have no zone to connect from, or to",
-                "name them in network.zones",
+                "name them in network_policy.zones",
             )
         )
 
@@ -142,16 +142,16 @@ def network_policies(env: Environment, manifests: Manifests) -> NetworkPolicies:
 def flow_attempts(env: Environment, network_policies: NetworkPolicies) -> FlowAttempts:
     """A TCP connection for every declared flow, and for every other one between the same zones
     that a workload sends or gets."""
-    if not env.network.zones:
+    if not env.network_policy.zones:
         raise ProbeError(
-            "connections between zones", "no zone is declared", "name them in network.zones"
+            "connections between zones", "no zone is declared", "name them in network_policy.zones"
         )
     if isinstance(network_policies.declared, Unseen):
         raise network_policies.declared.error
     wanted = [_parsed(f) for f in sorted(network_policies.declared)]
     over_tcp = [(s, t, p) for s, t, p, protocol in wanted if protocol == "TCP"]
-    sources = {z.name: z for z in env.network.zones if z.source or z.command}
-    targets = {z.name: z for z in env.network.zones if z.host}
+    sources = {z.name: z for z in env.network_policy.zones if z.source or z.command}
+    targets = {z.name: z for z in env.network_policy.zones if z.host}
     allowed = [f for f in over_tcp if f[0] in sources and f[1] in targets]
     known, pods = {(t, p) for _, t, p in allowed}, network_policies.workloads
     others = [
@@ -192,7 +192,7 @@ def _parsed(flow: str) -> tuple[str, str, str, str]:
 def _declared(env: Environment, workloads: Sequence[Workload]) -> frozenset[str]:
     names = {_name(env, w) for w in workloads}
     found = set()
-    for flow in env.network.flows:
+    for flow in env.network_policy.flows:
         sources = names if flow.source == "*" else {flow.source}
         found |= {_told(s, flow.to, (str(flow.port), flow.protocol)) for s in sources}
     return frozenset(found)
@@ -200,7 +200,7 @@ def _declared(env: Environment, workloads: Sequence[Workload]) -> frozenset[str]
 
 def _name(env: Environment, workload: Workload) -> str:
     """As the declared flows call it; its own name where they do not."""
-    flows = env.network.flows
+    flows = env.network_policy.flows
     for name in dict.fromkeys([*(f.source for f in flows), *(f.to for f in flows)]):
         if name != "*" and workload.is_called(name):
             return name
@@ -214,7 +214,7 @@ class _Evaluation:
     """One bundle's policies over its workloads."""
 
     def __init__(self, env: Environment, bundle: Bundle) -> None:
-        self.peers = {described: name for name, described in env.network.peers.items()}
+        self.peers = {described: name for name, described in env.network_policy.peers.items()}
         self.workloads = bundle.workloads
         self.names = {id(w.object): _name(env, w) for w in self.workloads}
         self.policies = [o for o in bundle.of("NetworkPolicy") if o.group == "networking.k8s.io"]
@@ -461,7 +461,7 @@ def _open_pods(evaluation: _Evaluation) -> Iterable[str]:
 # -- connecting --------------------------------------------------------------------------------
 
 
-def _connects(env: Environment, source: Zone, to: Zone, port: int) -> bool:
+def _connects(env: Environment, source: PolicyZone, to: PolicyZone, port: int) -> bool:
     """Whether a connection comes about, and is not closed at once.
 
     :raises ProbeError: it could not be tried.
@@ -473,7 +473,7 @@ def _connects(env: Environment, source: Zone, to: Zone, port: int) -> bool:
             commands.run(
                 source.command,
                 values,
-                key=f"network.zones of {source.name}",
+                key=f"network_policy.zones of {source.name}",
                 within_s=3 * env.time_limits.connect,
             )
         except CommandFailed as e:
@@ -483,7 +483,7 @@ def _connects(env: Environment, source: Zone, to: Zone, port: int) -> bool:
         return True
     try:
         with socket.create_connection(
-            (to.host, real), timeout=env.network.connect_s, source_address=(source.source, 0)
+            (to.host, real), timeout=env.network_policy.connect_s, source_address=(source.source, 0)
         ):
             return True
     except (TimeoutError, ConnectionError):
@@ -494,7 +494,7 @@ def _connects(env: Environment, source: Zone, to: Zone, port: int) -> bool:
         raise ProbeError(
             f"a connection from {source.name} to {to.name}",
             e.strerror or e,
-            "check source and host of these zones in network.zones",
+            "check source and host of these zones in network_policy.zones",
         ) from None
 
 

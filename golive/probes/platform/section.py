@@ -81,6 +81,12 @@ class Kubernetes(Section, frozen=True, kw_only=True):
     """What is there already and no manifest makes, e.g. ``Secret/registry-login``."""
     probe_paths: dict[str, list[str]] = {}
     """Paths that the probes of a workload may ask for, by its name."""
+    node_groups: list[str] = []
+    """Names of the autoscaling groups that make the cluster's nodes."""
+    region: str = ""
+    """AWS region of these."""
+    addresses_per_node: int = 1
+    """Addresses that a node takes in its subnet; with Amazon's VPC CNI, those of its pods too."""
     cluster: bool = True
     """Whether there is a cluster to ask, with ``kubectl``."""
     kubectl: list[str] = msgspec.field(default_factory=lambda: ["kubectl"])
@@ -90,7 +96,7 @@ class Kubernetes(Section, frozen=True, kw_only=True):
     helm: list[str] = msgspec.field(default_factory=lambda: ["helm"])
 
 
-class Flow(Section, frozen=True, kw_only=True):
+class PolicyFlow(Section, frozen=True, kw_only=True):
     """A connection that is allowed."""
 
     source: str
@@ -100,7 +106,7 @@ class Flow(Section, frozen=True, kw_only=True):
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
 
 
-class Zone(Section, frozen=True, kw_only=True):
+class PolicyZone(Section, frozen=True, kw_only=True):
     """A place that connections are tried from, or to; it has the name of a workload or a peer."""
 
     name: str
@@ -115,13 +121,13 @@ class Zone(Section, frozen=True, kw_only=True):
     """Other ports that it is reached at, by the flow's."""
 
 
-class Network(Section, frozen=True, kw_only=True):
+class NetworkPolicy(Section, frozen=True, kw_only=True):
     """Which connections network policies have to allow; no other one."""
 
-    flows: list[Flow] = needed()
+    flows: list[PolicyFlow] = needed()
     peers: dict[str, str] = {}
     """What is no workload, by its name, as policies describe it: a network (``10.0.1.0/28``), a
     namespace (``ingress-nginx``), or some of its pods (``kube-system/k8s-app=kube-dns``)."""
-    zones: list[Zone] = []
+    zones: list[PolicyZone] = []
     connect_s: float = 3.0
     """A connection that has not come about by then was dropped."""

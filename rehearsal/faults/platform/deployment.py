@@ -34,6 +34,7 @@ _TO_DATABASE = """  policyTypes: [Ingress, Egress]
       ports:
         - {protocol: TCP, port: 5432}
 """
+_LIMIT_RANGE = "---\napiVersion: v1\nkind: LimitRange\n"
 _IN_PRODUCTION = '{{ if eq .Values.environment "production" }}'
 
 # -- manifests ---------------------------------------------------------------------------------
@@ -301,3 +302,51 @@ def pooler_cut_off(r: Rehearsal) -> None:
 def let_the_backend_reach_the_pooler(r: Rehearsal) -> None:
     r.clear_override("zones", "cut_off")
     r.restart("zones")
+
+
+# -- quotas ------------------------------------------------------------------------------------
+
+edited(
+    "quota-below-maximum",
+    ["D-12.2.5"],
+    "the quota has fewer processors than all workloads want at their maximum",
+    ("k8s/quota.yaml", 'requests.cpu: "16"', 'requests.cpu: "10"'),
+)
+edited(
+    "limit-range-missing",
+    ["D-12.2.5"],
+    "the chart makes no LimitRange",
+    (f"{CHART}/templates/quota.yaml", _LIMIT_RANGE, "{{- if false }}\n" + _LIMIT_RANGE),
+    (f"{CHART}/templates/quota.yaml", "memory: 4Gi}", "memory: 4Gi}\n{{- end }}"),
+)
+edited(
+    "requests-doubled",
+    ["D-12.2.5"],
+    "the backend's pods ask for twice as much in the chart",
+    (
+        f"{CHART}/values.yaml",
+        "requests: {cpu: 500m, memory: 512Mi}",
+        "requests: {cpu: 1, memory: 1Gi}",
+    ),
+)
+edited(
+    "quota-without-pods",
+    ["D-12.2.5"],
+    "the quota does not limit the number of pods",
+    ("k8s/quota.yaml", '    pods: "40"\n', ""),
+)
+
+
+@fault(
+    "account-limit-too-low",
+    expect_fail=["D-12.2.5"],
+    touches=["aws/limits"],
+    title="the cloud account may not run as many processors as the nodes have at their most",
+)
+def account_limit_too_low(r: Rehearsal) -> None:
+    r.override("aws", vcpu_limit=16)
+
+
+@account_limit_too_low.revert
+def raise_the_account_limit(r: Rehearsal) -> None:
+    r.clear_override("aws", "vcpu_limit")

@@ -99,7 +99,7 @@ class Zones(Part):
                 table |= {"host": address(name), "ports": {str(port): r.port(port_name(port))}}
             return table
 
-        return {"network": {"zones": [zone(name) for name in ZONES], "connect_s": 1.0}}
+        return {"network_policy": {"zones": [zone(name) for name in ZONES], "connect_s": 1.0}}
 
 
 def sources(r: Rehearsal, zone: str, port: int) -> list[str]:
