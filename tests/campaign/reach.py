@@ -97,6 +97,15 @@ REACH: dict[str, tuple[str, ...]] = {
     "plain_http": _SITE,
     "api_caching": _SITE,
     "scraping": ("prometheus", "app"),
+    "checkout": ("checkout",),
+    "manifests": ("checkout",),
+    "manifest_validation": ("checkout",),
+    "helm_chart": ("checkout",),
+    "service_mesh": ("checkout",),
+    "network_policies": ("checkout",),
+    "quotas": ("checkout",),
+    "cloud_limits": ("aws",),
+    "flow_attempts": ("checkout", "zones"),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

@@ -1,6 +1,10 @@
-"""The cloud and the feature flags."""
+"""The cloud, what is deployed there and how, and the feature flags."""
 
 from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
 
 from golive.sections import Secret, Section, needed
 
@@ -16,6 +20,16 @@ class Aws(Section, frozen=True, kw_only=True):
     """Names of IAM groups by what their members may do: hosting, dns, deploy, secrets."""
 
 
+class Mesh(Section, frozen=True, kw_only=True):
+    """The service mesh that the workloads are in."""
+
+    name: Literal["", "istio", "linkerd"] = ""
+    """Empty: there is none, which two people have to sign (``golive not-applicable``)."""
+    plaintext: list[str] = []
+    """``host:port`` of the application's own ports, as a pod outside of the mesh reaches them;
+    plain HTTP has to be refused there."""
+
+
 class Flags(Section, frozen=True, kw_only=True):
     """The feature flags, as Unleash tells its clients."""
 
@@ -25,3 +39,95 @@ class Flags(Section, frozen=True, kw_only=True):
     """A client's token, which decides on project and environment."""
     admin_token: Secret | None = None
     """A token that may read who has an account there."""
+
+
+class Deploy(Section, frozen=True, kw_only=True):
+    """What the product is deployed with."""
+
+    checkout: str = needed()
+    """Folder with the candidate's deploy artefacts, of whatever layout: Dockerfiles, chart,
+    manifests, Compose files, workflows."""
+
+
+class Kubernetes(Section, frozen=True, kw_only=True):
+    """How the product is deployed to Kubernetes, and what of that the manifests do not tell."""
+
+    version: str = needed()
+    """Of the cluster's control plane, e.g. ``1.33``."""
+    namespace: str = needed()
+    """The application's, and that of a manifest which names none."""
+    namespaces: list[str] = []
+    """Those of this environment, where the checkout has manifests for others too; empty: all."""
+    manifests: list[str] = []
+    """Folders of the checkout with the manifests of this environment; empty: all there are."""
+    chart: str = ""
+    """Folder of the checkout; empty: the only one."""
+    release: str = "release-name"
+    """As Helm calls the installed chart."""
+    environments: dict[str, list[str]] = {}
+    """Files of the checkout with the chart's values for each environment, the one that decides
+    last; empty: told by names as ``values-production.yaml``."""
+    environment: str = ""
+    """Which of them this is; empty: the one of this environment's name or kind."""
+    differs: list[str] = []
+    """Where renderings for different environments may differ, e.g. ``Deployment/*: spec.replicas``;
+    an asterisk stands for anything."""
+    required_values: list[str] = []
+    """Values without which no rendering may succeed, e.g. ``images.backend``."""
+    custom_resources: list[str] = []
+    """Kinds that the cluster knows beside Kubernetes' own, by group, version and name, e.g.
+    ``monitoring.coreos.com/v1/ServiceMonitor``."""
+    existing: list[str] = []
+    """What is there already and no manifest makes, e.g. ``Secret/registry-login``."""
+    probe_paths: dict[str, list[str]] = {}
+    """Paths that the probes of a workload may ask for, by its name."""
+    node_groups: list[str] = []
+    """Names of the autoscaling groups that make the cluster's nodes."""
+    region: str = ""
+    """AWS region of these."""
+    addresses_per_node: int = 1
+    """Addresses that a node takes in its subnet; with Amazon's VPC CNI, those of its pods too."""
+    cluster: bool = True
+    """Whether there is a cluster to ask, with ``kubectl``."""
+    kubectl: list[str] = msgspec.field(default_factory=lambda: ["kubectl"])
+    """Words of a command that reaches the cluster."""
+    kustomize: list[str] = msgspec.field(default_factory=lambda: ["kubectl", "kustomize"])
+    """Words before a kustomization's folder that render it."""
+    helm: list[str] = msgspec.field(default_factory=lambda: ["helm"])
+
+
+class PolicyFlow(Section, frozen=True, kw_only=True):
+    """A connection that is allowed."""
+
+    source: str
+    """A workload, a peer, or ``*`` for every workload."""
+    to: str
+    port: int
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+
+
+class PolicyZone(Section, frozen=True, kw_only=True):
+    """A place that connections are tried from, or to; it has the name of a workload or a peer."""
+
+    name: str
+    source: str = ""
+    """An address of this machine that connections from there come from."""
+    command: list[str] = []
+    """Instead of that, words that try to connect to ``{host}`` ``{port}`` from there and end with 0
+    where that worked, e.g. ``kubectl exec deploy/backend -- nc -z -w 3 {host} {port}``."""
+    host: str = ""
+    """Where it is reached; empty: nothing is tried there."""
+    ports: dict[str, int] = {}
+    """Other ports that it is reached at, by the flow's."""
+
+
+class NetworkPolicy(Section, frozen=True, kw_only=True):
+    """Which connections network policies have to allow; no other one."""
+
+    flows: list[PolicyFlow] = needed()
+    peers: dict[str, str] = {}
+    """What is no workload, by its name, as policies describe it: a network (``10.0.1.0/28``), a
+    namespace (``ingress-nginx``), or some of its pods (``kube-system/k8s-app=kube-dns``)."""
+    zones: list[PolicyZone] = []
+    connect_s: float = 3.0
+    """A connection that has not come about by then was dropped."""

@@ -23,6 +23,7 @@ from typing import Any
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.platform import aws_nodes
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -78,6 +79,7 @@ class Aws(Part):
                 "copy": bucket(COPY_BUCKET, r.setting(self.name, "copy_region", COPY_REGION)),
             },
             "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
+            **aws_nodes.endpoints(),
         }
 
 
@@ -102,6 +104,8 @@ def furnish(r: Rehearsal) -> None:
     # Last: loading IAM takes a second, and no part waits for it.
     with told_as("The groups of administrators could not be made"):
         make_groups(r)
+    with told_as("The nodes' autoscaling group could not be made"):
+        aws_nodes.furnish(r, client)
 
 
 def client(
@@ -359,6 +363,7 @@ def main(port: int, r: Rehearsal) -> None:
     kms.generate_private_key = lambda spec: make_key_pair(
         "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
     )
+    aws_nodes.serve_limits(r)
     application = Dispatcher(create_backend_app)
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

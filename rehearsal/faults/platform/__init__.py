@@ -1,0 +1,1 @@
+"""Faults of the cloud, and of what the product is deployed with."""
