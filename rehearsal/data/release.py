@@ -23,6 +23,10 @@ from rehearsal.parts import Endpoints
 
 MIGRATIONS = "migrations"
 _HERE = PROJECT / "rehearsal" / "app" / "migrations"
+BACKEND = "backend"
+_APP = PROJECT / "rehearsal" / "app"
+_NO_SOURCE = shutil.ignore_patterns("__pycache__", "migrations")
+_PRODUCT = PROJECT / "rehearsal" / "product"
 _DATES = {"v1.9.0": "2026-05-04T09:00:00+00:00", "v2.0.0": "2026-11-02T09:00:00+00:00"}
 _WHO = "BookedBarber Releases"
 
@@ -37,6 +41,11 @@ def migrations(r: Rehearsal) -> Path:
     return r.path("release", MIGRATIONS)
 
 
+def checkout(r: Rehearsal) -> Path:
+    """The candidate as it is checked out: the product's own files beside its migrations."""
+    return r.path("release")
+
+
 def publish(r: Rehearsal) -> None:
     """Make repository and checkout again. Raises RehearsalError when git fails."""
     checkout = migrations(r).parent
@@ -45,6 +54,8 @@ def publish(r: Rehearsal) -> None:
     _git(r.folder, "init", "--quiet", "--initial-branch=main", str(checkout))
     for tag in heads():
         _lay_out(checkout / MIGRATIONS, tag)
+        shutil.copytree(_PRODUCT, checkout, dirs_exist_ok=True)
+        shutil.copytree(_APP, checkout / BACKEND, dirs_exist_ok=True, ignore=_NO_SOURCE)
         _git(checkout, "add", "--all")
         _git(checkout, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
         _git(checkout, "tag", "--annotate", tag, "--message", f"Release {tag}", tag=tag)

@@ -2,12 +2,81 @@
 
 from __future__ import annotations
 
-from golive.claims import equal, same_set
+from golive.claims import at_least, each_at_most, equal, no_failure, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables
-from golive.items import derived
+from golive.environments import Environment
+from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.platform.flags import Flags
+from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
+from golive.probes.platform.processes import ProcessVariables
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
+
+# -- Configuration Management -------------------------------------------------------------------
+
+
+@item("D-12.3.1")
+def test_every_instance_runs_with_the_released_variables_and_no_others(
+    process_variables: ProcessVariables, env: Environment, limits: Limits
+) -> None:
+    """The environment of each instance's process, as the kernel of its machine tells it, against
+    this environment's file at the release's tag with its references looked up: by digest, name for
+    name. Values are never shown.
+
+    Remedy: deploy the released file again to the instance named above and restart it. A value that
+    is wrong in the file itself, or still to be filled in: correct it there or in the secret,
+    release, deploy. A variable that nobody released: find out who set it before it goes.
+    """
+    pv, instances = process_variables, limits.configuration.instances
+    compared, each = pv.compared, "released variables on instances"
+    assert at_least("instances whose variables are read", len(pv.processes), instances)
+    assert none_of("variables missing", pv.missing, among=compared, of=each)
+    assert none_of("variables not released", pv.extra, among=compared, of=each)
+    assert none_of("values unlike the release's", pv.differing, among=compared, of=each)
+    assert none_of("variables that are empty", pv.empty, among=compared, of=each)
+    assert none_of("placeholders and test keys", pv.placeholders, among=compared, of=each)
+    assert none_of("values of another type or range", pv.unfit, among=compared, of=each)
+    assert none_of("variables that differ between instances", pv.divergent, among=compared, of=each)
+    declared = [i.name for i in env.application.instances]
+    assert same_set("instances", pv.processes, declared)
+
+
+@item("D-12.3.3")
+def test_flags_are_those_of_code_and_table_and_safe_without_their_service(
+    flags: Flags,
+    flag_references: FlagReferences,
+    flag_table: FlagTable,
+    flag_toggle: FlagToggle,
+    flag_outage: FlagOutage,
+    env: Environment,
+    context: Context,
+    limits: Limits,
+) -> None:
+    """The flags that the code at the release's tag asks for, those of the flag service and of the
+    signed launch table; a synthetic flag switched over and back, as every instance evaluates it;
+    the candidate's own answers once its flag service is gone.
+
+    Remedy: make the flag that the code asks for, or take out the one that nothing asks for; set a
+    state as the table has it, or have the table signed again. An instance that shows an old state
+    caches without end: restart it, then correct its refresh. A default that is not safe: correct
+    it in code and release.
+    """
+    table, own, asked = flag_table, flags.besides(env.flags.synthetic), flag_references.files
+    assert same_set("flags of the service", own, asked)
+    assert same_set("flags of the launch table", table.names, asked)
+    ownerless = table.unowned(context.roster.people)
+    assert none_of("flags without an owner on the roster", ownerless, among=table.names, of="flags")
+    assert none_of("states unlike the table's", table.unlike(flags), among=table.names, of="flags")
+    assert no_failure("approval of the table", table.signature_cause, "signed as it is")
+    shown_s = limits.flags.shown_s
+    assert each_at_most("synthetic flag shown", flag_toggle.shown_s, shown_s, "s")
+    instances = [i.name for i in env.application.instances]
+    assert same_set("instances that showed it", flag_toggle.over_s, instances)
+    unsafe = table.unsafe(flag_outage.answers)
+    assert none_of("flags that are not safe in an outage", unsafe, among=table.names, of="flags")
+
 
 # -- Deliverables ------------------------------------------------------------------------------
 
