@@ -3,6 +3,8 @@
     v1.9.0   migrations/ up to that release's head
     v2.0.0   migrations/ of the candidate
 
+and the deploy artefacts of each (`rehearsal/product`, see `rehearsal.data.product`).
+
 `<folder>/release/` is the checkout of the candidate that drills migrate with. The tags are
 always the same commits: author, dates and content do not depend on when or where it is made.
 """
@@ -17,16 +19,17 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+from rehearsal.data import product
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import Endpoints
 
 MIGRATIONS = "migrations"
 _HERE = PROJECT / "rehearsal" / "app" / "migrations"
-BACKEND = "backend"
+BACKEND = "backend/app"
+"""The application's own code, inside the checkout."""
 _APP = PROJECT / "rehearsal" / "app"
 _NO_SOURCE = shutil.ignore_patterns("__pycache__", "migrations")
-_PRODUCT = PROJECT / "rehearsal" / "product"
 _DATES = {"v1.9.0": "2026-05-04T09:00:00+00:00", "v2.0.0": "2026-11-02T09:00:00+00:00"}
 _WHO = "BookedBarber Releases"
 
@@ -54,7 +57,7 @@ def publish(r: Rehearsal) -> None:
     _git(r.folder, "init", "--quiet", "--initial-branch=main", str(checkout))
     for tag in heads():
         _lay_out(checkout / MIGRATIONS, tag)
-        shutil.copytree(_PRODUCT, checkout, dirs_exist_ok=True)
+        product.lay_out(checkout, tag.removeprefix("v"))
         shutil.copytree(_APP, checkout / BACKEND, dirs_exist_ok=True, ignore=_NO_SOURCE)
         _git(checkout, "add", "--all")
         _git(checkout, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
@@ -144,7 +147,8 @@ def endpoints(r: Rehearsal) -> Endpoints:
             "migrations": MIGRATIONS,
             "declared_schema": f"{MIGRATIONS}/schema-{candidate}.json",
             "loss_list": f"{MIGRATIONS}/losses.toml",
-        }
+        },
+        "deploy": {"checkout": str(migrations(r).parent)},
     }
 
 

@@ -1,4 +1,4 @@
-"""The cloud and the feature flags."""
+"""The cloud, what is deployed there and how, and the feature flags."""
 
 from __future__ import annotations
 
@@ -96,3 +96,11 @@ class Configuration(Section, frozen=True, kw_only=True):
     """How a reference to a parameter of AWS Systems Manager begins; its name follows."""
     region: str = "us-east-1"
     """Where secrets and parameters are kept, if a reference does not say."""
+
+
+class Deploy(Section, frozen=True, kw_only=True):
+    """What the product is deployed with."""
+
+    checkout: str = needed()
+    """Folder with the candidate's deploy artefacts, of whatever layout: Dockerfiles, chart,
+    manifests, Compose files, workflows."""
