@@ -71,6 +71,9 @@ class Marked:
                 headers = MutableHeaders(scope=message)
                 headers["X-Instance"] = self._shop.settings.instance
                 headers["X-App-Version"] = self._shop.settings.version
+                debug = self._shop.database.orders("debug_header")
+                if debug and not scope["path"].startswith("/static"):
+                    headers["X-Debug"] = str(debug)
                 headers.setdefault("Cache-Control", "no-store")
                 headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)

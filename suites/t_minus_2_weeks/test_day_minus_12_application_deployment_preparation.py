@@ -8,6 +8,7 @@ from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
 from golive.probes.platform.processes import ProcessVariables
@@ -41,6 +42,36 @@ def test_every_instance_runs_with_the_released_variables_and_no_others(
     assert none_of("variables that differ between instances", pv.divergent, among=compared, of=each)
     declared = [i.name for i in env.application.instances]
     assert same_set("instances", pv.processes, declared)
+
+
+@item("D-12.3.2")
+def test_every_secret_is_its_environments_own_and_stands_nowhere_else(
+    configured_secrets: ConfiguredSecrets,
+    secrets_elsewhere: SecretsElsewhere,
+    process_variables: ProcessVariables,
+) -> None:
+    """Each secret that the released file refers to, looked up and compared by digest with other
+    environments, defaults and examples; searched for in the whole git history, image layers, the
+    logs of 7 days, the frontend's pages and assets and error responses of every instance; modes
+    and owners of the files that hold secrets; the variables of every process.
+
+    Remedy: change a secret that stood anywhere it may not, and then take it away there; who could
+    read it has it. A secret that another environment has, too: make one of its own. A file that
+    others may read: chmod 600, owned by the service. A stale value: restart the instance.
+    """
+    s, at, references = configured_secrets, secrets_elsewhere, "secret references"
+    resolved, stale = s.resolved, process_variables.stale(configured_secrets.resolved)
+    assert none_of("secrets that are not there", s.unresolved, among=resolved, of=references)
+    assert none_of("secrets that are empty", s.empty, among=resolved, of=references)
+    assert none_of("secrets in the released file", s.in_the_open, among=resolved, of=references)
+    assert none_of("secrets of others", s.shared, among=resolved, of=references)
+    assert none_of("secrets in git", at.history.found, among=at.history.places, of="commits")
+    assert none_of("secrets in images", at.images.found, among=at.images.places, of="blobs")
+    assert none_of("secrets in logs", at.logs.found, among=at.logs.places, of="files")
+    assert none_of("secrets in pages", at.bundle.found, among=at.bundle.places, of="answers")
+    assert none_of("secrets in errors", at.errors.found, among=at.errors.places, of="answers")
+    assert none_of("files that others may read", s.open_files, among=s.files, of="files")
+    assert none_of("instances with another version", stale, among=resolved, of=references)
 
 
 @item("D-12.3.3")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,6 +94,11 @@ class ProcessVariables:
         unresolved = unseen_among(self.released.values())
         return unresolved if unresolved is not None and not found else found
 
+    def stale(self, names: Collection[str]) -> list[str] | Unseen:
+        """Those of the variables whose value in a process is not the current one."""
+        released = {n: v for n, v in self.released.items() if n in names}
+        return ProcessVariables(released, self.processes).differing
+
     @property
     def divergent(self) -> list[str] | Unseen:
         """Variables on which two processes differ."""
@@ -161,7 +166,7 @@ def released_values(env: Environment) -> dict[str, str | Unseen]:
     :raises ProbeError: there is no such file at the candidate's tag.
     """
     repository = Repository(env.release.repository, env.time_limits.probe)
-    path = env.configuration.file
+    path = env.configuration.env_file
     text = repository.text(env.release.tag, path)
     store = Store(env)
     found: dict[str, str | Unseen] = {}

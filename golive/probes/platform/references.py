@@ -16,6 +16,16 @@ _SECRET_ARN = re.compile(r"arn:[\w-]+:secretsmanager:(?P<region>[\w-]+):\d*:secr
 _PARAMETER_ARN = re.compile(r"arn:[\w-]+:ssm:(?P<region>[\w-]+):\d*:parameter(?P<name>/.+)")
 
 
+_NOT_THERE = frozenset(
+    {"ResourceNotFoundException", "ParameterNotFound", "InvalidRequestException"}
+)
+"""The last one: the secret waits for its deletion, or has no current version."""
+
+
+class Missing(ProbeError):
+    """What is referred to is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Where a value is kept."""
@@ -80,7 +90,7 @@ class Store:
         try:
             return str(json.loads(whole)[at.key])
         except (ValueError, KeyError, TypeError):
-            raise ProbeError(
+            raise Missing(
                 str(at), f"the secret has no key {at.key}", "put the key into the secret's JSON"
             ) from None
 
@@ -98,7 +108,9 @@ class Store:
         try:
             yield
         except ClientError as e:
-            step = f"check that it exists, and permit {right} to the reading key"
+            if e.response["Error"]["Code"] in _NOT_THERE:
+                raise Missing(str(at), e, "make it, or correct the reference") from None
+            step = f"permit {right} to the reading key"
             raise ProbeError(str(at), e, step) from None
         except BotoCoreError as e:
             step = "check that AWS can be reached from here"

@@ -80,10 +80,23 @@ class Process(Section, frozen=True, kw_only=True):
     hashes_token: Secret | None = None
 
 
+class SecretFile(Section, frozen=True, kw_only=True):
+    """A file with secrets, on a machine."""
+
+    TABLE: ClassVar = "configuration.secret_files"
+    path: str
+    address: str = "local://"
+    """Where testinfra finds the machine."""
+    user: str = ""
+    """The service's user there; empty: whoever runs the declared process."""
+    process: str = ""
+    """Name of one of configuration.processes."""
+
+
 class Configuration(Section, frozen=True, kw_only=True):
     """The product's configuration: as it is released, and as processes have it."""
 
-    file: str = needed()
+    env_file: str = needed()
     """File in the release's repository: this environment's variables, ``NAME=value``."""
     schema: str = needed()
     """File in the release's repository: a JSON schema with a property for each variable."""
@@ -96,6 +109,14 @@ class Configuration(Section, frozen=True, kw_only=True):
     """How a reference to a parameter of AWS Systems Manager begins; its name follows."""
     region: str = "us-east-1"
     """Where secrets and parameters are kept, if a reference does not say."""
+    other_env_files: list[str] = []
+    """Files in the release's repository whose values no secret may have: those of other
+    environments, defaults, examples."""
+    secret_files: list[SecretFile] = []
+    """Every file on a machine that the deploy writes secrets to."""
+    images: list[str] = []
+    """The release's images on this machine: folders of OCI layouts, or archives of
+    ``docker save``."""
 
 
 class Deploy(Section, frozen=True, kw_only=True):

@@ -61,20 +61,27 @@ class Repository:
         out = self._git(*words).decode().strip()
         return datetime.fromisoformat(out) if out else None
 
-    def history(self, *, most_bytes: int) -> Iterator[bytes]:
-        """Every line that a commit of any branch or tag ever added, oldest commits last.
+    def history(self, *, most_bytes: int) -> Iterator[tuple[str, bytes]]:
+        """Each commit of any branch or tag, newest first: ``commit`` with its id, then ``line``
+        with each line of its message and each that it added.
 
         :raises ProbeError: git fails, or the history is larger than ``most_bytes``.
         """
         words = ["log", "--all", "--full-history", "-p", "-m", "--text", "--no-color"]
-        out = self._git(*words, "--no-renames", "--unified=0", "--format=commit %H")
+        out = self._git(*words, "--no-renames", "--unified=0", "--format=%x00%H%n%B%x00")
         if len(out) > most_bytes:
             raise ProbeError(
                 f"the history of {self.path}",
                 f"it has {len(out):,} bytes; at most {most_bytes:,} are looked through",
                 "scan it with a tool for large histories, and record the result",
             )
-        return (line[1:] for line in out.split(b"\n") if line[:1] == b"+")
+        # NUL, commit, its message, NUL, its changes: no file that git takes for text holds a NUL.
+        pieces = out.split(b"\0")
+        for said, changes in zip(pieces[1::2], pieces[2::2], strict=False):
+            ident, _, message = said.partition(b"\n")
+            yield "commit", ident
+            yield "line", message
+            yield from (("line", line[1:]) for line in changes.split(b"\n") if line[:1] == b"+")
 
     def _git(self, *words: str) -> bytes:
         subject = f"{words[-1]} in {self.path}"

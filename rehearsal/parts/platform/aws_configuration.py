@@ -43,11 +43,15 @@ def _put(r: Rehearsal, environment: str, value: Callable[[str], str]) -> None:
         aws.client(r, "secretsmanager").create_secret(Name=secret, SecretString=json.dumps(keys))
 
 
-def change_secret(r: Rehearsal, name: str, key: str, value: str) -> None:
-    """Give a key of a secret another value, which makes a new version of it."""
+def change_secret(r: Rehearsal, name: str, key: str, value: str | None) -> str:
+    """Give a key of a secret another value, or take it out, which makes a new version of the
+    secret; the value before."""
     client = aws.client(r, "secretsmanager")
     known = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
-    client.put_secret_value(SecretId=name, SecretString=json.dumps({**known, key: value}))
+    before = known.pop(key, "")
+    changed = known if value is None else {**known, key: value}
+    client.put_secret_value(SecretId=name, SecretString=json.dumps(changed))
+    return str(before)
 
 
 class Resolver:

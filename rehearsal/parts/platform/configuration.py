@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from rehearsal.data import configuration
+from rehearsal.data import configuration, secret_places
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.platform.aws import aws
@@ -45,6 +45,11 @@ class ConfigAgent(Part):
                     {"name": one, "pid_file": str(configuration.pid_file(r, one))}
                     for one in configuration.INSTANCES
                 ],
+                "secret_files": [
+                    {"path": str(configuration.deployed(r, one)), "process": one}
+                    for one in configuration.INSTANCES
+                ],
+                "images": [str(secret_places.image(r))],
             },
         }
 
@@ -58,6 +63,7 @@ def deploy(r: Rehearsal) -> None:
 
 def main(r: Rehearsal) -> None:
     deploy(r)
+    secret_places.make_image(r)
     while True:
         time.sleep(3600)
 

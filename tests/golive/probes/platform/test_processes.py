@@ -102,7 +102,7 @@ def make(env_with: EnvWith, aws: str, repository: Path, tmp_path: Path) -> EnvWi
             aws={"endpoint_url": aws},
             release={"repository": str(repository), "tag": "v2.0.0"},
             configuration={
-                "file": "env/live.env",
+                "env_file": "env/live.env",
                 "schema": "env/schema.json",
                 "processes": [
                     {"name": n, "pid_file": str(tmp_path / f"{n}.pid")} for n in ("one", "two")
@@ -199,7 +199,7 @@ def test_a_process_that_is_gone_is_not_taken_for_sound(make: EnvWith, tmp_path: 
 
 def test_a_release_without_the_file_is_told(make: EnvWith) -> None:
     with pytest.raises(ProbeError, match=r"env/other\.env"):
-        process_variables(make(file="env/other.env"))
+        process_variables(make(env_file="env/other.env"))
 
 
 def test_nothing_declared_is_told(make: EnvWith) -> None:
