@@ -24,6 +24,7 @@ from golive.probes.people.section import (
     Sms,
 )
 from golive.probes.platform.section import Aws, Deploy, Flags, Kubernetes, Mesh, NetworkPolicy
+from golive.probes.platform.section import Aws, Configuration, Deploy, Flags
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
@@ -63,6 +64,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    flag_s: float = 60.0
+    """How long each instance is waited for to show a flag that was switched."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
 
@@ -114,6 +117,7 @@ class Environment(Section, frozen=True, kw_only=True):
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
+    configuration: Configuration = needed("configuration")
     calendar: Calendar = needed("calendar")
     mail: Mail = needed("mail service")
     sms: Sms = needed("SMS service")

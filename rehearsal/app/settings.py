@@ -37,6 +37,9 @@ class Settings:
     pool_overflow: int = 40
     bcrypt_rounds: int = 12
     card_script: str = "https://js.stripe.com/v3/"
+    flags_url: str = ""
+    flags_token: str = field(default="", repr=False)
+    flags_refresh_s: float = 15.0
     faults_file: Path | None = None
 
     @property
@@ -69,6 +72,9 @@ class Settings:
             pool_overflow=_number(environ, "DB_MAX_OVERFLOW", cls.pool_overflow),
             bcrypt_rounds=_number(environ, "BCRYPT_ROUNDS", cls.bcrypt_rounds),
             card_script=environ.get("CARD_SCRIPT_URL", cls.card_script),
+            flags_url=environ.get("FLAGS_URL", ""),
+            flags_token=environ.get("FLAGS_TOKEN", ""),
+            flags_refresh_s=_number(environ, "FLAGS_REFRESH_SECONDS", 15),
             faults_file=Path(faults) if faults else None,
         )
 

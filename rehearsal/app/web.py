@@ -17,8 +17,9 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.app import pages, shapes
+from rehearsal.app import features, pages, shapes
 from rehearsal.app.cache import CacheError
+from rehearsal.app.flags import FlagClient
 from rehearsal.app.settings import Settings
 from rehearsal.app.shop import CLOSES, OPENS, SLOT, Refusal, Row, Shop
 
@@ -37,8 +38,11 @@ def create_app(settings: Settings) -> FastAPI:
         title="BookedBarber V2 reference application", version=settings.version, lifespan=lifespan
     )
     app.state.shop = shop
+    app.state.flags = FlagClient(settings)
+    app.state.flags.start()
     app.include_router(api)
     app.include_router(pages.router)
+    app.include_router(features.router)
     app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _invalid)
@@ -67,6 +71,9 @@ class Marked:
                 headers = MutableHeaders(scope=message)
                 headers["X-Instance"] = self._shop.settings.instance
                 headers["X-App-Version"] = self._shop.settings.version
+                debug = self._shop.database.orders("debug_header")
+                if debug and not scope["path"].startswith("/static"):
+                    headers["X-Debug"] = str(debug)
                 headers.setdefault("Cache-Control", "no-store")
                 headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)

@@ -18,6 +18,7 @@ MODULES = (
     "traffic.edge",
     "platform.aws",
     "platform.zones",
+    "platform.configuration",
     "backup.backups",
     "observe.receiver",
     "saas.saas_stubs",

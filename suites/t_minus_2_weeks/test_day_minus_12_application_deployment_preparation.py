@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from golive.claims import at_least, each_at_least, equal, holds, none_of, same_set
+from golive.claims import at_least, each_at_most, equal, no_failure, none_of, same_set
+from golive.context import Context
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
@@ -156,6 +158,105 @@ def test_quotas_leave_room_for_every_workload_at_its_maximum(
     over, told = q.used_over(percent), f"quotas used over {percent:g} %"
     assert none_of(told, over, among=used, of="quotas in the cluster", may_be_empty=may)
     assert none_of("account limits too low", cloud.lacking, among=cloud.all, of="limits")
+from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
+from golive.probes.platform.flags import Flags
+from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
+from golive.probes.platform.processes import ProcessVariables
+from golive.probes.saas.launch_tools import Artefact, Manifest
+from golive.probes.saas.tracker import Fixes
+
+# -- Configuration Management -------------------------------------------------------------------
+
+
+@item("D-12.3.1")
+def test_every_instance_runs_with_the_released_variables_and_no_others(
+    process_variables: ProcessVariables, env: Environment, limits: Limits
+) -> None:
+    """The environment of each instance's process, as the kernel of its machine tells it, against
+    this environment's file at the release's tag with its references looked up: by digest, name for
+    name. Values are never shown.
+
+    Remedy: deploy the released file again to the instance named above and restart it. A value that
+    is wrong in the file itself, or still to be filled in: correct it there or in the secret,
+    release, deploy. A variable that nobody released: find out who set it before it goes.
+    """
+    pv, instances = process_variables, limits.configuration.instances
+    compared, each = pv.compared, "released variables on instances"
+    assert at_least("instances whose variables are read", len(pv.processes), instances)
+    assert none_of("variables missing", pv.missing, among=compared, of=each)
+    assert none_of("variables not released", pv.extra, among=compared, of=each)
+    assert none_of("values unlike the release's", pv.differing, among=compared, of=each)
+    assert none_of("variables that are empty", pv.empty, among=compared, of=each)
+    assert none_of("placeholders and test keys", pv.placeholders, among=compared, of=each)
+    assert none_of("values of another type or range", pv.unfit, among=compared, of=each)
+    assert none_of("variables that differ between instances", pv.divergent, among=compared, of=each)
+    declared = [i.name for i in env.application.instances]
+    assert same_set("instances", pv.processes, declared)
+
+
+@item("D-12.3.2")
+def test_every_secret_is_its_environments_own_and_stands_nowhere_else(
+    configured_secrets: ConfiguredSecrets,
+    secrets_elsewhere: SecretsElsewhere,
+    process_variables: ProcessVariables,
+) -> None:
+    """Each secret that the released file refers to, looked up and compared by digest with other
+    environments, defaults and examples; searched for in the whole git history, image layers, the
+    logs of 7 days, the frontend's pages and assets and error responses of every instance; modes
+    and owners of the files that hold secrets; the variables of every process.
+
+    Remedy: change a secret that stood anywhere it may not, and then take it away there; who could
+    read it has it. A secret that another environment has, too: make one of its own. A file that
+    others may read: chmod 600, owned by the service. A stale value: restart the instance.
+    """
+    s, at, references = configured_secrets, secrets_elsewhere, "secret references"
+    resolved, stale = s.resolved, process_variables.stale(configured_secrets.resolved)
+    assert none_of("secrets that are not there", s.unresolved, among=resolved, of=references)
+    assert none_of("secrets that are empty", s.empty, among=resolved, of=references)
+    assert none_of("secrets in the released file", s.in_the_open, among=resolved, of=references)
+    assert none_of("secrets of others", s.shared, among=resolved, of=references)
+    assert none_of("secrets in git", at.history.found, among=at.history.places, of="commits")
+    assert none_of("secrets in images", at.images.found, among=at.images.places, of="blobs")
+    assert none_of("secrets in logs", at.logs.found, among=at.logs.places, of="files")
+    assert none_of("secrets in pages", at.bundle.found, among=at.bundle.places, of="answers")
+    assert none_of("secrets in errors", at.errors.found, among=at.errors.places, of="answers")
+    assert none_of("files that others may read", s.open_files, among=s.files, of="files")
+    assert none_of("instances with another version", stale, among=resolved, of=references)
+
+
+@item("D-12.3.3")
+def test_flags_are_those_of_code_and_table_and_safe_without_their_service(
+    flags: Flags,
+    flag_references: FlagReferences,
+    flag_table: FlagTable,
+    flag_toggle: FlagToggle,
+    flag_outage: FlagOutage,
+    env: Environment,
+    context: Context,
+    limits: Limits,
+) -> None:
+    """The flags that the code at the release's tag asks for, those of the flag service and of the
+    signed launch table; a synthetic flag switched over and back, as every instance evaluates it;
+    the candidate's own answers once its flag service is gone.
+
+    Remedy: make the flag that the code asks for, or take out the one that nothing asks for; set a
+    state as the table has it, or have the table signed again. An instance that shows an old state
+    caches without end: restart it, then correct its refresh. A default that is not safe: correct
+    it in code and release.
+    """
+    table, own, asked = flag_table, flags.besides(env.flags.synthetic), flag_references.files
+    assert same_set("flags of the service", own, asked)
+    assert same_set("flags of the launch table", table.names, asked)
+    ownerless = table.unowned(context.roster.people)
+    assert none_of("flags without an owner on the roster", ownerless, among=table.names, of="flags")
+    assert none_of("states unlike the table's", table.unlike(flags), among=table.names, of="flags")
+    assert no_failure("approval of the table", table.signature_cause, "signed as it is")
+    shown_s = limits.flags.shown_s
+    assert each_at_most("synthetic flag shown", flag_toggle.shown_s, shown_s, "s")
+    instances = [i.name for i in env.application.instances]
+    assert same_set("instances that showed it", flag_toggle.over_s, instances)
+    unsafe = table.unsafe(flag_outage.answers)
+    assert none_of("flags that are not safe in an outage", unsafe, among=table.names, of="flags")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

@@ -84,7 +84,11 @@ class Aws(Part):
 
 
 def furnish(r: Rehearsal) -> None:
-    """Make buckets, keys and distribution. Raises RehearsalError."""
+    """Make secrets, buckets, keys and distribution. Raises RehearsalError."""
+    from rehearsal.parts.platform import aws_configuration
+
+    # First: instances are started with them.
+    aws_configuration.furnish(r)
     copy_region = r.setting(aws.name, "copy_region", COPY_REGION)
     with told_as("The store for backups could not be furnished"):
         source_key = make_bucket(r, SOURCE_BUCKET, SOURCE_REGION)
