@@ -23,8 +23,15 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Deploy, Flags, Kubernetes, Mesh, NetworkPolicy
-from golive.probes.platform.section import Aws, Configuration, Deploy, Flags
+from golive.probes.platform.section import (
+    Aws,
+    Configuration,
+    Deploy,
+    Flags,
+    Kubernetes,
+    Mesh,
+    NetworkPolicy,
+)
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from golive.claims import at_least, each_at_least, equal, holds, none_of, same_set
-from golive.claims import at_least, each_at_most, equal, no_failure, none_of, same_set
+from golive.claims import (
+    at_least,
+    each_at_least,
+    each_at_most,
+    equal,
+    holds,
+    no_failure,
+    none_of,
+    same_set,
+)
 from golive.context import Context
 from golive.deliverables import Deliverables
 from golive.environments import Environment
@@ -11,10 +19,14 @@ from golive.items import derived, item
 from golive.launch import Limits
 from golive.people.statements import Exempted
 from golive.probes.platform.cloud_limits import CloudLimits
+from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
+from golive.probes.platform.flags import Flags
 from golive.probes.platform.helm_chart import HelmChart
 from golive.probes.platform.kubernetes import Validation
+from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
 from golive.probes.platform.manifests import Manifests
 from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
+from golive.probes.platform.processes import ProcessVariables
 from golive.probes.platform.quotas import Quotas
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
@@ -158,12 +170,7 @@ def test_quotas_leave_room_for_every_workload_at_its_maximum(
     over, told = q.used_over(percent), f"quotas used over {percent:g} %"
     assert none_of(told, over, among=used, of="quotas in the cluster", may_be_empty=may)
     assert none_of("account limits too low", cloud.lacking, among=cloud.all, of="limits")
-from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
-from golive.probes.platform.flags import Flags
-from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
-from golive.probes.platform.processes import ProcessVariables
-from golive.probes.saas.launch_tools import Artefact, Manifest
-from golive.probes.saas.tracker import Fixes
+
 
 # -- Configuration Management -------------------------------------------------------------------
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
