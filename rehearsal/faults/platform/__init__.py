@@ -1,0 +1,1 @@
+"""Faults of the cloud and what runs on it."""
