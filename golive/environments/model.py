@@ -23,7 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Flags, SecretsManager
+from golive.probes.platform.section import Aws, Flags, Network, SecretsManager
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
@@ -107,6 +107,7 @@ class Environment(Section, frozen=True, kw_only=True):
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    network: Network = needed("network")
     secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")
     release: Release = needed("release repository")

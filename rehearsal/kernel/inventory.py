@@ -17,6 +17,7 @@ MODULES = (
     "traffic.balancer",
     "traffic.edge",
     "platform.aws",
+    "platform.ssh",
     "backup.backups",
     "observe.receiver",
     "saas.saas_stubs",

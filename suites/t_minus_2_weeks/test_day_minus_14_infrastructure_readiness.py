@@ -24,7 +24,9 @@ from golive.launch import Launch, Limits
 from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.redis import RedisCluster
+from golive.probes.platform.exposure import LISTENERS, OutsideScan
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
+from golive.probes.platform.security_groups import SecurityGroups
 from golive.probes.saas.tracker import Issues
 from golive.probes.traffic.api_caching import ApiCaching
 from golive.probes.traffic.balancer import BalancedTraffic, BalancerConfig
@@ -201,6 +203,31 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
 
 
 # --- Security Infrastructure Audit ----------------------------------------------------------------
+
+
+@item("D-14.3.1")
+def test_nobody_outside_reaches_what_is_not_for_everybody(
+    security_groups: SecurityGroups, outside_scan: OutsideScan, env: Environment
+) -> None:
+    """Every network interface's security groups and their rules, in IPv4, IPv6, prefix lists and
+    references; TCP connections from outside to the port of each private listener at every public
+    address, beside one that has to succeed.
+
+    Remedy: take the rule named out of the group, or declare the group; bind what is open outside
+    to its private address, and find out who has connected since when.
+    """
+    found, scan, rules = security_groups, outside_scan, security_groups.rules
+    used, open_ = found.in_use, found.open_to_anybody
+    assert same_set("security groups in use", used, [g.name for g in env.network.groups])
+    assert none_of("rules that let anybody in", open_, among=rules, of="rules of groups in use")
+    strangers, guarded = found.unlike_declared, found.guarded
+    of = "ports of databases, poolers and caches"
+    assert none_of("rules that let others in there", strangers, among=guarded, of=of)
+    way = f"{scan.control} from outside, as everybody"
+    assert holds(way, scan.is_connected, scan.control_how, "connected")
+    lacking, kinds = scan.not_declared, len(LISTENERS)
+    assert none_of("kinds of listeners not looked at", lacking, among=kinds, of="kinds")
+    assert none_of("listeners open outside", scan.open, among=scan.tried, of="ports at addresses")
 
 
 @item("D-14.3.3")
