@@ -30,7 +30,9 @@ from golive.probes.platform.section import (
     Flags,
     Kubernetes,
     Mesh,
+    Network,
     NetworkPolicy,
+    SecretsManager,
 )
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
@@ -73,6 +75,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """How long a page is waited for once its time has come."""
     flag_s: float = 60.0
     """How long each instance is waited for to show a flag that was switched."""
+    secret_rotation_s: float = 60.0
+    """A rotated secret is waited for this long, and a little longer."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
 
@@ -115,6 +119,8 @@ class Environment(Section, frozen=True, kw_only=True):
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    network: Network = needed("network")
+    secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")
     release: Release = needed("release repository")
     deploy: Deploy = needed("checkout of deploy artefacts")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.app import features, pages, shapes
+from rehearsal.app import features, pages, secret_client, shapes
 from rehearsal.app.cache import CacheError
 from rehearsal.app.flags import FlagClient
 from rehearsal.app.settings import Settings
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api)
     app.include_router(pages.router)
     app.include_router(features.router)
+    app.include_router(secret_client.router(shop))
     app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _invalid)

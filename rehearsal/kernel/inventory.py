@@ -19,6 +19,7 @@ MODULES = (
     "platform.aws",
     "platform.zones",
     "platform.configuration",
+    "platform.ssh",
     "backup.backups",
     "observe.receiver",
     "saas.saas_stubs",

@@ -19,7 +19,6 @@ from golive.items import derived, item
 from golive.launch import Limits
 from golive.people.statements import Exempted
 from golive.probes.platform.cloud_limits import CloudLimits
-from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.helm_chart import HelmChart
 from golive.probes.platform.kubernetes import Validation
@@ -28,6 +27,7 @@ from golive.probes.platform.manifests import Manifests
 from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
 from golive.probes.platform.processes import ProcessVariables
 from golive.probes.platform.quotas import Quotas
+from golive.probes.platform.secret_exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes

@@ -1,3 +1,4 @@
 """Faults of the cloud, and of what the product is deployed with."""
 
 """Faults of what the product is deployed with."""
+"""Faults of the cloud and what runs on it."""

@@ -17,6 +17,7 @@ from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
 from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
+from rehearsal.parts.platform import aws_secrets
 from rehearsal.parts.traffic.hosts import authority
 
 BURST_RATE = 100  # well below what two busy cores bear, or their queue would show as query time
@@ -57,6 +58,7 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "REDIS_SENTINEL_PASSWORD": r.secret(SENTINEL_PASSWORD),
         "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas-stubs')}/v3/",
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
+        **aws_secrets.environment(r),
         "BCRYPT_ROUNDS": "4",
     }
 
