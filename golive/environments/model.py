@@ -23,7 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Flags
+from golive.probes.platform.section import Aws, Deploy, Flags
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
@@ -107,6 +107,7 @@ class Environment(Section, frozen=True, kw_only=True):
     aws: Aws = needed("AWS account")
     backups: Backups = needed("backup")
     release: Release = needed("release repository")
+    deploy: Deploy = needed("checkout of deploy artefacts")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")

@@ -3,6 +3,8 @@
     v1.9.0   migrations/ up to that release's head
     v2.0.0   migrations/ of the candidate
 
+and the deploy artefacts of each (`rehearsal/product`, see `rehearsal.data.product`).
+
 `<folder>/release/` is the checkout of the candidate that drills migrate with. The tags are
 always the same commits: author, dates and content do not depend on when or where it is made.
 """
@@ -17,6 +19,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+from rehearsal.data import product
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import Endpoints
@@ -45,6 +48,7 @@ def publish(r: Rehearsal) -> None:
     _git(r.folder, "init", "--quiet", "--initial-branch=main", str(checkout))
     for tag in heads():
         _lay_out(checkout / MIGRATIONS, tag)
+        product.lay_out(checkout, tag.removeprefix("v"))
         _git(checkout, "add", "--all")
         _git(checkout, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
         _git(checkout, "tag", "--annotate", tag, "--message", f"Release {tag}", tag=tag)
@@ -133,7 +137,8 @@ def endpoints(r: Rehearsal) -> Endpoints:
             "migrations": MIGRATIONS,
             "declared_schema": f"{MIGRATIONS}/schema-{candidate}.json",
             "loss_list": f"{MIGRATIONS}/losses.toml",
-        }
+        },
+        "deploy": {"checkout": str(migrations(r).parent)},
     }
 
 

@@ -1,4 +1,4 @@
-"""The cloud and the feature flags."""
+"""The cloud, what is deployed there and how, and the feature flags."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ class Flags(Section, frozen=True, kw_only=True):
     """A client's token, which decides on project and environment."""
     admin_token: Secret | None = None
     """A token that may read who has an account there."""
+
+
+class Deploy(Section, frozen=True, kw_only=True):
+    """What the product is deployed with."""
+
+    checkout: str = needed()
+    """Folder with the candidate's deploy artefacts, of whatever layout: Dockerfiles, chart,
+    manifests, Compose files, workflows."""
