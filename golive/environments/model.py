@@ -23,6 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
+from golive.probes.platform.build_sections import Dependencies
 from golive.probes.platform.section import Aws, Deploy, Flags
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
@@ -108,6 +109,7 @@ class Environment(Section, frozen=True, kw_only=True):
     backups: Backups = needed("backup")
     release: Release = needed("release repository")
     deploy: Deploy = needed("checkout of deploy artefacts")
+    dependencies: Dependencies = needed("lock files")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")

@@ -18,6 +18,7 @@ MODULES = (
     "traffic.edge",
     "platform.aws",
     "backup.backups",
+    "platform.build",
     "observe.receiver",
     "saas.saas_stubs",
     "people.messages",

@@ -1,0 +1,1 @@
+"""Faults of what the product runs on and is deployed with."""
