@@ -23,6 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
+from golive.probes.platform.build_sections import Dependencies
 from golive.probes.platform.section import (
     Aws,
     Configuration,
@@ -127,6 +128,7 @@ class Environment(Section, frozen=True, kw_only=True):
     kubernetes: Kubernetes = needed("Kubernetes")
     mesh: Mesh = Mesh()
     network_policy: NetworkPolicy = needed("list of flows that network policies allow")
+    dependencies: Dependencies = needed("lock files")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")

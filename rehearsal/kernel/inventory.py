@@ -21,6 +21,7 @@ MODULES = (
     "platform.configuration",
     "platform.ssh",
     "backup.backups",
+    "platform.build",
     "observe.receiver",
     "saas.saas_stubs",
     "people.messages",

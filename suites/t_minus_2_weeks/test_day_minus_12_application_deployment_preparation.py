@@ -19,6 +19,7 @@ from golive.items import derived, item
 from golive.launch import Limits
 from golive.people.statements import Exempted
 from golive.probes.platform.cloud_limits import CloudLimits
+from golive.probes.platform.dependencies import DependencyAudit
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.helm_chart import HelmChart
 from golive.probes.platform.kubernetes import Validation
@@ -264,6 +265,34 @@ def test_flags_are_those_of_code_and_table_and_safe_without_their_service(
     assert same_set("instances that showed it", flag_toggle.over_s, instances)
     unsafe = table.unsafe(flag_outage.answers)
     assert none_of("flags that are not safe in an outage", unsafe, among=table.names, of="flags")
+
+
+# -- Application Build and Packaging ---------------------------------------------------------------
+
+
+@item("D-12.1.4")
+def test_no_locked_dependency_has_a_grave_weakness_and_instances_run_what_is_locked(
+    dependency_audit: DependencyAudit, limits: Limits
+) -> None:
+    """Each lock file is audited now, against a snapshot of advisories, an advisory service or both,
+    each of which has to report a package that is known to be vulnerable; what is installed on
+    every instance against the lock file.
+
+    Remedy: raise the package to a version that has the fix, lock and build again; where that has
+    to wait, write a waiver with an end. An advisory set that is too old: fetch it again. A package
+    that an instance has otherwise: install that instance from the lock file again, and find out
+    who changed it.
+    """
+    audit, most, locked = dependency_audit, limits.dependencies, dependency_audit.locked
+    assert at_least("lock files", len(audit.locks), most.lock_files)
+    assert each_at_least("packages", audit.packages, 1)
+    assert none_of("packages not pinned", audit.not_pinned, among=locked, of="locked packages")
+    assert none_of("packages without hash", audit.without_hash, among=locked, of="locked packages")
+    assert each_at_most("advisories' age", audit.advisories_age_h, most.advisories_age_h, "h")
+    assert none_of("audits that miss a known one", audit.blind, among=audit.locks, of="audits")
+    assert none_of("critical and high findings", audit.grave, among=locked, of="locked packages")
+    there = audit.installations
+    assert none_of("instances not as locked", audit.differing, among=there, of="instances")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

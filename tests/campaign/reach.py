@@ -98,6 +98,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "outbound": (*_TOOLS, *_SITE),
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "dependency_audit": ("release/checkout", "build", "app"),
     "surface": _SITE,
     "plain_http": _SITE,
     "api_caching": _SITE,

@@ -2,3 +2,4 @@
 
 """Faults of what the product is deployed with."""
 """Faults of the cloud and what runs on it."""
+"""Faults of what the product runs on and is deployed with."""
