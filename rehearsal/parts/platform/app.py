@@ -25,6 +25,8 @@ CALLS, STATEMENTS = 1_020, 22
 TRICKLE_RATE = 3
 CUSTOMERS = ("client00001@example.com", "client00002@example.com")
 """Two of the seed's customers; the workload uses others."""
+API_CLIENTS = ("api-client-1", "api-client-2")
+"""Synthetic ones. The secrets of these names are their keys."""
 LOADS = ("uvicorn", "rehearsal.app.web")
 _CLIENT_LOADS = ("rehearsal.app.workload",)
 FAULTS_FILE = "app-faults.json"
@@ -54,6 +56,8 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas-stubs')}/v3/",
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
         "BCRYPT_ROUNDS": "4",
+        "DOCS_URL": r.url("portal"),
+        "API_CLIENTS": ",".join(f"{one}:{r.secret(one)}" for one in API_CLIENTS),
     }
 
 
