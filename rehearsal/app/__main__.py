@@ -99,6 +99,7 @@ def _portal(options: argparse.Namespace) -> None:
         current=settings.version,
         changelog=changelog,
         more=options.more,
+        earlier=options.earlier,
     )
     portal.serve(options.folder, options.host, options.port)
 
@@ -126,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument("--port", type=int, required=True)
     published.add_argument("--current", default=VERSIONS[-1], help="whose document clients get")
     published.add_argument("--more", default="", help="a further link of the guide")
+    published.add_argument("--earlier", default="", help="whose document stands for all releases")
     published.add_argument("--silent-changelog", action="store_true", help="it lists nothing")
     listed = commands.add_parser("routes", help="every route that is registered")
     listed.add_argument("--version", default=VERSIONS[-1])

@@ -4,8 +4,10 @@ A router of the class ``Documented`` gives each of its operations what all of th
 errors that its kind of operation can answer with. ``document`` adds the examples.
 
 Orders of the rehearsal, under ``api``: ``drop`` (``[schema, field]`` that the document loses),
-``break_example`` (a schema whose example is broken), ``hide`` (an operation, ``GET /path``, that
-the document keeps quiet about), ``strip`` (what every operation loses, e.g. ``summary``).
+``break_example`` (a schema whose example is broken), ``invent`` (a path that the document has and
+the application has not), ``strip`` (what every operation loses, e.g. ``summary``; of ``success``
+and ``errors`` what it answers), ``untitled`` (the document loses its title), ``own`` (an instance
+whose document is another).
 """
 
 from __future__ import annotations
@@ -170,6 +172,8 @@ def document(app: FastAPI, settings: Settings, orders: Orders) -> dict[str, Any]
             if parameter["name"] in PARAMETERS:
                 parameter["example"] = PARAMETERS[parameter["name"]]
     _obey(made, schemas, orders)
+    if orders.get("own") == settings.instance:
+        made["info"]["description"] = "Bookings for barber shops, and for their guests."
     return made
 
 
@@ -186,12 +190,19 @@ def _obey(made: dict[str, Any], schemas: dict[str, Any], orders: Orders) -> None
             example.pop(field, None)
     if name := orders.get("break_example"):
         schemas[name]["examples"] = [{key: ["no such value"] for key in EXAMPLES[name]}]
-    if hidden := orders.get("hide"):
-        method, _, path = str(hidden).partition(" ")
-        made["paths"][path].pop(method.lower())
-    for key in orders.get("strip", ()):
-        for operation in _operations(made):
+    if invented := orders.get("invent"):
+        made["paths"][str(invented)] = made["paths"]["/health"]
+    for operation in _operations(made):
+        for key in orders.get("strip", ()):
             operation.pop(key, None)
+            answers = operation["responses"]
+            for status in [s for s in answers if (s[0] in "45") == (key == "errors")]:
+                if key == "errors":
+                    answers.pop(status)
+                elif key == "success":
+                    answers[status].pop("content", None)
+    if orders.get("untitled"):
+        made["info"].pop("title")
 
 
 def routes(app: FastAPI) -> list[dict[str, Any]]:

@@ -35,10 +35,13 @@ class Handler(SimpleHTTPRequestHandler):
         return
 
 
-def publish(settings: Settings, folder: Path, *, current: str, changelog: str, more: str) -> None:
+def publish(
+    settings: Settings, folder: Path, *, current: str, changelog: str, more: str, earlier: str = ""
+) -> None:
     """Write everything that is served.
 
     :param current: the release whose document clients are given.
+    :param earlier: the release whose document stands in the place of those of all others.
     :param more: a further link of the guide; empty for none.
     """
     from rehearsal.app.web import create_app
@@ -47,7 +50,8 @@ def publish(settings: Settings, folder: Path, *, current: str, changelog: str, m
     for version in VERSIONS:
         made = create_app(replace(settings, version=version)).openapi()
         text = json.dumps(made, indent=1)
-        (folder / f"openapi-{version}.json").write_text(text)
+        of_it = create_app(replace(settings, version=earlier or version)).openapi()
+        (folder / f"openapi-{version}.json").write_text(json.dumps(of_it, indent=1))
         if version == current:
             (folder / "openapi.json").write_text(text)
     link = f'<li><a href="{more}">More</a></li>' if more else ""

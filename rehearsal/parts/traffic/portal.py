@@ -1,7 +1,8 @@
 """The developers' portal: where clients get the API's document, and what the API is limited to.
 
-Settings a fault may override: `current` (the release whose document clients are given), `more`
-(a further link of the guide), `silent_changelog` (the changelog lists nothing).
+Settings a fault may override: `current` (the release whose document clients are given), `earlier`
+(the release whose document stands in the place of all releases'), `more` (a link of the guide),
+`silent_changelog` (the changelog lists nothing).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Portal(Part):
     def command(self, r: Rehearsal) -> list[str]:
         words = ["--current", str(r.setting(self.name, "current", VERSION))]
         words += ["--more", str(r.setting(self.name, "more", ""))]
+        words += ["--earlier", str(r.setting(self.name, "earlier", ""))]
         if r.setting(self.name, "silent_changelog", False):
             words.append("--silent-changelog")
         return [
@@ -58,7 +60,10 @@ class Portal(Part):
                 "limits": [
                     {"name": one.name, "allowed": one.allowed, "window_s": one.window_s, **asked}
                     for one, asked in (
-                        (READS, {"method": "GET", "path": "/api/v2/services/categories"}),
+                        (
+                            READS,
+                            {"method": "GET", "path": "/api/v2/appointments/slots/next-available"},
+                        ),
                         (WRITES, {"method": "POST", "path": "/api/v2/auth/refresh"}),
                     )
                 ],
