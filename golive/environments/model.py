@@ -36,7 +36,7 @@ from golive.probes.platform.section import (
     SecretsManager,
 )
 from golive.probes.saas.section import StatusPage, Tools, Tracker
-from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
+from golive.probes.traffic.section import Api, Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
 
@@ -115,6 +115,7 @@ class Environment(Section, frozen=True, kw_only=True):
     postgres: Postgres = needed("PostgreSQL")
     redis: Redis = needed("Redis")
     application: Application = needed("application")
+    api: Api = needed("API")
     balancer: Balancer = needed("load balancer")
     edge: Edge = needed("CDN")
     tls: Tls = Tls()

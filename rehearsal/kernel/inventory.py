@@ -14,6 +14,7 @@ MODULES = (
     "data.pgbouncer",
     "data.redis",
     "platform.app",
+    "traffic.portal",
     "traffic.balancer",
     "traffic.edge",
     "platform.aws",

@@ -27,6 +27,8 @@ CALLS, STATEMENTS = 1_020, 22
 TRICKLE_RATE = 3
 CUSTOMERS = ("client00001@example.com", "client00002@example.com")
 """Two of the seed's customers; the workload uses others."""
+API_CLIENTS = ("api-client-1", "api-client-2")
+"""Synthetic ones. The secrets of these names are their keys."""
 LOADS = ("uvicorn", "rehearsal.app.web")
 _CLIENT_LOADS = ("rehearsal.app.workload",)
 FAULTS_FILE = "app-faults.json"
@@ -60,6 +62,8 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
         **aws_secrets.environment(r),
         "BCRYPT_ROUNDS": "4",
+        "DOCS_URL": r.url("portal"),
+        "API_CLIENTS": ",".join(f"{one}:{r.secret(one)}" for one in API_CLIENTS),
     }
 
 
