@@ -24,7 +24,7 @@ from golive.probes.people.section import (
     Sms,
 )
 from golive.probes.platform.section import Aws, Flags
-from golive.probes.saas.section import StatusPage, Tools, Tracker
+from golive.probes.saas.section import CustomerMail, StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
@@ -65,6 +65,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """How long a page is waited for once its time has come."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
+    integration_s: float = 90.0
+    """How long a synthetic message, callback or appointment is waited for."""
 
 
 class Started(Section, frozen=True, kw_only=True):
@@ -120,6 +122,7 @@ class Environment(Section, frozen=True, kw_only=True):
     escalation: Escalation = needed("escalation")
     people: People
     tools: Tools = Tools()
+    customer_mail: CustomerMail = needed("mail to customers")
 
     @property
     def is_rehearsal(self) -> bool:

@@ -38,6 +38,7 @@ class Settings:
     bcrypt_rounds: int = 12
     card_script: str = "https://js.stripe.com/v3/"
     faults_file: Path | None = None
+    sendgrid_webhook_public_key: str = ""
 
     @property
     def is_v2(self) -> bool:
@@ -70,6 +71,7 @@ class Settings:
             bcrypt_rounds=_number(environ, "BCRYPT_ROUNDS", cls.bcrypt_rounds),
             card_script=environ.get("CARD_SCRIPT_URL", cls.card_script),
             faults_file=Path(faults) if faults else None,
+            sendgrid_webhook_public_key=environ.get("SENDGRID_WEBHOOK_PUBLIC_KEY", ""),
         )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.app import pages, shapes
+from rehearsal.app import notifications, pages, shapes
 from rehearsal.app.cache import CacheError
 from rehearsal.app.settings import Settings
 from rehearsal.app.shop import CLOSES, OPENS, SLOT, Refusal, Row, Shop
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.shop = shop
     app.include_router(api)
+    app.include_router(notifications.router)
     app.include_router(pages.router)
     app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
     app.add_exception_handler(Refusal, _refused)

@@ -2,9 +2,49 @@
 
 from __future__ import annotations
 
+from golive.claims import at_least, at_most, equal, holds, none_of, same_set
 from golive.deliverables import Deliverables
-from golive.items import derived
+from golive.environments import Environment
+from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.saas.customer_mail import MailAccount, MailDomain, SeedMessage
+
+# -- Third-Party Integrations ------------------------------------------------------------------
+
+
+@item("D-11.2.2")
+def test_customers_get_signed_mail_and_who_declined_gets_none(
+    customer_mail_account: MailAccount,
+    mail_domain: MailDomain,
+    seed_message: SeedMessage,
+    env: Environment,
+    limits: Limits,
+) -> None:
+    """SendGrid's account, credits and domains; SPF, DKIM and DMARC in DNS; with the application's
+    own key a message to the seed mailbox and one to a suppressed address, the mailbox over IMAP,
+    and the events that the application has stored.
+
+    Remedy: another scope: make a key with the declared ones and deploy it. A record that does not
+    resolve: publish what SendGrid shows under sender authentication. No stored event: its event
+    webhook has to point at this host, with the signature switched on.
+    """
+    account, domain, seed, own = customer_mail_account, mail_domain, seed_message, env.customer_mail
+    wanted = limits.customer_mail.headroom_factor * limits.customer_mail.launch_day_mails
+    assert same_set("scopes of the application's key", account.scopes, own.scopes)
+    assert equal("account of the application's key", account.of_the_key, own.account)
+    assert equal("plan of the account", account.plan, "paid")
+    assert at_least("mails that it may send", account.mails_per_day, wanted, "a day")
+    assert equal("what is not valid of the sender's domain", domain.failures, ())
+    of = "records of SPF, DKIM and DMARC"
+    assert none_of(f"unresolved {of}", domain.unresolved, among=domain.records, of=of)
+    delivered = seed.delivered_after_s
+    assert at_most("seed message delivered after", delivered, limits.integrations.delivery_s, "s")
+    signed, signer = seed.signatures, f"a valid one of {domain.name}"
+    assert holds("DKIM of the seed message", signed.by(domain.name), signed, signer)
+    assert holds("its stored events", seed.was_stored, seed.events, "delivered among them")
+    assert none_of("forged events stored", seed.forged_stored, among=2, of="forged events")
+    assert none_of("suppressed mail", seed.not_suppressed, among=1, of="suppressed messages")
+
 
 # -- Deliverables ------------------------------------------------------------------------------
 

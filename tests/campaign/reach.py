@@ -97,6 +97,9 @@ REACH: dict[str, tuple[str, ...]] = {
     "plain_http": _SITE,
     "api_caching": _SITE,
     "scraping": ("prometheus", "app"),
+    "customer_mail_account": ("integrations/mail",),
+    "mail_domain": ("integrations/mail",),
+    "seed_message": ("integrations/mail", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

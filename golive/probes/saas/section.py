@@ -60,6 +60,37 @@ class StatusPage(Section, frozen=True, kw_only=True):
     """Where customers read it."""
 
 
+class CustomerMail(Section, frozen=True, kw_only=True):
+    """Mail to customers, sent through SendGrid."""
+
+    url: str = "https://api.sendgrid.com"
+    account: str = needed()
+    """User name of the production account."""
+    key: Secret = needed()
+    """The key that the application sends with. A message to the seed mailbox is sent with it."""
+    reading_key: Secret = needed()
+    """Reads keys, account, credits and domains, and changes global suppressions."""
+    scopes: list[str] = needed()
+    """What the application's key may do, and nothing else."""
+    sender: str = needed()
+    seed: str = needed()
+    """An address of our own, whose mailbox is read."""
+    suppressed: str = needed()
+    """Another address of the same mailbox (``seed+suppressed@``): put on the suppression list
+    while it is looked at."""
+    mailbox: str = needed()
+    """``imaps://host:993``"""
+    mailbox_user: str = needed()
+    mailbox_password: Secret = needed()
+    nameservers: list[str] = []
+    """``address:port`` of whom the records of SPF, DKIM and DMARC are asked; empty: this machine's
+    own resolver."""
+    events_path: str = needed()
+    """Where the application takes events of SendGrid."""
+    events_query: str = needed()
+    """SQL: the names of the stored events of the message whose id begins with ``%(message)s``."""
+
+
 class Tools(Section, frozen=True, kw_only=True):
     """The commands of the launch day. Each prints one JSON document, or refuses with a status of
     its own and the reason on stderr; any other status than 0 means that it could not look."""
