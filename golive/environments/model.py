@@ -24,7 +24,7 @@ from golive.probes.people.section import (
     Sms,
 )
 from golive.probes.platform.section import Aws, Flags
-from golive.probes.saas.section import CustomerMail, StatusPage, Tools, Tracker
+from golive.probes.saas.section import CustomerMail, CustomerSms, StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
@@ -123,6 +123,7 @@ class Environment(Section, frozen=True, kw_only=True):
     people: People
     tools: Tools = Tools()
     customer_mail: CustomerMail = needed("mail to customers")
+    customer_sms: CustomerSms = needed("texts to customers")
 
     @property
     def is_rehearsal(self) -> bool:

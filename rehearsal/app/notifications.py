@@ -6,11 +6,15 @@ A callback counts only with its service's own signature; each is a row of the qu
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 
 from rehearsal.app.shop import Refusal, Row, Shop, _now
 
@@ -57,8 +61,6 @@ def record(shop: Shop, channel: str, name: str, callbacks: Iterable[Row]) -> Non
 @router.post("/api/v2/webhooks/sendgrid")
 async def mail_events(request: Request) -> Row:
     """Events of SendGrid, signed with the key of its event webhook."""
-    from fastapi.concurrency import run_in_threadpool
-
     shop: Shop = request.app.state.shop
     body = await request.body()
     if not (shop.database.orders("mail_events_unsigned") or _is_sendgrids(shop, request, body)):
@@ -87,3 +89,46 @@ def _is_sendgrids(shop: Shop, request: Request, body: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+# -- texts -----------------------------------------------------------------------------------------
+
+
+@router.post("/api/v2/webhooks/sms/status")
+async def text_status(request: Request) -> Row:
+    """A status callback of Twilio's."""
+    form = await _form(request)
+    return await _keep(request, {**form, "event": form.get("MessageStatus", "")})
+
+
+@router.post("/api/v2/webhooks/sms")
+@router.post("/api/v2/webhooks/sms/incoming")
+async def incoming_text(request: Request) -> Row:
+    """A text that came to our number; what it says is not kept."""
+    form = await _form(request)
+    word = form.get("Body", "").strip().upper()
+    event = word.lower() if word in {"STOP", "START", "HELP"} else "received"
+    return await _keep(request, {**form, "event": event, "Body": ""})
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a request that Twilio has signed. Raises Refusal for any other."""
+    shop: Shop = request.app.state.shop
+    form = dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))
+    settings = shop.settings
+    text = f"{settings.public_url}{request.url.path}"
+    text += "".join(f"{name}{form[name]}" for name in sorted(form))
+    digest = hmac.new(settings.twilio_auth_token.encode(), text.encode(), hashlib.sha1).digest()
+    given = request.headers.get("x-twilio-signature", "").encode()
+    signed = hmac.compare_digest(base64.b64encode(digest), given) and settings.twilio_auth_token
+    if not (signed or shop.database.orders("sms_callbacks_unsigned")):
+        raise Refusal(403, "invalid_signature", "This is not signed by Twilio")
+    if not form.get("MessageSid"):
+        raise Refusal(400, "invalid_value", "MessageSid is missing")
+    return form
+
+
+async def _keep(request: Request, callback: Row) -> Row:
+    shop: Shop = request.app.state.shop
+    await run_in_threadpool(record, shop, "sms", "MessageSid", [callback])
+    return {"received": 1}

@@ -39,6 +39,8 @@ class Settings:
     card_script: str = "https://js.stripe.com/v3/"
     faults_file: Path | None = None
     sendgrid_webhook_public_key: str = ""
+    twilio_auth_token: str = field(default="", repr=False)
+    public_url: str = ""
 
     @property
     def is_v2(self) -> bool:
@@ -71,6 +73,8 @@ class Settings:
             bcrypt_rounds=_number(environ, "BCRYPT_ROUNDS", cls.bcrypt_rounds),
             card_script=environ.get("CARD_SCRIPT_URL", cls.card_script),
             faults_file=Path(faults) if faults else None,
+            twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", ""),
+            public_url=environ.get("PUBLIC_URL", ""),
             sendgrid_webhook_public_key=environ.get("SENDGRID_WEBHOOK_PUBLIC_KEY", ""),
         )
 

@@ -8,6 +8,7 @@ from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
 from golive.probes.saas.customer_mail import MailAccount, MailDomain, SeedMessage
+from golive.probes.saas.customer_sms import SmsAccount, SyntheticTexts
 
 # -- Third-Party Integrations ------------------------------------------------------------------
 
@@ -44,6 +45,35 @@ def test_customers_get_signed_mail_and_who_declined_gets_none(
     assert holds("its stored events", seed.was_stored, seed.events, "delivered among them")
     assert none_of("forged events stored", seed.forged_stored, among=2, of="forged events")
     assert none_of("suppressed mail", seed.not_suppressed, among=1, of="suppressed messages")
+
+
+@item("D-11.2.3")
+def test_texts_reach_customers_their_callbacks_count_and_stop_is_heeded(
+    customer_sms_account: SmsAccount, synthetic_texts: SyntheticTexts, limits: Limits
+) -> None:
+    """Twilio's account, balance, prices, permissions and the registration of the sender; texts
+    from it to a number of our own and to nobody's, what the application has stored of their status
+    callbacks, its answer to forged ones, and a text after STOP.
+
+    Remedy: a registration that is not approved takes weeks: hurry it at once. No stored status:
+    look whether PUBLIC_URL and the auth token are those that Twilio signs with. A forged callback
+    that is taken: switch the check of X-Twilio-Signature on.
+    """
+    account, texts, most = customer_sms_account, synthetic_texts, limits.customer_sms
+    assert equal("account", account.status, "active")
+    assert equal("kind of the account", account.kind, "Full")
+    lasts = account.days(most.launch_day_texts)
+    assert at_least("the balance lasts", lasts, most.balance_days, "d")
+    assert equal("countries that it may not text to", account.blocked, ())
+    assert equal("numbers that cannot send", account.cannot_send, ())
+    assert equal("registrations not approved", account.not_approved, ())
+    delivered = texts.delivered_after_s
+    assert at_most("text delivered after", delivered, limits.integrations.delivery_s, "s")
+    assert holds("its stored statuses", texts.was_stored, texts.statuses, "delivered among them")
+    assert none_of("forged callbacks taken", texts.forged_taken, among=2, of="forged callbacks")
+    failed = texts.failure_was_stored
+    assert holds("stored of a text to nobody", failed, texts.to_nobody, "that it failed")
+    assert equal("text after STOP", texts.after_stop, "")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

@@ -100,6 +100,8 @@ REACH: dict[str, tuple[str, ...]] = {
     "customer_mail_account": ("integrations/mail",),
     "mail_domain": ("integrations/mail",),
     "seed_message": ("integrations/mail", *_SITE),
+    "customer_sms_account": ("integrations/sms",),
+    "synthetic_texts": ("integrations/sms", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

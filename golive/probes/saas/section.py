@@ -91,6 +91,33 @@ class CustomerMail(Section, frozen=True, kw_only=True):
     """SQL: the names of the stored events of the message whose id begins with ``%(message)s``."""
 
 
+class CustomerSms(Section, frozen=True, kw_only=True):
+    """Texts to customers, sent through Twilio."""
+
+    url: str = ""
+    """Below it, ``/api``, ``/messaging``, ``/pricing`` and ``/accounts`` stand for Twilio hosts of
+    these names; empty: Twilio itself."""
+    account: str = needed()
+    """The account's SID."""
+    user: str = ""
+    """SID of an API key, whose secret ``token`` is then; empty: the account itself."""
+    token: Secret = needed()
+    """May read the account and its numbers, and send."""
+    sender: str = needed()
+    """Whom customers get texts from: a number in E.164 form, a short code, or the SID of a
+    messaging service."""
+    test_number: str = needed()
+    """Another number of the same account, which gets a text and answers STOP."""
+    nobodys_number: str = needed()
+    """A number of valid form that nobody has: a text to it fails."""
+    countries: list[str] = needed()
+    """ISO codes of the countries of the launch."""
+    status_path: str = needed()
+    """Where the application takes Twilio's status callbacks."""
+    statuses_query: str = needed()
+    """SQL: the stored statuses of the message whose SID is ``%(message)s``."""
+
+
 class Tools(Section, frozen=True, kw_only=True):
     """The commands of the launch day. Each prints one JSON document, or refuses with a status of
     its own and the reason on stderr; any other status than 0 means that it could not look."""

@@ -2,6 +2,7 @@
 
     /sendgrid/v3/...     the account that customers' mail is sent from; its mailbox over IMAP,
                          its DNS records from a nameserver
+    /twilio/...          the account that texts to customers are sent from
 
 What each says, and what faults may change of it, stands in its own module beside this one.
 """
@@ -20,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part, answers
-from rehearsal.parts.saas import mailbox, nameserver, sendgrid
+from rehearsal.parts.saas import mailbox, nameserver, sendgrid, twilio
 from rehearsal.parts.traffic.hosts import authority
 
 IMAP, DNS = "integrations-imap", "integrations-dns"
@@ -58,6 +59,15 @@ class Integrations(Part):
                 "mailbox_password": r.secret_reference(sendgrid.MAILBOX_PASSWORD),
                 "nameservers": [f"127.0.0.1:{r.port(DNS)}"],
             },
+            "customer_sms": {
+                "url": r.url(self.name, "/twilio"),
+                "account": twilio.ACCOUNT,
+                "token": r.secret_reference(twilio.TOKEN),
+                "sender": twilio.SENDER,
+                "test_number": twilio.TEST,
+                "nobodys_number": twilio.NOBODYS,
+                "countries": list(twilio.COUNTRIES),
+            },
         }
 
 
@@ -68,6 +78,10 @@ def variables(r: Rehearsal) -> dict[str, str]:
         "SENDGRID_API_URL": r.url(integrations.name, "/sendgrid"),
         "SENDGRID_FROM": sendgrid.SENDER,
         "SENDGRID_WEBHOOK_PUBLIC_KEY": sendgrid.event_keys(r)[1],
+        "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
+        "TWILIO_AUTH_TOKEN": r.secret(twilio.TOKEN),
+        "TWILIO_PHONE_NUMBER": twilio.SENDER,
+        "PUBLIC_URL": r.url("edge-1", scheme="https"),
     }
 
 
@@ -87,6 +101,7 @@ class Services:
         password = r.secret(sendgrid.MAILBOX_PASSWORD)
         self.mailbox = mailbox.Mailbox(sendgrid.SEED, password)
         self.sendgrid = sendgrid.SendGrid(r, self.mailbox, self.post, Refused)
+        self.twilio = twilio.Twilio(r, self.post, Refused)
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> int:
         """Deliver a callback to the application, as its users reach it; the status."""
@@ -113,6 +128,10 @@ class Services:
             body = json.loads(content) if content else None
             rest = path.removeprefix("/sendgrid/v3")
             return self.sendgrid.answer(authorization, method, rest, body)
+        if path.startswith("/twilio/"):
+            form = dict(parse_qsl(content.decode(), keep_blank_values=True))
+            rest = path.removeprefix("/twilio")
+            return self.twilio.answer(authorization, method, rest, query, form)
         raise Refused(404, {"message": f"there is no {method} {path}"})
 
 
