@@ -24,7 +24,15 @@ from golive.probes.people.section import (
     Sms,
 )
 from golive.probes.platform.section import Aws, Flags
-from golive.probes.saas.section import CustomerMail, CustomerSms, StatusPage, Tools, Tracker
+from golive.probes.saas.section import (
+    BusinessProfile,
+    CustomerCalendar,
+    CustomerMail,
+    CustomerSms,
+    StatusPage,
+    Tools,
+    Tracker,
+)
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
@@ -124,6 +132,8 @@ class Environment(Section, frozen=True, kw_only=True):
     tools: Tools = Tools()
     customer_mail: CustomerMail = needed("mail to customers")
     customer_sms: CustomerSms = needed("texts to customers")
+    customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
+    business_profile: BusinessProfile = needed("profiles of its shops at Google")
 
     @property
     def is_rehearsal(self) -> bool:

@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
-from golive.claims import at_least, at_most, equal, holds, none_of, same_set
+from golive.claims import (
+    at_least,
+    at_most,
+    each_at_most,
+    equal,
+    holds,
+    no_failure,
+    none_of,
+    same_set,
+)
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.saas.business_profile import Profiles
+from golive.probes.saas.customer_calendar import OAuthClient, SyntheticAppointment
 from golive.probes.saas.customer_mail import MailAccount, MailDomain, SeedMessage
 from golive.probes.saas.customer_sms import SmsAccount, SyntheticTexts
+from golive.probes.saas.google import Grant
 
 # -- Third-Party Integrations ------------------------------------------------------------------
+
+
+@item("D-11.2.1")
+def test_appointments_appear_move_and_vanish_in_the_barbers_google_calendar(
+    calendar_client: OAuthClient,
+    calendar_grant: Grant,
+    calendar_appointment: SyntheticAppointment,
+    env: Environment,
+    limits: Limits,
+) -> None:
+    """The address of Google's consent screen as the application tells it, and Google's answer to
+    it; the test calendar's refresh token, refreshed; an appointment booked before the next clock
+    change, moved behind it and cancelled, in the test calendar by Google's own client.
+
+    Remedy: a client of another project: deploy the production project's id and secret. A refresh
+    token with an end: publish the consent screen, then let barbers connect again. An event at
+    another time: send the begin with its time zone, never with an offset of today.
+    """
+    own, app, grant, visit = (
+        env.customer_calendar,
+        calendar_client,
+        calendar_grant,
+        calendar_appointment,
+    )
+    assert equal("project of the application's client", app.project, own.project)
+    here, ours = app.redirects_here, f"https at one of {', '.join(app.hosts)}"
+    assert holds("where Google sends barbers back to", here, app.redirect_uri, ours)
+    assert no_failure("Google's answer", app.failure, "the consent screen")
+    assert same_set("scopes that are asked for", app.scopes, own.scopes)
+    assert no_failure("refreshing the token", grant.failure, "an access token")
+    assert equal("project of the token's client", grant.of, own.project)
+    assert same_set("scopes of the token", grant.scopes, own.scopes)
+    assert equal("end of the refresh token", grant.ends, "none")
+    assert each_at_most("calendar follows", visit.waits_s, limits.integrations.delivery_s, "s")
+    assert each_at_most("event beside the appointment", visit.off_min, 0, "min")
+    assert holds("clock change crossed", visit.clock_change, visit.clock_change, "the next one")
 
 
 @item("D-11.2.2")
@@ -74,6 +122,28 @@ def test_texts_reach_customers_their_callbacks_count_and_stop_is_heeded(
     failed = texts.failure_was_stored
     assert holds("stored of a text to nobody", failed, texts.to_nobody, "that it failed")
     assert equal("text after STOP", texts.after_stop, "")
+
+
+@item("D-11.2.4")
+def test_every_shops_google_profile_is_ours_true_and_leads_here(
+    profile_grant: Grant, business_profiles: Profiles, env: Environment
+) -> None:
+    """The account's locations by the APIs of Google Business Profile, each beside the shop's own
+    record; Voice of Merchant, reviews, and a request to each booking link.
+
+    Remedy: a quota of zero: Google approves projects on application, which takes weeks. What
+    differs: the shop's record is what counts; correct the profile by it, or the record first.
+    """
+    profiles, shops = business_profiles, env.business_profile.shops
+    assert no_failure("refreshing the token", profile_grant.failure, "an access token")
+    assert no_failure("access to the API", profiles.failure, "granted, with a quota above zero")
+    of = "shops of the launch"
+    assert none_of("shops without a profile of ours", profiles.missing, among=shops, of=of)
+    found, of = profiles.found, "profiles"
+    assert none_of("profiles not verified", profiles.unverified, among=found, of=of)
+    assert none_of("differences from shops' records", profiles.differing, among=found, of=of)
+    assert none_of("booking links that fail", profiles.mislinked, among=found, of=of)
+    assert none_of("reviews that cannot be read", profiles.unread, among=found, of=of)
 
 
 # -- Deliverables ------------------------------------------------------------------------------

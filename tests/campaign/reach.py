@@ -102,6 +102,11 @@ REACH: dict[str, tuple[str, ...]] = {
     "seed_message": ("integrations/mail", *_SITE),
     "customer_sms_account": ("integrations/sms",),
     "synthetic_texts": ("integrations/sms", *_SITE),
+    "calendar_client": ("integrations/google", *_SITE),
+    "calendar_grant": ("integrations/google",),
+    "calendar_appointment": ("integrations/google", *_SITE),
+    "profile_grant": ("integrations/google", "integrations/profile"),
+    "business_profiles": ("integrations/google", "integrations/profile", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

@@ -16,7 +16,7 @@ from typing import Any
 from golive.environments import Environment
 from golive.probes.saas import mail_dns
 from golive.probes.saas.mailbox import opened
-from golive.probes.saas.records import stored, wait_for
+from golive.probes.saas.records import application, stored, wait_for
 from golive.probes.transport.http import client
 from golive.probing import probe
 from golive.sections import Secret
@@ -254,7 +254,7 @@ def _forge(env: Environment, token: str) -> dict[str, str]:
 
     :raises ProbeError: it does not answer, or has no such path.
     """
-    url = env.application.url.rstrip("/") + env.customer_mail.events_path
+    url = application(env) + env.customer_mail.events_path
     names = "X-Twilio-Email-Event-Webhook-Signature", "X-Twilio-Email-Event-Webhook-Timestamp"
     at = str(int(time.time()))
     ways = {

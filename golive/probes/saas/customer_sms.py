@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from golive.environments import Environment
-from golive.probes.saas.records import stored, wait_for
+from golive.probes.saas.records import application, stored, wait_for
 from golive.probes.transport.http import client
 from golive.probing import probe
 from golive.verdicts import ProbeError, Unseen, seen
@@ -265,7 +265,7 @@ def _forged(env: Environment) -> tuple[str, ...]:
 
     :raises ProbeError: it does not answer, or has no such path.
     """
-    url = _callback(env)
+    url = application(env) + env.customer_sms.status_path
     ways: dict[str, dict[str, str]] = {
         "without a signature": {},
         "with another's signature": {"X-Twilio-Signature": "c2lnbmVkIGJ5IG5vYm9keQ=="},
@@ -341,7 +341,9 @@ def _after_stop(env: Environment) -> str:
 
 
 def _callback(env: Environment) -> str:
-    return env.application.url.rstrip("/") + env.customer_sms.status_path
+    """Where Twilio is to call back."""
+    base: str = env.customer_sms.callback_base or env.application.url
+    return base.rstrip("/") + env.customer_sms.status_path
 
 
 def _send(env: Environment, sender: str, to: str, body: str) -> str:

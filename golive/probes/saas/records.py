@@ -10,9 +10,18 @@ from typing import TypeVar
 from golive.environments import Environment
 from golive.probes.data.postgres import connect
 from golive.probing import pause
+from golive.sections import declares
 
 T = TypeVar("T")
 _EVERY_S = 0.3
+
+
+def application(env: Environment) -> str:
+    """Where the product's API is asked: at its first instance, or else where its users are."""
+    if declares(env, "application.instances") and env.application.instances:
+        return env.application.instances[0].url.rstrip("/")
+    url: str = env.application.url
+    return url.rstrip("/")
 
 
 def stored(env: Environment, query: str, **values: object) -> tuple[str, ...]:

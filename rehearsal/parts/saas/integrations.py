@@ -3,6 +3,8 @@
     /sendgrid/v3/...     the account that customers' mail is sent from; its mailbox over IMAP,
                          its DNS records from a nameserver
     /twilio/...          the account that texts to customers are sent from
+    /google/...          OAuth and the calendar that a barber has connected
+    /profile/...         the shops' profiles at Google
 
 What each says, and what faults may change of it, stands in its own module beside this one.
 """
@@ -10,10 +12,7 @@ What each says, and what faults may change of it, stands in its own module besid
 from __future__ import annotations
 
 import json
-import ssl
 import sys
-import urllib.error
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part, answers
-from rehearsal.parts.saas import mailbox, nameserver, sendgrid, twilio
-from rehearsal.parts.traffic.hosts import authority
+from rehearsal.parts.saas import business_profile, google, mailbox, nameserver, sendgrid, twilio
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS, authority
 
+PUBLIC_URL = f"https://{EDGE_HOSTS[0]}"
 IMAP, DNS = "integrations-imap", "integrations-dns"
+BARBER = 60
+"""One of the seed's barbers, with a connected calendar; the workload books the first twenty."""
 
 
 class Integrations(Part):
@@ -67,6 +69,30 @@ class Integrations(Part):
                 "test_number": twilio.TEST,
                 "nobodys_number": twilio.NOBODYS,
                 "countries": list(twilio.COUNTRIES),
+                "callback_base": PUBLIC_URL,
+            },
+            "customer_calendar": {
+                "url": r.url(self.name, "/google/calendar/v3/"),
+                "token_url": r.url(self.name, "/google/token"),
+                "tokeninfo_url": r.url(self.name, "/google/tokeninfo"),
+                "consent_url": r.url(self.name, "/google/o/oauth2/"),
+                "project": google.PROJECT,
+                "client_id": google.CLIENT,
+                "client_secret": r.secret_reference(google.CLIENT_SECRET),
+                "refresh_token": r.secret_reference(google.REFRESH_TOKEN),
+                "calendar": google.CALENDAR,
+                "barber_id": BARBER,
+                "time_zone": google.ZONE,
+            },
+            "business_profile": {
+                "url": r.url(self.name, "/profile"),
+                "token_url": r.url(self.name, "/google/token"),
+                "tokeninfo_url": r.url(self.name, "/google/tokeninfo"),
+                "client_id": google.CLIENT,
+                "client_secret": r.secret_reference(google.CLIENT_SECRET),
+                "refresh_token": r.secret_reference(google.PROFILE_TOKEN),
+                "account": business_profile.ACCOUNT,
+                "shops": {f"shop-{n}": at for at, n in business_profile.LOCATIONS.items()},
             },
         }
 
@@ -81,7 +107,15 @@ def variables(r: Rehearsal) -> dict[str, str]:
         "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
         "TWILIO_AUTH_TOKEN": r.secret(twilio.TOKEN),
         "TWILIO_PHONE_NUMBER": twilio.SENDER,
-        "PUBLIC_URL": r.url("edge-1", scheme="https"),
+        "PUBLIC_URL": PUBLIC_URL,
+        "GOOGLE_API_URL": r.url(integrations.name, "/google"),
+        "GOOGLE_CLIENT_ID": google.CLIENT,
+        "GOOGLE_CLIENT_SECRET": r.secret(google.CLIENT_SECRET),
+        "GOOGLE_REDIRECT_URI": f"{PUBLIC_URL}{google.CALLBACK_PATH}",
+        "GOOGLE_CALENDAR_BARBER": str(BARBER),
+        "GOOGLE_CALENDAR_ID": google.CALENDAR,
+        "GOOGLE_CALENDAR_ZONE": google.ZONE,
+        "GOOGLE_CALENDAR_REFRESH_TOKEN": r.secret(google.REFRESH_TOKEN),
     }
 
 
@@ -102,21 +136,28 @@ class Services:
         self.mailbox = mailbox.Mailbox(sendgrid.SEED, password)
         self.sendgrid = sendgrid.SendGrid(r, self.mailbox, self.post, Refused)
         self.twilio = twilio.Twilio(r, self.post, Refused)
+        self.google = google.Google(r, Refused)
+        self.profile = business_profile.BusinessProfile(self.google)
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> int:
         """Deliver a callback to the application, as its users reach it; the status."""
-        url = path if path.startswith("http") else self.r.url("balancer", path, "https")
-        request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - http only
-        trust = ssl.create_default_context(cafile=str(authority(self.r).root))
-        plain = urllib.request.ProxyHandler({})
-        opener = urllib.request.build_opener(plain, urllib.request.HTTPSHandler(context=trust))
+        import urllib3
+
+        url = urlsplit(path if path.startswith("http") else f"{PUBLIC_URL}{path}")
+        named = {**headers, "Host": url.netloc}
         try:
-            with opener.open(request, timeout=10) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as e:
-            return e.code
-        except OSError as e:
-            print(f"{url}: {e}", file=sys.stderr, flush=True)
+            with urllib3.HTTPSConnectionPool(
+                "127.0.0.1",
+                self.r.port("edge-1"),
+                server_hostname=url.netloc,
+                assert_hostname=url.netloc,
+                ca_certs=str(authority(self.r).root),
+                timeout=10,
+                retries=False,
+            ) as edge:
+                return edge.request("POST", url.path, body=body, headers=named).status
+        except urllib3.exceptions.HTTPError as e:
+            print(f"{url.geturl()}: {e}", file=sys.stderr, flush=True)
             return 0
 
     def answer(
@@ -132,6 +173,15 @@ class Services:
             form = dict(parse_qsl(content.decode(), keep_blank_values=True))
             rest = path.removeprefix("/twilio")
             return self.twilio.answer(authorization, method, rest, query, form)
+        if path.startswith("/profile/"):
+            rest = path.removeprefix("/profile")
+            return self.profile.answer(authorization, method, rest, query)
+        if path.startswith("/google/"):
+            is_json = "json" in str(given.get("Content-Type", ""))
+            form = {} if is_json else dict(parse_qsl(content.decode()))
+            body = json.loads(content) if is_json and content else None
+            rest = path.removeprefix("/google")
+            return self.google.answer(authorization, method, rest, query, form, body)
         raise Refused(404, {"message": f"there is no {method} {path}"})
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS
 
 TOKEN = "customer-sms-token"  # noqa: S105 - the name of its file
 ACCOUNT = "AC" + "3c" * 16
@@ -125,7 +126,7 @@ class Twilio:
             "friendly_name": number,
             "capabilities": {"sms": capable, "voice": True, "mms": capable},
             "status": "in-use",
-            "sms_url": self._r.url("edge-1", INBOUND_PATH, "https"),
+            "sms_url": f"https://{EDGE_HOSTS[0]}{INBOUND_PATH}",
             "bundle_sid": None,
         }
 
@@ -233,7 +234,7 @@ class Twilio:
         if to == SENDER:
             fields = {"MessageSid": sid, "From": sender, "To": to, "Body": body}
             fields |= {"AccountSid": ACCOUNT, "SmsStatus": "received"}
-            calls.append((self._r.url("edge-1", INBOUND_PATH, "https"), fields))
+            calls.append((f"https://{EDGE_HOSTS[0]}{INBOUND_PATH}", fields))
         threading.Thread(target=self._call_back, args=(calls,), daemon=True).start()
         # That it has arrived is told by the next look, as with the real one.
         return {**made, "status": "queued", "error_code": None, "error_message": None}
