@@ -35,7 +35,15 @@ from golive.probes.platform.section import (
     NetworkPolicy,
     SecretsManager,
 )
-from golive.probes.saas.section import StatusPage, Tools, Tracker
+from golive.probes.saas.section import (
+    BusinessProfile,
+    CustomerCalendar,
+    CustomerMail,
+    CustomerSms,
+    StatusPage,
+    Tools,
+    Tracker,
+)
 from golive.probes.traffic.section import Api, Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
@@ -80,6 +88,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """A rotated secret is waited for this long, and a little longer."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
+    integration_s: float = 90.0
+    """How long a synthetic message, callback or appointment is waited for."""
 
 
 class Started(Section, frozen=True, kw_only=True):
@@ -144,6 +154,10 @@ class Environment(Section, frozen=True, kw_only=True):
     escalation: Escalation = needed("escalation")
     people: People
     tools: Tools = Tools()
+    customer_mail: CustomerMail = needed("mail to customers")
+    customer_sms: CustomerSms = needed("texts to customers")
+    customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
+    business_profile: BusinessProfile = needed("profiles of its shops at Google")
 
     @property
     def is_rehearsal(self) -> bool:

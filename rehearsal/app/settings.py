@@ -44,6 +44,17 @@ class Settings:
     api_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names of API clients by their keys."""
     faults_file: Path | None = None
+    sendgrid_webhook_public_key: str = ""
+    twilio_auth_token: str = field(default="", repr=False)
+    public_url: str = ""
+    google_url: str = "https://www.googleapis.com"
+    google_client_id: str = ""
+    google_client_secret: str = field(default="", repr=False)
+    google_redirect_uri: str = ""
+    google_barber_id: int = 0
+    google_calendar: str = ""
+    google_time_zone: str = "UTC"
+    google_refresh_token: str = field(default="", repr=False)
 
     @property
     def is_v2(self) -> bool:
@@ -81,6 +92,17 @@ class Settings:
             api_clients=_clients(environ.get("API_CLIENTS", "")),
             docs_url=environ.get("DOCS_URL", cls.docs_url),
             faults_file=Path(faults) if faults else None,
+            twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", ""),
+            public_url=environ.get("PUBLIC_URL", ""),
+            google_url=environ.get("GOOGLE_API_URL", cls.google_url),
+            google_client_id=environ.get("GOOGLE_CLIENT_ID", ""),
+            google_client_secret=environ.get("GOOGLE_CLIENT_SECRET", ""),
+            google_redirect_uri=environ.get("GOOGLE_REDIRECT_URI", ""),
+            google_barber_id=_number(environ, "GOOGLE_CALENDAR_BARBER", 0),
+            google_calendar=environ.get("GOOGLE_CALENDAR_ID", ""),
+            google_time_zone=environ.get("GOOGLE_CALENDAR_ZONE", cls.google_time_zone),
+            google_refresh_token=environ.get("GOOGLE_CALENDAR_REFRESH_TOKEN", ""),
+            sendgrid_webhook_public_key=environ.get("SENDGRID_WEBHOOK_PUBLIC_KEY", ""),
         )
 
 

@@ -18,7 +18,16 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.app import documented, features, pages, secret_client, shapes
+from rehearsal.app import (
+    calendar,
+    documented,
+    features,
+    notifications,
+    pages,
+    public_booking,
+    secret_client,
+    shapes,
+)
 from rehearsal.app.cache import CacheError
 from rehearsal.app.flags import FlagClient
 from rehearsal.app.limits import Limited
@@ -47,6 +56,9 @@ def create_app(settings: Settings) -> FastAPI:
     if not settings.is_v2:
         app.include_router(legacy)
     app.include_router(api)
+    app.include_router(notifications.router)
+    app.include_router(calendar.router)
+    app.include_router(public_booking.router)
     app.include_router(pages.router)
     app.include_router(features.router)
     app.include_router(secret_client.router(shop))
@@ -381,7 +393,10 @@ def book(
     body: shapes.AppointmentCreate,
     idempotency_key: Annotated[str | None, Header(max_length=120)] = None,
 ) -> Row:
-    return shop.book(caller, body.start, body.service, body.barber_id, body.notes, idempotency_key)
+    visit = shop.book(caller, body.start, body.service, body.barber_id, body.notes, idempotency_key)
+    if isinstance(visit["start_time"], datetime):  # else it is the answer of an earlier request
+        calendar.follow(shop, visit, "add")
+    return visit
 
 
 @api.get("/api/v2/appointments/all/list", response_model=shapes.AppointmentList)
@@ -437,12 +452,16 @@ def appointment(shop: TheShop, caller: Caller, appointment_id: int) -> Row:
 def reschedule(
     shop: TheShop, caller: Caller, appointment_id: int, body: shapes.AppointmentReschedule
 ) -> Row:
-    return found(shop.reschedule(caller, appointment_id, body.start), "Appointment")
+    visit = found(shop.reschedule(caller, appointment_id, body.start), "Appointment")
+    calendar.follow(shop, visit, "move")
+    return visit
 
 
 @api.put("/api/v2/appointments/{appointment_id}/cancel", response_model=shapes.Appointment)
 def cancel(shop: TheShop, caller: Caller, appointment_id: int) -> Row:
-    return found(shop.cancel(caller, appointment_id), "Appointment")
+    visit = found(shop.cancel(caller, appointment_id), "Appointment")
+    calendar.follow(shop, visit, "delete")
+    return visit
 
 
 @api.get("/api/v2/dashboard/overview", response_model=documented.Overview)

@@ -25,6 +25,7 @@ MODULES = (
     "platform.build",
     "observe.receiver",
     "saas.saas_stubs",
+    "saas.integrations",
     "people.messages",
     "people.staff",
     "observe.alertmanager",

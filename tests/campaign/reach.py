@@ -112,6 +112,16 @@ REACH: dict[str, tuple[str, ...]] = {
     "quotas": ("checkout",),
     "cloud_limits": ("aws",),
     "flow_attempts": ("checkout", "zones"),
+    "customer_mail_account": ("integrations/mail",),
+    "mail_domain": ("integrations/mail",),
+    "seed_message": ("integrations/mail", *_SITE),
+    "customer_sms_account": ("integrations/sms",),
+    "synthetic_texts": ("integrations/sms", *_SITE),
+    "calendar_client": ("integrations/google", *_SITE),
+    "calendar_grant": ("integrations/google",),
+    "calendar_appointment": ("integrations/google", *_SITE),
+    "profile_grant": ("integrations/google", "integrations/profile"),
+    "business_profiles": ("integrations/google", "integrations/profile", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

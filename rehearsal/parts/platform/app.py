@@ -18,6 +18,7 @@ from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
 from rehearsal.parts.platform import aws_secrets
+from rehearsal.parts.saas import integrations
 from rehearsal.parts.traffic.hosts import authority
 
 BURST_RATE = 100  # well below what two busy cores bear, or their queue would show as query time
@@ -64,6 +65,7 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "BCRYPT_ROUNDS": "4",
         "DOCS_URL": r.url("portal"),
         "API_CLIENTS": ",".join(f"{one}:{r.secret(one)}" for one in API_CLIENTS),
+        **integrations.variables(r),
     }
 
 
