@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.app import pages, shapes
+from rehearsal.app import pages, payments, shapes
 from rehearsal.app.cache import CacheError
 from rehearsal.app.settings import Settings
 from rehearsal.app.shop import CLOSES, OPENS, SLOT, Refusal, Row, Shop
@@ -37,7 +37,9 @@ def create_app(settings: Settings) -> FastAPI:
         title="BookedBarber V2 reference application", version=settings.version, lifespan=lifespan
     )
     app.state.shop = shop
+    app.state.payments = payments.Payments(shop, payments.PaymentSettings.from_environment())
     app.include_router(api)
+    app.include_router(payments.router)
     app.include_router(pages.router)
     app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
     app.add_exception_handler(Refusal, _refused)

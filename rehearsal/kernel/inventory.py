@@ -20,6 +20,7 @@ MODULES = (
     "backup.backups",
     "observe.receiver",
     "saas.saas_stubs",
+    "money.stripe",
     "people.messages",
     "people.staff",
     "observe.alertmanager",

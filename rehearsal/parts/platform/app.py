@@ -16,6 +16,7 @@ from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
 from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
+from rehearsal.parts.money import stripe
 from rehearsal.parts.traffic.hosts import authority
 
 BURST_RATE = 100  # well below what two busy cores bear, or their queue would show as query time
@@ -54,6 +55,7 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas-stubs')}/v3/",
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
         "BCRYPT_ROUNDS": "4",
+        **stripe.app_environment(r),
     }
 
 
