@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rehearsal.data import backup_failures, drills, failover, release
+from rehearsal.data import backup_failures, drills, failover, product, release
 from rehearsal.kernel import binaries, toml
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically
@@ -23,6 +23,7 @@ BESIDE_PARTS = (
     drills.endpoints,
     failover.endpoints,
     release.endpoints,
+    product.endpoints,
     launch_tools.endpoints,
     papers.endpoints,
     people.endpoints,

@@ -23,9 +23,20 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Flags
+from golive.probes.platform.build_sections import Dependencies
+from golive.probes.platform.section import (
+    Aws,
+    Configuration,
+    Deploy,
+    Flags,
+    Kubernetes,
+    Mesh,
+    Network,
+    NetworkPolicy,
+    SecretsManager,
+)
 from golive.probes.saas.section import StatusPage, Tools, Tracker
-from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
+from golive.probes.traffic.section import Api, Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
 
@@ -65,6 +76,10 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    flag_s: float = 60.0
+    """How long each instance is waited for to show a flag that was switched."""
+    secret_rotation_s: float = 60.0
+    """A rotated secret is waited for this long, and a little longer."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
 
@@ -102,17 +117,26 @@ class Environment(Section, frozen=True, kw_only=True):
     postgres: Postgres = needed("PostgreSQL")
     redis: Redis = needed("Redis")
     application: Application = needed("application")
+    api: Api = needed("API")
     balancer: Balancer = needed("load balancer")
     edge: Edge = needed("CDN")
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    network: Network = needed("network")
+    secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")
     release: Release = needed("release repository")
     failover: Failover = needed("rehearsal of a failover of the database")
+    deploy: Deploy = needed("checkout of deploy artefacts")
+    kubernetes: Kubernetes = needed("Kubernetes")
+    mesh: Mesh = Mesh()
+    network_policy: NetworkPolicy = needed("list of flows that network policies allow")
+    dependencies: Dependencies = needed("lock files")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
+    configuration: Configuration = needed("configuration")
     calendar: Calendar = needed("calendar")
     mail: Mail = needed("mail service")
     sms: Sms = needed("SMS service")

@@ -136,8 +136,9 @@ def stop(r: Rehearsal, name: str) -> dict[str, Any]:
 
 
 def again(r: Rehearsal, name: str) -> dict[str, Any]:
-    """Start a server again as it was."""
-    _run(r, Server(_known(name)))
+    """Start a server again as it was; one that runs goes on."""
+    if _known(name) not in r.running():
+        _run(r, Server(name))
     return {"started": name}
 
 

@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
+from golive.claims import holds, none_of
 from golive.deliverables import Deliverables
-from golive.items import derived
+from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.traffic.api_document import ApiDocument
+
+# -- API Integration Testing -------------------------------------------------------------------
+
+
+@item("D-11.3.3")
+def test_the_api_is_what_its_published_document_says(api_document: ApiDocument) -> None:
+    """The OpenAPI document of each instance, of the developers' site and of the release before;
+    the routes that the application has registered; its examples against their schemas; the
+    changelog; every link, followed.
+
+    Remedy: publish the candidate's document again. What it lacks belongs to the route that is
+    named: its summary, models and errors. A difference that breaks clients goes into the
+    changelog, or is taken back.
+    """
+    d, told, of = api_document, api_document.operations, "operations"
+    known, routes = d.registered, "registered routes"
+    assert none_of("instances of their own", d.of_its_own, among=d.instances, of="instances")
+    assert none_of("differences of the published one", d.published, among=told, of=of)
+    assert none_of("flaws by OpenAPI 3", d.flaws, among=told, of=of)
+    assert none_of("routes not documented", d.untold, among=known, of=routes)
+    assert none_of("operations not registered", d.imagined, among=told, of=of)
+    assert none_of("operations without a summary", d.without_summary, among=told, of=of)
+    assert none_of("authorisation not as documented", d.security, among=told, of=of)
+    assert none_of("parameters not documented", d.parameters, among=told, of=of)
+    assert none_of("successes not documented", d.successes, among=told, of=of)
+    assert none_of("errors not documented", d.errors, among=told, of=of)
+    assert none_of("examples refused", d.wrong_examples, among=d.examples, of="examples")
+    assert holds("document of the release before", d.is_of_before, d.compared_with, d.before)
+    assert none_of("breaks not in the changelog", d.unlisted, among=d.compared, of=of)
+    broken, lost, n = d.links.broken, d.links.not_followed, d.links.followed
+    assert none_of("links that lead nowhere", broken, among=n, of="links", may_be_empty=True)
+    assert none_of("links not followed", lost, among=n, of="links", may_be_empty=True)
+
 
 # -- Deliverables ------------------------------------------------------------------------------
 
