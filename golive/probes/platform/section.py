@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import msgspec
-
+from typing import ClassVar, Literal
 from golive.sections import Secret, Section, needed
 
 ASKS_FOR_A_FLAG = (

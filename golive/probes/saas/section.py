@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
-
+from typing import ClassVar
 from golive.sections import Secret, Section, needed
-
 
 class TrackerLabels(Section, frozen=True, kw_only=True):
     """What the tracker's labels are called."""

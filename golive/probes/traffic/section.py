@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
-
 import msgspec
-
+from typing import Any, ClassVar, Literal
 from golive.sections import Secret, Section, needed
-
 
 class Instance(Section, frozen=True, kw_only=True):
     """One running application instance."""
