@@ -6,18 +6,47 @@ what each key means, what a command is given and what it has to answer.
 
 from __future__ import annotations
 
-import msgspec
 from typing import Literal
+
+import msgspec
+
 from golive.probes.backup.section import Backups
 from golive.probes.data.section import Failover, Postgres, Redis, Release
 from golive.probes.money.section import Stripe
 from golive.probes.observe.section import Monitoring
-from golive.probes.people.section import Calendar, Compliance, Contacts, Escalation, Mail, People, Sms
+from golive.probes.people.section import (
+    Calendar,
+    Compliance,
+    Contacts,
+    Escalation,
+    Mail,
+    People,
+    Sms,
+)
 from golive.probes.platform.build_sections import Dependencies
-from golive.probes.platform.section import Aws, Configuration, Deploy, Flags, Kubernetes, Mesh, Network, NetworkPolicy, SecretsManager
-from golive.probes.saas.section import BusinessProfile, CustomerCalendar, CustomerMail, CustomerSms, StatusPage, Tools, Tracker
+from golive.probes.platform.section import (
+    Aws,
+    Configuration,
+    Deploy,
+    Flags,
+    Kubernetes,
+    Mesh,
+    Network,
+    NetworkPolicy,
+    SecretsManager,
+)
+from golive.probes.saas.section import (
+    BusinessProfile,
+    CustomerCalendar,
+    CustomerMail,
+    CustomerSms,
+    StatusPage,
+    Tools,
+    Tracker,
+)
 from golive.probes.traffic.section import Api, Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
+
 
 class TimeLimits(Section, frozen=True, kw_only=True):
     """Seconds that a look may take, by kind of probe."""

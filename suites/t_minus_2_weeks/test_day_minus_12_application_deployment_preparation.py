@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from golive.claims import at_least, each_at_least, each_at_most, equal, holds, no_failure, none_of, same_set
+from golive.claims import (
+    at_least,
+    each_at_least,
+    each_at_most,
+    equal,
+    holds,
+    no_failure,
+    none_of,
+    same_set,
+)
 from golive.context import Context
 from golive.deliverables import Deliverables
 from golive.environments import Environment

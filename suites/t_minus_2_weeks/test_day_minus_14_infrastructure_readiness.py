@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from datetime import date
+
 from golive import findings
-from golive.claims import at_least, at_most, below, each_at_least, each_at_most, equal, holds, no_failure, none_of, same_set
+from golive.claims import (
+    at_least,
+    at_most,
+    below,
+    each_at_least,
+    each_at_most,
+    equal,
+    holds,
+    no_failure,
+    none_of,
+    same_set,
+)
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item

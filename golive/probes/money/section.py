@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from golive.sections import Secret, Section, needed
 
+
 class Stripe(Section, frozen=True, kw_only=True):
     """Payments."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+
 from golive.sections import Section, needed
+
 
 class BackupAlert(Section, frozen=True, kw_only=True):
     """A failure mode of the backups: its rule, and how it is induced and repaired."""

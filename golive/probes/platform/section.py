@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
 from typing import ClassVar, Literal
+
+import msgspec
+
 from golive.sections import Secret, Section, needed
 
 ASKS_FOR_A_FLAG = (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 from typing import ClassVar
+
+import msgspec
+
 from golive.sections import Secret, Section, needed
+
 
 class TrackerLabels(Section, frozen=True, kw_only=True):
     """What the tracker's labels are called."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 from typing import Any, ClassVar, Literal
+
+import msgspec
+
 from golive.sections import Secret, Section, needed
+
 
 class Instance(Section, frozen=True, kw_only=True):
     """One running application instance."""
