@@ -23,8 +23,27 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Flags
-from golive.probes.saas.section import StatusPage, Tools, Tracker
+from golive.probes.platform.build_sections import Dependencies
+from golive.probes.platform.section import (
+    Aws,
+    Configuration,
+    Deploy,
+    Flags,
+    Kubernetes,
+    Mesh,
+    Network,
+    NetworkPolicy,
+    SecretsManager,
+)
+from golive.probes.saas.section import (
+    BusinessProfile,
+    CustomerCalendar,
+    CustomerMail,
+    CustomerSms,
+    StatusPage,
+    Tools,
+    Tracker,
+)
 from golive.probes.traffic.section import Api, Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
@@ -63,8 +82,14 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    flag_s: float = 60.0
+    """How long each instance is waited for to show a flag that was switched."""
+    secret_rotation_s: float = 60.0
+    """A rotated secret is waited for this long, and a little longer."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
+    integration_s: float = 90.0
+    """How long a synthetic message, callback or appointment is waited for."""
 
 
 class Started(Section, frozen=True, kw_only=True):
@@ -106,11 +131,19 @@ class Environment(Section, frozen=True, kw_only=True):
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    network: Network = needed("network")
+    secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")
     release: Release = needed("release repository")
+    deploy: Deploy = needed("checkout of deploy artefacts")
+    kubernetes: Kubernetes = needed("Kubernetes")
+    mesh: Mesh = Mesh()
+    network_policy: NetworkPolicy = needed("list of flows that network policies allow")
+    dependencies: Dependencies = needed("lock files")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
+    configuration: Configuration = needed("configuration")
     calendar: Calendar = needed("calendar")
     mail: Mail = needed("mail service")
     sms: Sms = needed("SMS service")
@@ -121,6 +154,10 @@ class Environment(Section, frozen=True, kw_only=True):
     escalation: Escalation = needed("escalation")
     people: People
     tools: Tools = Tools()
+    customer_mail: CustomerMail = needed("mail to customers")
+    customer_sms: CustomerSms = needed("texts to customers")
+    customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
+    business_profile: BusinessProfile = needed("profiles of its shops at Google")
 
     @property
     def is_rehearsal(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -45,6 +46,10 @@ def _run(options: argparse.Namespace) -> Any:
             return workload(
                 options.url, options.seconds, options.rate, options.ca_file, dense=options.dense
             )
+        case "flags":
+            from rehearsal.app.flags import without_service
+
+            return without_service(Settings.from_environment("outage", options.version))
         case "seed":
             from rehearsal.app.seed import seed
 
@@ -70,6 +75,8 @@ def _serve(options: argparse.Namespace) -> None:
     import uvicorn
 
     settings = Settings.from_environment(options.instance, options.version)
+    if options.pid_file:
+        options.pid_file.write_text(f"{os.getpid()}\n")
     from rehearsal.app.web import create_app
 
     app = create_app(settings)
@@ -121,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, required=True)
     serve.add_argument("--instance", required=True)
     serve.add_argument("--version", default=VERSIONS[-1])
+    serve.add_argument("--pid-file", type=Path, help="where to write the process id")
+    flags = commands.add_parser("flags", help="what flags answer once their service is gone")
+    flags.add_argument("--version", default=VERSIONS[-1])
     published = commands.add_parser("portal", help="publish the API's document and serve it")
     published.add_argument("--folder", type=Path, required=True)
     published.add_argument("--host", default="127.0.0.1")

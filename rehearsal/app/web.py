@@ -18,8 +18,18 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.app import documented, pages, shapes
+from rehearsal.app import (
+    calendar,
+    documented,
+    features,
+    notifications,
+    pages,
+    public_booking,
+    secret_client,
+    shapes,
+)
 from rehearsal.app.cache import CacheError
+from rehearsal.app.flags import FlagClient
 from rehearsal.app.limits import Limited
 from rehearsal.app.settings import Settings
 from rehearsal.app.shop import CLOSES, OPENS, SLOT, Refusal, Row, Shop
@@ -41,10 +51,17 @@ def create_app(settings: Settings) -> FastAPI:
         title="BookedBarber V2 reference application", version=settings.version, lifespan=lifespan
     )
     app.state.shop = shop
+    app.state.flags = FlagClient(settings)
+    app.state.flags.start()
     if not settings.is_v2:
         app.include_router(legacy)
     app.include_router(api)
+    app.include_router(notifications.router)
+    app.include_router(calendar.router)
+    app.include_router(public_booking.router)
     app.include_router(pages.router)
+    app.include_router(features.router)
+    app.include_router(secret_client.router(shop))
     app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _invalid)
@@ -82,6 +99,9 @@ class Marked:
                 headers = MutableHeaders(scope=message)
                 headers["X-Instance"] = self._shop.settings.instance
                 headers["X-App-Version"] = self._shop.settings.version
+                debug = self._shop.database.orders("debug_header")
+                if debug and not scope["path"].startswith("/static"):
+                    headers["X-Debug"] = str(debug)
                 headers.setdefault("Cache-Control", "no-store")
                 headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)
@@ -373,7 +393,10 @@ def book(
     body: shapes.AppointmentCreate,
     idempotency_key: Annotated[str | None, Header(max_length=120)] = None,
 ) -> Row:
-    return shop.book(caller, body.start, body.service, body.barber_id, body.notes, idempotency_key)
+    visit = shop.book(caller, body.start, body.service, body.barber_id, body.notes, idempotency_key)
+    if isinstance(visit["start_time"], datetime):  # else it is the answer of an earlier request
+        calendar.follow(shop, visit, "add")
+    return visit
 
 
 @api.get("/api/v2/appointments/all/list", response_model=shapes.AppointmentList)
@@ -429,12 +452,16 @@ def appointment(shop: TheShop, caller: Caller, appointment_id: int) -> Row:
 def reschedule(
     shop: TheShop, caller: Caller, appointment_id: int, body: shapes.AppointmentReschedule
 ) -> Row:
-    return found(shop.reschedule(caller, appointment_id, body.start), "Appointment")
+    visit = found(shop.reschedule(caller, appointment_id, body.start), "Appointment")
+    calendar.follow(shop, visit, "move")
+    return visit
 
 
 @api.put("/api/v2/appointments/{appointment_id}/cancel", response_model=shapes.Appointment)
 def cancel(shop: TheShop, caller: Caller, appointment_id: int) -> Row:
-    return found(shop.cancel(caller, appointment_id), "Appointment")
+    visit = found(shop.cancel(caller, appointment_id), "Appointment")
+    calendar.follow(shop, visit, "delete")
+    return visit
 
 
 @api.get("/api/v2/dashboard/overview", response_model=documented.Overview)
