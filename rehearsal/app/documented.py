@@ -12,6 +12,7 @@ whose document is another).
 
 from __future__ import annotations
 
+import copy
 import inspect
 import typing
 from collections.abc import Callable, Mapping
@@ -166,12 +167,13 @@ def document(app: FastAPI, settings: Settings, orders: Orders) -> dict[str, Any]
     schemas: dict[str, Any] = made.get("components", {}).get("schemas", {})
     for name, example in EXAMPLES.items():
         if name in schemas:
-            schemas[name]["examples"] = [example]
+            schemas[name]["examples"] = [copy.deepcopy(example)]
     for operation in _operations(made):
         for parameter in operation.get("parameters", ()):
             if parameter["name"] in PARAMETERS:
                 parameter["example"] = PARAMETERS[parameter["name"]]
-    _obey(made, schemas, orders)
+    if settings.is_v2:  # what was released before stays as it was
+        _obey(made, schemas, orders)
     if orders.get("own") == settings.instance:
         made["info"]["description"] = "Bookings for barber shops, and for their guests."
     return made
@@ -191,7 +193,8 @@ def _obey(made: dict[str, Any], schemas: dict[str, Any], orders: Orders) -> None
     if name := orders.get("break_example"):
         schemas[name]["examples"] = [{key: ["no such value"] for key in EXAMPLES[name]}]
     if invented := orders.get("invent"):
-        made["paths"][str(invented)] = made["paths"]["/health"]
+        item = made["paths"][str(invented)] = copy.deepcopy(made["paths"]["/health"])
+        item["get"]["operationId"] = "invented"
     for operation in _operations(made):
         for key in orders.get("strip", ()):
             operation.pop(key, None)

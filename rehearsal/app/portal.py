@@ -47,13 +47,13 @@ def publish(
     from rehearsal.app.web import create_app
 
     folder.mkdir(parents=True, exist_ok=True)
+    made = {
+        v: json.dumps(create_app(replace(settings, version=v)).openapi(), indent=1)
+        for v in VERSIONS
+    }
     for version in VERSIONS:
-        made = create_app(replace(settings, version=version)).openapi()
-        text = json.dumps(made, indent=1)
-        of_it = create_app(replace(settings, version=earlier or version)).openapi()
-        (folder / f"openapi-{version}.json").write_text(json.dumps(of_it, indent=1))
-        if version == current:
-            (folder / "openapi.json").write_text(text)
+        (folder / f"openapi-{version}.json").write_text(made[earlier or version])
+    (folder / "openapi.json").write_text(made[current])
     link = f'<li><a href="{more}">More</a></li>' if more else ""
     pages = {"index": _GUIDE.format(more=link), "support": '<p id="contact">api@example.com</p>'}
     for name, body in pages.items():

@@ -22,8 +22,30 @@ from golive.probes.saas.customer_mail import MailAccount, MailDomain, SeedMessag
 from golive.probes.saas.customer_sms import SmsAccount, SyntheticTexts
 from golive.probes.saas.google import Grant
 from golive.probes.traffic.api_document import ApiDocument
+from golive.probes.traffic.rate_limits import RateLimits
 
 # -- API Integration Testing -------------------------------------------------------------------
+
+
+@item("D-11.3.2")
+def test_api_limits_hold_over_all_instances_and_never_for_webhooks(rate_limits: RateLimits) -> None:
+    """A burst of a synthetic client against each declared class through the balancer, with a few
+    requests of another one; once more when the window is over; signed events beyond every limit.
+
+    Remedy: count in Redis, by class and client, not in an instance's memory. Send Retry-After and
+    the rate headers with 429. Exempt the webhook's route, or events of payments are lost.
+    """
+    r, bursts, hooks = rate_limits, rate_limits.bursts, rate_limits.webhooks
+    assert none_of("classes not exact", r.inexact, among=bursts, of="classes")
+    assert none_of("bursts that missed an instance", r.on_few, among=bursts, of="bursts")
+    assert none_of("classes that refuse nothing", r.not_refused, among=bursts, of="classes")
+    assert none_of("classes that refuse with gaps", r.gaps, among=bursts, of="classes")
+    assert none_of("refusals that tell too little", r.silent, among=bursts, of="classes")
+    assert none_of("classes that fail under load", r.failed, among=bursts, of="classes")
+    assert none_of("clients that stay refused", r.without_return, among=bursts, of="classes")
+    assert none_of("classes of several clients", r.spread, among=bursts, of="classes")
+    assert none_of("webhooks limited", r.limited_webhooks, among=hooks, of="webhooks")
+    assert none_of("webhooks not taken", r.untaken_webhooks, among=hooks, of="webhooks")
 
 
 @item("D-11.3.3")

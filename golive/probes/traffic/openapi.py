@@ -249,12 +249,18 @@ def flaws(document: Json) -> list[str]:
     try:
         for error in named(document).iter_errors():
             where = "/".join(map(str, error.absolute_path)) or "the document"
-            found.append(f"{where}: {' '.join(str(error.message).split())[:200]}")
+            found.append(f"{where}: {_one_line(error.message)}")
             if len(found) == _MOST_FLAWS:
                 break
     except Exception as e:  # noqa: BLE001 - it breaks over documents that are broken badly
         found.append(f"it cannot be judged: {type(e).__name__} {e}")
     return found
+
+
+def _one_line(message: object) -> str:
+    # Some validators add the schema and the whole value.
+    text = str(message).partition("Failed validating")[0]
+    return " ".join(text.split())[:200]
 
 
 def _references(part: Any) -> Iterator[str]:
