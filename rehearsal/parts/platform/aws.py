@@ -23,7 +23,7 @@ from typing import Any
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.platform import aws_network, aws_nodes, aws_rights, aws_secrets
+from rehearsal.parts.platform import aws_network, aws_nodes, aws_rights, aws_scaling, aws_secrets
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -85,6 +85,7 @@ class Aws(Part):
             **aws_nodes.endpoints(),
             **aws_secrets.endpoints(r),
             **aws_network.endpoints(),
+            **aws_scaling.endpoints(r),
         }
 
 
@@ -119,6 +120,7 @@ def furnish(r: Rehearsal) -> None:
         aws_secrets.furnish(r, client)
     with told_as("The network could not be made"):
         aws_network.furnish(r, client)
+        aws_scaling.furnish(r, client)
 
 
 def client(
@@ -377,6 +379,7 @@ def main(port: int, r: Rehearsal) -> None:
         "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
     )
     aws_nodes.serve_limits(r)
+    aws_scaling.record_activities()
     aws_rights.enforce(r.secret("aws-access-key-id"))
     application = aws_rights.ageing(Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)
