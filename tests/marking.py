@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 
 LIVE_FILES = {
     "golive/probes/data/test_database_live.py",
+    "golive/load/test_running.py",
     "golive/test_first_use.py",
     "golive/probes/data/test_redis_live.py",
     "golive/probes/data/test_rows.py",

@@ -25,6 +25,8 @@ from golive.verdicts import ProbeError, Unseen, seen
 
 REQUESTS = 1_000
 """Fewer could not show that less than one in a thousand fails."""
+_PATIENCE = 3
+"""How many times as long as the load should take for that many it may take, on a busy machine."""
 _POLL_S = 0.5
 _BASELINE_S = 2.0
 _FAILED = ("Failed", "Cancelled")
@@ -237,10 +239,13 @@ class _Run:
                 if not isinstance(up_before, Unseen):
                     state["up"] = max(state["up"], self._up() - up_before)
                 served = {a.instance for a in load.answers() if not a.failed} - known - {""}
-                enough = len(load.answers()) >= REQUESTS
-                return bool(served) and enough and state["added"] < inf
+                done = bool(served) and state["added"] < inf
+                overdue = time.time() - began > windows.scale_out_s
+                return (done or overdue) and len(load.answers()) >= REQUESTS
 
-            self._await(grown, windows.scale_out_s)
+            self._await(
+                grown, max(windows.scale_out_s, _PATIENCE * REQUESTS / self._declared.per_s)
+            )
             ended = time.time()
         answers = load.answers()
         self._await(self._is_back, windows.scale_in_s)
