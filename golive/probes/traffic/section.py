@@ -149,6 +149,11 @@ class Api(Section, frozen=True, kw_only=True):
     accounts: list[Account] = []
     """Synthetic users beside application.accounts, of other roles."""
     calls: list[ApiCall] = []
+    mask_command: list[str] = []
+    """Masks the personal data of the instance {name}, where the copy is not made masked."""
+    sign_command: list[str] = []
+    """Prints the headers, as an object, with which a provider signs what it sends to {path}: for
+    the security {scheme} of the document; the body comes on stdin."""
     value_queries: dict[str, str] = {}
     """SQL on the copy that tells a value for a parameter or field of that name."""
     unmasked_query: str = needed()
