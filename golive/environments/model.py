@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from golive.probes.backup.section import Backups
-from golive.probes.data.section import Postgres, Redis, Release
+from golive.probes.data.section import Failover, Postgres, Redis, Release
 from golive.probes.money.section import Stripe
 from golive.probes.observe.section import Monitoring
 from golive.probes.people.section import (
@@ -73,6 +73,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """A rollback of the data may take this long."""
     recovery_reach_s: float = 0.0
     """Recovery has to reach back this far; 0: over the whole retention of the backups."""
+    failover_s: float = 60.0
+    """After a failover of the database begins, writes have to be restored within this."""
     lock_wait_alert_s: float = 120.0
     synthetic_lock_s: float = 35.0
     """How long the synthetic blocked lock is held."""
@@ -135,6 +137,7 @@ class Environment(Section, frozen=True, kw_only=True):
     secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")
     release: Release = needed("release repository")
+    failover: Failover = needed("rehearsal of a failover of the database")
     deploy: Deploy = needed("checkout of deploy artefacts")
     kubernetes: Kubernetes = needed("Kubernetes")
     mesh: Mesh = Mesh()

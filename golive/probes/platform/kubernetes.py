@@ -197,7 +197,7 @@ def _supported(version: str) -> str:
             f"there are those of {', '.join(known)}",
             "check kubernetes.version, and update kubernetes-validate",
         )
-    return wanted
+    return str(wanted)
 
 
 @cache
@@ -399,7 +399,9 @@ class Resolver:
             yield one.told(f"names {kind}/{name}, which is not there", *at)
             return
         keys = self._there.get((kind, one.namespace, str(name)))
-        for item in rows(reference, "items") if keys is not None else ():
+        if keys is None:
+            return
+        for item in rows(reference, "items"):
             if str(item.get("key")) not in keys:
                 yield one.told(f"takes {item.get('key')} of {kind}/{name}, which lacks it", *at)
 

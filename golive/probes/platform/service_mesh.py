@@ -220,8 +220,8 @@ def _not_strict(mesh: str, bundle: Bundle) -> Iterator[str]:
         for port, rule in table(one.spec, "portLevelMtls").items():
             if table(rule).get("mode") in ("PERMISSIVE", "DISABLE"):
                 yield one.told(f"is {rule['mode']} at port {port}", "spec", "portLevelMtls")
-    for space in sorted(spaces - strict) if "*" not in strict else ():
-        yield f"no PeerAuthentication makes {space} STRICT ({bundle.name})"
+    for lax in sorted(spaces - strict) if "*" not in strict else ():
+        yield f"no PeerAuthentication makes {lax} STRICT ({bundle.name})"
 
 
 def _routes(bundle: Bundle) -> Iterator[tuple[str, str]]:

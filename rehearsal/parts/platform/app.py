@@ -17,6 +17,7 @@ from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
 from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
+from rehearsal.parts.money import stripe
 from rehearsal.parts.platform import aws_secrets
 from rehearsal.parts.saas import integrations
 from rehearsal.parts.traffic.hosts import authority
@@ -66,6 +67,7 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "DOCS_URL": r.url("portal"),
         "API_CLIENTS": ",".join(f"{one}:{r.secret(one)}" for one in API_CLIENTS),
         **integrations.variables(r),
+        **stripe.app_environment(r),
     }
 
 
