@@ -86,6 +86,13 @@ class Received(BaseModel):
     received: int
 
 
+class Heard(BaseModel):
+    """Whether an event of Stripe's was heard, and whether not for the first time."""
+
+    received: bool
+    repeated: bool = False
+
+
 class Consent(BaseModel):
     authorization_url: str
 
@@ -164,8 +171,22 @@ _BODIES: dict[str, dict[str, Any]] = {
         "application/json": {
             "schema": {
                 "type": "object",
-                "required": ["id", "type"],
-                "properties": {"id": {"type": "string"}, "type": {"type": "string"}},
+                "required": ["id", "type", "data"],
+                "properties": {
+                    "id": {"type": "string", "minLength": 1, "pattern": "^evt_[A-Za-z0-9_]+$"},
+                    "type": {"type": "string", "minLength": 1, "pattern": "^[a-z_.]+$"},
+                    "data": {
+                        "type": "object",
+                        "required": ["object"],
+                        "properties": {
+                            "object": {
+                                "type": "object",
+                                "required": ["id"],
+                                "properties": {"id": {"type": "string", "minLength": 1}},
+                            }
+                        },
+                    },
+                },
             }
         }
     },
@@ -190,13 +211,19 @@ BEARER: dict[str, Any] = {
 """The same of a route that reads the access token itself."""
 
 
+_OWN = {"shop", "request", "_", "caller", "who", "flags", "payments", "later"}
+"""Parameters of routes that clients know nothing of."""
+CALLERS = ("caller", "signed_in")
+"""Dependencies that ask for a signed-in caller."""
+
+
 class Documented(APIRoute):
     """A route that documents the errors of its kind."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         own = dict(options.get("responses") or {})
         parameters = inspect.signature(endpoint).parameters
-        takes = set(parameters) - {"shop", "request", "_", "caller", "flags"}
+        takes = set(parameters) - _OWN
         usual = [500, 503]
         if "/health" not in path and path != "/metrics":
             usual.append(429)
@@ -218,7 +245,7 @@ def is_secured(endpoint: Callable[..., Any]) -> bool:
     """Whether a route asks for a signed-in caller."""
     hints = typing.get_type_hints(endpoint, include_extras=True)
     return any(
-        isinstance(one, Depends) and getattr(one.dependency, "__name__", "") == "caller"
+        isinstance(one, Depends) and getattr(one.dependency, "__name__", "") in CALLERS
         for hint in hints.values()
         for one in getattr(hint, "__metadata__", ())
     )

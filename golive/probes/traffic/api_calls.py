@@ -89,6 +89,8 @@ class ApiRun:
     unmasked: int | Unseen
     """Rows of the copy with personal data as it is."""
     operations: tuple[OperationRun, ...]
+    elsewhere: dict[str, str]
+    """Operations that other items call with success, to their ids."""
 
     @property
     def counted(self) -> str:
@@ -100,7 +102,8 @@ class ApiRun:
 
     @property
     def without_success(self) -> list[OperationRun]:
-        return [o for o in self.operations if not o.succeeded]
+        """Operations that have not succeeded, but those that another item calls."""
+        return [o for o in self.operations if not o.succeeded and o.operation not in self.elsewhere]
 
     @property
     def without_refusal(self) -> list[OperationRun]:
@@ -150,6 +153,7 @@ def api_run(env: Environment) -> ApiRun:
         rows_percent=rows,
         unmasked=unmasked,
         operations=runs,
+        elsewhere=dict(env.api.called_elsewhere),
     )
 
 
@@ -268,14 +272,16 @@ class _Run:
         """Call every one, those that could not succeed yet again once more is known."""
         tallies = {label: _Tally(label, o.path) for label, o in self._told.items()}
         ready = self._ready()
-        for label in sorted(ready, key=self._order):
+        elsewhere = self._env.api.called_elsewhere
+        well = [label for label in ready if label not in elsewhere]
+        for label in sorted(well, key=self._order):
             self._call_well(ready[label], tallies[label])
         for _ in range(_LATE_TRIES):
-            late = [label for label in ready if not tallies[label].succeeded]
+            late = [label for label in well if not tallies[label].succeeded]
             before = len(late)
             for label in sorted(late, key=self._order):
                 self._call_well(ready[label], tallies[label])
-            if before == sum(not tallies[label].succeeded for label in ready):
+            if before == sum(not tallies[label].succeeded for label in well):
                 break
         for label in sorted(ready, key=self._order):
             self._call_badly(ready[label], tallies[label])

@@ -108,14 +108,6 @@ class ApiLimit(Section, frozen=True, kw_only=True):
     """Whether what was used comes back little by little, as with a token bucket."""
 
 
-class Webhook(Section, frozen=True, kw_only=True):
-    """A route that a provider calls with signed events, in Stripe's way of signing."""
-
-    path: str
-    secret: Secret
-    header: str = "Stripe-Signature"
-
-
 class ApiCall(Section, frozen=True, kw_only=True):
     """What has to be said of an operation that cannot be called without knowing."""
 
@@ -170,8 +162,9 @@ class Api(Section, frozen=True, kw_only=True):
         ]
     )
     """Headers of an answer that is refused for a limit, beside Retry-After."""
-    webhooks: list[Webhook] = needed()
-    """Routes for signed events, which are never limited."""
+    called_elsewhere: dict[str, str] = {}
+    """Operations that would move money or the like at a provider and so are not called with success
+    on the copy, to the item that calls each."""
 
 
 class Balancer(Section, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Signs a body as a provider does: its headers, printed as JSON.
 
-    python -m rehearsal.parts.traffic.signing Twilio /api/v2/webhooks/sms < body
+python -m rehearsal.parts.traffic.signing Twilio /api/v2/webhooks/sms < body
 """
 
 from __future__ import annotations
