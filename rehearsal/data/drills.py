@@ -7,7 +7,8 @@ Settings a fault may override, on `drills`: `ignore_target` (recover to the end 
 asked for), `replays` (False: the backup is started as it is), `after_restore` and
 `after_migration` (SQL that is run on the copy then), `copied_release` (the release that a copy is
 brought to), `rollback_delay_s`, `served_faults` (orders to the application on a copy),
-`migration_log` (False: migrations write none).
+`after_restore_of` (as `after_restore`, by the copy's name), `migration_log` (False: migrations
+write none).
 """
 
 from __future__ import annotations
@@ -254,7 +255,8 @@ def _ask(r: Rehearsal, copy: Copy, query: str) -> Any:
 
 def _then(r: Rehearsal, copy: Copy, when: str) -> None:
     """Run the SQL that a fault has for then."""
-    if wanted := str(r.setting("drills", when, "")):
+    of_this_one = r.setting("drills", f"{when}_of", {}).get(copy.name, "")
+    if wanted := str(r.setting("drills", when, "") or of_this_one):
         import psycopg
 
         where = dsn(copy)

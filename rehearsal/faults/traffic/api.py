@@ -420,13 +420,24 @@ def _served(r: Rehearsal, **orders: Any) -> None:
     title="a copy has e-mail addresses of people",
 )
 def copy_not_masked(r: Rehearsal) -> None:
-    who = "(select max(id) from users where role = 'client')"
-    r.override(
-        "drills",
-        after_restore=f"update users set email = 'pat@mail.test' where id = {who}",  # noqa: S608
-    )
+    _restored(r, "update users set email = 'pat@mail.test' where email = 'client00900@example.com'")
+
+
+@fault(
+    "api-copy-of-few-rows",
+    expect_fail=["D-11.3.1"],
+    touches=_COPIES,
+    title="a copy lacks a fifth of the payments",
+)
+def copy_of_few_rows(r: Rehearsal) -> None:
+    _restored(r, "set session_replication_role = replica; delete from payments where id % 5 = 0")
 
 
 @copy_not_masked.revert
-def restore_copies_masked(r: Rehearsal) -> None:
-    r.clear_override("drills", "after_restore")
+@copy_of_few_rows.revert
+def restore_whole_and_masked(r: Rehearsal) -> None:
+    r.clear_override("drills", "after_restore_of")
+
+
+def _restored(r: Rehearsal, sql: str) -> None:
+    r.override("drills", after_restore_of={"golive-api": sql})
