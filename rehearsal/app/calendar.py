@@ -18,16 +18,17 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 
+from rehearsal.app import documented
 from rehearsal.app.settings import Settings
 from rehearsal.app.shop import Row, Shop
 
-router = APIRouter()
+router = APIRouter(route_class=documented.Documented)
 SCOPES = "https://www.googleapis.com/auth/calendar.events"
 _following = ThreadPoolExecutor(1, thread_name_prefix="calendar")
 _log = logging.getLogger("uvicorn.error")
 
 
-@router.get("/api/v2/api/calendar/auth")
+@router.get("/api/v2/api/calendar/auth", response_model=documented.Consent, **documented.BEARER)
 def authorize(request: Request) -> Row:
     """Where a barber agrees that we write to the calendar."""
     shop: Shop = request.app.state.shop

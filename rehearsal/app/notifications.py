@@ -16,9 +16,11 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
+from rehearsal.app import documented
 from rehearsal.app.shop import Refusal, Row, Shop, _now
 
-router = APIRouter()
+router = APIRouter(route_class=documented.Documented)
+_TWILIO = documented.signed_by("Twilio")
 CALLBACK = "provider_callback"
 """Template of the rows that keep callbacks."""
 _STATUS = {"delivered": "sent", "sent": "sent", "failed": "failed", "undelivered": "failed"}
@@ -58,7 +60,11 @@ def record(shop: Shop, channel: str, name: str, callbacks: Iterable[Row]) -> Non
 # -- mail ------------------------------------------------------------------------------------------
 
 
-@router.post("/api/v2/webhooks/sendgrid")
+@router.post(
+    "/api/v2/webhooks/sendgrid",
+    response_model=documented.Received,
+    **documented.signed_by("SendGrid"),
+)
 async def mail_events(request: Request) -> Row:
     """Events of SendGrid, signed with the key of its event webhook."""
     shop: Shop = request.app.state.shop
@@ -94,15 +100,15 @@ def _is_sendgrids(shop: Shop, request: Request, body: bytes) -> bool:
 # -- texts -----------------------------------------------------------------------------------------
 
 
-@router.post("/api/v2/webhooks/sms/status")
+@router.post("/api/v2/webhooks/sms/status", response_model=documented.Received, **_TWILIO)
 async def text_status(request: Request) -> Row:
     """A status callback of Twilio's."""
     form = await _form(request)
     return await _keep(request, {**form, "event": form.get("MessageStatus", "")})
 
 
-@router.post("/api/v2/webhooks/sms")
-@router.post("/api/v2/webhooks/sms/incoming")
+@router.post("/api/v2/webhooks/sms", response_model=documented.Received, **_TWILIO)
+@router.post("/api/v2/webhooks/sms/incoming", response_model=documented.Received, **_TWILIO)
 async def incoming_text(request: Request) -> Row:
     """A text that came to our number; what it says is not kept."""
     form = await _form(request)

@@ -23,6 +23,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from sqlalchemy.dialects.postgresql import insert
 
+from rehearsal.app import documented
 from rehearsal.app.shop import Refusal, Row, Shop
 from rehearsal.app.storage import KINDS, Transaction
 from rehearsal.app.stripe_history import FEE_PERCENT, platform_fee
@@ -110,6 +111,29 @@ class Payout(BaseModel):
     stripe_transfer_id: str | None
     created_at: datetime
     processed_at: datetime | None
+
+
+class Confirmed(BaseModel):
+    status: str
+    payment_id: int
+
+
+class PayoutListed(BaseModel):
+    id: int
+    barber_id: int
+    amount: float
+    currency: str
+    status: str
+    stripe_transfer_id: str | None
+    period_start: datetime
+    period_end: datetime
+    created_at: datetime
+
+
+class PayoutHistory(BaseModel):
+    payouts: list[PayoutListed]
+    page: int
+    page_size: int
 
 
 @dataclass(frozen=True)
@@ -739,7 +763,7 @@ ThePayments = Annotated[Payments, Depends(_payments)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=120)]
 
 
-router = APIRouter()
+router = APIRouter(route_class=documented.Documented)
 _bearer = HTTPBearer(auto_error=False)
 
 
@@ -763,7 +787,7 @@ def create_intent(
     return payments.create_intent(who, body.booking_id, idempotency_key)
 
 
-@router.post("/api/v2/payments/confirm")
+@router.post("/api/v2/payments/confirm", response_model=Confirmed)
 def confirm(
     payments: ThePayments, who: Caller, body: Confirm, later: BackgroundTasks
 ) -> dict[str, Any]:
@@ -790,7 +814,7 @@ def pay_out(payments: ThePayments, who: Caller, body: PayoutCreate) -> Row:
     return payments.pay_out(who, body)
 
 
-@router.get("/api/v2/payments/payouts/history")
+@router.get("/api/v2/payments/payouts/history", response_model=PayoutHistory)
 def payout_history(
     payments: ThePayments,
     who: Caller,
@@ -800,12 +824,17 @@ def payout_history(
     return payments.payout_history(who, page, page_size)
 
 
-@router.post("/api/v2/webhooks/stripe")
+@router.post(
+    "/api/v2/webhooks/stripe",
+    response_model=documented.Heard,
+    response_model_exclude_unset=True,
+    **documented.signed_by("Stripe"),
+)
 def webhook(
     payments: ThePayments,
     body: Annotated[bytes, Depends(_body)],
     later: BackgroundTasks,
-    stripe_signature: Annotated[str, Header()] = "",
+    stripe_signature: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> dict[str, Any]:
     answer, notices = payments.heard(body, stripe_signature)
     _send(payments, later, notices)

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request
 
+from rehearsal.app import documented
 from rehearsal.app.shop import Row, Shop
 
-router = APIRouter()
+router = APIRouter(route_class=documented.Documented)
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 
@@ -24,7 +25,7 @@ def details(ident: int) -> dict[str, Any]:
     }
 
 
-@router.get("/api/v1/public/booking/organization/{slug}")
+@router.get("/api/v1/public/booking/organization/{slug}", response_model=documented.Organization)
 def organization(request: Request, slug: str) -> Row:
     """A shop by the name in its address."""
     shop: Shop = request.app.state.shop
