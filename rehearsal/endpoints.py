@@ -16,13 +16,14 @@ from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.staff import launch_tools, papers, people
+from rehearsal.staff import config_tool, launch_tools, papers, people
 
 BESIDE_PARTS = (
     backup_failures.endpoints,
     drills.endpoints,
     release.endpoints,
     launch_tools.endpoints,
+    config_tool.endpoints,
     papers.endpoints,
     people.endpoints,
 )

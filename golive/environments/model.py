@@ -23,7 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Configuration, Deploy, Flags
+from golive.probes.platform.section import Aws, Configuration, Deploy, Drift, Flags
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
@@ -65,6 +65,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """How long a page is waited for once its time has come."""
     flag_s: float = 60.0
     """How long each instance is waited for to show a flag that was switched."""
+    drift_s: float = 900.0
+    """How long a planted difference is waited for to be reported, alerted and cleared."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
 
@@ -114,6 +116,7 @@ class Environment(Section, frozen=True, kw_only=True):
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
     configuration: Configuration = needed("configuration")
+    drift: Drift = needed("drift detection")
     calendar: Calendar = needed("calendar")
     mail: Mail = needed("mail service")
     sms: Sms = needed("SMS service")

@@ -18,6 +18,7 @@ MODULES = (
     "traffic.edge",
     "platform.aws",
     "platform.configuration",
+    "platform.drift",
     "backup.backups",
     "observe.receiver",
     "saas.saas_stubs",

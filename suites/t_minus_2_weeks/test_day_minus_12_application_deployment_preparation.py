@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from golive.claims import at_least, each_at_most, equal, no_failure, none_of, same_set
+from golive.claims import (
+    at_least,
+    at_most,
+    each_at_most,
+    equal,
+    holds,
+    no_failure,
+    none_of,
+    same_set,
+)
 from golive.context import Context
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.platform.config_rollback import ConfigRollback
+from golive.probes.platform.drift import Drift, PlantedDrift
 from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
@@ -107,6 +118,53 @@ def test_flags_are_those_of_code_and_table_and_safe_without_their_service(
     assert same_set("instances that showed it", flag_toggle.over_s, instances)
     unsafe = table.unsafe(flag_outage.answers)
     assert none_of("flags that are not safe in an outage", unsafe, among=table.names, of="flags")
+
+
+@item("D-12.3.4")
+def test_drift_from_git_is_looked_for_everywhere_found_and_alerted(
+    config_drift: Drift, planted_drift: PlantedDrift, env: Environment, limits: Limits
+) -> None:
+    """What the drift job's metrics in Prometheus tell of each source of configuration; then an
+    inert difference, planted, followed until it is reported and alerted, removed, and followed
+    until both are over.
+
+    Remedy: start the drift job, or give it the source that it leaves out. A difference: put the
+    live setting back as git says, or commit it after a review. An alert that does not come: see
+    whether Prometheus has the rule, and where Alertmanager routes it.
+    """
+    drift, planted, minutes = config_drift, planted_drift, limits.drift.alert_minutes
+    assert at_most("since the last comparison", drift.age_min, limits.drift.age_minutes, "min")
+    assert same_set("sources compared", drift.differences, env.drift.sources)
+    compared = drift.differences
+    assert none_of("sources that differ from git", drift.found, among=compared, of="sources")
+    assert holds("rule of the alert", planted.rule_loaded, env.drift.rule, "loaded in Prometheus")
+    assert each_at_most("planted difference", planted.minutes, minutes, "min")
+
+
+@item("D-12.3.5")
+def test_a_configuration_change_rolls_back_whole_and_unnoticed(
+    config_rollback: ConfigRollback, limits: Limits
+) -> None:
+    """An inert variable deployed with another value and rolled back by the documented commands,
+    while requests go on through the public name; what each instance, the balancer and the flags
+    are configured with before, between and after; the history of changes.
+
+    Remedy: what is not back as it was: run the rollback again for it, then correct the command,
+    which has to reach every instance and to restart it. A failed request: drain an instance before
+    it is restarted. Keep at least the revision before the current one.
+    """
+    drill, most = config_rollback, limits.configuration
+    assert no_failure("the deploy command", drill.deploy_failure, "it ends well")
+    assert no_failure("the rollback command", drill.rollback_failure, "it ends well")
+    assert at_most("change and rollback", drill.duration_min, most.rollback_minutes, "min")
+    unchanged, instances = drill.unchanged, drill.instances
+    assert none_of("instances it did not reach", unchanged, among=instances, of="instances")
+    parts = "instances, balancer and flags"
+    assert none_of("not as before", drill.not_back, among=drill.before, of=parts)
+    assert at_least("requests meanwhile", drill.requests, most.rollback_requests)
+    assert none_of("requests that failed", drill.failures, among=drill.requests, of="requests")
+    assert equal("changes on record", drill.actions, ["deploy", "rollback"])
+    assert none_of("changes by nobody", drill.anonymous, among=drill.history, of="changes")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class Aws(Part):
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
+        r.forget("security-groups")
 
     def command(self, r: Rehearsal) -> list[str]:
         port = str(r.port(self.name))
@@ -106,6 +107,8 @@ def furnish(r: Rehearsal) -> None:
     # Last: loading IAM takes a second, and no part waits for it.
     with told_as("The groups of administrators could not be made"):
         make_groups(r)
+    aws_configuration.make_security_groups(r)
+    r.remember("security-groups", value=True)
 
 
 def client(
