@@ -23,6 +23,7 @@ from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
 from golive.probes.platform.processes import ProcessVariables
+from golive.probes.platform.runbook import Runbook
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
 
@@ -224,3 +225,29 @@ def test_the_configuration_report_is_whole_true_tells_no_secret_and_is_signed(
         not_judged=("results by key, instances covered, drift count and rollback time",),
     ):
         assert claim
+
+
+@item("D-12.D.3")
+def test_the_deployment_runbook_is_current_and_can_be_followed(
+    deployment_runbook: Runbook, env: Environment, limits: Limits
+) -> None:
+    """The runbook at the release's tag: its versions, steps and references, when git says that it
+    and what it describes were changed; the help of every command against the options it is given;
+    the signatures of the review over this text.
+
+    Remedy: correct the line that is named, in the commit that changes what it describes; have the
+    Technical Lead and the DevOps Lead review the text again and sign it.
+    """
+    book, least = deployment_runbook, limits.runbook.commands
+    assert equal("version that it deploys", book.target, env.release.tag)
+    assert equal("version that it rolls back to", book.previous, env.release.previous_tag)
+    described, steps = book.deployed_with, book.steps
+    assert none_of("changed after the runbook", book.newer, among=described, of="described parts")
+    assert same_set("sections with steps", book.sections, ["deploy", "rollback", "verify"])
+    assert none_of("steps without an owner", book.ownerless, among=steps, of="steps")
+    assert none_of("steps without a duration", book.endless, among=steps, of="steps")
+    assert at_least("commands", len(book.commands), least)
+    assert none_of("commands that cannot be run", book.unusable, among=book.commands, of="commands")
+    references = book.references
+    assert none_of("references to nothing", book.dangling, among=references, of="references")
+    assert none_of("reviews that do not count", book.unreviewed, among=book.reviews, of="reviews")

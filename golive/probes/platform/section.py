@@ -139,6 +139,19 @@ class Deploy(Section, frozen=True, kw_only=True):
     checkout: str = needed()
     """Folder with the candidate's deploy artefacts, of whatever layout: Dockerfiles, chart,
     manifests, Compose files, workflows."""
+    runbook: str = needed()
+    """File in the release's repository: the deployment runbook, Markdown."""
+    runbook_describes: list[str] = needed()
+    """Files and folders in that repository that the runbook has to be newer than: deploy scripts,
+    chart, migrations."""
+    runbook_commands: dict[str, list[str]] = {}
+    """Programs that the runbook calls and that stand neither in the release nor among
+    tools.commands, by name, as they are run here; they do nothing when ``--help`` is appended."""
+    runbook_review: str = needed()
+    """File on this machine: the record of its review, TOML with ``sha256`` of the reviewed text;
+    beside it the signature of each reviewer, ``FILE.ROLE.sig``."""
+    runbook_reviewers: list[str] = needed()
+    """The roles that review it."""
 
 
 class Drift(Section, frozen=True, kw_only=True):
