@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from rehearsal.data import product
+from rehearsal.data import dependencies, product
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import Endpoints
@@ -59,6 +59,7 @@ def publish(r: Rehearsal) -> None:
         _lay_out(checkout / MIGRATIONS, tag)
         product.lay_out(checkout, tag.removeprefix("v"))
         shutil.copytree(_APP, checkout / BACKEND, dirs_exist_ok=True, ignore=_NO_SOURCE)
+        dependencies.lay_out(checkout)
         _git(checkout, "add", "--all")
         _git(checkout, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
         _git(checkout, "tag", "--annotate", tag, "--message", f"Release {tag}", tag=tag)

@@ -1,174 +1,109 @@
-"""Faults of secrets: whose they are, who may read them, and where else they stand."""
+"""Faults of the secrets: who may read them, how old they are, what encrypts them."""
 
 from __future__ import annotations
 
-from rehearsal.data import configuration, release, secret_places
 from rehearsal.faults import fault
-from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts.platform import aws_configuration
-from rehearsal.parts.platform.app import product_secrets, set_app_faults
+from rehearsal.parts.platform import aws, aws_rights, aws_secrets
+from rehearsal.parts.platform.app import set_app_faults
 
-OWN, STAGING = "bookedbarber/rehearsal/google", "bookedbarber/staging/google"
-KEY = "GOOGLE_CLIENT_SECRET"
-SECRETS = ["aws/secrets"]
-
-
-def _set(r: Rehearsal, secret: str, value: str | None) -> None:
-    r.remember(f"secret {secret}", aws_configuration.change_secret(r, secret, KEY, value))
-
-
-def _restore(r: Rehearsal, secret: str) -> None:
-    aws_configuration.change_secret(r, secret, KEY, r.recall(f"secret {secret}"))
-    r.forget(f"secret {secret}")
+TOUCHES = ["aws/secrets"]
+ONE = aws_secrets.PREFIX + aws_secrets.NAMES[0]
+HOURS_S = 4 * 3600.0
 
 
 @fault(
-    "secret-shared-with-staging",
-    expect_fail=["D-12.3.2"],
-    touches=SECRETS,
-    title="staging has one of this environment's secrets",
+    "secrets-open-to-outsiders",
+    expect_fail=["D-14.3.3"],
+    title="a role that has nothing to do with the application may read its secrets",
 )
-def secret_shared_with_staging(r: Rehearsal) -> None:
-    _set(r, STAGING, product_secrets(r)[KEY])
+def secrets_open_to_outsiders(r: Rehearsal) -> None:
+    aws_secrets.let_outside_read(r, aws.client)
 
 
-@secret_shared_with_staging.revert
-def give_staging_its_own(r: Rehearsal) -> None:
-    _restore(r, STAGING)
+@secrets_open_to_outsiders.revert
+def close_the_secrets(r: Rehearsal) -> None:
+    aws_secrets.stop_outside_reading(r, aws.client)
+
+
+@fault("secret-not-rotated", expect_fail=["D-14.3.3"], title="a secret is 120 days old")
+def secret_not_rotated(r: Rehearsal) -> None:
+    aws_rights.age(r, "secret", ONE, 120)
+
+
+@secret_not_rotated.revert
+def rotate_the_secret(r: Rehearsal) -> None:
+    aws_rights.age(r, "secret", ONE, 0)
+
+
+@fault("secrets-key-disabled", expect_fail=["D-14.3.3"], title="the secrets' key is disabled")
+def secrets_key_disabled(r: Rehearsal) -> None:
+    aws.client(r, "kms").disable_key(KeyId=_key(r))
+
+
+@secrets_key_disabled.revert
+def enable_the_secrets_key(r: Rehearsal) -> None:
+    aws.client(r, "kms").enable_key(KeyId=_key(r))
+
+
+def _key(r: Rehearsal) -> str:
+    """moto changes a key only by its bare id."""
+    found = aws.client(r, "kms").describe_key(KeyId=aws_secrets.KEY)["KeyMetadata"]["KeyId"]
+    return str(found)
 
 
 @fault(
-    "secret-changed-and-not-deployed",
-    expect_fail=["D-12.3.2", "D-12.3.1"],
-    touches=SECRETS,
-    title="a secret was changed, and the instances still have the one before",
+    "secret-under-another-key",
+    expect_fail=["D-14.3.3"],
+    title="a secret is encrypted with another key than the declared one",
 )
-def secret_changed_and_not_deployed(r: Rehearsal) -> None:
-    _set(r, OWN, "GOCSPX-a-new-one-that-nobody-has")
-
-
-@fault(
-    "secret-empty",
-    expect_fail=["D-12.3.2", "D-12.3.1"],
-    touches=SECRETS,
-    title="a secret is empty",
-)
-def secret_empty(r: Rehearsal) -> None:
-    _set(r, OWN, "")
-
-
-@fault(
-    "secret-without-its-key",
-    expect_fail=["D-12.3.2", "D-12.3.1"],
-    touches=SECRETS,
-    title="a secret lost the key that is referred to",
-)
-def secret_without_its_key(r: Rehearsal) -> None:
-    _set(r, OWN, None)
-
-
-@secret_changed_and_not_deployed.revert
-@secret_empty.revert
-@secret_without_its_key.revert
-def restore_the_secret(r: Rehearsal) -> None:
-    _restore(r, OWN)
-
-
-@fault(
-    "secret-file-world-readable",
-    expect_fail=["D-12.3.2"],
-    touches=["deployed/app-1.env"],
-    title="everybody may read the file with an instance's secrets",
-)
-def secret_file_world_readable(r: Rehearsal) -> None:
-    configuration.deployed(r, "app-1").chmod(0o644)
-
-
-@secret_file_world_readable.revert
-def close_the_file(r: Rehearsal) -> None:
-    configuration.deployed(r, "app-1").chmod(0o600)
-
-
-@fault(
-    "key-in-git-history",
-    expect_fail=["D-12.3.2"],
-    touches=["release/history"],
-    title="a key was committed, on a branch that nobody merged",
-)
-def key_in_git_history(r: Rehearsal) -> None:
-    secret_places.commit_key(r, f"key: {product_secrets(r)['STRIPE_SECRET_KEY']}\n")
-
-
-@key_in_git_history.revert
-def forget_the_branch(r: Rehearsal) -> None:
-    secret_places.forget_key(r)
-
-
-@fault(
-    "key-in-image",
-    expect_fail=["D-12.3.2"],
-    touches=["images/backend"],
-    title="a key lies in a layer of the backend's image",
-)
-def key_in_image(r: Rehearsal) -> None:
-    secret_places.make_image(r, env=f"SENDGRID={product_secrets(r)['SENDGRID_API_KEY']}\n")
-
-
-@key_in_image.revert
-def make_the_image_again(r: Rehearsal) -> None:
-    secret_places.make_image(r)
-
-
-@fault(
-    "key-in-log",
-    expect_fail=["D-12.3.2"],
-    touches=["logs/app-1"],
-    title="an instance logged a key, and the log was rotated since",
-)
-def key_in_log(r: Rehearsal) -> None:
-    log = r.log("app-1")
-    token = product_secrets(r)["TWILIO_AUTH_TOKEN"]
-    write_atomically(log.with_name(f"{log.name}.1"), f"DEBUG twilio auth {token}\n", 0o644)
-
-
-@key_in_log.revert
-def delete_the_log(r: Rehearsal) -> None:
-    log = r.log("app-1")
-    log.with_name(f"{log.name}.1").unlink(missing_ok=True)
-
-
-@fault(
-    "key-in-headers",
-    expect_fail=["D-12.3.2"],
-    touches=["app/debug-header"],
-    title="a header that debugging left behind shows a key",
-)
-def key_in_headers(r: Rehearsal) -> None:
-    set_app_faults(r, debug_header=product_secrets(r)["ENCRYPTION_KEY"])
-
-
-@key_in_headers.revert
-def debug_no_more(r: Rehearsal) -> None:
-    set_app_faults(r, debug_header=None)
-
-
-@fault(
-    "secret-in-the-released-file",
-    expect_fail=["D-12.3.2"],
-    touches=["release"],
-    title="the released file has a secret instead of a reference to it",
-)
-def secret_in_the_released_file(r: Rehearsal) -> None:
-    reference = f"secretsmanager:{OWN}#{KEY}"
-    value = product_secrets(r)[KEY]
-    release.retag_with(
-        r,
-        f"{configuration.FOLDER}/{configuration.ENVIRONMENT}.env",
-        lambda text: text.replace(reference, value),
+def secret_under_another_key(r: Rehearsal) -> None:
+    aws.client(r, "secretsmanager").update_secret(
+        SecretId=ONE, KmsKeyId=aws.alias(aws.SOURCE_BUCKET)
     )
 
 
-@secret_in_the_released_file.revert
-def release_it_again(r: Rehearsal) -> None:
-    release.publish(r)
+@secret_under_another_key.revert
+def secret_under_its_key(r: Rehearsal) -> None:
+    aws.client(r, "secretsmanager").update_secret(SecretId=ONE, KmsKeyId=aws_secrets.KEY)
+
+
+@fault("secret-gone", expect_fail=["D-14.3.3"], title="a secret is to be deleted")
+def secret_gone(r: Rehearsal) -> None:
+    aws.client(r, "secretsmanager").delete_secret(SecretId=ONE, RecoveryWindowInDays=30)
+
+
+@secret_gone.revert
+def secret_back(r: Rehearsal) -> None:
+    aws.client(r, "secretsmanager").restore_secret(SecretId=ONE)
+
+
+@fault(
+    "app-may-read-no-secret",
+    expect_fail=["D-14.3.3"],
+    title="the application's role may not read its secrets",
+)
+def app_may_read_no_secret(r: Rehearsal) -> None:
+    iam = aws.client(r, "iam")
+    nothing = aws_rights.allowing(["s3:ListAllMyBuckets"], ["*"])
+    aws_rights.permit(iam, aws_secrets.APP_ROLE, "own", [nothing])
+
+
+@app_may_read_no_secret.revert
+def app_may_read_its_secrets(r: Rehearsal) -> None:
+    aws_secrets.let_app_read(r, aws.client)
+
+
+@fault(
+    "secret-kept-for-hours",
+    expect_fail=["D-14.3.3"],
+    touches=["app/secrets"],
+    title="the instances keep what they read of a secret for hours",
+)
+def secret_kept_for_hours(r: Rehearsal) -> None:
+    set_app_faults(r, secret_ttl_s=HOURS_S)
+
+
+@secret_kept_for_hours.revert
+def secret_kept_for_seconds(r: Rehearsal) -> None:
+    set_app_faults(r, secret_ttl_s=None)

@@ -55,7 +55,7 @@ def required_variable_empty(r: Rehearsal) -> None:
 
 
 @fault(
-    "placeholder-left",
+    "variable-placeholder-left",
     expect_fail=["D-12.3.1"],
     title="a placeholder was left in an instance's variables",
     settled=is_up,

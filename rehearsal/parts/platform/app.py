@@ -17,6 +17,9 @@ from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
 from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
+from rehearsal.parts.money import stripe
+from rehearsal.parts.platform import aws_secrets
+from rehearsal.parts.saas import integrations
 from rehearsal.parts.traffic.hosts import authority
 
 BURST_RATE = 100  # well below what two busy cores bear, or their queue would show as query time
@@ -26,6 +29,8 @@ CALLS, STATEMENTS = 1_020, 22
 TRICKLE_RATE = 3
 CUSTOMERS = ("client00001@example.com", "client00002@example.com")
 """Two of the seed's customers; the workload uses others."""
+API_CLIENTS = ("api-client-1", "api-client-2")
+"""Synthetic ones. The secrets of these names are their keys."""
 LOADS = ("uvicorn", "rehearsal.app.web")
 _CLIENT_LOADS = ("rehearsal.app.workload",)
 FAULTS_FILE = "app-faults.json"
@@ -57,7 +62,12 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "REDIS_SENTINEL_PASSWORD": r.secret(SENTINEL_PASSWORD),
         "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas-stubs')}/v3/",
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
+        **aws_secrets.environment(r),
         "BCRYPT_ROUNDS": "4",
+        "DOCS_URL": r.url("portal"),
+        "API_CLIENTS": ",".join(f"{one}:{r.secret(one)}" for one in API_CLIENTS),
+        **integrations.variables(r),
+        **stripe.app_environment(r),
     }
 
 

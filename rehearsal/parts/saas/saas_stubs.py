@@ -87,11 +87,7 @@ class SaasStubs(Part):
                 "admin_token": r.secret_reference(FLAGS_ADMIN_TOKEN),
                 "editor_token": r.secret_reference(FLAGS_ADMIN_TOKEN),
             },
-            "stripe": {
-                "url": r.url(self.name),
-                "key": r.secret_reference(STRIPE_KEY),
-                "card_origin": r.url(self.name),
-            },
+            "stripe": {"card_origin": r.url(self.name)},
         }
 
 
