@@ -23,14 +23,12 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Configuration, Deploy, Drift, Flags
-from golive.probes.saas.section import StatusPage, Tools, Tracker
-from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.probes.platform.build_sections import Dependencies
 from golive.probes.platform.section import (
     Aws,
     Configuration,
     Deploy,
+    Drift,
     Flags,
     Kubernetes,
     Mesh,

@@ -18,12 +18,11 @@ from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
-from golive.probes.platform.config_rollback import ConfigRollback
-from golive.probes.platform.drift import Drift, PlantedDrift
-from golive.probes.platform.exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.people.statements import Exempted
 from golive.probes.platform.cloud_limits import CloudLimits
+from golive.probes.platform.config_rollback import ConfigRollback
 from golive.probes.platform.dependencies import DependencyAudit
+from golive.probes.platform.drift import Drift, PlantedDrift
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.helm_chart import HelmChart
 from golive.probes.platform.kubernetes import Validation
@@ -31,8 +30,8 @@ from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, Flag
 from golive.probes.platform.manifests import Manifests
 from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
 from golive.probes.platform.processes import ProcessVariables
-from golive.probes.platform.runbook import Runbook
 from golive.probes.platform.quotas import Quotas
+from golive.probes.platform.runbook import Runbook
 from golive.probes.platform.secret_exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
@@ -317,6 +316,8 @@ def test_a_configuration_change_rolls_back_whole_and_unnoticed(
     assert none_of("requests that failed", drill.failures, among=drill.requests, of="requests")
     assert equal("changes on record", drill.actions, ["deploy", "rollback"])
     assert none_of("changes by nobody", drill.anonymous, among=drill.history, of="changes")
+
+
 # -- Application Build and Packaging ---------------------------------------------------------------
 
 
