@@ -28,6 +28,7 @@ from golive.probes.platform.section import (
     Aws,
     Configuration,
     Deploy,
+    Drift,
     Flags,
     Kubernetes,
     Mesh,
@@ -86,6 +87,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """How long a page is waited for once its time has come."""
     flag_s: float = 60.0
     """How long each instance is waited for to show a flag that was switched."""
+    drift_s: float = 900.0
+    """How long a planted difference is waited for to be reported, alerted and cleared."""
     secret_rotation_s: float = 60.0
     """A rotated secret is waited for this long, and a little longer."""
     war_room_alert_s: float = 60.0
@@ -147,6 +150,7 @@ class Environment(Section, frozen=True, kw_only=True):
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
     configuration: Configuration = needed("configuration")
+    drift: Drift = needed("drift detection")
     calendar: Calendar = needed("calendar")
     mail: Mail = needed("mail service")
     sms: Sms = needed("SMS service")
