@@ -25,6 +25,7 @@ from golive.probes.people.section import (
 )
 from golive.probes.platform.section import Aws, Flags
 from golive.probes.saas.section import (
+    Analytics,
     BusinessProfile,
     CustomerCalendar,
     CustomerMail,
@@ -134,6 +135,7 @@ class Environment(Section, frozen=True, kw_only=True):
     customer_sms: CustomerSms = needed("texts to customers")
     customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
     business_profile: BusinessProfile = needed("profiles of its shops at Google")
+    analytics: Analytics = needed("analytics")
 
     @property
     def is_rehearsal(self) -> bool:
