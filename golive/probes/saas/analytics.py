@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _QUIET_S = 0.6
 """So long has nothing to leave before a page counts as through."""
-_MOST_S = 8.0
+_MOST_S = 30.0
 """So long is waited for what has to leave."""
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 GA4, META = "GA4", "Meta"
