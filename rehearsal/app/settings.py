@@ -96,7 +96,7 @@ class Settings:
             faults_file=Path(faults) if faults else None,
             twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", ""),
             public_url=environ.get("PUBLIC_URL", ""),
-            gtm_container=environ.get("GTM_CONTAINER_ID", ""),
+            gtm_container=environ.get("NEXT_PUBLIC_GTM_ID", ""),
             gtm_url=environ.get("GTM_URL", cls.gtm_url),
             google_url=environ.get("GOOGLE_API_URL", cls.google_url),
             google_client_id=environ.get("GOOGLE_CLIENT_ID", ""),

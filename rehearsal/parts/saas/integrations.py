@@ -54,6 +54,7 @@ class Integrations(Part):
         return answers(r.port(self.name))
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
+        google.client_secret(r)
         for name in (sendgrid.KEY, sendgrid.READING_KEY):
             sendgrid.key(r, name)
         return {
@@ -115,26 +116,26 @@ class Integrations(Part):
 
 
 def variables(r: Rehearsal) -> dict[str, str]:
-    """The product's variables that have to do with these services."""
+    """The product's variables that have to do with these services, beside those of its released
+    configuration."""
     return {
-        "SENDGRID_API_KEY": sendgrid.key(r),
-        "SENDGRID_API_URL": r.url(integrations.name, "/sendgrid"),
-        "SENDGRID_FROM": sendgrid.SENDER,
         "SENDGRID_WEBHOOK_PUBLIC_KEY": sendgrid.event_keys(r)[1],
-        "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
-        "TWILIO_AUTH_TOKEN": r.secret(twilio.TOKEN),
-        "TWILIO_PHONE_NUMBER": twilio.SENDER,
         "PUBLIC_URL": PUBLIC_URL,
-        "GTM_CONTAINER_ID": collectors.CONTAINER,
         "GTM_URL": collectors.url(r, "/gtm.js"),
         "GOOGLE_API_URL": r.url(integrations.name, "/google"),
-        "GOOGLE_CLIENT_ID": google.CLIENT,
-        "GOOGLE_CLIENT_SECRET": r.secret(google.CLIENT_SECRET),
-        "GOOGLE_REDIRECT_URI": f"{PUBLIC_URL}{google.CALLBACK_PATH}",
         "GOOGLE_CALENDAR_BARBER": str(BARBER),
         "GOOGLE_CALENDAR_ID": google.CALENDAR,
         "GOOGLE_CALENDAR_ZONE": google.ZONE,
         "GOOGLE_CALENDAR_REFRESH_TOKEN": r.secret(google.REFRESH_TOKEN),
+    }
+
+
+def keys(r: Rehearsal) -> dict[str, str]:
+    """The product's keys to these services, by the names of its variables."""
+    return {
+        "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
+        "TWILIO_AUTH_TOKEN": r.secret(twilio.TOKEN),
+        "GOOGLE_CLIENT_SECRET": google.client_secret(r),
     }
 
 
