@@ -37,6 +37,7 @@ from golive.probes.platform.section import (
     SecretsManager,
 )
 from golive.probes.saas.section import (
+    Analytics,
     BusinessProfile,
     CustomerCalendar,
     CustomerMail,
@@ -165,6 +166,7 @@ class Environment(Section, frozen=True, kw_only=True):
     customer_sms: CustomerSms = needed("texts to customers")
     customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
     business_profile: BusinessProfile = needed("profiles of its shops at Google")
+    analytics: Analytics = needed("analytics")
 
     @property
     def is_rehearsal(self) -> bool:

@@ -61,7 +61,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(calendar.router)
     app.include_router(public_booking.router)
     app.state.payments = payments.Payments(shop, payments.PaymentSettings.from_environment())
-    app.include_router(api)
     app.include_router(payments.router)
     app.include_router(pages.router)
     app.include_router(features.router)

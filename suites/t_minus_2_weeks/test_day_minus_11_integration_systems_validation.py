@@ -17,6 +17,7 @@ from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.saas.analytics import Visits
 from golive.probes.saas.business_profile import Profiles
 from golive.probes.saas.customer_calendar import OAuthClient, SyntheticAppointment
 from golive.probes.saas.customer_mail import MailAccount, MailDomain, SeedMessage
@@ -226,6 +227,30 @@ def test_every_shops_google_profile_is_ours_true_and_leads_here(
     assert none_of("differences from shops' records", profiles.differing, among=found, of=of)
     assert none_of("booking links that fail", profiles.mislinked, among=found, of=of)
     assert none_of("reviews that cannot be read", profiles.unread, among=found, of=of)
+
+
+@item("D-11.2.5")
+def test_visits_are_measured_once_after_consent_and_without_names(
+    analytics_visits: Visits, env: Environment
+) -> None:
+    """The declared journey in Chromium, the pages' own policy in force: before any choice, after
+    refusing, and twice after accepting; every hit of GA4 and of Meta's pixel with its parameters.
+
+    Remedy: a hit before consent: let nothing but the choice load the container; hold such data for
+    collected unlawfully. An event that is counted twice: one of tag manager and page sends it, not
+    both. Another id: correct the container's variables, and publish it.
+    """
+    visits, own = analytics_visits, env.analytics
+    assert none_of("hits before a choice", visits.undecided, among=visits.pages, of="pages")
+    assert none_of("hits after a refusal", visits.refused, among=visits.pages, of="pages")
+    steps, hits = visits.steps, visits.hits
+    assert none_of("events that left not once", visits.miscounted, among=steps, of="steps")
+    assert same_set("containers", visits.containers, [own.container])
+    assert same_set("measurement ids of GA4", visits.measurement_ids, [own.measurement_id])
+    assert same_set("ids of Meta's pixel", visits.pixel_ids, [own.pixel_id])
+    lacking, of = visits.incomplete_purchases, "purchase events"
+    assert none_of("purchases that lack something", lacking, among=visits.purchases, of=of)
+    assert none_of("hits with personal data", visits.personal, among=hits, of="hits")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

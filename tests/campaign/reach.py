@@ -123,6 +123,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "calendar_appointment": ("integrations/google", *_SITE),
     "profile_grant": ("integrations/google", "integrations/profile"),
     "business_profiles": ("integrations/google", "integrations/profile", *_SITE),
+    "analytics_visits": ("integrations/analytics", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 
