@@ -6,7 +6,9 @@ import argparse
 import gc
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from rehearsal.app.settings import VERSIONS, CommandError, Settings
@@ -64,6 +66,8 @@ def _serve(options: argparse.Namespace) -> None:
     import uvicorn
 
     settings = Settings.from_environment(options.instance, options.version)
+    if options.static:
+        settings = replace(settings, static=options.static)
     from rehearsal.app.web import create_app
 
     app = create_app(settings)
@@ -88,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, required=True)
     serve.add_argument("--instance", required=True)
     serve.add_argument("--version", default=VERSIONS[-1])
+    serve.add_argument("--static", type=Path, help="folder of the built frontend")
     for name, text in (("migrate", "upgrade"), ("downgrade", "roll back")):
         change = commands.add_parser(name, help=f"{text} to a release tag or revision")
         change.add_argument("--to", required=True)

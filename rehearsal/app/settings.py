@@ -38,6 +38,8 @@ class Settings:
     bcrypt_rounds: int = 12
     card_script: str = "https://js.stripe.com/v3/"
     faults_file: Path | None = None
+    static: Path = Path(__file__).parent / "static"
+    """The frontend as it was built."""
 
     @property
     def is_v2(self) -> bool:

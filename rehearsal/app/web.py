@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.shop = shop
     app.include_router(api)
     app.include_router(pages.router)
-    app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
+    app.mount("/static", pages.Assets(directory=settings.static))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _invalid)
     app.add_exception_handler(OverflowError, _invalid)

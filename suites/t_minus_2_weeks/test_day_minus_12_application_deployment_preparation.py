@@ -9,8 +9,37 @@ from golive.launch import Limits
 from golive.probes.platform.dependencies import DependencyAudit
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
+from golive.probes.traffic.assets import FrontendAssets
 
 # -- Application Build and Packaging ---------------------------------------------------------------
+
+
+@item("D-12.1.2")
+def test_frontend_assets_are_small_and_kept_for_a_year(
+    frontend_assets: FrontendAssets, limits: Limits
+) -> None:
+    """Chromium loads every key page at each public host and tells what it asks for; each script,
+    style sheet, font and image of the product's own is asked for on every node of the edge, and so
+    is a source map of each script and style sheet.
+
+    Remedy: what is not compressed, hashed or kept: its type in the edge's list, the build's file
+    names, Cache-Control at the origin. A source map: leave it out of what is published, and purge
+    it at the edge. Too heavy: see in the browser's network panel what a page loads first.
+    """
+    found, most = frontend_assets, limits.assets
+    served, of, code = found.assets, "assets on nodes", "scripts and style sheets"
+    texts, open_ = found.texts(most.compress_from_bytes), found.maps
+    plain, wasteful = found.not_compressed(most.compress_from_bytes), most.waste_percent
+    assert at_least("key pages", len(found.names), most.pages)
+    assert at_least("assets of the key pages", found.paths, most.assets)
+    assert none_of("assets not answered with 200", found.failing, among=served, of=of)
+    assert none_of("texts not compressed", plain, among=texts, of="texts", may_be_empty=True)
+    assert none_of("not minified", found.not_minified(wasteful), among=found.code, of=code)
+    assert none_of("without a digest in the address", found.not_hashed, among=served, of=of)
+    assert none_of("not kept for a year", found.not_kept(most.kept_s), among=served, of=of)
+    assert none_of("source maps anybody can read", open_, among=found.code, of=code)
+    assert each_at_most("initial scripts, compressed", found.script_kb, most.script_kb, "kB")
+    assert each_at_most("page weight", found.weight_kb, most.page_kb, "kB")
 
 
 @item("D-12.1.4")

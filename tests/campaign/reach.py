@@ -94,6 +94,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
     "dependency_audit": ("release/checkout", "build", "app"),
+    "frontend_assets": (*_SITE, "build/frontend"),
     "surface": _SITE,
     "plain_http": _SITE,
     "api_caching": _SITE,

@@ -10,6 +10,7 @@ import urllib.request
 
 import psutil
 
+from rehearsal.data import frontend
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import read_state, tail, write_atomically
 from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
@@ -70,7 +71,7 @@ class Instance(Part):
 
     title = "reference application"
     loads = LOADS
-    needs = ("pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3")
+    needs = ("build", "pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -84,6 +85,7 @@ class Instance(Part):
             *(sys.executable, "-m", "rehearsal.app", "serve", "--host", "127.0.0.1"),
             *("--port", str(r.port(self.name)), "--instance", self.name),
             *("--version", str(r.setting(self.name, "version", VERSION))),
+            *("--static", str(frontend.folder(r))),
         ]
 
     def environment(self, r: Rehearsal) -> dict[str, str]:

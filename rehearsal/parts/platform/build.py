@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.data import dependencies
+from rehearsal.data import dependencies, frontend
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Job
 
@@ -13,6 +13,7 @@ class Build(Job):
     needs = ("release",)
 
     def run(self, r: Rehearsal) -> None:
+        frontend.build(r)
         dependencies.install(r)
         dependencies.fetch_advisories(r)
         dependencies.write_waivers(r)
