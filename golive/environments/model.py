@@ -23,7 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.build_sections import Dependencies
+from golive.probes.platform.build_sections import Dependencies, Images
 from golive.probes.platform.section import Aws, Deploy, Flags
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
@@ -110,6 +110,7 @@ class Environment(Section, frozen=True, kw_only=True):
     release: Release = needed("release repository")
     deploy: Deploy = needed("checkout of deploy artefacts")
     dependencies: Dependencies = needed("lock files")
+    images: Images = needed("container images")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")

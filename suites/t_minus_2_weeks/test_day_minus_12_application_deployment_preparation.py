@@ -7,11 +7,38 @@ from golive.deliverables import Deliverables
 from golive.items import derived, item
 from golive.launch import Limits
 from golive.probes.platform.dependencies import DependencyAudit
+from golive.probes.platform.images import ReleaseImages
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
 from golive.probes.traffic.assets import FrontendAssets
 
 # -- Application Build and Packaging ---------------------------------------------------------------
+
+
+@item("D-12.1.1")
+def test_images_are_the_releases_scanned_and_without_secrets(
+    release_images: ReleaseImages, limits: Limits
+) -> None:
+    """Both images under the release's tag, by digest: labels and user in their configuration,
+    every layer looked through for secrets, the bill of materials attached to them, the scanner's
+    report about exactly that digest, and the Dockerfiles' bases.
+
+    Remedy: build again from the tag's commit, on bases named by digest, push, scan what was pushed
+    and keep the report. A finding with a fix: raise the package, or its base. A secret in a layer:
+    change it first, since whoever pulled the image has it; then build without it.
+    """
+    i, most, built = release_images, limits.images, release_images.built
+    of, others = "images", i.of_another_commit
+    assert at_least("images declared", i.declared, most.images)
+    assert none_of(f"images without the tag {i.tag}", i.absent, among=i.declared, of=of)
+    assert none_of("images of another commit", others, among=built, of=of)
+    assert none_of("images that no scan is about", i.not_scanned, among=built, of=of)
+    assert each_at_most("age of the scan", i.scan_age_d, most.scan_age_d, "d")
+    assert none_of("critical or fixable high findings", i.findings, among=built, of=of)
+    assert none_of("bases not named by digest", i.not_pinned, among=i.bases, of="bases")
+    assert none_of("images that run as root", i.as_root, among=built, of=of)
+    assert none_of("secrets in layers", i.secrets, among=i.files, of="files in layers")
+    assert none_of("images without bill of materials", i.without_bill, among=built, of=of)
 
 
 @item("D-12.1.2")

@@ -93,6 +93,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "outbound": (*_TOOLS, *_SITE),
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "release_images": ("release", "build"),
     "dependency_audit": ("release/checkout", "build", "app"),
     "frontend_assets": (*_SITE, "build/frontend"),
     "surface": _SITE,
