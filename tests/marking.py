@@ -29,6 +29,7 @@ LIVE_FILES = {
     "golive/probes/traffic/test_browser.py",
     "rehearsal/data/test_backup_encryption.py",
     "rehearsal/data/test_drills.py",
+    "rehearsal/data/test_failover.py",
     "rehearsal/kernel/test_process_pool.py",
     "rehearsal/parts/data/test_database_parts.py",
     "rehearsal/parts/observe/test_monitoring.py",

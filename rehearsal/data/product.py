@@ -11,7 +11,9 @@ import re
 import shutil
 from pathlib import Path
 
-from rehearsal.kernel.world import PROJECT
+from rehearsal.kernel.errors import RehearsalError
+from rehearsal.kernel.world import PROJECT, Rehearsal
+from rehearsal.parts import Endpoints
 
 SOURCE = PROJECT / "rehearsal" / "product"
 CANDIDATE = "2.0.0"
@@ -40,3 +42,12 @@ def _as_of(version: str, text: str) -> str:
     dashed = CANDIDATE.replace(".", "-")
     text = re.sub(digests, earlier, text).replace(CANDIDATE, version)
     return text.replace(f"migrate-{dashed}", f"migrate-{version.replace('.', '-')}")
+
+
+def endpoints(r: Rehearsal) -> Endpoints:
+    """The program that renders the chart; `helm` by its name where there is none here."""
+    try:
+        helm = r.program("helm")
+    except RehearsalError:
+        helm = ["helm"]
+    return {"kubernetes": {"helm": helm}}

@@ -23,6 +23,7 @@ from typing import Any
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.platform import aws_network, aws_nodes, aws_rights, aws_secrets
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -30,13 +31,13 @@ COPY_REGION = "us-west-2"
 SOURCE_BUCKET = "bookedbarber-backups"
 COPY_BUCKET = "bookedbarber-backups-copy"
 RETENTION_DAYS = 30
-ACCOUNT = "123456789012"  # the account moto plays
+ACCOUNT = aws_rights.ACCOUNT
 CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0000-000000000000"
 
 
 class Aws(Part):
     name = "aws"
-    title = "S3 in two regions, KMS, CloudFront, IAM"
+    title = "S3 in two regions, KMS, CloudFront, IAM, Secrets Manager, EC2"
     loads = (
         "rehearsal.parts.platform.aws_sdk",
         "psycopg",
@@ -53,7 +54,10 @@ class Aws(Part):
 
     def environment(self, r: Rehearsal) -> dict[str, str]:
         # Larger objects lie in temporary files: backups would fill the machine's memory.
-        return {"MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 * 1024)}
+        return {
+            "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 * 1024),
+            "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+        }
 
     def ready(self, r: Rehearsal) -> bool:
         """Whether it is furnished: `recall` tells of it, or raises."""
@@ -78,11 +82,18 @@ class Aws(Part):
                 "copy": bucket(COPY_BUCKET, r.setting(self.name, "copy_region", COPY_REGION)),
             },
             "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
+            **aws_nodes.endpoints(),
+            **aws_secrets.endpoints(r),
+            **aws_network.endpoints(),
         }
 
 
 def furnish(r: Rehearsal) -> None:
-    """Make buckets, keys and distribution. Raises RehearsalError."""
+    """Make secrets, buckets, keys and distribution. Raises RehearsalError."""
+    from rehearsal.parts.platform import aws_configuration
+
+    # First: instances are started with them.
+    aws_configuration.furnish(r)
     copy_region = r.setting(aws.name, "copy_region", COPY_REGION)
     with told_as("The store for backups could not be furnished"):
         source_key = make_bucket(r, SOURCE_BUCKET, SOURCE_REGION)
@@ -102,6 +113,12 @@ def furnish(r: Rehearsal) -> None:
     # Last: loading IAM takes a second, and no part waits for it.
     with told_as("The groups of administrators could not be made"):
         make_groups(r)
+    with told_as("The nodes' autoscaling group could not be made"):
+        aws_nodes.furnish(r, client)
+    with told_as("The secrets could not be made"):
+        aws_secrets.furnish(r, client)
+    with told_as("The network could not be made"):
+        aws_network.furnish(r, client)
 
 
 def client(
@@ -359,7 +376,9 @@ def main(port: int, r: Rehearsal) -> None:
     kms.generate_private_key = lambda spec: make_key_pair(
         "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
     )
-    application = Dispatcher(create_backend_app)
+    aws_nodes.serve_limits(r)
+    aws_rights.enforce(r.secret("aws-access-key-id"))
+    application = aws_rights.ageing(Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each large object is an open file
