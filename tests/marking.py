@@ -29,6 +29,7 @@ LIVE_FILES = {
     "golive/test_first_use.py",
     "golive/probes/data/test_redis_live.py",
     "golive/probes/data/test_rows.py",
+    "golive/probes/traffic/test_assets_live.py",
     "golive/probes/traffic/test_browser.py",
     "rehearsal/data/test_backup_encryption.py",
     "rehearsal/data/test_drills.py",

@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages.router)
     app.include_router(features.router)
     app.include_router(secret_client.router(shop))
-    app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
+    app.mount("/static", pages.Assets(directory=settings.static))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _invalid)
     app.add_exception_handler(OverflowError, _invalid)

@@ -25,6 +25,7 @@ from golive.probes.platform.dependencies import DependencyAudit
 from golive.probes.platform.drift import Drift, PlantedDrift
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.helm_chart import HelmChart
+from golive.probes.platform.images import ReleaseImages
 from golive.probes.platform.kubernetes import Validation
 from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
 from golive.probes.platform.manifests import Manifests
@@ -36,6 +37,7 @@ from golive.probes.platform.secret_exposure import ConfiguredSecrets, SecretsEls
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
+from golive.probes.traffic.assets import FrontendAssets
 
 KINDS = (
     *("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
@@ -319,6 +321,60 @@ def test_a_configuration_change_rolls_back_whole_and_unnoticed(
 
 
 # -- Application Build and Packaging ---------------------------------------------------------------
+
+
+@item("D-12.1.1")
+def test_images_are_the_releases_scanned_and_without_secrets(
+    release_images: ReleaseImages, limits: Limits
+) -> None:
+    """Both images under the release's tag, by digest: labels and user in their configuration,
+    every layer looked through for secrets, the bill of materials attached to them, the scanner's
+    report about exactly that digest, and the Dockerfiles' bases.
+
+    Remedy: build again from the tag's commit, on bases named by digest, push, scan what was pushed
+    and keep the report. A finding with a fix: raise the package, or its base. A secret in a layer:
+    change it first, since whoever pulled the image has it; then build without it.
+    """
+    i, most, built = release_images, limits.images, release_images.built
+    of, others = "images", i.of_another_commit
+    assert at_least("images declared", i.declared, most.images)
+    assert none_of(f"images without the tag {i.tag}", i.absent, among=i.declared, of=of)
+    assert none_of("images of another commit", others, among=built, of=of)
+    assert none_of("images that no scan is about", i.not_scanned, among=built, of=of)
+    assert each_at_most("age of the scan", i.scan_age_d, most.scan_age_d, "d")
+    assert none_of("critical or fixable high findings", i.findings, among=built, of=of)
+    assert none_of("bases not named by digest", i.not_pinned, among=i.bases, of="bases")
+    assert none_of("images that run as root", i.as_root, among=built, of=of)
+    assert none_of("secrets in layers", i.secrets, among=i.files, of="files in layers")
+    assert none_of("images without bill of materials", i.without_bill, among=built, of=of)
+
+
+@item("D-12.1.2")
+def test_frontend_assets_are_small_and_kept_for_a_year(
+    frontend_assets: FrontendAssets, limits: Limits
+) -> None:
+    """Chromium loads every key page at each public host and tells what it asks for; each script,
+    style sheet, font and image of the product's own is asked for on every node of the edge, and so
+    is a source map of each script and style sheet.
+
+    Remedy: what is not compressed, hashed or kept: its type in the edge's list, the build's file
+    names, Cache-Control at the origin. A source map: leave it out of what is published, and purge
+    it at the edge. Too heavy: see in the browser's network panel what a page loads first.
+    """
+    found, most = frontend_assets, limits.assets
+    served, of, code = found.assets, "assets on nodes", "scripts and style sheets"
+    texts, open_ = found.texts(most.compress_from_bytes), found.maps
+    plain, wasteful = found.not_compressed(most.compress_from_bytes), most.waste_percent
+    assert at_least("key pages", len(found.names), most.pages)
+    assert at_least("assets of the key pages", found.paths, most.assets)
+    assert none_of("assets not answered with 200", found.failing, among=served, of=of)
+    assert none_of("texts not compressed", plain, among=texts, of="texts", may_be_empty=True)
+    assert none_of("not minified", found.not_minified(wasteful), among=found.code, of=code)
+    assert none_of("without a digest in the address", found.not_hashed, among=served, of=of)
+    assert none_of("not kept for a year", found.not_kept(most.kept_s), among=served, of=of)
+    assert none_of("source maps anybody can read", open_, among=found.code, of=code)
+    assert each_at_most("initial scripts, compressed", found.script_kb, most.script_kb, "kB")
+    assert each_at_most("page weight", found.weight_kb, most.page_kb, "kB")
 
 
 @item("D-12.1.4")
