@@ -63,6 +63,10 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    payment_s: float = 30.0
+    """How long a payment or an event of Stripe's is waited for."""
+    payout_s: float = 120.0
+    """How long a payout is waited for to be paid or to fail."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
 
