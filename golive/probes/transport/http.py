@@ -58,9 +58,7 @@ class Client:
         """:raises ProbeError: no answer; an answer of any status is an answer."""
         return self._send("PUT", url, headers=headers)
 
-    def post_bytes(
-        self, url: str, content: bytes, headers: Mapping[str, str]
-    ) -> requests.Response:
+    def post_bytes(self, url: str, content: bytes, headers: Mapping[str, str]) -> requests.Response:
         """Send content as it is.
 
         :raises ProbeError: no answer; an answer of any status is an answer.
