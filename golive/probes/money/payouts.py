@@ -57,7 +57,8 @@ class ConnectedAccounts:
         """Active ones that have no external account; unseen where none is known to and one could
         not be looked at."""
         found = [one.id for one in self.active if one.has_bank is False]
-        return found or unseen_among(one.has_bank for one in self.active) or found
+        unseen = unseen_among(one.has_bank for one in self.active)
+        return found if found or unseen is None else unseen
 
     @property
     def unknown_to_stripe(self) -> list[str] | Unseen:

@@ -139,7 +139,7 @@ def _paid(t: Till) -> Begun:
         raise ProbeError(
             "refunds",
             f"the payment that was to be given back is {row or 'not there'}",
-            "see the webhook's record at Stripe, and D-11.1.2",
+            "see the webhook's record at Stripe",
         )
     return begun
 

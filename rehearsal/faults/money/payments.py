@@ -1,3 +1,4 @@
+# ruff: noqa: S608  only constants stand in these statements
 """Faults of payments: Stripe's endpoints and accounts, the application's handling, the ledger."""
 
 from __future__ import annotations
