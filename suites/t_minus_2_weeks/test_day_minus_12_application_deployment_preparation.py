@@ -131,7 +131,10 @@ def test_the_service_mesh_is_strict_or_absent_by_signature(
 
 @item("D-12.2.4")
 def test_network_policies_allow_the_declared_flows_and_no_other(
-    network_policies: NetworkPolicies, flow_attempts: FlowAttempts, limits: Limits
+    manifests: Manifests,
+    network_policies: NetworkPolicies,
+    flow_attempts: FlowAttempts,
+    limits: Limits,
 ) -> None:
     """Every NetworkPolicy evaluated into the flows that it lets through, in each set of manifests
     that is applied together; a TCP connection for every declared flow, and for every other pair of
@@ -142,7 +145,9 @@ def test_network_policies_allow_the_declared_flows_and_no_other(
     not enforce policies.
     """
     policies, tried = network_policies, flow_attempts
-    for one in policies.sets:
+    sets, unrendered = policies.sets, manifests.not_rendered
+    assert none_of("charts not rendered", unrendered, among=sets, of="sets of manifests")
+    for one in sets:
         pods = one.pods
         open_pods = f"pods without default-deny in {one.name}"
         assert none_of(open_pods, one.open_pods, among=pods, of="pods")
@@ -157,7 +162,11 @@ def test_network_policies_allow_the_declared_flows_and_no_other(
 
 @item("D-12.2.5")
 def test_quotas_leave_room_for_every_workload_at_its_maximum(
-    quotas: Quotas, cloud_limits: CloudLimits, env: Environment, limits: Limits
+    manifests: Manifests,
+    quotas: Quotas,
+    cloud_limits: CloudLimits,
+    env: Environment,
+    limits: Limits,
 ) -> None:
     """Replicas at the autoscalers' maximum and the surge of a rolling update, times what a pod asks
     for, against the quotas of its namespace; the quotas' use in the cluster, where there is one;
@@ -168,6 +177,7 @@ def test_quotas_leave_room_for_every_workload_at_its_maximum(
     """
     q, wanted, cloud = quotas, limits.deploy, cloud_limits
     spaces, of, may = q.namespaces, "namespaces", not env.kubernetes.cluster
+    assert none_of("charts not rendered", manifests.not_rendered, among=spaces, of=of)
     assert none_of("namespaces without a quota", q.without_quota, among=spaces, of=of)
     assert none_of("without a LimitRange", q.without_limit_range, among=spaces, of=of)
     containers = q.containers
