@@ -20,21 +20,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
-from rehearsal.app import documented
 from rehearsal.app.documented import Documented
 from rehearsal.app.settings import Settings
 from rehearsal.app.shop import Refusal, Row, Shop
 
-router = APIRouter(route_class=documented.Documented)
 router = APIRouter(route_class=Documented)
 SCOPES = "https://www.googleapis.com/auth/calendar.events"
 _following = ThreadPoolExecutor(1, thread_name_prefix="calendar")
 _log = logging.getLogger("uvicorn.error")
 
 
-@router.get("/api/v2/api/calendar/auth", response_model=documented.Consent, **documented.BEARER)
-def authorize(request: Request) -> Row:
-    """Where a barber agrees that we write to the calendar."""
 class Authorization(BaseModel):
     """The address of Google's consent screen."""
 

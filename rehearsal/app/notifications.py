@@ -17,11 +17,6 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from rehearsal.app import documented
-from rehearsal.app.shop import Refusal, Row, Shop, _now
-
-router = APIRouter(route_class=documented.Documented)
-_TWILIO = documented.signed_by("Twilio")
 from rehearsal.app.documented import Documented, errors
 from rehearsal.app.shop import Refusal, Row, Shop, _now
 
@@ -86,11 +81,6 @@ def record(shop: Shop, channel: str, name: str, callbacks: Iterable[Row]) -> Non
 # -- mail ------------------------------------------------------------------------------------------
 
 
-@router.post(
-    "/api/v2/webhooks/sendgrid",
-    response_model=documented.Received,
-    **documented.signed_by("SendGrid"),
-)
 @_callback("/api/v2/webhooks/sendgrid", "application/json")
 async def mail_events(request: Request) -> Row:
     """Events of SendGrid, signed with the key of its event webhook."""
@@ -127,7 +117,6 @@ def _is_sendgrids(shop: Shop, request: Request, body: bytes) -> bool:
 # -- texts -----------------------------------------------------------------------------------------
 
 
-@router.post("/api/v2/webhooks/sms/status", response_model=documented.Received, **_TWILIO)
 @_callback("/api/v2/webhooks/sms/status", _FORM)
 async def text_status(request: Request) -> Row:
     """A status callback of Twilio's."""
@@ -135,8 +124,6 @@ async def text_status(request: Request) -> Row:
     return await _keep(request, {**form, "event": form.get("MessageStatus", "")})
 
 
-@router.post("/api/v2/webhooks/sms", response_model=documented.Received, **_TWILIO)
-@router.post("/api/v2/webhooks/sms/incoming", response_model=documented.Received, **_TWILIO)
 @_callback("/api/v2/webhooks/sms", _FORM)
 @_callback("/api/v2/webhooks/sms/incoming", _FORM)
 async def incoming_text(request: Request) -> Row:

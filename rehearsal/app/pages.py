@@ -56,11 +56,10 @@ def _page(
 ) -> HTMLResponse:
     shop: Shop = request.app.state.shop
     tags = shop.database.orders("analytics") or {}
+    values["asset"] = partial(asset, shop.settings.static)
     text = _templates.get_template(template).render(
         user=user, settings=shop.settings, tags=tags, **values
     )
-    values["asset"] = partial(asset, shop.settings.static)
-    text = _templates.get_template(template).render(user=user, settings=shop.settings, **values)
     headers = {"Cache-Control": OF_THE_USER if user else PUBLIC, "Vary": "Cookie"}
     if shop.settings.gtm_container:
         headers["Content-Security-Policy"] = _policy(shop.settings, tags)

@@ -8,10 +8,6 @@ import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
 
-from rehearsal.app import documented
-from rehearsal.app.shop import Row, Shop
-
-router = APIRouter(route_class=documented.Documented)
 from rehearsal.app.documented import Documented
 from rehearsal.app.shop import Row, Shop
 
@@ -30,7 +26,6 @@ def details(ident: int) -> dict[str, Any]:
     }
 
 
-@router.get("/api/v1/public/booking/organization/{slug}", response_model=documented.Organization)
 class PublicOrganization(BaseModel):
     """A shop, as anybody may know it."""
 

@@ -13,11 +13,15 @@ from golive.claims import (
     none_of,
     same_set,
 )
-from golive.claims import at_least, at_most, each_at_most, equal, none_of
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Limits
+from golive.probes.money.payments import PaymentDrill
+from golive.probes.money.payouts import ConnectedAccounts, PayoutDrill
+from golive.probes.money.reconciliation import Reconciliation
+from golive.probes.money.refunds import RefundDrill
+from golive.probes.money.webhooks import WebhookDrill, WebhookEndpoints
 from golive.probes.saas.analytics import Visits
 from golive.probes.saas.business_profile import Profiles
 from golive.probes.saas.customer_calendar import OAuthClient, SyntheticAppointment
@@ -252,11 +256,7 @@ def test_visits_are_measured_once_after_consent_and_without_names(
     lacking, of = visits.incomplete_purchases, "purchase events"
     assert none_of("purchases that lack something", lacking, among=visits.purchases, of=of)
     assert none_of("hits with personal data", visits.personal, among=hits, of="hits")
-from golive.probes.money.payments import PaymentDrill
-from golive.probes.money.payouts import ConnectedAccounts, PayoutDrill
-from golive.probes.money.reconciliation import Reconciliation
-from golive.probes.money.refunds import RefundDrill
-from golive.probes.money.webhooks import WebhookDrill, WebhookEndpoints
+
 
 # -- Payment System Final Testing ----------------------------------------------------------------
 

@@ -80,9 +80,6 @@ class Client:
         :raises ProbeError: no answer; an answer of any status is an answer.
         """
         return self._send("POST", url, headers=headers, data=dict(fields))
-    def put(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
-        """:raises ProbeError: no answer; an answer of any status is an answer."""
-        return self._send("PUT", url, headers=headers)
 
     def post_bytes(self, url: str, content: bytes, headers: Mapping[str, str]) -> requests.Response:
         """Send content as it is.
