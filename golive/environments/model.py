@@ -23,7 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Flags, Network, SecretsManager
+from golive.probes.platform.section import Audit, Aws, Flags, Network, SecretsManager
 from golive.probes.saas.section import StatusPage, Tools, Tracker
 from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
@@ -63,6 +63,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    audit_s: float = 60.0
+    """An entry of the central log is waited for this long, and a little longer."""
     secret_rotation_s: float = 60.0
     """A rotated secret is waited for this long, and a little longer."""
     war_room_alert_s: float = 60.0
@@ -107,6 +109,7 @@ class Environment(Section, frozen=True, kw_only=True):
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    audit: Audit = needed("audit trail")
     network: Network = needed("network")
     secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")

@@ -18,6 +18,7 @@ MODULES = (
     "traffic.edge",
     "platform.aws",
     "platform.ssh",
+    "platform.log_shipper",
     "backup.backups",
     "observe.receiver",
     "saas.saas_stubs",

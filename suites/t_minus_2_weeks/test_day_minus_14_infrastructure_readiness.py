@@ -24,6 +24,7 @@ from golive.launch import Launch, Limits
 from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.redis import RedisCluster
+from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.exposure import LISTENERS, OutsideScan
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
 from golive.probes.platform.security_groups import SecurityGroups
@@ -290,6 +291,34 @@ def test_backups_can_be_read_with_the_key_and_not_without(
     assert none_of("objects decrypted without the key", e.open_to_anyone, among=read, of=objects)
     assert none_of("objects not decrypted with the key", e.lost, among=read, of=objects)
     assert none_of("keys beside the backups", e.keys_inside, among=e.versions, of="versions")
+
+
+@item("D-14.3.5")
+def test_what_administrators_and_intruders_do_is_written_down_for_good(
+    audit_trail: AuditTrail, audit_log: AuditLog, env: Environment, limits: Limits
+) -> None:
+    """The trail's settings, its state and the newest file in its bucket; a failed database login, a
+    table made and dropped and a refused administrative request, looked for in the central log; its
+    writers' role tries to delete a synthetic stream, to set the retention, and to delete below the
+    trail's folder. Whether they may delete the whole log group cannot be tried without losing it.
+
+    Remedy: start the trail, for all regions, with file validation. What is not in the log: see that
+    the server writes it (log_connections, log_statement, the balancer's access log) with user and
+    address, then that its lines are sent on. Take from the writers every right but to add.
+    """
+    trail, log, most_h = audit_trail, audit_log, limits.audit.delivered_h
+    assert holds("trail's logging", trail.is_logging, trail.is_logging, "on")
+    assert holds("trail's regions", trail.is_everywhere, trail.regions, "all")
+    assert holds("trail's file validation", trail.is_validated, trail.validation, "on")
+    assert at_most("last delivery by the trail itself", trail.delivered_h, most_h, "h ago")
+    assert at_most("newest file of the trail", trail.newest_h, most_h, "h ago")
+    assert no_failure("trail's delivery", trail.delivery_error, "no trouble")
+    within_s, acts = env.windows.audit_s, log.acts
+    assert no_failure("administrative request", log.admitted, "refused")
+    assert each_at_most("found in the central log", log.found_after_s, within_s, "s")
+    untold = log.incomplete
+    assert none_of("acts that are not told whole", untold, among=acts, of="synthetic acts")
+    assert none_of("what the writers can delete", log.deletable, among=log.tried, of="ways tried")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ REACH: dict[str, tuple[str, ...]] = {
     "security_groups": ("aws",),
     "outside_scan": ("aws", *_SITE, "prometheus", "alertmanager"),
     "admin_interfaces": ("ssh", *_SITE, "prometheus", "alertmanager"),
+    "audit_trail": ("aws",),
+    "audit_log": ("aws", "balancer", "log-shipper", "postgres"),
     "secret_rotation": ("aws", "app"),
     "kept_secrets": ("aws",),
     "flags": _STUBS,

@@ -116,7 +116,7 @@ def secret_kept_for_seconds(r: Rehearsal) -> None:
     title="one instance cannot reach Secrets Manager",
 )
 def instance_reads_no_secret(r: Rehearsal) -> None:
-    set_app_faults(r, secret_refused="app-2")
+    set_app_faults(r, secret_refused="app-2")  # noqa: S106 - an instance
 
 
 @instance_reads_no_secret.revert

@@ -23,7 +23,7 @@ from typing import Any
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.platform import aws_network, aws_rights, aws_secrets
+from rehearsal.parts.platform import aws_audit, aws_network, aws_rights, aws_secrets
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -37,7 +37,7 @@ CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0
 
 class Aws(Part):
     name = "aws"
-    title = "S3 in two regions, KMS, CloudFront, IAM, Secrets Manager, EC2"
+    title = "S3 in two regions, KMS, CloudFront, IAM, Secrets Manager, EC2, CloudTrail, logs"
     loads = (
         "rehearsal.parts.platform.aws_sdk",
         "psycopg",
@@ -83,6 +83,7 @@ class Aws(Part):
             },
             "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
             **aws_secrets.endpoints(r),
+            **aws_audit.endpoints(r),
             **aws_network.endpoints(),
         }
 
@@ -110,6 +111,8 @@ def furnish(r: Rehearsal) -> None:
         make_groups(r)
     with told_as("The secrets could not be made"):
         aws_secrets.furnish(r, client)
+    with told_as("The audit trail could not be made"):
+        aws_audit.furnish(r, client)
     with told_as("The network could not be made"):
         aws_network.furnish(r, client)
 

@@ -57,8 +57,8 @@ def allowing(actions: list[str], resources: list[str]) -> dict[str, Any]:
 
 
 def age(r: Rehearsal, what: str, name: str, days: float) -> None:
-    """Set how old something is: `secret` (its current value), `access-key`, `root-key` (from
-    never made: 0 days take it away)."""
+    """Set how old something is: `secret` (its current value), `access-key`, `root-key` (0 days
+    take it away), `delivery` (a trail's last one), `object` (of a bucket, as `BUCKET/KEY`)."""
     words = urlencode({"what": what, "name": name, "days": days})
     url = f"http://127.0.0.1:{r.port('aws')}{PATH}?{words}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -149,6 +149,18 @@ def _tell_ages() -> None:
             root |= {"access_key_1_active": "true", "access_key_1_last_rotated": made}
         return "\n".join([head, ",".join(root.values()), *rows]) + "\n"
 
+    from moto.cloudtrail.models import TrailStatus
+
+    stated = TrailStatus.description
+
+    def delivered(self: Any) -> dict[str, Any]:
+        at = self.latest_delivery_time
+        found = stated(self)  # which delivers, as long as it is logging
+        if getattr(self, "is_aged", False):
+            self.latest_delivery_time = found["LatestDeliveryTime"] = at
+        return found
+
+    TrailStatus.description = delivered
     SecretsManagerBackend.list_secret_version_ids = dated
     IAMBackend.get_credential_report = whole
 
@@ -179,6 +191,13 @@ def _age(what: str, name: str, by: timedelta) -> None:
         case "access-key":
             for key in iam.users[name].access_keys if name in iam.users else _keys(iam, name):
                 key.create_date = then
+        case "delivery":
+            trail = _backend("cloudtrail", "us-east-1").trails[name]
+            trail.status.latest_delivery_time = int(then.timestamp())
+            trail.status.is_aged = bool(by)
+        case "object":
+            bucket, _, key = name.partition("/")
+            _backend("s3").get_object(bucket, key).last_modified = then
         case "root-key":
             iam.root_key_made = f"{then:%Y-%m-%dT%H:%M:%S}+00:00" if by else ""
         case _:
