@@ -127,6 +127,8 @@ class Network(Section, frozen=True, kw_only=True):
     """Public addresses of the product's machines besides those that AWS tells."""
     interfaces: list[AdminInterface] = needed()
     """Every administrative interface."""
+    access_approved_by: str = "security_lead"
+    """The role that signs the list of who has access."""
     without: list[str] = []
     """Kinds of listeners and interfaces that the product does not have: pgbouncer, ssh ..."""
 

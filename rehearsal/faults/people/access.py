@@ -84,8 +84,7 @@ def leaver_may_deploy(r: Rehearsal) -> None:
 
 @leaver_may_deploy.revert
 def leaver_may_do_nothing(r: Rehearsal) -> None:
-    iam = aws.client(r, "iam")
-    iam.remove_user_from_group(GroupName="deployers", UserName="wanda")
+    aws.drop_user(r, "wanda")
 
 
 @fault(

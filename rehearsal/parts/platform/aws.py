@@ -235,6 +235,19 @@ def make_user(r: Rehearsal, user: str, groups: list[str]) -> None:
         iam.add_user_to_group(GroupName=group, UserName=user)
 
 
+def drop_user(r: Rehearsal, user: str) -> None:
+    """Delete a user with all that it has."""
+    iam = client(r, "iam")
+    for group in iam.list_groups_for_user(UserName=user)["Groups"]:
+        iam.remove_user_from_group(GroupName=group["GroupName"], UserName=user)
+    for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    for device in iam.list_mfa_devices(UserName=user)["MFADevices"]:
+        iam.deactivate_mfa_device(UserName=user, SerialNumber=device["SerialNumber"])
+        iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
+    iam.delete_user(UserName=user)
+
+
 def give_second_factor(r: Rehearsal, user: str) -> None:
     """Give a user a device that makes codes; no error where there is one."""
     iam = client(r, "iam")

@@ -4,8 +4,9 @@ Settings a fault may override, on `edge` for both nodes or on `edge-1` / `edge-2
 `cached_paths` (paths to cache whatever the origin says), `plain_paths` (beginnings of paths that
 are answered without TLS), `scripts_added_to` (pages that get another script), `honour_session`,
 `keep_assets`, `metrics_public` (whether anybody gets the application's metrics), `full_chain`,
-`certificate_days`, `certified_hosts`, `tls_versions`, `ciphers`. Each node has its own installed copy of the certificate, taken when it is prepared: reloading only one
-node is how a fleet comes to serve two certificates.
+`certificate_days`, `certified_hosts`, `tls_versions`, `ciphers`. Each node has its own installed
+copy of the certificate, taken when it is prepared: reloading only one node is how a fleet comes to
+serve two certificates.
 """
 
 from __future__ import annotations
