@@ -217,6 +217,8 @@ def audit_log(env: Environment) -> AuditLog:
             not_done.append(done)
         else:
             acts.append(done)
+    if not_done and not acts:
+        raise not_done[0].error
     found = seen(_awaited, env, acts)
     tried = seen(_deletable, env, mark)
     return AuditLog(
