@@ -224,7 +224,8 @@ def test_without_a_right_nobody_was_looked_at(
 
 def test_a_list_that_is_not_signed_or_not_there_is_told(env_with: EnvWith, tmp_path: Any) -> None:
     roster = tmp_path / "roster.toml"
-    roster.write_text("schema = 1\nperson = []\n")
+    person = 'id = "ada"\nname = "Ada"\nemail = "a@example.com"\nphone = "+15550100"\n'
+    roster.write_text(f"schema = 1\n[[person]]\n{person}")
     env = env_with(people={"roster": str(roster), "papers": str(tmp_path)}, network={})
     assert access_list_signature(env) == "it is not there"
     (tmp_path / "access-list.md").write_text("---\n---\n")
