@@ -24,7 +24,10 @@ from golive.verdicts import GoliveError
 _TABLES = ("launch", "thresholds", "people", "validity", "freshness")
 THRESHOLDS = "thresholds"
 """The folder of thresholds beside launch.toml."""
-_LISTS = ("roles", "second_signers", "approvers", "two_signatures", "not_applicable", "decision")
+_LISTS = (
+    *("roles", "second_signers", "approvers", "two_signatures", "not_applicable", "decision"),
+    "cross_checked",
+)
 _UNITS = {"min": "minutes", "h": "hours", "d": "days"}
 
 
@@ -109,6 +112,9 @@ class Launch:
     """Ids, or what ids begin with, whose statements need two people."""
     not_applicable: tuple[str, ...] = ()
     """The same, of items that may be declared not applicable."""
+    cross_checked: tuple[str, ...] = ()
+    """The same, of items whose check itself looks whether they really do not apply: while that is
+    red, nobody's word takes them away."""
     decision: tuple[str, ...] = ()
     """The same, of items that record the decision itself, and so are looked at after it."""
     audiences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -129,6 +135,10 @@ class Launch:
     def may_be_not_applicable(self, item: str) -> bool:
         """Whether people may declare the item not applicable."""
         return _under(item, self.not_applicable)
+
+    def is_cross_checked(self, item: str) -> bool:
+        """Whether the item's check looks whether it really does not apply."""
+        return _under(item, self.cross_checked)
 
     def records_the_decision(self, item: str) -> bool:
         """Whether the item records the decision on the launch: approvals do not rest on it."""

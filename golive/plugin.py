@@ -169,6 +169,14 @@ def vouched(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
+def exempted(request: pytest.FixtureRequest) -> Any:
+    """Whether two people have declared this item not applicable."""
+    card = card_of(request.node.obj)
+    assert card is not None
+    return request.config.stash[SESSION].people.exempted(card.id)
+
+
+@pytest.fixture
 def vouched_of(request: pytest.FixtureRequest) -> Any:
     """What people have stated of another item, by its id."""
     return request.config.stash[SESSION].vouched

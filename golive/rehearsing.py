@@ -80,6 +80,49 @@ def rehearse(context: Context, item: str) -> None:
         _state(context, item, entry, papers, written, had, keys)
 
 
+def rehearse_exemption(context: Context, item: str) -> None:
+    """Have the two people of a rehearsal's script declare an item not applicable, the second what
+    the first one wrote. One that was signed stays as it is, unless it has run out by itself.
+
+    :raises GoliveError: the script is damaged.
+    """
+    keys = context.keys
+    if keys is None or context.environment.kind != "rehearsal":
+        return
+    entries = (_read(keys.parent / "script.json", dict[str, list[Entry]]) or {}).get(item, [])
+    about, ends = "", datetime.max.replace(tzinfo=UTC)
+    line, entitlement = context.procedure.items[item], context.statements.entitlement
+    had = [s for s in context.statements.everything() if s.statement.item == item]
+    for entry in entries:
+        same = [s for s in had if (s.statement.by, s.statement.role) == (entry.by, entry.role)]
+        key = keys / (entry.key or entry.by)
+        kept = next((s for s in same if not s.cause or entry.made_ago_s), None)
+        if kept is None and key.is_file():
+            made_at = datetime.now(UTC).replace(microsecond=0)
+            made_at -= timedelta(seconds=entry.made_ago_s)
+            latest = entitlement.latest("not-applicable", item, made_at)
+            held = made_at + timedelta(seconds=entry.holds_s) if entry.holds_s else latest
+            ends = min(ends, held)
+            statement = Statement(
+                kind="not-applicable",
+                item=item,
+                title=line.title,
+                fingerprint=fingerprint(line.title, context.cards.get(item)),
+                environment=context.environment.name,
+                environment_kind=context.environment.kind,
+                candidate=context.launch.candidate,
+                by=entry.by,
+                role=entry.role,
+                text=entry.text,
+                about=about,
+                made_at=made_at,
+                expires_at=ends,
+            )
+            kept = keep(statement, [], key, context.statements.folder)
+        if kept is not None:
+            about, ends = about or kept.sha256, min(ends, kept.statement.expires_at)
+
+
 def _state(
     context: Context,
     item: str,

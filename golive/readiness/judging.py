@@ -15,7 +15,8 @@ from golive.answer import (
     Standing,
 )
 from golive.context import Context
-from golive.people.statements import Signed, Statements
+from golive.launch import Launch
+from golive.people.statements import Exemption, Signed, Statements
 from golive.procedure import Item
 from golive.readiness.fresh import GREEN, unusable_run
 from golive.readiness.record import Looked, Record
@@ -113,6 +114,12 @@ class Judge:
         if state == Verdict.PASS or not statements.has(line.id, "waive", "not-applicable"):
             return state, reason, looked
         exemption, refused = statements.exemption(line.id)
+        if exemption is not None and _contradicted(self.context.launch, exemption, line, state):
+            return (
+                state,
+                f"{reason}; it was declared not applicable, which this contradicts",
+                looked,
+            )
         if exemption is not None:
             was = f"{state}: {reason}".rstrip(": ")
             by = f"{exemption.first.statement.by} and {exemption.second.statement.by}"
@@ -173,3 +180,9 @@ class Judge:
                 break
             began = looked.at
         return began
+
+
+def _contradicted(launch: Launch, exemption: Exemption, line: Item, state: str) -> bool:
+    """Whether an item is declared not applicable although its check has found that it applies."""
+    declared = exemption.kind == "not-applicable"
+    return declared and state == Verdict.FAIL and launch.is_cross_checked(line.id)

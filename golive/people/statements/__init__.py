@@ -19,6 +19,7 @@ from golive.people.statements.model import EVIDENCE as EVIDENCE
 from golive.people.statements.model import FOR_GOOD as FOR_GOOD
 from golive.people.statements.model import MOST_EVIDENCE_BYTES as MOST_EVIDENCE_BYTES
 from golive.people.statements.model import Evidence as Evidence
+from golive.people.statements.model import Exempted as Exempted
 from golive.people.statements.model import Exemption as Exemption
 from golive.people.statements.model import Kind as Kind
 from golive.people.statements.model import Signed as Signed

@@ -120,6 +120,15 @@ class Exemption:
         return min(self.first.statement.expires_at, self.second.statement.expires_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Exempted:
+    """Whether an item is declared not applicable, as a check of its own sees it."""
+
+    is_signed: bool
+    told: str
+    """By whom and why, or why it is not."""
+
+
 def canonical(statement: Statement) -> bytes:
     """The bytes that are signed."""
     return msgspec.json.encode(statement, order="sorted") + b"\n"

@@ -83,17 +83,7 @@ def run(
         the end of what it wrote to stderr.
     :raises ProbeError: it cannot be started, or its answer is no JSON document of that type.
     """
-    argv = _filled(command, {"python": sys.executable, **values}, key)
-    subject = f"{key} ({_shown(argv)})"
-    status, printed, err = _ended(argv, within_s, subject)
-    out = printed.decode(errors="replace")
-    if status is None:
-        reason = _STOPPED.format(within_s)
-        raise CommandFailed(subject, f"{reason}: {_tail(err)}", "run it by hand", reason)
-    if status != 0:
-        reason = _tail(err) or _tail(out) or _SILENT
-        cause = f"exit status {status}: {reason}"
-        raise CommandFailed(subject, cause, "run it by hand", reason, status)
+    subject, out = _printed(command, values, key, within_s, None)
     if answer is None:
         return None
     try:
@@ -106,6 +96,44 @@ def run(
         ) from None
 
 
+def output(
+    command: Sequence[str],
+    values: Mapping[str, object],
+    *,
+    key: str,
+    within_s: float,
+    given: bytes | None = None,
+) -> str:
+    """Run a command to its end; what it prints, as text.
+
+    :param given: what it reads; None: nothing.
+    :raises CommandFailed: as :func:`run`.
+    :raises ProbeError: it cannot be started.
+    """
+    return _printed(command, values, key, within_s, given)[1]
+
+
+def _printed(
+    command: Sequence[str],
+    values: Mapping[str, object],
+    key: str,
+    within_s: float,
+    given: bytes | None,
+) -> tuple[str, str]:
+    argv = _filled(command, {"python": sys.executable, **values}, key)
+    subject = f"{key} ({_shown(argv)})"
+    status, printed, err = _ended(argv, within_s, subject, given)
+    out = printed.decode(errors="replace")
+    if status is None:
+        reason = _STOPPED.format(within_s)
+        raise CommandFailed(subject, f"{reason}: {_tail(err)}", "run it by hand", reason)
+    if status != 0:
+        reason = _tail(err) or _tail(out) or _SILENT
+        cause = f"exit status {status}: {reason}"
+        raise CommandFailed(subject, cause, "run it by hand", reason, status)
+    return subject, out
+
+
 @dataclass(frozen=True, slots=True)
 class Piped:
     """What came out of a command that something was piped through."""
@@ -113,6 +141,8 @@ class Piped:
     content: bytes
     failure: str
     """Why it ended with another status than 0, or was stopped; empty when it did neither."""
+    is_stopped: bool = False
+    """Whether it had not ended by itself in time."""
 
 
 def pipe(
@@ -132,7 +162,7 @@ def pipe(
     argv = _filled(command, {"python": sys.executable, **values}, key)
     status, out, err = _ended(argv, within_s, f"{key} ({_shown(argv)})", content, environment)
     if status is None:
-        return Piped(out, _STOPPED.format(within_s))
+        return Piped(out, _STOPPED.format(within_s), is_stopped=True)
     return Piped(out, "" if status == 0 else _tail(err) or _SILENT)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 """A HEAD request has no body to say more than its status."""
 
 

@@ -76,7 +76,7 @@ def _released(
     before_the_drill: bool = True,
 ) -> Fault:
     changed = "release/migrations" if before_the_drill else "release/later"
-    touches = ["release/tag", changed]
+    touches = ["release/tag", "checkout", changed]  # reverting lays all of it out again
 
     @fault(name, expect_fail=expect_fail, touches=touches, title=title)
     def put_out(r: Rehearsal) -> None:
@@ -194,7 +194,7 @@ def _without_loss(folder: Path, column: str) -> None:
 @fault(
     "migrations-not-as-tagged",
     expect_fail=["D-13.3.1"],
-    touches=["release/migrations"],
+    touches=["release/migrations", "checkout"],
     title="what the drill runs is not what the tag has",
 )
 def migrations_not_as_tagged(r: Rehearsal) -> None:

@@ -23,7 +23,13 @@ from typing import Any
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.platform import aws_audit, aws_network, aws_rights, aws_secrets
+from rehearsal.parts.platform import (
+    aws_audit,
+    aws_network,
+    aws_nodes,
+    aws_rights,
+    aws_secrets,
+)
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -47,6 +53,7 @@ class Aws(Part):
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
+        r.forget("security-groups")
 
     def command(self, r: Rehearsal) -> list[str]:
         port = str(r.port(self.name))
@@ -82,6 +89,7 @@ class Aws(Part):
                 "copy": bucket(COPY_BUCKET, r.setting(self.name, "copy_region", COPY_REGION)),
             },
             "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
+            **aws_nodes.endpoints(),
             **aws_secrets.endpoints(r),
             **aws_audit.endpoints(r),
             **aws_network.endpoints(),
@@ -89,7 +97,11 @@ class Aws(Part):
 
 
 def furnish(r: Rehearsal) -> None:
-    """Make buckets, keys and distribution. Raises RehearsalError."""
+    """Make secrets, buckets, keys and distribution. Raises RehearsalError."""
+    from rehearsal.parts.platform import aws_configuration
+
+    # First: instances are started with them.
+    aws_configuration.furnish(r)
     copy_region = r.setting(aws.name, "copy_region", COPY_REGION)
     with told_as("The store for backups could not be furnished"):
         source_key = make_bucket(r, SOURCE_BUCKET, SOURCE_REGION)
@@ -109,12 +121,16 @@ def furnish(r: Rehearsal) -> None:
     # Last: loading IAM takes a second, and no part waits for it.
     with told_as("The groups of administrators could not be made"):
         make_groups(r)
+    with told_as("The nodes' autoscaling group could not be made"):
+        aws_nodes.furnish(r, client)
     with told_as("The secrets could not be made"):
         aws_secrets.furnish(r, client)
     with told_as("The audit trail could not be made"):
         aws_audit.furnish(r, client)
     with told_as("The network could not be made"):
         aws_network.furnish(r, client)
+    aws_configuration.make_security_groups(r)
+    r.remember("security-groups", value=True)
 
 
 def client(
@@ -385,6 +401,7 @@ def main(port: int, r: Rehearsal) -> None:
     kms.generate_private_key = lambda spec: make_key_pair(
         "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
     )
+    aws_nodes.serve_limits(r)
     aws_rights.enforce(r.secret("aws-access-key-id"))
     application = aws_rights.ageing(Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)
