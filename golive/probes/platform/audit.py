@@ -75,6 +75,8 @@ class Entry:
     text: str
     at: datetime | None = None
     """By the log itself."""
+    arrived_at: datetime | None = None
+    """When it was in the log, by the log itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +310,9 @@ def _awaited(env: Environment, acts: Iterable[Act]) -> tuple[Act, ...]:
         for key, act in list(waiting.items()):
             entries = search(key, act.done_at - _CLOCKS)
             if entries:
-                after_s = (datetime.now(UTC) - act.done_at).total_seconds()
+                arrived = [e.arrived_at for e in entries if e.arrived_at is not None]
+                at = min(arrived, default=datetime.now(UTC))
+                after_s = max(0.0, (at - act.done_at).total_seconds())
                 done[key] = replace(_complete(act, entries, search), found_after_s=after_s)
                 del waiting[key]
         if not waiting or time.monotonic() - since > wait_s:
@@ -367,13 +371,17 @@ def _search(env: Environment) -> Search:
                 filterPattern=f'"{text}"',
             )
             return [
-                Entry(e["message"], datetime.fromtimestamp(e["timestamp"] / 1000, UTC))
+                Entry(e["message"], _moment(e, "timestamp"), _moment(e, "ingestionTime"))
                 for page in pages
                 for e in page["events"]
                 if text in e["message"]
             ]
 
     return filtered
+
+
+def _moment(event: Any, name: str) -> datetime | None:
+    return datetime.fromtimestamp(event[name] / 1000, UTC) if name in event else None
 
 
 # -- what its writers may do to it -------------------------------------------------------------
@@ -421,7 +429,7 @@ def _of_group(
                 logs.delete_log_stream(**where)
         looks: list[tuple[str, bool | Unseen]] = [("streams of the log group", deleted)]
         pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
-        known = next(
+        known: Any = next(
             (g for page in pages for g in page["logGroups"] if g["logGroupName"] == group), {}
         )
         days = known.get("retentionInDays")

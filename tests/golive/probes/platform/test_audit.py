@@ -230,11 +230,12 @@ def test_a_log_elsewhere_is_searched_and_guarded_by_commands(
 ) -> None:
     lines = [f"2026-11-20T10:00:00Z {n}-mark who 1.2.3.4" for n in ("login", "table", "request")]
     (tmp_path / "log.json").write_text(json.dumps(lines))
+    (tmp_path / "answer.json").write_text('{"deleted": false}')
     refuse("DeleteObject")
     found = audit_log(
         env(
             search_command=["cat", str(tmp_path / "log.json")],
-            delete_command=["echo", '{"deleted": false}'],
+            delete_command=["cat", str(tmp_path / "answer.json")],
         )
     )
     assert isinstance(found.found_after_s, dict)
