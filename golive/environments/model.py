@@ -25,6 +25,7 @@ from golive.probes.people.section import (
 )
 from golive.probes.platform.build_sections import Dependencies, Images
 from golive.probes.platform.section import (
+    Audit,
     Aws,
     Configuration,
     Deploy,
@@ -86,6 +87,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    audit_s: float = 60.0
+    """An entry of the central log is waited for this long, and a little longer."""
     flag_s: float = 60.0
     """How long each instance is waited for to show a flag that was switched."""
     drift_s: float = 900.0
@@ -141,6 +144,7 @@ class Environment(Section, frozen=True, kw_only=True):
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    audit: Audit = needed("audit trail")
     network: Network = needed("network")
     secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")

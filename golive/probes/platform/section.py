@@ -364,5 +364,33 @@ class Network(Section, frozen=True, kw_only=True):
     """Public addresses of the product's machines besides those that AWS tells."""
     interfaces: list[AdminInterface] = needed()
     """Every administrative interface."""
+    access_approved_by: str = "security_lead"
+    """The role that signs the list of who has access."""
     without: list[str] = []
     """Kinds of listeners and interfaces that the product does not have: pgbouncer, ssh ..."""
+
+
+class Audit(Section, frozen=True, kw_only=True):
+    """The audit trail of AWS, and the central log that all else is written to.
+
+    The central log is a log group of CloudWatch Logs, or what two commands search and guard. The
+    key of ``[aws]`` may assume ``writer_role``.
+    """
+
+    trail: str = needed()
+    """Name or ARN of the trail of CloudTrail."""
+    region: str = needed()
+    """The trail's home region, which the log group is in, too."""
+    log_group: str = ""
+    search_command: list[str] = []
+    """Instead of a log group. Prints the entries since {since} (ISO 8601) that hold {text}: a list
+    of texts, as they were written."""
+    delete_command: list[str] = []
+    """Instead of a log group. Tries, as those who write the log, to delete a synthetic entry or
+    stream of it. Prints deleted: true or false."""
+    writer_role: str = needed()
+    """ARN of the role that writes the central log."""
+    refused_url: str = needed()
+    """A URL of an administrative interface that refuses this machine."""
+    source: str = ""
+    """The address that the product sees requests of this machine come from; empty: its own."""
