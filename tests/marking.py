@@ -22,6 +22,10 @@ HERE = Path(__file__).resolve().parent
 
 LIVE_FILES = {
     "golive/probes/data/test_database_live.py",
+    "golive/probes/saas/test_business_profile.py",
+    "golive/probes/saas/test_customer_calendar.py",
+    "golive/probes/saas/test_customer_mail.py",
+    "golive/probes/saas/test_customer_sms.py",
     "golive/test_first_use.py",
     "golive/probes/data/test_redis_live.py",
     "golive/probes/data/test_rows.py",
@@ -43,6 +47,7 @@ LIVE_FILES = {
 LIVE_FIXTURES = {
     ("golive/probes/people/test_escalation.py", "env"),
     ("golive/probes/people/test_messages.py", "r"),
+    ("golive/probes/money/test_drills.py", "server"),
     ("golive/reports", "browser"),
     ("golive/test_sound_variants.py", "server"),
     ("rehearsal/app/test_app.py", "server"),

@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,20 @@ def _portal(options: argparse.Namespace) -> None:
     changelog = portal.CHANGELOG.read_text(encoding="utf-8")
     if options.silent_changelog:
         changelog = changelog.partition("## ")[0]
-    portal.publish(
-        settings,
+    portal.serve(
         options.folder,
-        current=settings.version,
-        changelog=changelog,
-        more=options.more,
-        earlier=options.earlier,
+        options.host,
+        options.port,
+        partial(
+            portal.publish,
+            settings,
+            options.folder,
+            current=settings.version,
+            changelog=changelog,
+            more=options.more,
+            earlier=options.earlier,
+        ),
     )
-    portal.serve(options.folder, options.host, options.port)
 
 
 def _routes(options: argparse.Namespace) -> Any:

@@ -49,6 +49,8 @@ class Settings:
     sendgrid_webhook_public_key: str = ""
     twilio_auth_token: str = field(default="", repr=False)
     public_url: str = ""
+    gtm_container: str = ""
+    gtm_url: str = "https://www.googletagmanager.com/gtm.js"
     google_url: str = "https://www.googleapis.com"
     google_client_id: str = ""
     google_client_secret: str = field(default="", repr=False)
@@ -96,6 +98,8 @@ class Settings:
             faults_file=Path(faults) if faults else None,
             twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", ""),
             public_url=environ.get("PUBLIC_URL", ""),
+            gtm_container=environ.get("NEXT_PUBLIC_GTM_ID", ""),
+            gtm_url=environ.get("GTM_URL", cls.gtm_url),
             google_url=environ.get("GOOGLE_API_URL", cls.google_url),
             google_client_id=environ.get("GOOGLE_CLIENT_ID", ""),
             google_client_secret=environ.get("GOOGLE_CLIENT_SECRET", ""),

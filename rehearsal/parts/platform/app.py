@@ -87,9 +87,7 @@ def product_secrets(r: Rehearsal) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": f"whsec_{r.secret('app-stripe-webhook')}",
         "STRIPE_CONNECT_CLIENT_ID": f"ca_{r.secret('app-stripe-connect')}",
         "SENDGRID_API_KEY": f"SG.{r.secret('app-sendgrid-key')}",
-        "TWILIO_ACCOUNT_SID": f"AC{r.secret('app-twilio-account')[:32]}",
-        "TWILIO_AUTH_TOKEN": r.secret("app-twilio-token"),
-        "GOOGLE_CLIENT_SECRET": f"GOCSPX-{r.secret('app-google-secret')}",
+        **integrations.keys(r),
         "FLAGS_URL": r.url("saas-stubs", "/api"),
         "FLAGS_TOKEN": r.secret("flags-token"),
     }
