@@ -21,7 +21,7 @@ from golive.probes.platform import envfiles
 from golive.probes.platform.dependencies import place
 from golive.probes.platform.partial import known
 from golive.probes.platform.references import Store, reference
-from golive.probes.traffic.surface import is_own, may_be_asked
+from golive.probes.traffic.surface import is_own, may_be_asked, own_hosts
 from golive.probing import probe
 from golive.sections import declares
 from golive.verdicts import GoliveError, ProbeError, Unseen, seen
@@ -182,11 +182,13 @@ class _Look:
         for name in self._package.environment_names:
             if name in self._own and self._own[name] not in expected:
                 yield f"{name} names another environment"
+        ours = own_hosts(self._env) | set(self._package.hosts)
         alike = {*self._package.databases, *self._package.caches, *self._package.stripe}
         for name, value in self._own.items():
             hosts = _hosts(value)
             for other, variables in self.elsewhere.items():
-                if hosts & (self._public(variables) - self._public(self._own)):
+                # Not what this file names itself: that may be the very mistake.
+                if hosts & (self._public(variables) - ours):
                     yield f"{name} names a host of {other}"
                 elif variables.get(name) == value and (
                     (name in alike and value) or reference(value, self._env) is not None
@@ -201,8 +203,12 @@ class _Look:
         those declared."""
         for name in (*self._package.public_urls, *self._package.allowed_hosts):
             hosts = sorted(_hosts(self._own.get(name, "")))
+            if "*" in re.split(r"[,\s]+", self._own.get(name, "")):
+                yield f"{name} names every host"
             for host in hosts:
-                if not is_own(self._env, host) and host not in self._package.hosts:
+                # A domain that all of the product's names are below may stand for them.
+                is_ours = is_own(self._env, host) or is_own(self._env, f"any.{host}")
+                if not is_ours and host not in self._package.hosts:
                     yield f"{name} names {host}, which is not declared"
         declared = self._declared()
         known_hosts = {host for host, _ in declared} | set(self._package.hosts)
