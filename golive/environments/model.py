@@ -23,7 +23,7 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.build_sections import Dependencies, Images
+from golive.probes.platform.build_sections import Dependencies, Images, Package
 from golive.probes.platform.section import (
     Audit,
     Aws,
@@ -156,6 +156,7 @@ class Environment(Section, frozen=True, kw_only=True):
     network_policy: NetworkPolicy = needed("list of flows that network policies allow")
     dependencies: Dependencies = needed("lock files")
     images: Images = needed("container images")
+    package: Package = needed("packaged configuration")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")

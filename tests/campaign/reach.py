@@ -112,6 +112,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "outbound": (*_TOOLS, *_SITE),
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "packaged_configuration": ("release/checkout", "build/frontend", "aws", "postgres", "redis"),
     "release_images": ("release", "build"),
     "dependency_audit": ("release/checkout", "build", "app"),
     "frontend_assets": (*_SITE, "build/frontend"),
