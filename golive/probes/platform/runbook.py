@@ -67,7 +67,8 @@ _HELPFUL = frozenset(
         *("git", "helm", "kubectl", "docker", "terraform", "aws", "npm", "curl", "psql"),
         *("pg_dump", "pg_basebackup", "alembic", "python", "python3", "pip", "pytest"),
         *("redis-cli", "ansible", "ansible-playbook", "cosign", "gh", "jq", "openssl"),
-        *("render", "make", "golive", "rsync"),
+        *("render", "make", "golive", "rsync", "ssh", "scp", "cat", "head", "tail", "tee"),
+        *("grep", "sed", "awk", "sort", "wc", "ls", "date", "sleep", "tar", "gzip"),
     ]
 )
 """Programs that tell of themselves, and do nothing, when asked for help."""
@@ -340,11 +341,11 @@ def _flaw_of(env: Environment, words: list[str]) -> str:
         return _flaw_of_script(file, words, options)
     if shutil.which(program) is None:
         return f"there is no program {program}"
+    if not options:
+        return ""
     if program not in _HELPFUL:
         step = f"name {program} in deploy.runbook_commands, if it does nothing when asked for help"
         raise ProbeError(f"the program {program}", "whether --help is harmless is not known", step)
-    if not options:
-        return ""
     leading = [w for w in words[1:3] if re.fullmatch(r"[a-z][a-z-]*", w)]
     return _helped([program], leading, options, Path(env.deploy.checkout))
 
