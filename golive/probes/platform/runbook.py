@@ -219,7 +219,12 @@ def _tokens(text: str) -> list[Token]:
 def _steps(tokens: list[Token]) -> Iterator[Step]:
     """Rows of tables and items of lists below a heading of each section."""
     section, level, head, row = "", 0, list[str](), list[str]()
+    headings = [n for n, token in enumerate(tokens) if token.type == "heading_open"]
+    titles = [n for n in headings if tokens[n].tag == "h1"]
+    title = titles[0] if len(titles) == 1 < len(headings) else -1
     for n, token in enumerate(tokens):
+        if n == title:
+            continue  # it names the whole
         if token.type == "heading_open":
             depth = int(token.tag[1:])
             named = _section(tokens[n + 1].content)
