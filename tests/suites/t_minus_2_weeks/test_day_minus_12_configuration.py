@@ -114,7 +114,10 @@ def test_an_instance_that_cannot_be_looked_at_hides_no_fault_of_the_other(judged
     claim = judged("D-12.3.1", process_variables=half, env=an_environment(*INSTANCES))
     assert claim is not None
     assert claim.unseen is not None
-    wrong = {"app-1": variables("app-1", empty=("DEBUG",)), "app-2": UNSEEN}
+    wrong: dict[str, Variables | Unseen] = {
+        "app-1": variables("app-1", empty=("DEBUG",)),
+        "app-2": UNSEEN,
+    }
     claim = judged(
         "D-12.3.1",
         process_variables=ProcessVariables(RELEASED, wrong),
@@ -298,7 +301,8 @@ def test_each_way_that_drift_goes_unseen_is_red(judged: Judged) -> None:
     assert of_drift(judged, Drift(1, {**both, "flags": 2})) == "sources that differ from git"
     assert of_drift(judged, rule_loaded=False) == "rule of the alert"
     for stage in ("reported_min", "alerted_min", "unreported_min", "resolved_min"):
-        assert of_drift(judged, **{stage: INF}) == "planted difference"
+        late: Any = {stage: INF}
+        assert of_drift(judged, **late) == "planted difference"
     assert of_drift(judged, alerted_min=15.1) == "planted difference"
 
 
