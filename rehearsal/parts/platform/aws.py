@@ -53,7 +53,6 @@ class Aws(Part):
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
-        r.forget("security-groups")
 
     def command(self, r: Rehearsal) -> list[str]:
         port = str(r.port(self.name))
@@ -97,11 +96,7 @@ class Aws(Part):
 
 
 def furnish(r: Rehearsal) -> None:
-    """Make secrets, buckets, keys and distribution. Raises RehearsalError."""
-    from rehearsal.parts.platform import aws_configuration
-
-    # First: instances are started with them.
-    aws_configuration.furnish(r)
+    """Make buckets, keys and distribution. Raises RehearsalError."""
     copy_region = r.setting(aws.name, "copy_region", COPY_REGION)
     with told_as("The store for backups could not be furnished"):
         source_key = make_bucket(r, SOURCE_BUCKET, SOURCE_REGION)
@@ -129,8 +124,6 @@ def furnish(r: Rehearsal) -> None:
         aws_audit.furnish(r, client)
     with told_as("The network could not be made"):
         aws_network.furnish(r, client)
-    aws_configuration.make_security_groups(r)
-    r.remember("security-groups", value=True)
 
 
 def client(
