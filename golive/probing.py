@@ -52,8 +52,15 @@ class Probe:
     effect: str
     limit: str
     summary: str
-    isolated: bool = False
-    """Whether a disturbing one works on copies of its own, so that others may look meanwhile."""
+    isolated: bool | Callable[[Environment], bool] = False
+    """Whether a disturbing one works on copies of its own, so that others may look meanwhile;
+    where that is the environment's choice, a function tells."""
+
+    def is_isolated(self, env: Environment | None) -> bool:
+        """Whether others may look meanwhile; without an environment, whether they ever may."""
+        if not callable(self.isolated):
+            return self.isolated
+        return env is None or self.isolated(env)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +110,16 @@ def pause(seconds: float) -> None:
 
 
 def probe(
-    *, effect: str = "read", limit: str = "probe", isolated: bool = False
+    *,
+    effect: str = "read",
+    limit: str = "probe",
+    isolated: bool | Callable[[Environment], bool] = False,
 ) -> Callable[[Function], Function]:
     """Register a probe. The function itself stays callable, for its own tests.
 
-    :param isolated: it disrupts only copies of its own, so that it may run beside others. What
-        loads or disrupts the environment itself runs alone.
+    :param isolated: it disrupts only copies of its own, so that it may run beside others; a
+        function where the environment decides on that. What loads or disrupts the environment
+        itself runs alone.
     :raises ValueError: for an unknown effect or limit, or a name registered twice.
     """
     if effect not in EFFECTS:
@@ -151,9 +162,10 @@ def disturbing(probes: Mapping[str, Probe]) -> set[str]:
     return _with_dependents(probes, {p.name for p in probes.values() if p.effect not in CONCURRENT})
 
 
-def exclusive(probes: Mapping[str, Probe]) -> set[str]:
+def exclusive(probes: Mapping[str, Probe], env: Environment | None = None) -> set[str]:
     """Of a closure, the probes that nothing may run beside, and what needs one of them."""
-    found = {p.name for p in probes.values() if p.effect not in CONCURRENT and not p.isolated}
+    loud = [p for p in probes.values() if p.effect not in CONCURRENT]
+    found = {p.name for p in loud if not p.is_isolated(env)}
     return _with_dependents(probes, found)
 
 
@@ -190,7 +202,7 @@ class FactStore:
         """Begin what may run beside others, each in a thread: the concurrent ones' and the drills'
         names."""
         probes = closure(names)
-        waiting, drills = exclusive(probes), disturbing(probes)
+        waiting, drills = exclusive(probes, self._env), disturbing(probes)
         started = [name for name in probes if name not in waiting]
         for name in started:
             self._future(probes[name])
@@ -263,7 +275,7 @@ class FactStore:
             self._look(p, needs, future)
             return
         self._await_others(p)
-        with self._drills if p.isolated else self._one_exclusive:
+        with self._drills if p.is_isolated(self._env) else self._one_exclusive:
             self._look(p, needs, future)
 
     def _look(self, p: Probe, needs: list[Any], future: Future[Facts]) -> None:
@@ -315,10 +327,10 @@ class FactStore:
         """Wait for looks that this one would spoil, but for none that may wait for this one."""
         with self._lock:
             probes = closure(self._futures)
-            if p.isolated:  # looks with a drill's time limit mostly wait themselves
+            if p.is_isolated(self._env):  # looks with a drill's time limit mostly wait themselves
                 skipped = disturbing(probes) | {n for n, q in probes.items() if q.limit != "probe"}
             else:
-                skipped = exclusive(probes)
+                skipped = exclusive(probes, self._env)
             others = [f for name, f in self._futures.items() if name not in skipped]
         for future in others:
             future.result()

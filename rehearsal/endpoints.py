@@ -10,20 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rehearsal.data import backup_failures, drills, product, release
+from rehearsal.data import backup_failures, drills, failover, product, release
 from rehearsal.kernel import binaries, toml
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.staff import launch_tools, papers, people
+from rehearsal.staff import config_tool, launch_tools, papers, people, runbook
 
 BESIDE_PARTS = (
     backup_failures.endpoints,
     drills.endpoints,
+    failover.endpoints,
     release.endpoints,
     product.endpoints,
     launch_tools.endpoints,
+    config_tool.endpoints,
+    runbook.endpoints,
     papers.endpoints,
     people.endpoints,
 )

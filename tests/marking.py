@@ -22,6 +22,10 @@ HERE = Path(__file__).resolve().parent
 
 LIVE_FILES = {
     "golive/probes/data/test_database_live.py",
+    "golive/probes/saas/test_business_profile.py",
+    "golive/probes/saas/test_customer_calendar.py",
+    "golive/probes/saas/test_customer_mail.py",
+    "golive/probes/saas/test_customer_sms.py",
     "golive/test_first_use.py",
     "golive/probes/data/test_redis_live.py",
     "golive/probes/data/test_rows.py",
@@ -30,6 +34,8 @@ LIVE_FILES = {
     "rehearsal/data/test_backup_encryption.py",
     "rehearsal/data/test_drills.py",
     "rehearsal/data/test_product.py",
+    "golive/probes/traffic/test_assets_live.py",
+    "rehearsal/data/test_failover.py",
     "rehearsal/kernel/test_process_pool.py",
     "rehearsal/parts/data/test_database_parts.py",
     "rehearsal/parts/observe/test_monitoring.py",
@@ -44,6 +50,7 @@ LIVE_FILES = {
 LIVE_FIXTURES = {
     ("golive/probes/people/test_escalation.py", "env"),
     ("golive/probes/people/test_messages.py", "r"),
+    ("golive/probes/money/test_drills.py", "server"),
     ("golive/reports", "browser"),
     ("golive/test_sound_variants.py", "server"),
     ("rehearsal/app/test_app.py", "server"),

@@ -1,5 +1,7 @@
 """The environments that a launch is looked at in: model and loader."""
 
+from __future__ import annotations
+
 from golive.environments.loader import find as find
 from golive.environments.loader import load as load
 from golive.environments.loader import outline as outline
@@ -17,6 +19,11 @@ from golive.probes.data.section import RedisNode as RedisNode
 from golive.probes.observe.section import BackupAlert as BackupAlert
 from golive.probes.people.section import Compliance as Compliance
 from golive.probes.people.section import People as People
+from golive.probes.platform.section import AdminInterface as AdminInterface
+from golive.probes.platform.section import Process as Process
+from golive.probes.platform.section import SecretFile as SecretFile
+from golive.probes.platform.section import SecurityGroup as SecurityGroup
+from golive.probes.platform.section import Zone as Zone
 from golive.probes.saas.section import Tracker as Tracker
 from golive.probes.saas.section import TrackerLabels as TrackerLabels
 from golive.probes.traffic.section import Account as Account

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from golive.probes.backup.section import Backups
-from golive.probes.data.section import Postgres, Redis, Release
+from golive.probes.data.section import Failover, Postgres, Redis, Release
 from golive.probes.money.section import Stripe
 from golive.probes.observe.section import Monitoring
 from golive.probes.people.section import (
@@ -23,9 +23,30 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.section import Aws, Deploy, Flags, Kubernetes, Mesh, NetworkPolicy
-from golive.probes.saas.section import StatusPage, Tools, Tracker
-from golive.probes.traffic.section import Application, Balancer, Browser, Edge, Tls
+from golive.probes.platform.build_sections import Dependencies, Images
+from golive.probes.platform.section import (
+    Aws,
+    Configuration,
+    Deploy,
+    Drift,
+    Flags,
+    Kubernetes,
+    Mesh,
+    Network,
+    NetworkPolicy,
+    SecretsManager,
+)
+from golive.probes.saas.section import (
+    Analytics,
+    BusinessProfile,
+    CustomerCalendar,
+    CustomerMail,
+    CustomerSms,
+    StatusPage,
+    Tools,
+    Tracker,
+)
+from golive.probes.traffic.section import Api, Application, Balancer, Browser, Edge, Tls
 from golive.sections import Section, needed
 
 
@@ -54,6 +75,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """A rollback of the data may take this long."""
     recovery_reach_s: float = 0.0
     """Recovery has to reach back this far; 0: over the whole retention of the backups."""
+    failover_s: float = 60.0
+    """After a failover of the database begins, writes have to be restored within this."""
     lock_wait_alert_s: float = 120.0
     synthetic_lock_s: float = 35.0
     """How long the synthetic blocked lock is held."""
@@ -63,8 +86,20 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    flag_s: float = 60.0
+    """How long each instance is waited for to show a flag that was switched."""
+    drift_s: float = 900.0
+    """How long a planted difference is waited for to be reported, alerted and cleared."""
+    secret_rotation_s: float = 60.0
+    """A rotated secret is waited for this long, and a little longer."""
+    payment_s: float = 30.0
+    """How long a payment or an event of Stripe's is waited for."""
+    payout_s: float = 120.0
+    """How long a payout is waited for to be paid or to fail."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
+    integration_s: float = 90.0
+    """How long a synthetic message, callback or appointment is waited for."""
 
 
 class Started(Section, frozen=True, kw_only=True):
@@ -100,20 +135,28 @@ class Environment(Section, frozen=True, kw_only=True):
     postgres: Postgres = needed("PostgreSQL")
     redis: Redis = needed("Redis")
     application: Application = needed("application")
+    api: Api = needed("API")
     balancer: Balancer = needed("load balancer")
     edge: Edge = needed("CDN")
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    network: Network = needed("network")
+    secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")
     release: Release = needed("release repository")
+    failover: Failover = needed("rehearsal of a failover of the database")
     deploy: Deploy = needed("checkout of deploy artefacts")
     kubernetes: Kubernetes = needed("Kubernetes")
     mesh: Mesh = Mesh()
     network_policy: NetworkPolicy = needed("list of flows that network policies allow")
+    dependencies: Dependencies = needed("lock files")
+    images: Images = needed("container images")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
+    configuration: Configuration = needed("configuration")
+    drift: Drift = needed("drift detection")
     calendar: Calendar = needed("calendar")
     mail: Mail = needed("mail service")
     sms: Sms = needed("SMS service")
@@ -124,6 +167,11 @@ class Environment(Section, frozen=True, kw_only=True):
     escalation: Escalation = needed("escalation")
     people: People
     tools: Tools = Tools()
+    customer_mail: CustomerMail = needed("mail to customers")
+    customer_sms: CustomerSms = needed("texts to customers")
+    customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
+    business_profile: BusinessProfile = needed("profiles of its shops at Google")
+    analytics: Analytics = needed("analytics")
 
     @property
     def is_rehearsal(self) -> bool:

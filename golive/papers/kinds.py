@@ -15,6 +15,7 @@ from msgspec import Meta, field
 
 from golive.papers import Kind, Part, aftermath, approval, compliance, messages
 from golive.papers.words import Grade, Moment, Severity, Sha256
+from golive.verdicts import Unseen, unseen_among
 
 _HOURS = re.compile(r"(\d\d:\d\d) *(?:-|to) *(\d\d:\d\d)")
 THEMES = (approval, compliance, messages, aftermath)
@@ -301,6 +302,23 @@ class RoleTable(Kind, frozen=True, kw_only=True):
             for kind in self.access.get(s.role, [])
             for person in (s.primary, s.backup)
         }
+
+    def access_compared(
+        self, has: Mapping[str, Iterable[str] | Unseen]
+    ) -> tuple[list[str] | Unseen, list[str] | Unseen]:
+        """What a role lacks, and what is outside the table, each as ``person: access``; unseen
+        where none is known, and some kind of access could not be seen.
+
+        :param has: the ids of who has it, by the kind of access.
+        """
+        seen = {kind: set(who) for kind, who in has.items() if not isinstance(who, Unseen)}
+        known = {f"{person}: {kind}" for kind, who in seen.items() for person in who}
+        hidden = has.keys() - seen.keys()
+        needed = {one for one in self.needed_access if one.rpartition(": ")[2] not in hidden}
+        unseen = unseen_among(has.values())
+        both = sorted(needed - known), sorted(known - self.needed_access)
+        lacking, strangers = (one if one or unseen is None else unseen for one in both)
+        return lacking, strangers
 
     def gaps(self, role: str, starts: str, ends: str) -> list[str]:
         """The times from ``starts`` to ``ends`` at which nobody is primary in a role."""

@@ -43,7 +43,7 @@ from golive.environments.errors import explained
 from golive.people.keys import KINDS, identity
 from golive.people.signatures import DOCUMENTS, RUNS, Signature, signature_of, verify
 from golive.toml import read_toml
-from golive.verdicts import GoliveError
+from golive.verdicts import GoliveError, Unseen
 
 SCHEMA = 1
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -201,6 +201,10 @@ class Roster:
         """The id of who has that mail address, whatever its case; else the name itself."""
         mail = name.lower()
         return next((p.id for p in self.people.values() if p.email.lower() == mail), name)
+
+    def ids_of(self, names: Iterable[str] | Unseen) -> set[str] | Unseen:
+        """The ids of who has these names or mail addresses."""
+        return names if isinstance(names, Unseen) else {self.id_of(name) for name in names}
 
     def unreachable(self, ids: Iterable[str]) -> list[str]:
         """Which of these are strangers, or lack a phone number or a mail address."""

@@ -17,6 +17,13 @@ TIMEOUT_S = 0.3
 REST_S = 2.0  # after a failure Redis is left alone, so that requests do not queue for time-outs
 
 
+_COUNT = """
+local n = redis.call('INCRBY', KEYS[1], ARGV[1])
+if n == tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return {n, redis.call('PTTL', KEYS[1])}
+"""
+
+
 class CacheError(Exception):
     """Redis cannot be reached, or none is set; the message says which."""
 
@@ -52,6 +59,11 @@ class Cache:
 
     def forget(self, *keys: str) -> None:
         self._try("delete", *keys)
+
+    def count(self, key: str, by: int, window_ms: int) -> tuple[int, float] | None:
+        """Count up within a window that begins with the first: how many, and the seconds left."""
+        counted = self._try("eval", _COUNT, 1, key, by, window_ms)
+        return None if counted is None else (int(counted[0]), max(0, int(counted[1])) / 1000)
 
     def _try(self, operation: str, *arguments: Any, **options: Any) -> Any:
         client = self._loading.result()

@@ -12,14 +12,21 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 
 import bcrypt
 import sqlalchemy as sa
 
 from rehearsal.app.settings import DEFAULT_PASSWORD, CommandError, database_url
+from rehearsal.app.stripe_history import (
+    COMING_DAYS,
+    HOURS_PER_DAY,
+    PAST_DAYS,
+    barbers_of,
+    history,
+)
 
-PAST_DAYS, COMING_DAYS, HOURS_PER_DAY = 365, 42, 9
 SALT = b"$2b$04$GoliveRehearsalSeed00."  # cost 4: real bcrypt, quick to check; synthetic users
 
 
@@ -131,7 +138,8 @@ WHERE status = 'refunded' ORDER BY id
     """
 INSERT INTO payouts (barber_id, period_start, period_end, amount, status, stripe_transfer_id,
                      created_at)
-SELECT barber_id, week, week + 6, sum(amount - platform_fee), 'paid',
+SELECT barber_id, CAST(week AS timestamp) AT TIME ZONE 'UTC',
+       CAST(week + 6 AS timestamp) AT TIME ZONE 'UTC', sum(amount - platform_fee), 'paid',
        'tr_synthetic_' || barber_id || '_' || to_char(week, 'YYYYMMDD'),
        CAST(week + 8 AS timestamp) AT TIME ZONE 'UTC'
 FROM (SELECT a.barber_id, p.amount, p.platform_fee,
@@ -140,6 +148,11 @@ FROM (SELECT a.barber_id, p.amount, p.platform_fee,
       WHERE p.status = 'succeeded') paid
 WHERE week + 7 <= CAST(:today AS timestamptz)
 GROUP BY barber_id, week ORDER BY week, barber_id
+""",
+    """
+INSERT INTO stripe_accounts (barber_id, account_id, created_at)
+SELECT id, 'acct_1Barber' || substr(email, 7, 5), created_at FROM users
+WHERE role = 'barber' ORDER BY id
 """,
     """
 INSERT INTO notification_queue (user_id, appointment_id, template, channel, status, attempts,
@@ -159,6 +172,10 @@ SELECT user_id, 'seed-' || id, encode(sha256(CAST('seed' || id AS bytea)), 'hex'
 FROM appointments WHERE start_time > CAST(:today AS timestamptz) ORDER BY id LIMIT :customers * 2
 """,
 )
+LEDGER = """
+INSERT INTO ledger_entries (stripe_id, type, amount_cents, fee_cents, currency, source, booked_at)
+VALUES (:id, :type, :amount, :fee, :currency, :source, :at)
+"""
 STEPS_V2 = (
     """
 UPDATE appointments SET confirmation_code =
@@ -198,8 +215,7 @@ def seed(appointments: int, today: date, *, vacuum: bool = True) -> dict[str, ob
     Returns the row count per table and the seconds. Raises SeedError where data already stands.
     """
     began = time.perf_counter()
-    days = (PAST_DAYS + COMING_DAYS + 1) * 6 / 7
-    barbers = max(4, math.ceil(appointments / (days * HOURS_PER_DAY * 0.75)))
+    barbers = barbers_of(appointments)
     shops, customers = math.ceil(barbers / 4), max(50, appointments // 50)
     password = os.environ.get("SEED_PASSWORD", DEFAULT_PASSWORD).encode()
     values = {
@@ -230,6 +246,8 @@ def seed(appointments: int, today: date, *, vacuum: bool = True) -> dict[str, ob
         with _bare(connection):
             for step in STEPS + (STEPS_V2 if "user_mfa_secrets" in tables else ()):
                 connection.execute(sa.text(step), values)
+            booked = [asdict(one) for one in history(today)]
+            connection.execute(sa.text(LEDGER), booked)
         rows = {}
         for table in sorted(set(tables) - {"alembic_version"}):
             owned = f"pg_get_serial_sequence('{table}', 'id')"

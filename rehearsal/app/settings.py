@@ -37,7 +37,28 @@ class Settings:
     pool_overflow: int = 40
     bcrypt_rounds: int = 12
     card_script: str = "https://js.stripe.com/v3/"
+    flags_url: str = ""
+    flags_token: str = field(default="", repr=False)
+    flags_refresh_s: float = 15.0
+    docs_url: str = ""
+    api_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names of API clients by their keys."""
     faults_file: Path | None = None
+    static: Path = Path(__file__).parent / "static"
+    """The frontend as it was built."""
+    sendgrid_webhook_public_key: str = ""
+    twilio_auth_token: str = field(default="", repr=False)
+    public_url: str = ""
+    gtm_container: str = ""
+    gtm_url: str = "https://www.googletagmanager.com/gtm.js"
+    google_url: str = "https://www.googleapis.com"
+    google_client_id: str = ""
+    google_client_secret: str = field(default="", repr=False)
+    google_redirect_uri: str = ""
+    google_barber_id: int = 0
+    google_calendar: str = ""
+    google_time_zone: str = "UTC"
+    google_refresh_token: str = field(default="", repr=False)
 
     @property
     def is_v2(self) -> bool:
@@ -69,7 +90,25 @@ class Settings:
             pool_overflow=_number(environ, "DB_MAX_OVERFLOW", cls.pool_overflow),
             bcrypt_rounds=_number(environ, "BCRYPT_ROUNDS", cls.bcrypt_rounds),
             card_script=environ.get("CARD_SCRIPT_URL", cls.card_script),
+            flags_url=environ.get("FLAGS_URL", ""),
+            flags_token=environ.get("FLAGS_TOKEN", ""),
+            flags_refresh_s=_number(environ, "FLAGS_REFRESH_SECONDS", 15),
+            api_clients=_clients(environ.get("API_CLIENTS", "")),
+            docs_url=environ.get("DOCS_URL", cls.docs_url),
             faults_file=Path(faults) if faults else None,
+            twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", ""),
+            public_url=environ.get("PUBLIC_URL", ""),
+            gtm_container=environ.get("NEXT_PUBLIC_GTM_ID", ""),
+            gtm_url=environ.get("GTM_URL", cls.gtm_url),
+            google_url=environ.get("GOOGLE_API_URL", cls.google_url),
+            google_client_id=environ.get("GOOGLE_CLIENT_ID", ""),
+            google_client_secret=environ.get("GOOGLE_CLIENT_SECRET", ""),
+            google_redirect_uri=environ.get("GOOGLE_REDIRECT_URI", ""),
+            google_barber_id=_number(environ, "GOOGLE_CALENDAR_BARBER", 0),
+            google_calendar=environ.get("GOOGLE_CALENDAR_ID", ""),
+            google_time_zone=environ.get("GOOGLE_CALENDAR_ZONE", cls.google_time_zone),
+            google_refresh_token=environ.get("GOOGLE_CALENDAR_REFRESH_TOKEN", ""),
+            sendgrid_webhook_public_key=environ.get("SENDGRID_WEBHOOK_PUBLIC_KEY", ""),
         )
 
 
@@ -87,6 +126,13 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit():
         raise SettingsError(f"{name} is {text!r}; expected a whole number")
     return int(text)
+
+
+def _clients(text: str) -> dict[str, str]:
+    pairs = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
+    if not all(name and key for name, _, key in pairs):
+        raise SettingsError("API_CLIENTS must read name:key,name:key")
+    return {key: name for name, _, key in pairs}
 
 
 def _addresses(text: str) -> tuple[tuple[str, int], ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from sqlalchemy.dialects.postgresql import JSONB
 
 from rehearsal.app.settings import Settings
@@ -147,6 +147,7 @@ class Metrics:
 
     def __init__(self, settings: Settings, statements: Iterable[str]) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.requests = Histogram(
             "bookedbarber_http_request_duration_seconds",
             "Time to answer a request",

@@ -13,16 +13,31 @@ from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, R
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.app import pages, shapes
+from rehearsal.app import (
+    calendar,
+    documented,
+    features,
+    notifications,
+    pages,
+    payments,
+    public_booking,
+    secret_client,
+    shapes,
+)
 from rehearsal.app.cache import CacheError
+from rehearsal.app.flags import FlagClient
+from rehearsal.app.limits import Limited
 from rehearsal.app.settings import Settings
 from rehearsal.app.shop import CLOSES, OPENS, SLOT, Refusal, Row, Shop
 
-api = APIRouter()
+api = APIRouter(route_class=documented.Documented)
+legacy = APIRouter(route_class=documented.Documented)
+"""Operations that v2.0.0 has given up."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -37,15 +52,36 @@ def create_app(settings: Settings) -> FastAPI:
         title="BookedBarber V2 reference application", version=settings.version, lifespan=lifespan
     )
     app.state.shop = shop
+    app.state.flags = FlagClient(settings)
+    app.state.flags.start()
+    if not settings.is_v2:
+        app.include_router(legacy)
     app.include_router(api)
+    app.include_router(notifications.router)
+    app.include_router(calendar.router)
+    app.include_router(public_booking.router)
+    app.state.payments = payments.Payments(shop, payments.PaymentSettings.from_environment())
+    app.include_router(payments.router)
     app.include_router(pages.router)
-    app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
+    app.include_router(features.router)
+    app.include_router(secret_client.router(shop))
+    app.mount("/static", pages.Assets(directory=settings.static))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _invalid)
     app.add_exception_handler(OverflowError, _invalid)
     app.add_exception_handler(SQLAlchemyError, _database_away)
     app.add_exception_handler(Exception, _broken)
+    app.add_middleware(Spoilt, shop=shop)
+    app.add_middleware(Limited, shop=shop)
     app.add_middleware(Marked, shop=shop)
+    orders = shop.database.orders("api") or {}
+    if orders.get("undocumented"):
+        app.add_api_route(str(orders["undocumented"]), health, include_in_schema=False)
+
+    def document() -> Row:
+        return documented.document(app, settings, shop.database.orders("api") or {})
+
+    app.openapi = document  # type: ignore[method-assign]
     return app
 
 
@@ -67,6 +103,9 @@ class Marked:
                 headers = MutableHeaders(scope=message)
                 headers["X-Instance"] = self._shop.settings.instance
                 headers["X-App-Version"] = self._shop.settings.version
+                debug = self._shop.database.orders("debug_header")
+                if debug and not scope["path"].startswith("/static"):
+                    headers["X-Debug"] = str(debug)
                 headers.setdefault("Cache-Control", "no-store")
                 headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)
@@ -77,6 +116,24 @@ class Marked:
             route = getattr(scope.get("route"), "path", None) or "unmatched"
             figures = self._shop.metrics.requests.labels(scope["method"], route, str(status))
             figures.observe(time.perf_counter() - began)
+
+
+class Spoilt:
+    """What the rehearsal orders whole operations to answer, under ``api``: ``refuses`` (the path
+    that refuses all), ``takes_anything`` (the path that succeeds with all)."""
+
+    def __init__(self, app: ASGIApp, shop: Shop) -> None:
+        self._app, self._shop = app, shop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        orders = self._shop.database.orders("api") or {}
+        path = scope.get("path")
+        if path is not None and path == orders.get("refuses"):
+            refused = _error(403, "permission_denied", "Nobody may do that")
+            return await refused(scope, receive, send)
+        if path is not None and path == orders.get("takes_anything"):
+            return await JSONResponse({"access_token": "none"})(scope, receive, send)
+        return await self._app(scope, receive, send)
 
 
 def _error(status: int, kind: str, message: str) -> JSONResponse:
@@ -112,8 +169,12 @@ _bearer = HTTPBearer(auto_error=False)
 
 
 def caller(
-    shop: TheShop, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    shop: TheShop,
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Row:
+    if bearer is None and request.url.path == (shop.database.orders("api") or {}).get("open"):
+        return shop.anybody()
     if bearer is None:
         raise Refusal(401, "authentication_error", "Sign in and send the access token")
     return shop.caller(bearer.credentials)
@@ -162,21 +223,27 @@ def _dependencies(shop: Shop) -> tuple[str, dict[str, Row]]:
     return ("healthy" if parts["redis"]["status"] == "healthy" else "degraded"), parts
 
 
+def _judged(model: type[BaseModel]) -> dict[str, Any]:
+    """A health check's words for its decorator: it says the same when it answers 503."""
+    away = {"model": model, "description": "It cannot do its work"}
+    return {"response_model": model, "responses": {503: away}}
+
+
 def _reported(status: str, body: Row) -> JSONResponse:
     return JSONResponse({"status": status, **body}, 503 if status == "unhealthy" else 200)
 
 
-@api.get("/health")
+@api.get("/health", response_model=documented.Health)
 async def health(request: Request) -> Row:
     return {"status": "healthy", **_identity(await shop(request))}
 
 
-@api.get("/api/v1/health/")
+@api.get("/api/v1/health/", **_judged(documented.Health))
 def health_summary(shop: TheShop) -> JSONResponse:
     return _reported(_dependencies(shop)[0], _identity(shop))
 
 
-@api.get("/api/v1/health/detailed")
+@api.get("/api/v1/health/detailed", **_judged(documented.HealthDetails))
 def health_detailed(shop: TheShop, request: Request) -> JSONResponse:
     status, parts = _dependencies(shop)
     peer = request.client.host if request.client else None
@@ -193,25 +260,25 @@ def health_detailed(shop: TheShop, request: Request) -> JSONResponse:
     )
 
 
-@api.get("/api/v1/health/database")
+@api.get("/api/v1/health/database", **_judged(documented.Check))
 def health_database(shop: TheShop) -> JSONResponse:
     state = _checked(shop.database_state)
     return _reported(state["status"], state)
 
 
-@api.get("/api/v1/health/redis")
+@api.get("/api/v1/health/redis", **_judged(documented.Check))
 def health_redis(shop: TheShop) -> JSONResponse:
     state = _checked(shop.cache.ping)
     return _reported(state["status"], state)
 
 
-@api.get("/api/v1/health/dependencies")
+@api.get("/api/v1/health/dependencies", **_judged(documented.Dependencies))
 def health_dependencies(shop: TheShop) -> JSONResponse:
     status, parts = _dependencies(shop)
     return _reported(status, {"dependencies": parts})
 
 
-@api.get("/metrics")
+@api.get("/metrics", include_in_schema=False)
 def metrics(shop: TheShop) -> Response:
     return Response(generate_latest(shop.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -245,18 +312,24 @@ def register_client(shop: TheShop, body: shapes.ClientRegistration) -> Row:
     return {"message": "Welcome", "user": user, **_tokens(shop, user)}
 
 
-@api.get("/api/v2/auth/verify-email", response_model=shapes.Message)
+@api.get(
+    "/api/v2/auth/verify-email",
+    response_model=shapes.Message,
+    responses=documented.errors(401),
+)
 def verify_email(shop: TheShop, token: str) -> Row:
     shop.verify_email(token)
     return {"message": "Email address verified"}
 
 
-@api.post("/api/v2/auth/login", response_model=shapes.Token)
+@api.post("/api/v2/auth/login", response_model=shapes.Token, responses=documented.errors(401, 403))
 def login(shop: TheShop, body: shapes.UserLogin) -> Row:
     return _tokens(shop, shop.login(body.email, body.password))
 
 
-@api.post("/api/v2/auth/refresh", response_model=shapes.Token)
+@api.post(
+    "/api/v2/auth/refresh", response_model=shapes.Token, responses=documented.errors(401, 403)
+)
 def refresh(shop: TheShop, body: shapes.RefreshRequest) -> Row:
     return _tokens(shop, shop.refresh(body.refresh_token))
 
@@ -267,7 +340,9 @@ def me(shop: TheShop, caller: Caller) -> Row:
 
 
 @api.get("/api/v2/auth/verification-status", response_model=shapes.VerificationStatus)
-def verification_status(caller: Caller) -> Row:
+def verification_status(shop: TheShop, caller: Caller) -> Any:
+    if (shop.database.orders("api") or {}).get("lacks_field"):
+        return JSONResponse({"email_verified": caller["email_verified"]})
     return {"email_verified": caller["email_verified"]}
 
 
@@ -285,7 +360,7 @@ def services(
     return shop.services(category, skip, limit)
 
 
-@api.get("/api/v2/services/categories")
+@api.get("/api/v2/services/categories", response_model=list[documented.CategoryCount])
 def categories(shop: TheShop, _: Caller) -> list[Row]:
     return shop.categories()
 
@@ -300,7 +375,7 @@ def service(shop: TheShop, _: Caller, service_id: int) -> Row:
     return found(shop.service(service_id), "Service")
 
 
-@api.get("/api/v2/barbers/")
+@api.get("/api/v2/barbers/", response_model=list[documented.BarberListed])
 def barbers(shop: TheShop, organization_id: int | None = None) -> list[Row]:
     shown = ("id", "name", "role", "primary_organization_id", "next_appointment")
     return [{key: row[key] for key in shown} for row in shop.barbers(organization_id)]
@@ -342,7 +417,10 @@ def book(
     body: shapes.AppointmentCreate,
     idempotency_key: Annotated[str | None, Header(max_length=120)] = None,
 ) -> Row:
-    return shop.book(caller, body.start, body.service, body.barber_id, body.notes, idempotency_key)
+    visit = shop.book(caller, body.start, body.service, body.barber_id, body.notes, idempotency_key)
+    if isinstance(visit["start_time"], datetime):  # else it is the answer of an earlier request
+        calendar.follow(shop, visit, "add")
+    return visit
 
 
 @api.get("/api/v2/appointments/all/list", response_model=shapes.AppointmentList)
@@ -379,7 +457,11 @@ def slots(shop: TheShop, appointment_date: date, barber_id: int | None = None) -
     }
 
 
-@api.get("/api/v2/appointments/slots/next-available", response_model=shapes.NextSlot)
+@api.get(
+    "/api/v2/appointments/slots/next-available",
+    response_model=shapes.NextSlot,
+    responses=documented.errors(404),
+)
 def next_available(shop: TheShop) -> Row:
     at = shop.next_available()
     return found(_slot(at) if at else None, "Free slot")
@@ -394,14 +476,30 @@ def appointment(shop: TheShop, caller: Caller, appointment_id: int) -> Row:
 def reschedule(
     shop: TheShop, caller: Caller, appointment_id: int, body: shapes.AppointmentReschedule
 ) -> Row:
-    return found(shop.reschedule(caller, appointment_id, body.start), "Appointment")
+    visit = found(shop.reschedule(caller, appointment_id, body.start), "Appointment")
+    calendar.follow(shop, visit, "move")
+    if (shop.database.orders("api") or {}).get("crash_on_null"):
+        visit["notes"] = visit["notes"].strip()
+    return visit
 
 
 @api.put("/api/v2/appointments/{appointment_id}/cancel", response_model=shapes.Appointment)
 def cancel(shop: TheShop, caller: Caller, appointment_id: int) -> Row:
-    return found(shop.cancel(caller, appointment_id), "Appointment")
+    visit = found(shop.cancel(caller, appointment_id), "Appointment")
+    calendar.follow(shop, visit, "delete")
+    return visit
 
 
-@api.get("/api/v2/dashboard/overview")
+@api.get("/api/v2/dashboard/overview", response_model=documented.Overview)
 def overview(shop: TheShop, caller: Caller) -> Row:
     return shop.overview(caller)
+
+
+@legacy.get(
+    "/api/v2/appointments/next",
+    response_model=shapes.NextSlot,
+    responses=documented.errors(404),
+)
+def next_free(shop: TheShop) -> Row:
+    """The first free half hour of a week."""
+    return next_available(shop)

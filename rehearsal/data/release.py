@@ -19,13 +19,17 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from rehearsal.data import product
+from rehearsal.data import dependencies, product
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import PROJECT, Rehearsal
 from rehearsal.parts import Endpoints
 
 MIGRATIONS = "migrations"
 _HERE = PROJECT / "rehearsal" / "app" / "migrations"
+BACKEND = "backend/app"
+"""The application's own code, inside the checkout."""
+_APP = PROJECT / "rehearsal" / "app"
+_NO_SOURCE = shutil.ignore_patterns("__pycache__", "migrations")
 _DATES = {"v1.9.0": "2026-05-04T09:00:00+00:00", "v2.0.0": "2026-11-02T09:00:00+00:00"}
 _WHO = "BookedBarber Releases"
 
@@ -40,6 +44,11 @@ def migrations(r: Rehearsal) -> Path:
     return r.path("release", MIGRATIONS)
 
 
+def checkout(r: Rehearsal) -> Path:
+    """The candidate as it is checked out: the product's own files beside its migrations."""
+    return r.path("release")
+
+
 def publish(r: Rehearsal) -> None:
     """Make repository and checkout again. Raises RehearsalError when git fails."""
     checkout = migrations(r).parent
@@ -49,6 +58,8 @@ def publish(r: Rehearsal) -> None:
     for tag in heads():
         _lay_out(checkout / MIGRATIONS, tag)
         product.lay_out(checkout, tag.removeprefix("v"))
+        shutil.copytree(_APP, checkout / BACKEND, dirs_exist_ok=True, ignore=_NO_SOURCE)
+        dependencies.lay_out(checkout)
         _git(checkout, "add", "--all")
         _git(checkout, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
         _git(checkout, "tag", "--annotate", tag, "--message", f"Release {tag}", tag=tag)
@@ -73,9 +84,30 @@ def retag(r: Rehearsal, edit: Callable[[Path], None]) -> None:
     """Change the candidate's migrations and move its tag there, as if it had been released so:
     `edit` is given their folder. `publish` takes it back."""
     edit(migrations(r))
+    _retag(r)
+
+
+def retag_with(
+    r: Rehearsal, path: str, edit: Callable[[str], str] | None, *, now: bool = False
+) -> None:
+    """As `retag`, for a text file of the checkout; None deletes it.
+
+    :param now: the commit is made now, and not when the release was.
+    """
+    file = checkout(r) / path
+    if edit is None:
+        file.unlink()
+    else:
+        file.write_text(edit(file.read_text()))
+    _retag(r, now=now)
+
+
+def _retag(r: Rehearsal, *, now: bool = False) -> None:
     checkout, tag = migrations(r).parent, _newest_tag()
+    _git(checkout, "add", "--update")
     _git(checkout, "add", "--", "*.py", "*.toml")
-    _git(checkout, "commit", "--quiet", "--message", f"Release {tag} again", tag=tag)
+    dated = "" if now else tag
+    _git(checkout, "commit", "--quiet", "--message", f"Release {tag} again", tag=dated)
     _git(checkout, "tag", "--annotate", "--force", tag, "--message", f"Release {tag}", tag=tag)
     _git(checkout, "push", "--quiet", "--force", "origin", f"refs/tags/{tag}")
 
@@ -102,7 +134,12 @@ def _lay_out(folder: Path, tag: str) -> None:
         later.unlink(missing_ok=True)
 
 
-def _git(folder: Path, *words: str, tag: str = "") -> str:
+def git(folder: Path, *words: str, text: str = "") -> str:
+    """What git prints, as the releases' own author. Raises RehearsalError when it fails."""
+    return _git(folder, *words, text=text)
+
+
+def _git(folder: Path, *words: str, tag: str = "", text: str = "") -> str:
     date = _DATES.get(tag, "")
     mail = "releases@bookedbarber.test"
     done = subprocess.run(
@@ -116,7 +153,7 @@ def _git(folder: Path, *words: str, tag: str = "") -> str:
             **{f"GIT_{role}_EMAIL": mail for role in ("AUTHOR", "COMMITTER")},
             **({f"GIT_{role}_DATE": date for role in ("AUTHOR", "COMMITTER")} if date else {}),
         },
-        stdin=subprocess.DEVNULL,
+        input=text,
         capture_output=True,
         text=True,
         check=False,

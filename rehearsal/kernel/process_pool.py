@@ -32,6 +32,8 @@ from rehearsal.parts import Child
 
 SUPPORTED = sys.platform == "linux"
 _REQUEST_BYTES = 100_000
+_ROOM, _ROOM_BYTES = "REHEARSAL_ROOM", 16_384
+"""What a process pool is started with, so that the environment of every fork fits in its place."""
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
@@ -89,13 +91,14 @@ class ProcessPool:
                     str(os.getpid()),
                     *loads,
                 ],
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, _ROOM: "-" * _ROOM_BYTES},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 pass_fds=(theirs.fileno(),),
             )
         self._log = log
+        self._environment = dict(environment)
         self._asking = threading.Lock()
 
     @staticmethod
@@ -112,7 +115,7 @@ class ProcessPool:
             "name": child.name,
             "words": child.argv[2:],
             "loads": child.loads,
-            "environment": child.environment,
+            "environment": {**child.variables(os.environ), **self._environment},
             "log": str(child.log),
             "folder": str(folder),
             "death_signal": int(child.death_signal),
@@ -174,7 +177,25 @@ def _settle(request: Mapping[str, Any], supervisor: int) -> None:
     os.dup2(log, 2)
     os.close(log)
     os.chdir(request["folder"])
+    os.environ.clear()
     os.environ.update(request["environment"])
+    show_environment()
+
+
+def show_environment() -> None:
+    """Let ``/proc/PID/environ`` tell this process's environment. It shows the memory that a program
+    was started with, so that a fork would go on showing its parent's.
+
+    Raises RehearsalError where there is no room for it.
+    """
+    block = b"".join(b"%s=%s\0" % (name, value) for name, value in os.environb.items())
+    # Names of programs may hold blanks and brackets; what follows the last one are numbers.
+    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47:49])
+    if len(block) > end - start:
+        raise RehearsalError(f"An environment of {len(block)} bytes has no room in {end - start}.")
+    # Nothing points into that memory any more: `os.environ.clear` has dropped all that did, and
+    # what is set since lies elsewhere.
+    ctypes.memmove(start, block.ljust(end - start, b"\0"), end - start)
 
 
 def main(descriptor: int, supervisor: int, loads: list[str]) -> None:

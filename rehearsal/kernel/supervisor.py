@@ -98,7 +98,7 @@ class Supervisor:
         with child.log.open("ab") as log:
             process = subprocess.Popen(
                 child.words(),
-                env={**os.environ, **child.environment, control.MARK: str(self.r.folder)},
+                env={**child.variables(os.environ), control.MARK: str(self.r.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

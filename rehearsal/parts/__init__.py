@@ -25,6 +25,7 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 
+NEEDED_BY_ALL = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"})
+"""Variables that a program cannot do without, whatever it is configured with."""
 Endpoints = dict[str, dict[str, Any]]
 """Tables of an environment file, as far as one part fills them in."""
 
@@ -54,6 +57,16 @@ class Child:
     stop_within_s: float = 1.5
     death_signal: signal.Signals = signal.SIGKILL
     unprivileged: bool = False
+    own_environment: bool = False
+    """Whether it gets nothing of the environment of whoever started the rehearsal but what every
+    program needs."""
+
+    def variables(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """All of its environment."""
+        kept = inherited
+        if self.own_environment:
+            kept = {name: value for name, value in inherited.items() if name in NEEDED_BY_ALL}
+        return {**kept, **self.environment}
 
     def words(self) -> list[str]:
         """The command to run: as an ordinary user where root is refused, and ended by the kernel
@@ -86,6 +99,8 @@ class Part:
     """Whether the program refuses to run as root."""
     loads: tuple[str, ...] = ()
     """Modules that take long to load. Parts with the same ones are forked from one process."""
+    own_environment: bool = False
+    """As of `Child`."""
 
     def prepare(self, r: Rehearsal) -> None:
         """Write configuration and data. Runs before every start, so it must be repeatable."""
@@ -124,6 +139,7 @@ class Part:
             stop_within_s=self.stop_within_s,
             death_signal=self.death_signal,
             unprivileged=self.unprivileged,
+            own_environment=self.own_environment,
         )
 
 

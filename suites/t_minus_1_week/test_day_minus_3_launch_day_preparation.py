@@ -138,7 +138,7 @@ def test_every_hour_of_launch_day_has_a_primary_and_a_backup(
         "roles with two primaries at once": table.contested,
         "shifts without a backup of their own": table.without_backup,
         "people in two roles at once": table.double_booked,
-        "people under two ids": context.roster.doubles(table.people),
+        "people under two ids": context.roster.doubles(sorted(table.people)),
         "people without a complete contact entry": context.roster.unreachable(table.people),
     }.items():
         assert none_of(subject, offenders, among=table.shifts, of="shifts")

@@ -311,11 +311,10 @@ def test_every_role_is_accepted_and_has_its_access_and_nobody_else_has(
     mails = [m.email for m in status_page_members]
     names = {**aws_groups.members, "database": database_operators, "status-page": mails}
     assert same_set("kinds of access in the role table", table.kinds_of_access(roles), names)
-    needed = table.needed_access
-    has = {f"{roster.id_of(n)}: {kind}" for kind, known in names.items() for n in known}
-    lacking, strangers = sorted(needed - has), sorted(has - needed)
+    needed, has = table.needed_access, {kind: roster.ids_of(who) for kind, who in names.items()}
+    lacking, strangers = table.access_compared(has)
     assert none_of("access that a role lacks", lacking, among=needed, of="accesses")
-    assert none_of("access outside the role table", strangers, among=has, of="accesses")
+    assert none_of("access outside the role table", strangers, among=needed, of="accesses")
     single, most_days = without_second_factor(aws_users), limits.access.login_days
     assert none_of("users without a second factor", single, among=aws_users, of="users")
     unused = unused_days(aws_users, datetime.now(UTC), most_days)

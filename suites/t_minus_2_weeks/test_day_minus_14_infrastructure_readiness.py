@@ -23,7 +23,11 @@ from golive.items import derived, item
 from golive.launch import Launch, Limits
 from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
+from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
+from golive.probes.platform.exposure import LISTENERS, OutsideScan
+from golive.probes.platform.secrets import KeptSecrets, SecretRotation
+from golive.probes.platform.security_groups import SecurityGroups
 from golive.probes.saas.tracker import Issues
 from golive.probes.traffic.api_caching import ApiCaching
 from golive.probes.traffic.balancer import BalancedTraffic, BalancerConfig
@@ -199,7 +203,99 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
     assert none_of("certificate files not served", tls.stale_files, among=chains, of=files)
 
 
+# --- Scaling Configuration Validation -------------------------------------------------------------
+
+
+@item("D-14.2.2")
+def test_a_failover_loses_no_write_and_leaves_one_primary(
+    failover_drill: FailoverDrill, env: Environment, limits: Limits
+) -> None:
+    """Under numbered writes through the pooler and reads of each application instance: the
+    standby stopped and started, then promoted; writes tried on the old primary, which is made a
+    standby; the acknowledged writes compared with the rows of both servers.
+
+    Remedy: a write on the old primary: fence it before promoting. Writes lost: switch over in
+    order, or replicate synchronously. Not restored, not reconnected: lead the pooler to the new
+    primary, and see pool_pre_ping. Then have the failover command do so and run this again.
+    """
+    d, within_s, most = failover_drill, env.windows.failover_s, limits.failover
+    old, writes, reads, apps = d.primary, d.acknowledged, d.without_standby, d.instances
+    taken, since = d.taken_by_old, d.answers_since
+    assert at_least("synthetic writes, acknowledged", d.writes_per_s, most.writes_per_s, "/s")
+    assert none_of("reads refused without standby", reads.refused, among=reads.asked, of="reads")
+    assert equal("reads that a standby answered meanwhile", reads.from_standbys, 0)
+    assert no_failure(f"promotion of {d.standby}", d.promotion_failure, "exit status 0")
+    assert at_least(f"timeline of {d.standby}", d.timeline_after, d.timeline_before + 1)
+    assert at_most("writes restored", d.durations_s["writes restored"], within_s, "s")
+    assert none_of("acknowledged writes lost", d.lost, among=writes, of="acknowledged writes")
+    assert none_of(f"writes that {old} took", taken, among=d.attempts_on_old, of="attempts")
+    assert at_least("application instances", len(apps), most.instances)
+    assert each_at_most("instances reconnected", d.reconnected_s, within_s, "s")
+    assert none_of("requests refused afterwards", d.refused_since, among=since, of="requests")
+    assert none_of("instances started again", d.restarted, among=apps, of="instances")
+    assert no_failure(f"rebuilding {old}", d.rebuild_failure, "exit status 0")
+    assert equal("standbys afterwards", d.in_recovery, (old,))
+    assert holds(f"WAL receiver of {old}", d.rebuilt_streams, d.rebuilt_streams, "runs")
+    assert none_of(f"writes that {old} lacks", d.lacking, among=writes, of="acknowledged writes")
+    assert none_of("steps without a duration", d.unmeasured, among=d.durations_s, of="steps")
+
+
 # --- Security Infrastructure Audit ----------------------------------------------------------------
+
+
+@item("D-14.3.1")
+def test_nobody_outside_reaches_what_is_not_for_everybody(
+    security_groups: SecurityGroups, outside_scan: OutsideScan, env: Environment
+) -> None:
+    """Every network interface's security groups and their rules, in IPv4, IPv6, prefix lists and
+    references; TCP connections from outside to the port of each private listener at every public
+    address, beside one that has to succeed.
+
+    Remedy: take the rule named out of the group, or declare the group; bind what is open outside
+    to its private address, and find out who has connected since when.
+    """
+    found, scan, rules = security_groups, outside_scan, security_groups.rules
+    used, open_ = found.in_use, found.open_to_anybody
+    assert same_set("security groups in use", used, [g.name for g in env.network.groups])
+    assert none_of("rules that let anybody in", open_, among=rules, of="rules of groups in use")
+    strangers, guarded = found.unlike_declared, found.guarded
+    of = "ports of databases, poolers and caches"
+    assert none_of("rules that let others in there", strangers, among=guarded, of=of)
+    way = f"{scan.control} from outside, as everybody"
+    assert holds(way, scan.is_connected, scan.control_how, "connected")
+    lacking, kinds = scan.not_declared, len(LISTENERS)
+    assert none_of("kinds of listeners not looked at", lacking, among=kinds, of="kinds")
+    assert none_of("listeners open outside", scan.open, among=scan.tried, of="ports at addresses")
+
+
+@item("D-14.3.3")
+def test_secrets_are_rotated_and_read_by_the_application_alone(
+    secret_rotation: SecretRotation, kept_secrets: KeptSecrets, env: Environment, limits: Limits
+) -> None:
+    """A synthetic secret is created, read as the app role and by each instance's own client,
+    rotated, read again, and deleted; of every declared secret the key, that key's state and the
+    day of the current value; the outside role tries to read them all.
+
+    Remedy: an outsider who can read: take it from the policy named, and rotate what it could read.
+    A disabled key: enable it before the next read fails. An old value: rotate it. An instance that
+    keeps the old one: shorten what its client caches for, and restart it now.
+    """
+    tried, kept, instances = secret_rotation, kept_secrets, env.application.instances
+    within_s, secrets, of = env.windows.secret_rotation_s, kept_secrets.all, "declared secrets"
+    assert no_failure("synthetic secret as the app role reads it", tried.app_failure, "readable")
+    unread = tried.unreadable
+    assert none_of("instances that cannot read it", unread, among=instances, of="instances")
+    assert each_at_most("rotated value read by instances", tried.read_after_s, within_s, "s")
+    outside = "synthetic secrets open to the outside role"
+    assert none_of(outside, tried.read_by_outsiders, among=1, of="synthetic secrets")
+    assert none_of("secrets that are not there", kept.missing, among=secrets, of=of)
+    assert none_of("secrets under another key", kept.of_another_key, among=secrets, of=of)
+    unusable = kept.of_unusable_keys
+    assert none_of("secrets whose key is not enabled", unusable, among=secrets, of=of)
+    most = limits.secrets.rotated_days
+    assert each_at_most("last rotation", kept.ages_days(most), most, "d ago")
+    open_ = kept.read_by_outsiders
+    assert none_of("secrets open to the outside role", open_, among=secrets, of=of)
 
 
 @item("D-14.3.4")

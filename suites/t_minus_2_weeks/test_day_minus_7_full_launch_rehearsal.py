@@ -54,7 +54,7 @@ def test_every_role_is_held_and_backed_up_all_launch_day(papers: Papers, context
     foreign = "people in a role that the roster does not give them"
     for subject, offenders in {
         "people who are not on the roster": sorted(people - set(roster.people)),
-        "people under two ids": roster.doubles(people),
+        "people under two ids": roster.doubles(sorted(people)),
         foreign: table.in_another_role(roster.roles_of),
         "shifts whose backup is their primary": table.own_backups,
         "roles with two primaries at once": table.contested,

@@ -26,7 +26,6 @@ from golive import ledger
 from golive.probing import REGISTRY
 from golive.verdicts import Verdict
 from rehearsal import faults
-from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from tests.campaign import rows
 from tests.campaign.clauses import Clause
@@ -524,8 +523,8 @@ class World:
         def one(fault: Planned) -> str:
             try:
                 do(self.rehearsal, fault.name)
-            except (RehearsalError, OSError, AssertionError) as e:
-                return f"{do.__name__.lstrip('_')}: {e}"
+            except Exception as e:  # noqa: BLE001 - a broken fault is wrong, and ends no other
+                return f"{do.__name__.lstrip('_')}: {type(e).__name__}: {e}"
             return ""
 
         with ThreadPoolExecutor(8) as threads:

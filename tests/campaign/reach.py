@@ -19,6 +19,7 @@ _SITE = ("edge", "balancer", *_SERVED)
 _ALERTS = ("prometheus", "alertmanager", "exporter", "messages/receiver")
 _COPIES = ("backups", "archive", "postgres", "drills")
 _STUBS = ("saas-stubs",)
+_MONEY = ("stripe", "messages", *_SITE)
 _TOOLS = ("tools", "release", "roster", "keys")
 WRITTEN = ("papers", "documents", "statements", "roster", "keys")
 """Places that hold what people write; any item may look at them without a probe."""
@@ -38,6 +39,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "table_sizes": ("postgres",),
     "statistics": ("postgres",),
     "integrity": ("postgres",),
+    "failover_drill": ("failover",),
     "database_operators": ("postgres",),
     "baseline_sales": ("postgres", "papers"),
     "candidate_migrations": ("release", "drills"),
@@ -46,7 +48,14 @@ REACH: dict[str, tuple[str, ...]] = {
     "pooling": _SERVED,
     "pool_bursts": _SERVED,
     "redis_cluster": ("redis",),
-    "stripe_account": _STUBS,
+    "stripe_account": (*_STUBS, "stripe"),
+    "webhook_endpoints": ("stripe",),
+    "webhook_drill": _MONEY,
+    "payment_drill": _MONEY,
+    "payout_drill": _MONEY,
+    "refund_drill": _MONEY,
+    "connected_accounts": ("stripe", "postgres"),
+    "reconciliation": ("stripe", "postgres/ledger_entries", "postgres/standby"),
     "backup_alert_drill": (*_ALERTS, *_COPIES, "aws"),
     "running_components": (*_SITE, "prometheus", "exporter", "aws"),
     "migration_watch": (*_ALERTS, "postgres", "migration-log"),
@@ -70,6 +79,11 @@ REACH: dict[str, tuple[str, ...]] = {
     "war_room_alert": (*_ALERTS, "papers"),
     "aws_groups": ("aws",),
     "aws_users": ("aws",),
+    "security_groups": ("aws",),
+    "outside_scan": ("aws", *_SITE, "prometheus", "alertmanager"),
+    "admin_interfaces": ("ssh", *_SITE, "prometheus", "alertmanager"),
+    "secret_rotation": ("aws", "app"),
+    "kept_secrets": ("aws",),
     "flags": _STUBS,
     "flag_editors": _STUBS,
     "launch_tools": _TOOLS,
@@ -93,6 +107,9 @@ REACH: dict[str, tuple[str, ...]] = {
     "outbound": (*_TOOLS, *_SITE),
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "release_images": ("release", "build"),
+    "dependency_audit": ("release/checkout", "build", "app"),
+    "frontend_assets": (*_SITE, "build/frontend"),
     "surface": _SITE,
     "plain_http": _SITE,
     "api_caching": _SITE,
@@ -106,6 +123,17 @@ REACH: dict[str, tuple[str, ...]] = {
     "quotas": ("checkout",),
     "cloud_limits": ("aws",),
     "flow_attempts": ("checkout", "zones"),
+    "customer_mail_account": ("integrations/mail",),
+    "mail_domain": ("integrations/mail",),
+    "seed_message": ("integrations/mail", *_SITE),
+    "customer_sms_account": ("integrations/sms",),
+    "synthetic_texts": ("integrations/sms", *_SITE),
+    "calendar_client": ("integrations/google", *_SITE),
+    "calendar_grant": ("integrations/google",),
+    "calendar_appointment": ("integrations/google", *_SITE),
+    "profile_grant": ("integrations/google", "integrations/profile"),
+    "business_profiles": ("integrations/google", "integrations/profile", *_SITE),
+    "analytics_visits": ("integrations/analytics", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

@@ -174,7 +174,7 @@ def test_nobody_has_two_ids() -> None:
     roster = Roster(Path("roster.toml"), PEOPLE | {"qa_lead-2": same}, {}, ())
     context = SimpleNamespace(**{**vars(CONTEXT), "roster": roster})
     said = judged("D-7.4.1", table(), timeline(), context=context)
-    assert said.startswith("people under two ids: qa_lead-2 and qa_lead (same name)")
+    assert said.startswith("people under two ids: qa_lead and qa_lead-2 (same name)")
 
 
 def test_each_block_of_the_day_is_in_the_timeline_that_roles_are_held_by() -> None:

@@ -51,12 +51,14 @@ def connect(
     statement_timeout_s: float | None = None,
     behind_pooler: bool = False,
     settings: Mapping[str, str] | None = None,
+    libpq: Mapping[str, str] | None = None,
 ) -> Iterator[Connection]:
     """A connection to a server, closed at the end of the block; rows are named tuples.
 
     :param user: with ``password``; the environment's own reading user when neither is given.
     :param statement_timeout_s: the probe time limit when not given.
     :param settings: server settings of this session on top of these.
+    :param libpq: further settings of the connection, as libpq calls them.
     :param behind_pooler: the server is a pooler, which takes no settings at connecting.
     :raises ProbeError: it cannot be connected to, or a statement inside the block fails; names
         the server, never the password.
@@ -92,6 +94,7 @@ def connect(
     options = f"{further.pop('options', '')} {options}".strip()
     parameters: dict[str, Any] = {
         **further,
+        **(libpq or {}),
         "host": node.host,
         "port": node.port,
         "dbname": database or env.postgres.database,

@@ -152,3 +152,36 @@ class Release(Section, frozen=True, kw_only=True):
     """Columns, as table.column, whose values in older rows a migration changes on purpose."""
     booking_service: str = needed()
     """The service that drills book."""
+
+
+class Endpoint(Section, frozen=True, kw_only=True):
+    """Where something listens."""
+
+    host: str
+    port: int
+
+
+class Failover(Section, frozen=True, kw_only=True):
+    """How a failover of the database is rehearsed. Commands end when what they do is done."""
+
+    cluster_command: list[str] = []
+    """Starts a cluster for the drill alone and prints it as JSON: ``nodes`` (name, role, host,
+    port), ``endpoint`` (host and port that the application writes to) and ``instances`` of the
+    application (name, url). Left out: the declared cluster is used, on which nothing else is
+    looked at meanwhile, and the roles are changed back at the end."""
+    end_command: list[str] = []
+    """Ends that cluster; also one that was left by a drill that was interrupted."""
+    endpoint: Endpoint | None = None
+    """Where the application writes to, of the declared cluster. Left out: the first pooler."""
+    user: str = ""
+    """Who writes through the endpoint. Left out: ``postgres.user``."""
+    password: Secret | None = None
+    stop_command: list[str] = needed()
+    """Stops the server {node}, a standby."""
+    start_command: list[str] = needed()
+    """Starts it again."""
+    promote_command: list[str] = needed()
+    """Makes the standby {node} the primary in place of {primary}, which must not take writes any
+    more, and leads the application there."""
+    rebuild_command: list[str] = needed()
+    """Makes {node}, the primary before, a standby that follows {primary}."""

@@ -20,12 +20,27 @@ from golive.verdicts import ProbeError, Unseen, unseen_among
 class AwsGroups:
     """The names of users by what their group may do, e.g. ``dns``."""
 
-    members: dict[str, tuple[str, ...]]
+    members: dict[str, tuple[str, ...] | Unseen]
+
+    @property
+    def seen(self) -> dict[str, tuple[str, ...]]:
+        """The groups that could be looked at."""
+        return {p: m for p, m in self.members.items() if not isinstance(m, Unseen)}
 
     def lack(self, person: Person, purposes: tuple[str, ...]) -> list[str]:
-        """What somebody may not do. A user's name is the person's id or mail address."""
+        """What somebody may not do, as far as could be seen. A user's name is the person's id or
+        mail address."""
         names = {person.id, person.email}
-        return [p for p in purposes if not names & set(self.members.get(p, ()))]
+        hidden = self.members.keys() - self.seen.keys()
+        may = {p for p, members in self.seen.items() if names & set(members)}
+        return [p for p in purposes if p not in may | hidden]
+
+    def lacking(self, people: list[Person], purposes: tuple[str, ...]) -> list[str] | Unseen:
+        """Who may not do all of it, each with what; unseen where nobody is known to, and of one
+        of the groups it could not be seen."""
+        found = [f"{p.name} ({', '.join(w)})" for p in people if (w := self.lack(p, purposes))]
+        unseen = unseen_among(self.members.get(p) for p in purposes)
+        return found if found or unseen is None else unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +92,20 @@ def aws_groups(env: Environment) -> AwsGroups:
     if not env.aws.groups:
         raise ProbeError("IAM groups", "none is declared", "declare them under aws.groups")
     with _asking(env, "check aws.groups, and whether this key may call iam:GetGroup") as iam:
-        found: dict[str, tuple[str, ...]] = {}
-        for purpose, group in env.aws.groups.items():
-            pages = iam.get_paginator("get_group").paginate(GroupName=group)
-            found[purpose] = tuple(u["UserName"] for page in pages for u in page["Users"])
+        found = {
+            purpose: permitted("iam:GetGroup", f"the IAM group {group}", _members, iam, group)
+            for purpose, group in env.aws.groups.items()
+        }
+    refused = [m for m in found.values() if isinstance(m, Unseen)]
+    if len(refused) == len(found):
+        raise refused[0].error
     return AwsGroups(found)
 
 
 @probe()
 def aws_users(env: Environment, aws_groups: AwsGroups) -> tuple[AwsUser, ...]:
     """The second factor and the last use of everybody in a declared IAM group."""
-    names = sorted({one for members in aws_groups.members.values() for one in members})
+    names = sorted({one for members in aws_groups.seen.values() for one in members})
     with _asking(env, "check that the users of these groups are still there") as iam:
         users = tuple(_user(iam, name) for name in names)
     factors = [u.has_second_factor for u in users if isinstance(u.has_second_factor, Unseen)]
@@ -114,6 +132,11 @@ def _user(iam: Any, name: str) -> AwsUser:
         max((at for at in looks if isinstance(at, datetime)), default=None),
         unseen_among(looks),
     )
+
+
+def _members(iam: Any, group: str) -> tuple[str, ...]:
+    pages = iam.get_paginator("get_group").paginate(GroupName=group)
+    return tuple(u["UserName"] for page in pages for u in page["Users"])
 
 
 def _devices(iam: Any, name: str) -> bool:

@@ -29,6 +29,13 @@ class Flag:
     for_all: bool
     """Whether it is on for everybody."""
     stale: bool
+    share: str = ""
+    """For how many it is on where that is neither everybody nor nobody: ``25%``, or ``some``."""
+
+    @property
+    def state(self) -> str:
+        """``on`` and ``off`` for everybody and nobody, else for whom."""
+        return "on" if self.for_all else self.share if self.enabled and self.share else "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,10 @@ class Flags:
     """Every flag by name."""
 
     all: dict[str, Flag]
+
+    def besides(self, synthetic: str) -> list[str]:
+        """Every flag but the suite's own."""
+        return [name for name in self.all if name != synthetic]
 
     def missing(self, names: list[str]) -> list[str]:
         """Names that are no flag."""
@@ -95,6 +106,7 @@ def flags(env: Environment) -> Flags:
                 enabled=one.enabled,
                 for_all=_for_all(one),
                 stale=bool(one.stale),
+                share=_share(one),
             )
             for one in found
         }
@@ -124,8 +136,24 @@ def _for_all(reported: _Flag) -> bool:
     return not reported.strategies or any(_takes_all(one) for one in reported.strategies)
 
 
+def _share(reported: _Flag) -> str:
+    """For how many of all users it is on, where one strategy tells; else that it is for some."""
+    if not reported.enabled or _for_all(reported):
+        return ""
+    if len(reported.strategies) != 1 or reported.dependencies:
+        return "some"
+    [only] = reported.strategies
+    if only.name not in _ALWAYS or only.constraints or only.segments:
+        return "some"
+    share = str(_rollout(only))
+    return "" if share == "0" else f"{share}%"
+
+
+def _rollout(strategy: _Strategy) -> Any:
+    return strategy.parameters.get("rollout", strategy.parameters.get("percentage", 100))
+
+
 def _takes_all(strategy: _Strategy) -> bool:
     if strategy.name not in _ALWAYS or strategy.constraints or strategy.segments:
         return False
-    share = strategy.parameters.get("rollout", strategy.parameters.get("percentage", 100))
-    return str(share) == "100"
+    return str(_rollout(strategy)) == "100"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
 from golive.sections import Secret, Section, needed
+
+ASKS_FOR_A_FLAG = (
+    r"""\b(?:is_?enabled|isEnabled|feature_enabled|useFlag|variation)\(\s*["'`]([\w.-]+)["'`]"""
+)
+"""As clients of Unleash and its like are called in Python and JavaScript."""
 
 
 class Aws(Section, frozen=True, kw_only=True):
@@ -39,6 +44,103 @@ class Flags(Section, frozen=True, kw_only=True):
     """A client's token, which decides on project and environment."""
     admin_token: Secret | None = None
     """A token that may read who has an account there."""
+    code: list[str] = []
+    """Folders of the release's repository whose code asks for flags; empty: all of it."""
+    code_suffixes: list[str] = msgspec.field(
+        default_factory=lambda: [".py", ".js", ".jsx", ".ts", ".tsx", ".mjs"]
+    )
+    code_patterns: list[str] = msgspec.field(default_factory=lambda: [ASKS_FOR_A_FLAG])
+    """Regular expressions that find a flag's name as their first group."""
+    table: str = needed()
+    """File on this machine: the approved launch table, TOML, ``[[flags]]`` with ``name``,
+    ``owner`` (a person's id), ``default`` and ``launch`` (``"on"``, ``"off"`` or ``"25%"``);
+    signed beside it."""
+    approved_by: str = "product_manager"
+    """The role that signs the launch table."""
+    synthetic: str = needed()
+    """A flag that no code asks for, which may be switched at any time."""
+    project: str = "default"
+    environment: str = "production"
+    editor_token: Secret = needed()
+    """A token that may switch flags of that project's environment."""
+    evaluation_path: str = needed()
+    """Path at which an instance tells how it evaluates every flag, as a JSON object."""
+    evaluation_field: str = "flags"
+    """Dotted path of that object in the answer; empty: the answer is it."""
+    outage_command: list[str] = needed()
+    """Prints, as a JSON object of true and false by flag, what the candidate's code answers once
+    the flag service that it knew is gone; has to leave the live one alone."""
+
+
+class Process(Section, frozen=True, kw_only=True):
+    """A running instance as its machine sees it; one of the keys tells its variables."""
+
+    TABLE: ClassVar = "configuration.processes"
+    name: str
+    """As of application.instances."""
+    address: str = "local://"
+    """Where testinfra finds the machine, e.g. ``ssh://app-1?sudo=true``."""
+    pid_file: str = ""
+    """File with the process id."""
+    pid_command: list[str] = []
+    """Prints the process id, e.g. ``systemctl show --property MainPID --value app``."""
+    hashes_url: str = ""
+    """Where no machine can be looked at: answers GET with a JSON object of SHA-256 (hexadecimal)
+    of each value by the variable's name."""
+    hashes_token: Secret | None = None
+
+
+class SecretFile(Section, frozen=True, kw_only=True):
+    """A file with secrets, on a machine."""
+
+    TABLE: ClassVar = "configuration.secret_files"
+    path: str
+    address: str = "local://"
+    """Where testinfra finds the machine."""
+    user: str = ""
+    """The service's user there; empty: whoever runs the declared process."""
+    process: str = ""
+    """Name of one of configuration.processes."""
+
+
+class Configuration(Section, frozen=True, kw_only=True):
+    """The product's configuration: as it is released, and as processes have it."""
+
+    env_file: str = needed()
+    """File in the release's repository: this environment's variables, ``NAME=value``."""
+    schema: str = needed()
+    """File in the release's repository: a JSON schema with a property for each variable."""
+    processes: list[Process] = needed()
+    not_configured: list[str] = []
+    """Variables of the processes that are no configuration, beside the system's own."""
+    secret_prefix: str = "secretsmanager:"  # noqa: S105
+    """How a reference to a secret begins; ``NAME#KEY`` of AWS Secrets Manager follows."""
+    parameter_prefix: str = "ssm:"
+    """How a reference to a parameter of AWS Systems Manager begins; its name follows."""
+    region: str = "us-east-1"
+    """Where secrets and parameters are kept, if a reference does not say."""
+    other_env_files: list[str] = []
+    """Files in the release's repository whose values no secret may have: those of other
+    environments, defaults, examples."""
+    secret_files: list[SecretFile] = []
+    """Every file on a machine that the deploy writes secrets to."""
+    inert_variable: str = needed()
+    """A variable that nothing reads: a drill deploys another value of it, and takes it back."""
+    deploy_command: list[str] = needed()
+    """Deploys {value} of the variable {name} to every instance, on record as {operator}; one that
+    may be deployed, as its schema says."""
+    rollback_command: list[str] = needed()
+    """Takes every instance back to the revision before, on record as {operator}."""
+    history_command: list[str] = needed()
+    """Prints a JSON list, oldest first, of ``at`` (a time with zone), ``actor``, ``action``
+    (``deploy`` or ``rollback``) and ``revision`` of each change."""
+    operator: str = "golive"
+    """As whom a drill deploys."""
+    traffic_paths: list[str] = []
+    """Paths that are asked for all the while; empty: those of health and of the public pages."""
+    images: list[str] = []
+    """The release's images on this machine: folders of OCI layouts, or archives of
+    ``docker save``."""
 
 
 class Deploy(Section, frozen=True, kw_only=True):
@@ -47,6 +149,39 @@ class Deploy(Section, frozen=True, kw_only=True):
     checkout: str = needed()
     """Folder with the candidate's deploy artefacts, of whatever layout: Dockerfiles, chart,
     manifests, Compose files, workflows."""
+    runbook: str = needed()
+    """File in the release's repository: the deployment runbook, Markdown."""
+    runbook_describes: list[str] = needed()
+    """Files and folders in that repository that the runbook has to be newer than: deploy scripts,
+    chart, migrations."""
+    runbook_commands: dict[str, list[str]] = {}
+    """Programs that the runbook calls and that stand neither in the release nor among
+    tools.commands, by name, as they are run here; they do nothing when ``--help`` is appended."""
+    runbook_review: str = needed()
+    """File on this machine: the record of its review, TOML with ``sha256`` of the reviewed text;
+    beside it the signature of each reviewer, ``FILE.ROLE.sig``."""
+    runbook_reviewers: list[str] = needed()
+    """The roles that review it."""
+
+
+class Drift(Section, frozen=True, kw_only=True):
+    """The job that compares live configuration with git, as Prometheus has its metrics."""
+
+    last_run: str = needed()
+    """Metric: when it last compared, in Unix seconds."""
+    differences: str = needed()
+    """Metric: unapproved differences, a series for each source."""
+    source_label: str = needed()
+    """The label of that metric that names the source."""
+    sources: list[str] = needed()
+    """Every source of configuration: environment files, balancer, database settings, flags,
+    security groups, by the label's values."""
+    rule: str = needed()
+    """The alerting rule of a difference."""
+    plant_command: list[str] = needed()
+    """Makes a difference that nothing reads and no one acts on."""
+    remove_command: list[str] = needed()
+    """Takes it back; it must do no harm where there is nothing to take back."""
 
 
 class Kubernetes(Section, frozen=True, kw_only=True):
@@ -131,3 +266,103 @@ class NetworkPolicy(Section, frozen=True, kw_only=True):
     zones: list[PolicyZone] = []
     connect_s: float = 3.0
     """A connection that has not come about by then was dropped."""
+
+
+class SecretsManager(Section, frozen=True, kw_only=True):
+    """AWS Secrets Manager, and who may read there.
+
+    The key of ``[aws]`` may assume both roles; it creates, rotates and deletes synthetic secrets
+    below ``synthetic_prefix``, and describes the product's own.
+    """
+
+    region: str = needed()
+    kms_key: str = needed()
+    """The key that encrypts secrets: id, ARN or alias."""
+    kms_keys: dict[str, str] = {}
+    """Keys of secrets that have another one, by the secret's name."""
+    names: list[str] = needed()
+    """Every secret of the product, by name or ARN."""
+    app_role: str = needed()
+    """ARN of the role that the application reads secrets as."""
+    outside_role: str = needed()
+    """ARN of a role of the same account that no policy lets read them."""
+    synthetic_prefix: str = "golive/"
+    """What the names of synthetic secrets begin with; the app role may read below it."""
+    read_command: list[str] = needed()
+    """Reads the secret {secret} as the client of the instance {instance} at {url} does. Prints
+    sha256: of the value, in hexadecimal."""
+
+    def key_of(self, name: str) -> str:
+        """The key that is declared for a secret."""
+        return self.kms_keys.get(name, self.kms_key)
+
+
+class Zone(Section, frozen=True, kw_only=True):
+    """Where connections come from."""
+
+    address: str = "local://"
+    """Where testinfra finds the machine that makes them, e.g. ``ssh://scan-box``; bash, timeout and
+    curl are there."""
+    source: str = ""
+    """The address of this machine that they come from; empty: the one it chooses."""
+
+
+class SecurityGroup(Section, frozen=True, kw_only=True):
+    """A security group that is in use."""
+
+    TABLE: ClassVar = "network.groups"
+    name: str
+    """Its name or its id."""
+    is_public: bool = False
+    """Whether anybody may come in, at ``public_ports``: the balancer's."""
+    ports: list[int] = []
+    """Ports of databases, poolers and caches behind it."""
+    admits: list[str] = []
+    """Names of the only groups that may come in at these ports."""
+
+
+class AdminInterface(Section, frozen=True, kw_only=True):
+    """What administrators use. An address is ``host:port``, or a URL."""
+
+    TABLE: ClassVar = "network.interfaces"
+    name: str
+    kind: Literal[
+        "ssh",
+        "database",
+        "prometheus",
+        "alertmanager",
+        "balancer statistics",
+        "metrics",
+        "other",
+    ] = "other"
+    private: str
+    """Its address in the VPN."""
+    public: list[str] = []
+    """Where somebody outside would look for it; empty: the private port, or that path, at the
+    control's host and each of ``public_addresses``."""
+    public_at: str = ""
+    """``host:port`` to connect to for a URL in ``public``, instead of what DNS says."""
+
+
+class Network(Section, frozen=True, kw_only=True):
+    """What may be reached from where."""
+
+    regions: list[str] = []
+    """AWS regions; empty: each that the account has enabled."""
+    vpcs: list[str] = []
+    """Ids of the product's VPCs; empty: every VPC of the account."""
+    groups: list[SecurityGroup] = needed()
+    """Every security group that a network interface has."""
+    public_ports: list[int] = msgspec.field(default_factory=lambda: [80, 443])
+    outside: Zone = needed()
+    """A place on the internet."""
+    vpn: Zone = needed()
+    """A place in the VPN's range of addresses."""
+    control: str = needed()
+    """``host:port`` that everybody may connect to: shows that the outside place can connect."""
+    public_addresses: list[str] = []
+    """Public addresses of the product's machines besides those that AWS tells."""
+    interfaces: list[AdminInterface] = needed()
+    """Every administrative interface."""
+    without: list[str] = []
+    """Kinds of listeners and interfaces that the product does not have: pgbouncer, ssh ..."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+
+import msgspec
 
 from golive.sections import Secret, Section, needed
 
@@ -82,6 +84,87 @@ class AppMetrics(Section, frozen=True, kw_only=True):
     query_seconds: str = needed()
     """A histogram of application query times."""
     statement_label: str = needed()
+
+
+class ApiClient(Section, frozen=True, kw_only=True):
+    """A synthetic client of the API, whose requests have small limits of their own."""
+
+    name: str
+    key: Secret
+
+
+class ApiLimit(Section, frozen=True, kw_only=True):
+    """A class of requests that are counted together, and a request of it that changes nothing."""
+
+    name: str
+    allowed: int
+    """Requests that pass within a window."""
+    window_s: float
+    method: str = "GET"
+    path: str
+    body: dict[str, str] = {}
+    """JSON that goes with the request; an invalid one will do, as it counts too."""
+    refills: bool = False
+    """Whether what was used comes back little by little, as with a token bucket."""
+
+
+class ApiCall(Section, frozen=True, kw_only=True):
+    """What has to be said of an operation that cannot be called without knowing."""
+
+    operation: str
+    """Method and path as the document writes them, e.g. ``POST /tokens/refresh``."""
+    body: dict[str, Any] = {}
+    """Fields of the body in the place of generated ones. ``{name}`` stands for a value that an
+    earlier answer or ``api.value_queries`` told."""
+    parameters: dict[str, str] = {}
+    """Parameters in the place of generated ones."""
+
+
+class Api(Section, frozen=True, kw_only=True):
+    """The product's API as its clients know it. Places are URLs, ``file:`` and a file, or
+    ``git:`` and a path in the release's repository."""
+
+    published: str = needed()
+    """The OpenAPI document that clients are given."""
+    previous: str = needed()
+    """The document of the release before; ``git:`` reads it at release.previous_tag."""
+    changelog: str = needed()
+    """What changed, a section for each version; ``git:`` reads it at release.tag."""
+    documentation: list[str] = []
+    """Pages for developers, whose links have to resolve like those of the document."""
+    routes_command: list[str] = needed()
+    """Prints routes: a list of method and path of all that the candidate's {version} has
+    registered; with secured (whether it asks for credentials) where that can be told."""
+    undocumented: list[str] = []
+    """Registered paths that are no part of the API on purpose; ``*`` stands for anything. Pages
+    and metrics of application.paths need not be repeated."""
+    accounts: list[Account] = []
+    """Synthetic users beside application.accounts, of other roles."""
+    calls: list[ApiCall] = []
+    mask_command: list[str] = []
+    """Masks the personal data of the instance {name}, where the copy is not made masked."""
+    sign_command: list[str] = []
+    """Prints the headers, as an object, with which a provider signs what it sends to {path}: for
+    the security {scheme} of the document; the body comes on stdin."""
+    value_queries: dict[str, str] = {}
+    """SQL on the copy that tells a value for a parameter or field of that name."""
+    unmasked_query: str = needed()
+    """SQL on the copy: the ids of rows whose personal data is not masked."""
+    client_header: str = "X-API-Key"
+    clients: list[ApiClient] = needed()
+    """Two at least, so that one can be unaffected by the other."""
+    limits: list[ApiLimit] = needed()
+    rate_headers: list[str] = msgspec.field(
+        default_factory=lambda: [
+            "X-RateLimit-Limit",
+            "X-RateLimit-Remaining",
+            "X-RateLimit-Reset",
+        ]
+    )
+    """Headers of an answer that is refused for a limit, beside Retry-After."""
+    called_elsewhere: dict[str, str] = {}
+    """Operations that would move money or the like at a provider and so are not called with success
+    on the copy, to the item that calls each."""
 
 
 class Balancer(Section, frozen=True, kw_only=True):

@@ -54,6 +54,40 @@ class Client:
         """
         return self._send("POST", url, headers=headers, json=document)
 
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, **body: Any
+    ) -> requests.Response:
+        """A request of any method, with ``json`` or ``data`` as its body.
+
+        :raises ProbeError: no answer; an answer of any status is an answer.
+        """
+        return self._send(method, url, headers=headers, **body)
+
+    def put(
+        self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """Put a JSON document.
+
+        :raises ProbeError: no answer; an answer of any status is an answer.
+        """
+        return self._send("PUT", url, headers=headers, json=document)
+
+    def form(
+        self, url: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """Send the fields of a form.
+
+        :raises ProbeError: no answer; an answer of any status is an answer.
+        """
+        return self._send("POST", url, headers=headers, data=dict(fields))
+
+    def post_bytes(self, url: str, content: bytes, headers: Mapping[str, str]) -> requests.Response:
+        """Send content as it is.
+
+        :raises ProbeError: no answer; an answer of any status is an answer.
+        """
+        return self._send("POST", url, headers=headers, data=content)
+
     def json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object at a URL.
 

@@ -157,7 +157,7 @@ def quicken_the_statement(r: Rehearsal) -> None:
 @fault(
     "statements-hidden-in-code",
     expect_fail=["D-13.1.1"],
-    touches=["postgres/fault_bookings"],
+    touches=["postgres/fault_bookings", "postgres/statements"],
     title="much of the database's time goes into code, whose statements have no plan",
 )
 def statements_hidden_in_code(r: Rehearsal) -> None:
@@ -196,7 +196,7 @@ def _no_parts(r: Rehearsal) -> None:
 @fault(
     "partitions-scanned",
     expect_fail=["D-13.1.1"],
-    touches=["postgres/fault_parts"],
+    touches=["postgres/fault_parts", "postgres/statements"],
     title="a costly statement reads each of a large table's small partitions",
 )
 def partitions_scanned(r: Rehearsal) -> None:

@@ -9,7 +9,6 @@ from rehearsal.kernel.world import Rehearsal
 
 @fault(
     "pool-in-session-mode",
-    # A connection that is lent until its client leaves serves few of many clients.
     expect_fail=["D-13.1.3"],
     touches=["pgbouncer"],
     title="the pooler lends connections for whole sessions",
@@ -23,3 +22,21 @@ def pool_in_session_mode(r: Rehearsal) -> None:
 def lend_for_transactions(r: Rehearsal) -> None:
     r.clear_override("pgbouncer", "pool_mode")
     _resize(r)
+
+
+@fault(
+    "few-clients-admitted",
+    # The application has some of these connections, the burst finds the others.
+    expect_fail=["D-13.1.3"],
+    touches=["pgbouncer"],
+    title="the pooler takes 150 clients, fewer than may come at once",
+)
+def few_clients_admitted(r: Rehearsal) -> None:
+    r.override("pgbouncer", max_client_conn=150)
+    r.restart("pgbouncer")
+
+
+@few_clients_admitted.revert
+def admit_clients(r: Rehearsal) -> None:
+    r.clear_override("pgbouncer", "max_client_conn")
+    r.restart("pgbouncer")

@@ -49,14 +49,20 @@ class PgBouncer(Part):
     unprivileged = True
     stop_signal = signal.SIGTERM
 
+    roles: tuple[str, ...] = (APP_ROLE, OWNER_ROLE, BURST_ROLE, ADMIN, STATS)
+    """Who may connect."""
+
+    def server_port(self, r: Rehearsal) -> int:
+        """Of the server that it leads to."""
+        return r.port("postgres-primary")
+
     def prepare(self, r: Rehearsal) -> None:
         folder = r.path("data", self.name)
         folder.mkdir(exist_ok=True)
-        roles = (APP_ROLE, OWNER_ROLE, BURST_ROLE, ADMIN, STATS)
         users = folder / "users.txt"
         write_secret(
             users,
-            "\n".join(f'"{role}" "{scram_verifier(role, r.secret(role))}"' for role in roles),
+            "\n".join(f'"{role}" "{scram_verifier(role, r.secret(role))}"' for role in self.roles),
         )
         certificate = authority(r).issue(self.name, ["localhost", "127.0.0.1"])
         write_secret(folder / "server.key", certificate.key.read_text())
@@ -74,7 +80,7 @@ class PgBouncer(Part):
             **changed,
         }
         lines = [f"{key} = {value}" for key, value in settings.items()]
-        host = f"host=127.0.0.1 port={r.port('postgres-primary')} dbname={DATABASE}"
+        host = f"host=127.0.0.1 port={self.server_port(r)} dbname={DATABASE}"
         databases = [f"{name} = {host} {more}".rstrip() for name, more in entries.items()]
         write_secret(
             folder / "pgbouncer.ini",

@@ -10,12 +10,16 @@ import urllib.request
 
 import psutil
 
+from rehearsal.data import configuration, frontend
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import read_state, tail, write_atomically
 from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
 from rehearsal.parts import Child, Endpoints, Job, Part
 from rehearsal.parts.data.postgres import VERSION, app_command
 from rehearsal.parts.data.redis import MASTER_NAME, SENTINEL_PASSWORD
+from rehearsal.parts.money import stripe
+from rehearsal.parts.platform import aws_secrets
+from rehearsal.parts.saas import integrations
 from rehearsal.parts.traffic.hosts import authority
 
 BURST_RATE = 100  # well below what two busy cores bear, or their queue would show as query time
@@ -25,6 +29,8 @@ CALLS, STATEMENTS = 1_020, 22
 TRICKLE_RATE = 3
 CUSTOMERS = ("client00001@example.com", "client00002@example.com")
 """Two of the seed's customers; the workload uses others."""
+API_CLIENTS = ("api-client-1", "api-client-2")
+"""Synthetic ones. The secrets of these names are their keys."""
 LOADS = ("uvicorn", "rehearsal.app.web")
 _CLIENT_LOADS = ("rehearsal.app.workload",)
 FAULTS_FILE = "app-faults.json"
@@ -39,8 +45,11 @@ def database_url(r: Rehearsal, through: str) -> str:
 
 
 def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
-    """The product's variables for an instance that works with that database."""
+    """The product's variables for an instance that works with that database: what its settings
+    and secrets are before a deploy takes them from the released file."""
     return {
+        **configuration.source(),
+        **product_secrets(r),
         "PYTHONPATH": str(PROJECT),
         "DATABASE_URL": url,
         "SECRET_KEY": r.secret("app-secret-key"),
@@ -53,7 +62,12 @@ def app_environment(r: Rehearsal, url: str) -> dict[str, str]:
         "REDIS_SENTINEL_PASSWORD": r.secret(SENTINEL_PASSWORD),
         "CARD_SCRIPT_URL": f"http://127.0.0.1:{r.port('saas-stubs')}/v3/",
         "APP_FAULTS": str(r.path(FAULTS_FILE)),
+        **aws_secrets.environment(r),
         "BCRYPT_ROUNDS": "4",
+        "DOCS_URL": r.url("portal"),
+        "API_CLIENTS": ",".join(f"{one}:{r.secret(one)}" for one in API_CLIENTS),
+        **integrations.variables(r),
+        **stripe.app_environment(r),
     }
 
 
@@ -65,12 +79,34 @@ def set_app_faults(r: Rehearsal, **faults: object) -> None:
     write_atomically(path, json.dumps({key: v for key, v in state.items() if v is not None}))
 
 
+def product_secrets(r: Rehearsal) -> dict[str, str]:
+    """Keys to the services of others that nothing here has to know, each well-formed."""
+    return {
+        "ENCRYPTION_KEY": r.secret("app-encryption-key"),
+        "STRIPE_SECRET_KEY": f"sk_test_{r.secret('app-stripe-key')}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{r.secret('app-stripe-webhook')}",
+        "STRIPE_CONNECT_CLIENT_ID": f"ca_{r.secret('app-stripe-connect')}",
+        "SENDGRID_API_KEY": f"SG.{r.secret('app-sendgrid-key')}",
+        **integrations.keys(r),
+        "FLAGS_URL": r.url("saas-stubs", "/api"),
+        "FLAGS_TOKEN": r.secret("flags-token"),
+    }
+
+
 class Instance(Part):
-    """An instance. Its setting ``through`` names what it connects to instead of pgbouncer."""
+    """An instance, started with the file that was deployed for it.
+
+    Settings a fault may override: ``through`` names what it connects to instead of pgbouncer;
+    ``variables`` replaces some (null: leaves them out).
+    """
 
     title = "reference application"
     loads = LOADS
-    needs = ("pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3")
+    needs = (
+        *("pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3"),
+        *("config-agent", "build"),
+    )
+    own_environment = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -84,11 +120,18 @@ class Instance(Part):
             *(sys.executable, "-m", "rehearsal.app", "serve", "--host", "127.0.0.1"),
             *("--port", str(r.port(self.name)), "--instance", self.name),
             *("--version", str(r.setting(self.name, "version", VERSION))),
+            *("--static", str(frontend.folder(r))),
+            *("--pid-file", str(configuration.pid_file(r, self.name))),
         ]
 
     def environment(self, r: Rehearsal) -> dict[str, str]:
         through = str(r.setting(self.name, "through", "pgbouncer"))
-        return app_environment(r, database_url(r, through))
+        variables = app_environment(r, database_url(r, through))
+        deployed = configuration.effective(r, self.name)
+        if through != "pgbouncer":
+            deployed.pop("DATABASE_URL", None)
+        changed = {**variables, **deployed, **r.setting(self.name, "variables", {})}
+        return {name: value for name, value in changed.items() if value is not None}
 
     def ready(self, r: Rehearsal) -> bool:
         url = f"http://127.0.0.1:{r.port(self.name)}/health"

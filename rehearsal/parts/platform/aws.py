@@ -23,7 +23,7 @@ from typing import Any
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.platform import aws_nodes
+from rehearsal.parts.platform import aws_network, aws_nodes, aws_rights, aws_secrets
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -31,13 +31,13 @@ COPY_REGION = "us-west-2"
 SOURCE_BUCKET = "bookedbarber-backups"
 COPY_BUCKET = "bookedbarber-backups-copy"
 RETENTION_DAYS = 30
-ACCOUNT = "123456789012"  # the account moto plays
+ACCOUNT = aws_rights.ACCOUNT
 CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0000-000000000000"
 
 
 class Aws(Part):
     name = "aws"
-    title = "S3 in two regions, KMS, CloudFront, IAM"
+    title = "S3 in two regions, KMS, CloudFront, IAM, Secrets Manager, EC2"
     loads = (
         "rehearsal.parts.platform.aws_sdk",
         "psycopg",
@@ -47,6 +47,7 @@ class Aws(Part):
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
+        r.forget("security-groups")
 
     def command(self, r: Rehearsal) -> list[str]:
         port = str(r.port(self.name))
@@ -54,7 +55,10 @@ class Aws(Part):
 
     def environment(self, r: Rehearsal) -> dict[str, str]:
         # Larger objects lie in temporary files: backups would fill the machine's memory.
-        return {"MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 * 1024)}
+        return {
+            "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 * 1024),
+            "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+        }
 
     def ready(self, r: Rehearsal) -> bool:
         """Whether it is furnished: `recall` tells of it, or raises."""
@@ -80,11 +84,17 @@ class Aws(Part):
             },
             "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
             **aws_nodes.endpoints(),
+            **aws_secrets.endpoints(r),
+            **aws_network.endpoints(),
         }
 
 
 def furnish(r: Rehearsal) -> None:
-    """Make buckets, keys and distribution. Raises RehearsalError."""
+    """Make secrets, buckets, keys and distribution. Raises RehearsalError."""
+    from rehearsal.parts.platform import aws_configuration
+
+    # First: instances are started with them.
+    aws_configuration.furnish(r)
     copy_region = r.setting(aws.name, "copy_region", COPY_REGION)
     with told_as("The store for backups could not be furnished"):
         source_key = make_bucket(r, SOURCE_BUCKET, SOURCE_REGION)
@@ -106,6 +116,12 @@ def furnish(r: Rehearsal) -> None:
         make_groups(r)
     with told_as("The nodes' autoscaling group could not be made"):
         aws_nodes.furnish(r, client)
+    with told_as("The secrets could not be made"):
+        aws_secrets.furnish(r, client)
+    with told_as("The network could not be made"):
+        aws_network.furnish(r, client)
+    aws_configuration.make_security_groups(r)
+    r.remember("security-groups", value=True)
 
 
 def client(
@@ -364,7 +380,8 @@ def main(port: int, r: Rehearsal) -> None:
         "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
     )
     aws_nodes.serve_limits(r)
-    application = Dispatcher(create_backend_app)
+    aws_rights.enforce(r.secret("aws-access-key-id"))
+    application = aws_rights.ageing(Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each large object is an open file

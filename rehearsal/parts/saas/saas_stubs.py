@@ -5,6 +5,7 @@
     /v3/             Stripe.js, as far as a payment page needs it
     /v1/...          status page: Atlassian Statuspage's REST API
     /api/client/features, /api/admin/projects/default/features      feature flags: Unleash
+    .../features/NAME/environments/production/on (or off)           switches one
     anything else    pages: bridges, posts, press, vendors, notices, screens, /status
 
 What they say is `rehearsal.staff.saas_stubs.state`, taken again whenever settings or the release
@@ -84,12 +85,9 @@ class SaasStubs(Part):
                 "url": r.url(self.name, "/api"),
                 "token": r.secret_reference(FLAGS_TOKEN),
                 "admin_token": r.secret_reference(FLAGS_ADMIN_TOKEN),
+                "editor_token": r.secret_reference(FLAGS_ADMIN_TOKEN),
             },
-            "stripe": {
-                "url": r.url(self.name),
-                "key": r.secret_reference(STRIPE_KEY),
-                "card_origin": r.url(self.name),
-            },
+            "stripe": {"card_origin": r.url(self.name)},
         }
 
 
@@ -114,6 +112,7 @@ class Context:
         self._lock = Lock()
         self._stamp: object = None
         self._state: dict[str, Any] = {}
+        self._switched: dict[str, bool] = {}
 
     def state(self) -> dict[str, Any]:
         tag = self._folder / "release.git" / "refs" / "tags" / saas_stubs.CANDIDATE
@@ -123,6 +122,14 @@ class Context:
             if stamp != self._stamp:
                 self._state, self._stamp = saas_stubs.state(self._folder), stamp
             return self._state
+
+    def flags(self) -> dict[str, Any]:
+        """Every flag, as it was switched since the start."""
+        flags = self.state()["flags"]
+        return {n: {**f, "enabled": self._switched.get(n, f["enabled"])} for n, f in flags.items()}
+
+    def switch(self, flag: str, *, on: bool) -> None:
+        self._switched[flag] = on
 
     def commit(self, ref: str) -> str:
         """The commit of the release repository that a ref means; empty where it has none."""
@@ -495,6 +502,12 @@ def _html(reported: dict[str, Any]) -> str:
 # -- serving -------------------------------------------------------------------------------------
 
 
+_SWITCH = re.compile(
+    r"/api/admin/projects/default/features/(?P<flag>[\w.-]+)/environments/production/"
+    r"(?P<state>on|off)"
+)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # headers and content leave together, or the client waits for the rest
@@ -557,7 +570,20 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(401, {"name": "AuthenticationRequired", "message": "Invalid token"})
         if users:
             return _flag_users(self.context.state()["flag_users"]), ""
-        return flags(self.context.state()["flags"], path), ""
+        return flags(self.context.flags(), path), ""
+
+    def do_POST(self) -> None:
+        """The one thing that is written: a flag is switched."""
+        length = int(self.headers.get("Content-Length") or 0)
+        self.rfile.read(length)
+        match = _SWITCH.fullmatch(urlsplit(self.path).path)
+        if not _same(self.headers.get("Authorization", ""), "SAAS_FLAGS_ADMIN_TOKEN"):
+            self._send_json(401, {"name": "AuthenticationRequired", "message": "Invalid token"})
+        elif match is None or match["flag"] not in self.context.flags():
+            self._send_json(404, {"name": "NotFoundError", "message": "There is no such flag"})
+        else:
+            self.context.switch(match["flag"], on=match["state"] == "on")
+            self._send_json(200, {})
 
     def _send_json(self, status: int, document: Any, link: str = "") -> None:
         content = json.dumps(document).encode()

@@ -6,6 +6,7 @@ address and sends the name as SNI and Host.
 
 from __future__ import annotations
 
+import socket
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 EDGE_HOSTS = ("www.bookedbarber.test", "app.bookedbarber.test")
 ORIGIN_HOST = "api.bookedbarber.test"
 LOCAL = ("localhost", "127.0.0.1")
+PUBLIC, OUTSIDE, VPN = "127.0.0.2", "127.0.2.1", "127.0.3.1"
+"""Loopback addresses that play networks: what everybody may reach is bound to `PUBLIC` too, all
+else to 127.0.0.1 alone, as to a private network; the others are whom connections come from."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -55,6 +59,17 @@ def certificate(r: Rehearsal, server: str, sans: tuple[str, ...]) -> Certificate
 
     days = float(r.setting(server, "certificate_days", LEAF_DAYS))
     return authority(r).issue(server, (*sans, *LOCAL), days=days)
+
+
+@cache
+def public_addresses() -> tuple[str, ...]:
+    """`PUBLIC`, where this system has more loopback addresses than one."""
+    with socket.socket() as tried:
+        try:
+            tried.bind((PUBLIC, 0))
+        except OSError:
+            return ()
+    return (PUBLIC,)
 
 
 def tls(

@@ -27,21 +27,28 @@ def judged() -> Callable[..., Claim | None]:
 
 @pytest.fixture
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Takes the right to some operations of Amazon's services, of one region or all of them."""
+    """Takes the right to some operations of Amazon's services: of one region or all of them, of
+    whatever is asked for or just of the one that is named so."""
     from botocore.client import BaseClient
     from botocore.exceptions import ClientError
 
     ask: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
-    refused: set[tuple[str, str]] = set()
+    refused: set[tuple[str, str, str]] = set()
 
     def asked(client: Any, operation: str, values: Any) -> Any:
-        if {(operation, ""), (operation, client.meta.region_name)} & refused:
+        region = client.meta.region_name
+        if any(
+            one == operation and of in ("", region) and (not about or about in values.values())
+            for one, of, about in refused
+        ):
             code = "403" if operation.startswith("Head") else "AccessDenied"
             raise ClientError({"Error": {"Code": code, "Message": "no right"}}, operation)
         return ask(client, operation, values)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", asked)
-    return lambda *operations, region="": refused.update((one, region) for one in operations)
+    return lambda *operations, region="", about="": refused.update(
+        (one, region, about) for one in operations
+    )
 
 
 class Shelf:

@@ -435,7 +435,8 @@ class TestSeed:
                 (SELECT sum(p.amount - p.platform_fee) FROM payments p
                  JOIN appointments a ON a.id = p.appointment_id
                  WHERE a.barber_id = o.barber_id AND p.status = 'succeeded'
-                 AND a.start_time >= o.period_start AND a.start_time < o.period_end + 1)""",
+                 AND a.start_time >= o.period_start
+                 AND a.start_time < o.period_end + interval '24 h')""",
             ),
             (
                 "no e-mail address is there twice",

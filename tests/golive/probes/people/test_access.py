@@ -105,6 +105,15 @@ def test_access_each_clause(judged: Judged, more: dict[str, Any], broken: str) -
     assert broken in str(access(judged, **more))
 
 
+def test_a_group_that_cannot_be_read_hides_its_accesses_alone(judged: Judged) -> None:
+    hidden = AwsGroups({"deploy": Unseen(ProbeError("the IAM group deployers", "AccessDenied"))})
+    assert "the IAM group deployers" in str(access(judged, aws_groups=hidden))
+    broken = access(judged, aws_groups=hidden, database_operators=("ada", "cyd"))
+    assert "access that a role lacks: bob: database" in str(broken)
+    broken = access(judged, aws_groups=hidden, database_operators=("ada", "bob", "cyd"))
+    assert "access outside the role table: cyd: database" in str(broken)
+
+
 NO_RIGHT = Unseen(ProbeError("the IAM user ada", "AccessDenied", "permit it to the reading key"))
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+from msgspec.structs import replace as changed
 
 from golive.environments import Environment
+from golive.people.roster import Person
 from golive.probes.platform.aws import AwsGroups, AwsUser, aws_groups, aws_users
 from golive.verdicts import ProbeError, Unseen
 
@@ -90,6 +92,16 @@ def test_without_any_right_nobody_was_looked_at(env: Environment, refuse: Refuse
     refuse("GetGroup")
     with pytest.raises(ProbeError, match="iam:GetGroup"):
         aws_groups(env)
+
+
+def test_one_group_that_is_refused_hides_itself_alone(env: Environment, refuse: Refuse) -> None:
+    refuse("GetGroup", about="hosters")
+    both = changed(env.aws, groups={"deploy": "deployers", "hosting": "hosters"})
+    groups = aws_groups(changed(env, aws=both))
+    assert groups.members["deploy"] == ("ada", "bob")
+    ada, cyd = (Person(id=n.lower(), name=n, email="", phone="", roles=[]) for n in ("Ada", "Cyd"))
+    assert isinstance(groups.lacking([ada], ("deploy", "hosting")), Unseen)
+    assert groups.lacking([ada, cyd], ("deploy", "hosting")) == ["Cyd (deploy)"]
 
 
 def test_who_is_gone_is_no_right_that_lacks(env: Environment) -> None:

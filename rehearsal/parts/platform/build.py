@@ -1,0 +1,27 @@
+"""What was built of the release: its packages, and what is known against them."""
+
+from __future__ import annotations
+
+from rehearsal.data import dependencies, frontend, images
+from rehearsal.kernel.world import Rehearsal
+from rehearsal.parts import Endpoints, Job
+
+
+class Build(Job):
+    name = "build"
+    title = "packages, images and bundles of the release"
+    needs = ("release",)
+
+    def run(self, r: Rehearsal) -> None:
+        frontend.build(r)
+        dependencies.install(r)
+        dependencies.fetch_advisories(r)
+        dependencies.write_waivers(r)
+        images.build(r)
+
+    def endpoints(self, r: Rehearsal) -> Endpoints:
+        return {**dependencies.endpoints(r), **images.endpoints(r)}
+
+
+build = Build()
+PARTS = (build,)
