@@ -17,6 +17,7 @@ import stripe
 from rehearsal.app.stripe_history import account_of, history, platform_fee, stripe_fee
 from rehearsal.parts.money import stripe as part
 from rehearsal.parts.money.stripe_api import API_VERSION, RETRIES_S, decoded
+from rehearsal.staff import saas_stubs
 
 KEYS = {name: beginning + name.replace("-", "") for name, beginning in part.KEYS.items()}
 TODAY = "2026-11-30"
@@ -288,6 +289,11 @@ def test_disputes_accounts_and_endpoints(api: stripe.StripeClient, listener: Lis
     assert str(one.secret).startswith("whsec_")
     assert api.v1.webhook_endpoints.update(one.id, {"disabled": True}).status == "disabled"
     assert api.v1.webhook_endpoints.delete(one.id).deleted
+
+
+def test_the_account_is_the_one_that_the_vendors_papers_name(api: stripe.StripeClient) -> None:
+    found = api.v1.accounts.retrieve_current()
+    assert (found.id, found.charges_enabled) == (saas_stubs.STRIPE_ACCOUNT, True)
 
 
 def test_the_history_books_every_day_alike_and_to_its_end() -> None:
