@@ -174,10 +174,12 @@ def test_an_authentication_is_waited_for(api: stripe.StripeClient, url: str) -> 
 def test_refunds_reverse_in_proportion_and_never_too_much(api: stripe.StripeClient) -> None:
     intent = paid(api)
     how: Any = {"reverse_transfer": True, "refund_application_fee": True}
-    api.v1.refunds.create({"payment_intent": intent.id, "amount": 1000, **how})
+    some: Any = {"payment_intent": intent.id, "amount": 1000, **how}
+    api.v1.refunds.create(some)
     with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded amount"):
         api.v1.refunds.create({"payment_intent": intent.id, "amount": 2002})
-    api.v1.refunds.create({"payment_intent": intent.id, **how})
+    rest: Any = {"payment_intent": intent.id, **how}
+    api.v1.refunds.create(rest)
     with pytest.raises(stripe.InvalidRequestError, match="already been refunded"):
         api.v1.refunds.create({"payment_intent": intent.id})
     back = [k for k in kinds(api) if "refund" in k[0]]
