@@ -48,7 +48,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "pooling": _SERVED,
     "pool_bursts": _SERVED,
     "redis_cluster": ("redis",),
-    "stripe_account": (*_STUBS, "stripe"),
+    "stripe_account": ("stripe",),
     "webhook_endpoints": ("stripe",),
     "webhook_drill": _MONEY,
     "payment_drill": _MONEY,
