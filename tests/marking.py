@@ -29,6 +29,7 @@ LIVE_FILES = {
     "golive/test_first_use.py",
     "golive/probes/data/test_redis_live.py",
     "golive/probes/data/test_rows.py",
+    "golive/probes/traffic/test_assets_live.py",
     "golive/probes/traffic/test_browser.py",
     "rehearsal/data/test_backup_encryption.py",
     "rehearsal/data/test_drills.py",
@@ -46,6 +47,7 @@ LIVE_FILES = {
 LIVE_FIXTURES = {
     ("golive/probes/people/test_escalation.py", "env"),
     ("golive/probes/people/test_messages.py", "r"),
+    ("golive/probes/money/test_drills.py", "server"),
     ("golive/reports", "browser"),
     ("golive/test_sound_variants.py", "server"),
     ("rehearsal/app/test_app.py", "server"),

@@ -44,6 +44,8 @@ class Settings:
     api_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names of API clients by their keys."""
     faults_file: Path | None = None
+    static: Path = Path(__file__).parent / "static"
+    """The frontend as it was built."""
     sendgrid_webhook_public_key: str = ""
     twilio_auth_token: str = field(default="", repr=False)
     public_url: str = ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from golive.environments import Environment
-from golive.probes.traffic.browser import _browser
+from golive.probes.traffic.browser import chromium
 from golive.probing import pause, probe
 from golive.sections import declares
 from golive.verdicts import ProbeError
@@ -138,7 +138,7 @@ def analytics_visits(env: Environment) -> Visits:
         raise ProbeError("analytics", "no step is declared", "name them in analytics.steps")
     at_edge = declares(env, "edge") and env.edge.hosts and env.edge.nodes
     site = f"https://{env.edge.hosts[0]}" if at_edge else env.application.url.rstrip("/")
-    with _browser(env, env.edge.nodes[0] if at_edge else None) as browser:
+    with chromium(env, env.edge.nodes[0] if at_edge else None) as browser:
         undecided = _journey(env, browser, site, "", containers)
         refused = _journey(env, browser, site, own.refuse, containers)
         accepted = tuple(_journey(env, browser, site, own.accept, containers) for _ in range(2))

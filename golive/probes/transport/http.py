@@ -81,6 +81,13 @@ class Client:
         """
         return self._send("POST", url, headers=headers, data=dict(fields))
 
+    def post_bytes(self, url: str, content: bytes, headers: Mapping[str, str]) -> requests.Response:
+        """Send content as it is.
+
+        :raises ProbeError: no answer; an answer of any status is an answer.
+        """
+        return self._send("POST", url, headers=headers, data=content)
+
     def json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object at a URL.
 

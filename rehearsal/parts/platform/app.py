@@ -10,7 +10,7 @@ import urllib.request
 
 import psutil
 
-from rehearsal.data import configuration
+from rehearsal.data import configuration, frontend
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import read_state, tail, write_atomically
 from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
@@ -104,7 +104,7 @@ class Instance(Part):
     loads = LOADS
     needs = (
         *("pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3"),
-        "config-agent",
+        *("config-agent", "build"),
     )
     own_environment = True
 
@@ -120,6 +120,7 @@ class Instance(Part):
             *(sys.executable, "-m", "rehearsal.app", "serve", "--host", "127.0.0.1"),
             *("--port", str(r.port(self.name)), "--instance", self.name),
             *("--version", str(r.setting(self.name, "version", VERSION))),
+            *("--static", str(frontend.folder(r))),
             *("--pid-file", str(configuration.pid_file(r, self.name))),
         ]
 
