@@ -42,6 +42,7 @@ LIVE_FILES = {
 LIVE_FIXTURES = {
     ("golive/probes/people/test_escalation.py", "env"),
     ("golive/probes/people/test_messages.py", "r"),
+    ("golive/probes/money/test_drills.py", "server"),
     ("golive/reports", "browser"),
     ("golive/test_sound_variants.py", "server"),
     ("rehearsal/app/test_app.py", "server"),

@@ -88,6 +88,10 @@ class Windows(Section, frozen=True, kw_only=True):
     """How long each instance is waited for to show a flag that was switched."""
     secret_rotation_s: float = 60.0
     """A rotated secret is waited for this long, and a little longer."""
+    payment_s: float = 30.0
+    """How long a payment or an event of Stripe's is waited for."""
+    payout_s: float = 120.0
+    """How long a payout is waited for to be paid or to fail."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
     integration_s: float = 90.0

@@ -427,6 +427,7 @@ class Payments:
             if payment is None:
                 raise Refusal(404, "not_found", "Payment not found")
             self._must_be_of_the_shop(tx, caller, payment["appointment_id"])
+            key = None if self._ordered("refund_key_ignored") else key
             if key:
                 request = f"refund {body.model_dump_json()}"
                 earlier = self.shop._claim(tx, caller["id"], key, request)
@@ -461,7 +462,9 @@ class Payments:
             made = tx.one("refunds.change", change.returning(refunds)) or made
             if amount >= left:
                 self._returned(tx, payment)
-            notice = self._notice(tx, payment, "refund_issued", done, refund=float(body.amount))
+            told = 2 if self._ordered("refund_told_twice") else 1
+            for _ in range(told):
+                notice = self._notice(tx, payment, "refund_issued", done, refund=float(body.amount))
             made |= {"processed_at": made["created_at"]}
             if key:
                 self.shop._answered(tx, caller["id"], key, _jsonable(made))
@@ -677,6 +680,9 @@ class Payments:
         payment = self._by_intent(tx, event["data"]["object"]["id"])
         if payment is None or payment["status"] not in _OPEN:
             return []
+        if self._ordered("declined_as_paid"):
+            notice = self._settled(tx, payment, event["id"])
+            return [notice] if notice else []
         p = self.payments
         change = p.update().where(p.c.id == payment["id"])
         tx.run("payments.change", change.values(status="failed"))
@@ -684,6 +690,8 @@ class Payments:
 
     def _paid_out(self, tx: Transaction, event: Row) -> None:
         one, payouts = event["data"]["object"], self.payouts
+        if self._ordered("payouts_unheard"):
+            return
         failed = event["type"] == "payout.failed" and not self._ordered("failed_payout_as_paid")
         change = payouts.update().where(payouts.c.stripe_transfer_id == one["id"])
         if not failed:
@@ -843,7 +851,7 @@ def webhook(
 
 def _send(payments: Payments, later: BackgroundTasks, notices: Iterable[Row | None]) -> None:
     for notice in notices:
-        if notice is not None and payments.settings.mail_base:
+        if notice is not None and payments.settings.mail_base and not payments._ordered("unsent"):
             later.add_task(_sent, payments, notice)
 
 

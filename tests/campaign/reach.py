@@ -19,6 +19,7 @@ _SITE = ("edge", "balancer", *_SERVED)
 _ALERTS = ("prometheus", "alertmanager", "exporter", "messages/receiver")
 _COPIES = ("backups", "archive", "postgres", "drills")
 _STUBS = ("saas-stubs",)
+_MONEY = ("stripe", "messages", *_SITE)
 _TOOLS = ("tools", "release", "roster", "keys")
 WRITTEN = ("papers", "documents", "statements", "roster", "keys")
 """Places that hold what people write; any item may look at them without a probe."""
@@ -47,7 +48,14 @@ REACH: dict[str, tuple[str, ...]] = {
     "pooling": _SERVED,
     "pool_bursts": _SERVED,
     "redis_cluster": ("redis",),
-    "stripe_account": _STUBS,
+    "stripe_account": (*_STUBS, "stripe"),
+    "webhook_endpoints": ("stripe",),
+    "webhook_drill": _MONEY,
+    "payment_drill": _MONEY,
+    "payout_drill": _MONEY,
+    "refund_drill": _MONEY,
+    "connected_accounts": ("stripe", "postgres"),
+    "reconciliation": ("stripe", "postgres/ledger_entries", "postgres/standby"),
     "backup_alert_drill": (*_ALERTS, *_COPIES, "aws"),
     "running_components": (*_SITE, "prometheus", "exporter", "aws"),
     "migration_watch": (*_ALERTS, "postgres", "migration-log"),

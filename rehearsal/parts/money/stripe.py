@@ -12,6 +12,7 @@ lays a fault over it at once: ``objects`` (by id), ``webhooks_dropped``, ``rotat
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -113,7 +114,13 @@ class StripeStandIn(Part):
 
 
 def _barber(number: int) -> dict[str, Any]:
-    return {"account": account_of(number), "email": f"barber{number:05d}@example.com"}
+    """The seed has the administrator first, then the shops' owners, then the barbers."""
+    from rehearsal.data.prepared import APPOINTMENTS
+
+    return {
+        "account": account_of(number),
+        "id": 1 + math.ceil(barbers_of(APPOINTMENTS) / 4) + number,
+    }
 
 
 def _first_day(r: Rehearsal, now: date) -> date:
