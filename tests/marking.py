@@ -22,9 +22,14 @@ HERE = Path(__file__).resolve().parent
 
 LIVE_FILES = {
     "golive/probes/data/test_database_live.py",
+    "golive/probes/saas/test_business_profile.py",
+    "golive/probes/saas/test_customer_calendar.py",
+    "golive/probes/saas/test_customer_mail.py",
+    "golive/probes/saas/test_customer_sms.py",
     "golive/test_first_use.py",
     "golive/probes/data/test_redis_live.py",
     "golive/probes/data/test_rows.py",
+    "golive/probes/traffic/test_assets_live.py",
     "golive/probes/traffic/test_browser.py",
     "rehearsal/data/test_backup_encryption.py",
     "rehearsal/data/test_drills.py",

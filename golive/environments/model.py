@@ -23,11 +23,12 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.build_sections import Dependencies
+from golive.probes.platform.build_sections import Dependencies, Images
 from golive.probes.platform.section import (
     Aws,
     Configuration,
     Deploy,
+    Drift,
     Flags,
     Kubernetes,
     Mesh,
@@ -36,6 +37,7 @@ from golive.probes.platform.section import (
     SecretsManager,
 )
 from golive.probes.saas.section import (
+    Analytics,
     BusinessProfile,
     CustomerCalendar,
     CustomerMail,
@@ -86,6 +88,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """How long a page is waited for once its time has come."""
     flag_s: float = 60.0
     """How long each instance is waited for to show a flag that was switched."""
+    drift_s: float = 900.0
+    """How long a planted difference is waited for to be reported, alerted and cleared."""
     secret_rotation_s: float = 60.0
     """A rotated secret is waited for this long, and a little longer."""
     payment_s: float = 30.0
@@ -147,10 +151,12 @@ class Environment(Section, frozen=True, kw_only=True):
     mesh: Mesh = Mesh()
     network_policy: NetworkPolicy = needed("list of flows that network policies allow")
     dependencies: Dependencies = needed("lock files")
+    images: Images = needed("container images")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
     configuration: Configuration = needed("configuration")
+    drift: Drift = needed("drift detection")
     calendar: Calendar = needed("calendar")
     mail: Mail = needed("mail service")
     sms: Sms = needed("SMS service")
@@ -165,6 +171,7 @@ class Environment(Section, frozen=True, kw_only=True):
     customer_sms: CustomerSms = needed("texts to customers")
     customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
     business_profile: BusinessProfile = needed("profiles of its shops at Google")
+    analytics: Analytics = needed("analytics")
 
     @property
     def is_rehearsal(self) -> bool:

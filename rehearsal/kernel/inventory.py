@@ -20,6 +20,7 @@ MODULES = (
     "platform.aws",
     "platform.zones",
     "platform.configuration",
+    "platform.drift",
     "platform.ssh",
     "backup.backups",
     "platform.build",

@@ -107,7 +107,9 @@ REACH: dict[str, tuple[str, ...]] = {
     "outbound": (*_TOOLS, *_SITE),
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "release_images": ("release", "build"),
     "dependency_audit": ("release/checkout", "build", "app"),
+    "frontend_assets": (*_SITE, "build/frontend"),
     "surface": _SITE,
     "plain_http": _SITE,
     "api_caching": _SITE,
@@ -131,6 +133,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "calendar_appointment": ("integrations/google", *_SITE),
     "profile_grant": ("integrations/google", "integrations/profile"),
     "business_profiles": ("integrations/google", "integrations/profile", *_SITE),
+    "analytics_visits": ("integrations/analytics", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

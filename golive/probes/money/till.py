@@ -238,7 +238,7 @@ class Till:
             url = self.base + self.env.stripe.paths.cancel.format(id=booking.id)
             try:
                 headers = self.as_account(self.env.stripe.drill.customer)
-                status = self.http.put(url, headers=headers).status_code
+                status = self.http.put(url, {}, headers).status_code
             except ProbeError as e:
                 self.left.bookings.append(f"visit {booking.id}: {e.cause}")
                 continue

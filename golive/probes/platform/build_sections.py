@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from golive.sections import Section, needed
+from golive.sections import Secret, Section, needed
 
 
 class Lock(Section, frozen=True, kw_only=True):
@@ -45,3 +45,34 @@ class Dependencies(Section, frozen=True, kw_only=True):
     waivers: str = ""
     """TOML in the checkout: tables ``waiver`` of id, reason, by, expires (a date), and package
     where it holds for one only."""
+
+
+class Image(Section, frozen=True, kw_only=True):
+    """A container image of the release."""
+
+    name: str
+    """E.g. ``backend``."""
+    place: str
+    """The absolute path of an OCI image layout, or ``registry/repository``."""
+    reports: list[str] = []
+    """Reports of Trivy or Grype as JSON: files or patterns of them. The newest that is about the
+    image counts."""
+    dockerfile: str = ""
+    """Its Dockerfile, in ``deploy.checkout`` where the path is relative."""
+
+
+class Images(Section, frozen=True, kw_only=True):
+    """The images of the release, in the registry that it is deployed from."""
+
+    tag: str = needed()
+    """``{tag}`` in it stands for release.tag."""
+    images: list[Image] = needed()
+    registry_user: str = ""
+    """Empty: the registry asks for nobody."""
+    registry_password: Secret | None = None
+    revision_label: str = "org.opencontainers.image.revision"
+    """The label that tells which commit an image was built from."""
+    waivers: str = ""
+    """As dependencies.waivers."""
+    samples: list[str] = []
+    """Patterns of paths in layers with keys that open nothing, as of tests."""

@@ -124,7 +124,7 @@ class ApiRun:
         return [f"{o.operation} {o.anonymous}" for o in self.operations if o.anonymous]
 
 
-@probe(effect="disrupt", limit="drill", isolated=True)
+@probe(effect="write", limit="drill", isolated=True)
 def api_run(env: Environment) -> ApiRun:
     """The candidate on a masked copy of the data, each operation of its document called."""
     clock = Deadline(env.time_limits.drill)

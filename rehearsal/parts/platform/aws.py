@@ -47,6 +47,7 @@ class Aws(Part):
 
     def prepare(self, r: Rehearsal) -> None:
         r.forget("aws")
+        r.forget("security-groups")
 
     def command(self, r: Rehearsal) -> list[str]:
         port = str(r.port(self.name))
@@ -119,6 +120,8 @@ def furnish(r: Rehearsal) -> None:
         aws_secrets.furnish(r, client)
     with told_as("The network could not be made"):
         aws_network.furnish(r, client)
+    aws_configuration.make_security_groups(r)
+    r.remember("security-groups", value=True)
 
 
 def client(

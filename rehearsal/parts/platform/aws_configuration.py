@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from rehearsal.data import configuration
+from rehearsal.data import configuration, desired
 from rehearsal.data.configuration import PARAMETER, SECRET
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
@@ -52,6 +52,21 @@ def change_secret(r: Rehearsal, name: str, key: str, value: str | None) -> str:
     changed = known if value is None else {**known, key: value}
     client.put_secret_value(SecretId=name, SecretString=json.dumps(changed))
     return str(before)
+
+
+def make_security_groups(r: Rehearsal) -> None:
+    """Make the security groups that are desired."""
+    with aws.told_as("The security groups could not be made"):
+        ec2 = aws.client(r, "ec2")
+        for name, rules in desired.SECURITY_GROUPS.items():
+            made = ec2.create_security_group(GroupName=name, Description=f"{name} of production")
+            permissions = [_permission(*rule.split()) for rule in rules]
+            ec2.authorize_security_group_ingress(GroupId=made["GroupId"], IpPermissions=permissions)
+
+
+def _permission(protocol: str, port: str, place: str) -> dict[str, Any]:
+    ports = {"FromPort": int(port), "ToPort": int(port)}
+    return {"IpProtocol": protocol, **ports, "IpRanges": [{"CidrIp": place}]}
 
 
 class Resolver:

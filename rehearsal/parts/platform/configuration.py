@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from rehearsal.data import configuration, secret_places
+from rehearsal.data import configuration, desired, secret_places
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.platform.aws import aws
@@ -56,6 +56,7 @@ class ConfigAgent(Part):
 
 def deploy(r: Rehearsal) -> None:
     """Deploy what is released to every instance. Raises RehearsalError."""
+    desired.publish(r)
     variables = resolve(r, configuration.released(r))
     for instance in configuration.INSTANCES:
         configuration.deploy_file(r, instance, variables)

@@ -8,6 +8,8 @@ import pytest
 
 from golive.environments import Environment
 from golive.probes.platform.dependencies import dependency_audit
+from golive.probes.platform.images import release_images
+from golive.verdicts import Unseen
 from rehearsal.data import dependencies
 from tests.rehearsal.data.built import SECRET, Built
 
@@ -49,3 +51,37 @@ def test_dependencies_are_in_order(built: Built) -> None:
 )
 def test_each_fault_of_dependencies_breaks_its_claim(built: Built, fault: str, claim: str) -> None:
     assert built.broken_by(fault, "D-12.1.4", audited) == claim
+
+
+def images(env: Environment) -> dict[str, Any]:
+    return {"release_images": release_images(env)}
+
+
+def test_images_are_in_order(built: Built) -> None:
+    assert built.broken("D-12.1.1", images) == ""
+    found = release_images(built.env())
+    assert [b.name for b in found.built] == ["backend", "frontend"]
+    assert [b.bill for b in found.built] == ["CycloneDX 1.6", "CycloneDX 1.6"]
+    assert found.bases == 4
+    assert not isinstance(found.files, Unseen)
+    assert found.files > 20
+
+
+@pytest.mark.parametrize(
+    ("fault", "claim"),
+    [
+        ("image-not-tagged", "images without the tag production-v2.0.0"),
+        ("image-of-another-commit", "images of another commit"),
+        ("scan-of-another-digest", "images that no scan is about"),
+        ("scan-of-eight-days-ago", "age of the scan"),
+        ("image-with-high-finding", "critical or fixable high findings"),
+        ("image-with-critical-finding", "critical or fixable high findings"),
+        ("waiver-of-a-weakness-expired", "critical or fixable high findings"),
+        ("base-image-not-pinned", "bases not named by digest"),
+        ("image-runs-as-root", "images that run as root"),
+        ("secret-in-an-image-layer", "secrets in layers"),
+        ("image-without-bill-of-materials", "images without bill of materials"),
+    ],
+)
+def test_each_fault_of_images_breaks_its_claim(built: Built, fault: str, claim: str) -> None:
+    assert built.broken_by(fault, "D-12.1.1", images) == claim

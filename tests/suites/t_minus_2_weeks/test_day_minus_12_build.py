@@ -9,10 +9,94 @@ import pytest
 
 from golive.probes.platform.dependencies import DependencyAudit, Finding, Installed, LockAudit
 from golive.probes.platform.locks import Package
+from golive.probes.traffic.assets import FrontendAssets, KeyPage, ServedAsset
 from golive.verdicts import ProbeError, Unseen
 from tests import checks
 
 UNSEEN = Unseen(ProbeError("it", "no route", "look again"))
+
+
+# -- D-12.1.2 --------------------------------------------------------------------------------------
+
+YEAR = "public, max-age=31536000, immutable"
+SCRIPT = ServedAsset(
+    url="https://www.example/static/app-3f9a1c2b.js",
+    node="edge-1",
+    kind="script",
+    status=200,
+    size=5000,
+    is_text=True,
+    encoding="gzip",
+    cache_control=YEAR,
+    waste_percent=1.0,
+)
+IMAGES = tuple(
+    replace(
+        SCRIPT,
+        url=f"https://www.example/i/{n}.3f9a1c2b.png",
+        kind="image",
+        encoding="",
+        is_text=False,
+    )
+    for n in range(9)
+)
+PAGES = tuple(
+    KeyPage(f"https://www.example{path}", 400.0, 120.0, 10)
+    for path in ("/", "/login", "/book", "/dashboard")
+)
+FRONT = FrontendAssets(PAGES, (SCRIPT, *IMAGES), (), code=1)
+
+
+def front(**changes: Any) -> FrontendAssets:
+    return replace(FRONT, assets=(replace(SCRIPT, **changes), *IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("facts", "broken"),
+    [
+        (FRONT, ""),
+        (replace(FRONT, pages=PAGES[1:]), "key pages"),
+        (replace(FRONT, assets=(SCRIPT, *IMAGES[1:])), "assets of the key pages"),
+        (front(status=404), "assets not answered with 200"),
+        (front(encoding=""), "texts not compressed"),
+        (front(encoding="", size=999), ""),
+        (front(encoding="br"), ""),
+        (front(waste_percent=20.0), "not minified"),
+        (front(url="https://www.example/static/app.js?v=2.0.0"), "without a digest in the address"),
+        (front(url="https://www.example/static/app.js?v=3f9a1c2b"), ""),
+        (front(cache_control="public, max-age=3600, immutable"), "not kept for a year"),
+        (front(cache_control="public, max-age=31536000"), "not kept for a year"),
+        (front(cache_control=""), "not kept for a year"),
+        (replace(FRONT, maps=("/app.js.map on edge-1",)), "source maps anybody can read"),
+        (
+            replace(FRONT, pages=(replace(PAGES[0], script_kb=300.1), *PAGES[1:])),
+            "initial scripts, compressed",
+        ),
+        (replace(FRONT, pages=(replace(PAGES[0], weight_kb=1500.1), *PAGES[1:])), "page weight"),
+    ],
+)
+def test_assets(facts: FrontendAssets, broken: str) -> None:
+    assert checks.broken("D-12.1.2", {"frontend_assets": facts}) == broken
+
+
+@pytest.mark.parametrize(
+    ("path", "hashed"),
+    [
+        ("/_next/static/chunks/main-0123456789abcdef.js", True),
+        ("/_next/static/media/a34f9d1faa5f3315-s.p.woff2", True),
+        ("/_next/static/XkZ2b9QmTt0LrVw8y1Ns3/_buildManifest.js", True),
+        ("/assets/index-DiwrgTda.js", False),
+        ("/assets/index-BfG3k2_a.js", True),
+        ("/main.1a2b3c4d.css", True),
+        ("/static/css/base.css?v=9f86d081884c", True),
+        ("/static/navigation.js", False),
+        ("/static/jquery-3.7.1.min.js", False),
+        ("/static/app.js?v=20261130", False),
+        ("/static/bookingCalendar.js", False),
+    ],
+)
+def test_addresses_with_a_digest(path: str, hashed: bool) -> None:
+    assert replace(SCRIPT, url=f"https://www.example{path}").is_hashed == hashed
 
 
 # -- D-12.1.4 --------------------------------------------------------------------------------------
