@@ -648,7 +648,7 @@ class Payments:
     def _event(self, payload: bytes) -> Row:
         try:
             event = json.loads(payload)
-            event["id"], event["type"], event["data"]["object"]["id"]
+            event["id"], event["type"], int(event["created"]), event["data"]["object"]["id"]
         except (ValueError, KeyError, TypeError):
             raise Refusal(400, "invalid_event", "This is no event") from None
         return dict(event)
