@@ -35,6 +35,7 @@ from golive.probes.platform.section import (
     Mesh,
     Network,
     NetworkPolicy,
+    Scaling,
     SecretsManager,
 )
 from golive.probes.saas.section import (
@@ -78,6 +79,10 @@ class Windows(Section, frozen=True, kw_only=True):
     """Recovery has to reach back this far; 0: over the whole retention of the backups."""
     failover_s: float = 60.0
     """After a failover of the database begins, writes have to be restored within this."""
+    scale_out_s: float = 300.0
+    """From a load above the target until a further instance serves."""
+    scale_in_s: float = 900.0
+    """From the end of a load until a group is back at its minimum."""
     lock_wait_alert_s: float = 120.0
     synthetic_lock_s: float = 35.0
     """How long the synthetic blocked lock is held."""
@@ -177,6 +182,7 @@ class Environment(Section, frozen=True, kw_only=True):
     customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
     business_profile: BusinessProfile = needed("profiles of its shops at Google")
     analytics: Analytics = needed("analytics")
+    scaling: Scaling = needed("autoscaling")
 
     @property
     def is_rehearsal(self) -> bool:

@@ -36,6 +36,9 @@ from golive.probes.platform.exposure import (
     OutsideScan,
 )
 from golive.probes.platform.principals import AwsAccounts
+from golive.probes.platform.autoscaling import ScalingGroups
+from golive.probes.platform.exposure import LISTENERS, OutsideScan
+from golive.probes.platform.scaling import ScalingRuns
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
 from golive.probes.platform.security_groups import SecurityGroups
 from golive.probes.saas.tracker import Issues
@@ -214,6 +217,40 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
 
 
 # --- Scaling Configuration Validation -------------------------------------------------------------
+
+
+@item("D-14.2.1")
+def test_each_scaling_group_grows_under_load_and_shrinks_again(
+    scaling_groups: ScalingGroups, scaling_runs: ScalingRuns, env: Environment, limits: Limits
+) -> None:
+    """Groups, policies and activities as AWS tells them; each group under a load of locust above
+    its target until a further instance serves, and then without it, by the answers' instance
+    header and the balancer's own health checks.
+
+    Remedy: put back the policy or bounds named above, resume what is suspended. Instances that do
+    not become healthy: start one by hand and ask for its health check. Flapping: a longer
+    cooldown, or a target further from what the load is.
+    """
+    groups, runs, most = scaling_groups, scaling_runs, limits.scaling
+    among, out_s, in_s = groups.groups, env.windows.scale_out_s, env.windows.scale_in_s
+    assert same_set("autoscaling groups", groups.found, groups.declared)
+    assert each_at_least("minimum of instances", groups.minimum, most.minimum)
+    assert none_of("groups without room to grow", groups.rigid, among=among, of="groups")
+    assert none_of("groups below the capacity plan", groups.below_plan, among=among, of="groups")
+    assert none_of("groups no policy makes grow", groups.never_growing, among=among, of="groups")
+    assert none_of("groups no policy shrinks", groups.never_shrinking, among=among, of="groups")
+    assert none_of("suspended processes", groups.suspended, among=among, of="groups")
+    assert each_at_least("requests of the load", runs.requests, most.requests)
+    assert each_at_most("instance added", runs.added_s, out_s, "s")
+    sick, ran = runs.without_healthy_newcomer, runs.runs
+    assert none_of("groups whose new servers are not up", sick, among=ran, of="groups")
+    assert each_at_most("new instance serves", runs.serving_s, out_s, "s")
+    for run in ran:
+        share = f"requests failed in {run.group} {', '.join(run.failed)}".rstrip()
+        assert below(share, run.failed_percent, most.failed_percent, "%")
+    assert each_at_most("back at the minimum", runs.back_s, in_s, "s")
+    assert none_of("growing again while shrinking", runs.flapping, among=ran, of="groups")
+    assert none_of("failed activities", runs.failures, among=runs.activities, of="activities")
 
 
 @item("D-14.2.2")

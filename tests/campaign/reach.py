@@ -40,6 +40,8 @@ REACH: dict[str, tuple[str, ...]] = {
     "statistics": ("postgres",),
     "integrity": ("postgres",),
     "failover_drill": ("failover",),
+    "scaling_groups": ("aws/scaling",),
+    "scaling_runs": ("aws/scaling", "tier", "pgbouncer", "postgres"),
     "database_operators": ("postgres",),
     "baseline_sales": ("postgres", "papers"),
     "candidate_migrations": ("release", "drills"),

@@ -394,3 +394,31 @@ class Audit(Section, frozen=True, kw_only=True):
     """A URL of an administrative interface that refuses this machine."""
     source: str = ""
     """The address that the product sees requests of this machine come from; empty: its own."""
+class ScalingGroup(Section, frozen=True, kw_only=True):
+    """An autoscaling group, and a load that it has to grow under."""
+
+    TABLE: ClassVar = "scaling.groups"
+    name: str
+    planned: int
+    """Instances that the capacity plan has for the launch."""
+    url: str = ""
+    """Where the load goes; empty: application.url, or where the tier of its own answers."""
+    path: str = ""
+    """What is asked for; empty: the health check's path."""
+    per_s: float = 50.0
+    """Requests a second, enough to be above the target of a policy."""
+    users: int = 10
+
+
+class Scaling(Section, frozen=True, kw_only=True):
+    """How the application scales, and how that is tried."""
+
+    region: str = "us-east-1"
+    groups: list[ScalingGroup] = needed()
+    """Every autoscaling group that serves users."""
+    tier_command: list[str] = []
+    """Starts the group {name}'s instances behind a balancer for the drill alone, and prints url,
+    and stats and backend of that balancer (haproxy). Left out: the declared application is put
+    under load, and nothing else is looked at meanwhile."""
+    end_command: list[str] = []
+    """Ends that tier; also one that was left by a drill that was interrupted."""

@@ -30,6 +30,7 @@ from rehearsal.parts.platform import (
     aws_rights,
     aws_secrets,
 )
+from rehearsal.parts.platform import aws_network, aws_nodes, aws_rights, aws_scaling, aws_secrets
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -92,6 +93,7 @@ class Aws(Part):
             **aws_secrets.endpoints(r),
             **aws_audit.endpoints(r),
             **aws_network.endpoints(),
+            **aws_scaling.endpoints(r),
         }
 
 
@@ -124,6 +126,7 @@ def furnish(r: Rehearsal) -> None:
         aws_audit.furnish(r, client)
     with told_as("The network could not be made"):
         aws_network.furnish(r, client)
+        aws_scaling.furnish(r, client)
 
 
 def client(
@@ -395,6 +398,7 @@ def main(port: int, r: Rehearsal) -> None:
         "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
     )
     aws_nodes.serve_limits(r)
+    aws_scaling.record_activities()
     aws_rights.enforce(r.secret("aws-access-key-id"))
     application = aws_rights.ageing(Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)
