@@ -16,7 +16,7 @@ from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.staff import launch_tools, papers, people
+from rehearsal.staff import config_tool, launch_tools, papers, people, runbook
 
 BESIDE_PARTS = (
     backup_failures.endpoints,
@@ -25,6 +25,8 @@ BESIDE_PARTS = (
     release.endpoints,
     product.endpoints,
     launch_tools.endpoints,
+    config_tool.endpoints,
+    runbook.endpoints,
     papers.endpoints,
     people.endpoints,
 )

@@ -87,18 +87,27 @@ def retag(r: Rehearsal, edit: Callable[[Path], None]) -> None:
     _retag(r)
 
 
-def retag_with(r: Rehearsal, path: str, edit: Callable[[str], str]) -> None:
-    """As `retag`, for a text file of the checkout."""
+def retag_with(
+    r: Rehearsal, path: str, edit: Callable[[str], str] | None, *, now: bool = False
+) -> None:
+    """As `retag`, for a text file of the checkout; None deletes it.
+
+    :param now: the commit is made now, and not when the release was.
+    """
     file = checkout(r) / path
-    file.write_text(edit(file.read_text()))
-    _retag(r)
+    if edit is None:
+        file.unlink()
+    else:
+        file.write_text(edit(file.read_text()))
+    _retag(r, now=now)
 
 
-def _retag(r: Rehearsal) -> None:
+def _retag(r: Rehearsal, *, now: bool = False) -> None:
     checkout, tag = migrations(r).parent, _newest_tag()
     _git(checkout, "add", "--update")
     _git(checkout, "add", "--", "*.py", "*.toml")
-    _git(checkout, "commit", "--quiet", "--message", f"Release {tag} again", tag=tag)
+    dated = "" if now else tag
+    _git(checkout, "commit", "--quiet", "--message", f"Release {tag} again", tag=dated)
     _git(checkout, "tag", "--annotate", "--force", tag, "--message", f"Release {tag}", tag=tag)
     _git(checkout, "push", "--quiet", "--force", "origin", f"refs/tags/{tag}")
 

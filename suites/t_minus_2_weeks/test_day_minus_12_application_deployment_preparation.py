@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from golive.claims import (
     at_least,
+    at_most,
     each_at_least,
     each_at_most,
     equal,
@@ -19,19 +20,25 @@ from golive.items import derived, item
 from golive.launch import Limits
 from golive.people.statements import Exempted
 from golive.probes.platform.cloud_limits import CloudLimits
+from golive.probes.platform.config_rollback import ConfigRollback
 from golive.probes.platform.dependencies import DependencyAudit
+from golive.probes.platform.drift import Drift, PlantedDrift
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.helm_chart import HelmChart
+from golive.probes.platform.images import ReleaseImages
 from golive.probes.platform.kubernetes import Validation
 from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
 from golive.probes.platform.manifests import Manifests
 from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
+from golive.probes.platform.package import Packaged
 from golive.probes.platform.processes import ProcessVariables
 from golive.probes.platform.quotas import Quotas
+from golive.probes.platform.runbook import Runbook
 from golive.probes.platform.secret_exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
+from golive.probes.traffic.assets import FrontendAssets
 
 KINDS = (
     *("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
@@ -125,7 +132,10 @@ def test_the_service_mesh_is_strict_or_absent_by_signature(
 
 @item("D-12.2.4")
 def test_network_policies_allow_the_declared_flows_and_no_other(
-    network_policies: NetworkPolicies, flow_attempts: FlowAttempts, limits: Limits
+    manifests: Manifests,
+    network_policies: NetworkPolicies,
+    flow_attempts: FlowAttempts,
+    limits: Limits,
 ) -> None:
     """Every NetworkPolicy evaluated into the flows that it lets through, in each set of manifests
     that is applied together; a TCP connection for every declared flow, and for every other pair of
@@ -136,7 +146,9 @@ def test_network_policies_allow_the_declared_flows_and_no_other(
     not enforce policies.
     """
     policies, tried = network_policies, flow_attempts
-    for one in policies.sets:
+    sets, unrendered = policies.sets, manifests.not_rendered
+    assert none_of("charts not rendered", unrendered, among=sets, of="sets of manifests")
+    for one in sets:
         pods = one.pods
         open_pods = f"pods without default-deny in {one.name}"
         assert none_of(open_pods, one.open_pods, among=pods, of="pods")
@@ -151,7 +163,11 @@ def test_network_policies_allow_the_declared_flows_and_no_other(
 
 @item("D-12.2.5")
 def test_quotas_leave_room_for_every_workload_at_its_maximum(
-    quotas: Quotas, cloud_limits: CloudLimits, env: Environment, limits: Limits
+    manifests: Manifests,
+    quotas: Quotas,
+    cloud_limits: CloudLimits,
+    env: Environment,
+    limits: Limits,
 ) -> None:
     """Replicas at the autoscalers' maximum and the surge of a rolling update, times what a pod asks
     for, against the quotas of its namespace; the quotas' use in the cluster, where there is one;
@@ -162,6 +178,7 @@ def test_quotas_leave_room_for_every_workload_at_its_maximum(
     """
     q, wanted, cloud = quotas, limits.deploy, cloud_limits
     spaces, of, may = q.namespaces, "namespaces", not env.kubernetes.cluster
+    assert none_of("charts not rendered", manifests.not_rendered, among=spaces, of=of)
     assert none_of("namespaces without a quota", q.without_quota, among=spaces, of=of)
     assert none_of("without a LimitRange", q.without_limit_range, among=spaces, of=of)
     containers = q.containers
@@ -267,7 +284,134 @@ def test_flags_are_those_of_code_and_table_and_safe_without_their_service(
     assert none_of("flags that are not safe in an outage", unsafe, among=table.names, of="flags")
 
 
+@item("D-12.3.4")
+def test_drift_from_git_is_looked_for_everywhere_found_and_alerted(
+    config_drift: Drift, planted_drift: PlantedDrift, env: Environment, limits: Limits
+) -> None:
+    """What the drift job's metrics in Prometheus tell of each source of configuration; then an
+    inert difference, planted, followed until it is reported and alerted, removed, and followed
+    until both are over.
+
+    Remedy: start the drift job, or give it the source that it leaves out. A difference: put the
+    live setting back as git says, or commit it after a review. An alert that does not come: see
+    whether Prometheus has the rule, and where Alertmanager routes it.
+    """
+    drift, planted, minutes = config_drift, planted_drift, limits.drift.alert_minutes
+    assert at_most("since the last comparison", drift.age_min, limits.drift.age_minutes, "min")
+    assert same_set("sources compared", drift.differences, env.drift.sources)
+    compared = drift.differences
+    assert none_of("sources that differ from git", drift.found, among=compared, of="sources")
+    assert holds("rule of the alert", planted.rule_loaded, env.drift.rule, "loaded in Prometheus")
+    assert each_at_most("planted difference", planted.minutes, minutes, "min")
+
+
+@item("D-12.3.5")
+def test_a_configuration_change_rolls_back_whole_and_unnoticed(
+    config_rollback: ConfigRollback, limits: Limits
+) -> None:
+    """An inert variable deployed with another value and rolled back by the documented commands,
+    while requests go on through the public name; what each instance, the balancer and the flags
+    are configured with before, between and after; the history of changes.
+
+    Remedy: what is not back as it was: run the rollback again for it, then correct the command,
+    which has to reach every instance and to restart it. A failed request: drain an instance before
+    it is restarted. Keep at least the revision before the current one.
+    """
+    drill, most = config_rollback, limits.configuration
+    assert no_failure("the deploy command", drill.deploy_failure, "it ends well")
+    assert no_failure("the rollback command", drill.rollback_failure, "it ends well")
+    assert at_most("change and rollback", drill.duration_min, most.rollback_minutes, "min")
+    unchanged, instances = drill.unchanged, drill.instances
+    assert none_of("instances it did not reach", unchanged, among=instances, of="instances")
+    parts = "instances, balancer and flags"
+    assert none_of("not as before", drill.not_back, among=drill.before, of=parts)
+    assert at_least("requests meanwhile", drill.requests, most.rollback_requests)
+    assert none_of("requests that failed", drill.failures, among=drill.requests, of="requests")
+    assert equal("changes on record", drill.actions, ["deploy", "rollback"])
+    assert none_of("changes by nobody", drill.anonymous, among=drill.history, of="changes")
+
+
 # -- Application Build and Packaging ---------------------------------------------------------------
+
+
+@item("D-12.1.1")
+def test_images_are_the_releases_scanned_and_without_secrets(
+    release_images: ReleaseImages, limits: Limits
+) -> None:
+    """Both images under the release's tag, by digest: labels and user in their configuration,
+    every layer looked through for secrets, the bill of materials attached to them, the scanner's
+    report about exactly that digest, and the Dockerfiles' bases.
+
+    Remedy: build again from the tag's commit, on bases named by digest, push, scan what was pushed
+    and keep the report. A finding with a fix: raise the package, or its base. A secret in a layer:
+    change it first, since whoever pulled the image has it; then build without it.
+    """
+    i, most, built = release_images, limits.images, release_images.built
+    of, others = "images", i.of_another_commit
+    assert at_least("images declared", i.declared, most.images)
+    assert none_of(f"images without the tag {i.tag}", i.absent, among=i.declared, of=of)
+    assert none_of("images of another commit", others, among=built, of=of)
+    assert none_of("images that no scan is about", i.not_scanned, among=built, of=of)
+    assert each_at_most("age of the scan", i.scan_age_d, most.scan_age_d, "d")
+    assert none_of("critical or fixable high findings", i.findings, among=built, of=of)
+    assert none_of("bases not named by digest", i.not_pinned, among=i.bases, of="bases")
+    assert none_of("images that run as root", i.as_root, among=built, of=of)
+    assert none_of("secrets in layers", i.secrets, among=i.files, of="files in layers")
+    assert none_of("images without bill of materials", i.without_bill, among=built, of=of)
+
+
+@item("D-12.1.2")
+def test_frontend_assets_are_small_and_kept_for_a_year(
+    frontend_assets: FrontendAssets, limits: Limits
+) -> None:
+    """Chromium loads every key page at each public host and tells what it asks for; each script,
+    style sheet, font and image of the product's own is asked for on every node of the edge, and so
+    is a source map of each script and style sheet.
+
+    Remedy: what is not compressed, hashed or kept: its type in the edge's list, the build's file
+    names, Cache-Control at the origin. A source map: leave it out of what is published, and purge
+    it at the edge. Too heavy: see in the browser's network panel what a page loads first.
+    """
+    found, most = frontend_assets, limits.assets
+    served, of, code = found.assets, "assets on nodes", "scripts and style sheets"
+    texts, open_ = found.texts(most.compress_from_bytes), found.maps
+    plain, wasteful = found.not_compressed(most.compress_from_bytes), most.waste_percent
+    assert at_least("key pages", len(found.names), most.pages)
+    assert at_least("assets of the key pages", found.paths, most.assets)
+    assert none_of("assets not answered with 200", found.failing, among=served, of=of)
+    assert none_of("texts not compressed", plain, among=texts, of="texts", may_be_empty=True)
+    assert none_of("not minified", found.not_minified(wasteful), among=found.code, of=code)
+    assert none_of("without a digest in the address", found.not_hashed, among=served, of=of)
+    assert none_of("not kept for a year", found.not_kept(most.kept_s), among=served, of=of)
+    assert none_of("source maps anybody can read", open_, among=found.code, of=code)
+    assert each_at_most("initial scripts, compressed", found.script_kb, most.script_kb, "kB")
+    assert each_at_most("page weight", found.weight_kb, most.page_kb, "kB")
+
+
+@item("D-12.1.3")
+def test_the_packaged_configuration_is_valid_and_this_environments_own(
+    packaged_configuration: Packaged, limits: Limits
+) -> None:
+    """This environment's file in the release, variable by variable, against its schema, against the
+    hosts, databases and caches declared for this environment and the files of the others; the
+    built frontend searched for the public values of all of them. Values are never shown.
+
+    Remedy: correct the file in the release and package again; of the frontend, build it again with
+    this environment's file. A key of the wrong Stripe mode: rotate it too, if it was a live one.
+    """
+    p, least = packaged_configuration, limits.package
+    keys, names, of = p.keys_count, p.names, f"keys of {p.file}"
+    assert at_least(of, keys, least.keys)
+    assert none_of("keys missing", p.missing, among=keys, of=of)
+    assert none_of("keys unknown to the schema", p.unknown, among=keys, of=of)
+    assert none_of("values not as the schema says", p.unfit, among=keys, of=of)
+    assert none_of("debug switches on", p.debug, among=p.switches, of="debug switches")
+    assert none_of("values not this environment's", p.foreign, among=keys, of=of)
+    assert at_least("databases and caches placed", p.placed, least.placed)
+    assert none_of("Stripe keys of another mode", p.mode, among=p.stripe_keys, of="Stripe keys")
+    assert none_of("public hosts without address", p.unnamed, among=names, of="public hosts")
+    wrong, public = p.bundle, p.bundle_values
+    assert none_of("frontend not built so", wrong, among=public, of="values built into it")
 
 
 @item("D-12.1.4")
@@ -352,3 +496,29 @@ def test_the_configuration_report_is_whole_true_tells_no_secret_and_is_signed(
         not_judged=("results by key, instances covered, drift count and rollback time",),
     ):
         assert claim
+
+
+@item("D-12.D.3")
+def test_the_deployment_runbook_is_current_and_can_be_followed(
+    deployment_runbook: Runbook, env: Environment, limits: Limits
+) -> None:
+    """The runbook at the release's tag: its versions, steps and references, when git says that it
+    and what it describes were changed; the help of every command against the options it is given;
+    the signatures of the review over this text.
+
+    Remedy: correct the line that is named, in the commit that changes what it describes; have the
+    Technical Lead and the DevOps Lead review the text again and sign it.
+    """
+    book, least = deployment_runbook, limits.runbook.commands
+    assert equal("version that it deploys", book.target, env.release.tag)
+    assert equal("version that it rolls back to", book.previous, env.release.previous_tag)
+    described, steps = book.deployed_with, book.steps
+    assert none_of("changed after the runbook", book.newer, among=described, of="described parts")
+    assert same_set("sections with steps", book.sections, ["deploy", "rollback", "verify"])
+    assert none_of("steps without an owner", book.ownerless, among=steps, of="steps")
+    assert none_of("steps without a duration", book.endless, among=steps, of="steps")
+    assert at_least("commands", len(book.commands), least)
+    assert none_of("commands that cannot be run", book.unusable, among=book.commands, of="commands")
+    references = book.references
+    assert none_of("references to nothing", book.dangling, among=references, of="references")
+    assert none_of("reviews that do not count", book.unreviewed, among=book.reviews, of="reviews")

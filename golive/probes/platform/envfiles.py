@@ -21,7 +21,9 @@ _LINE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_][\w.]*)\s*=\s?(?P<value>
 _KEY = secrets.token_bytes(32)
 """Of this session: a digest that is written down must not be a value that can be guessed."""
 _PLACEHOLDER = re.compile(
-    r"(?<![a-z0-9])(?:change[-_ ]?me|replace[-_ ]?me|placeholder|example|todo|dummy|x{3,}|"
+    # Of a name that ends with .example, nobody has to fill in anything.
+    r"(?<![a-z0-9.])example(?![a-z0-9])|(?<![a-z0-9-])example\.(?:com|net|org)(?![a-z0-9])|"
+    r"(?<![a-z0-9])(?:change[-_ ]?me|replace[-_ ]?me|placeholder|todo|dummy|x{3,}|"
     r"your[-_ ](?:\w+[-_ ])*(?:key|token|secret|password|id|here)|insert[-_ ]\w+[-_ ]here)"
     r"(?![a-z0-9])|^<[^>]*>$|^\$\{[^}]*\}$|^\{\{.*\}\}$",
     re.IGNORECASE,

@@ -219,6 +219,14 @@ def _variables(
     )
 
 
+def running_variables(env: Environment, declared: DeclaredProcess) -> dict[str, str]:
+    """Digests of a process's variables by name, for comparing it with itself.
+
+    :raises ProbeError: it cannot be looked at.
+    """
+    return dict(_variables(env, declared, {}, {}).digests)
+
+
 def _ambient(name: str, besides: list[str]) -> bool:
     """Whether a variable is the system's or the platform's, and no configuration of ours."""
     return name in _OF_THE_SYSTEM or name in besides or name.startswith(_OF_PLATFORMS)

@@ -124,6 +124,20 @@ class Configuration(Section, frozen=True, kw_only=True):
     environments, defaults, examples."""
     secret_files: list[SecretFile] = []
     """Every file on a machine that the deploy writes secrets to."""
+    inert_variable: str = needed()
+    """A variable that nothing reads: a drill deploys another value of it, and takes it back."""
+    deploy_command: list[str] = needed()
+    """Deploys {value} of the variable {name} to every instance, on record as {operator}; one that
+    may be deployed, as its schema says."""
+    rollback_command: list[str] = needed()
+    """Takes every instance back to the revision before, on record as {operator}."""
+    history_command: list[str] = needed()
+    """Prints a JSON list, oldest first, of ``at`` (a time with zone), ``actor``, ``action``
+    (``deploy`` or ``rollback``) and ``revision`` of each change."""
+    operator: str = "golive"
+    """As whom a drill deploys."""
+    traffic_paths: list[str] = []
+    """Paths that are asked for all the while; empty: those of health and of the public pages."""
     images: list[str] = []
     """The release's images on this machine: folders of OCI layouts, or archives of
     ``docker save``."""
@@ -135,6 +149,39 @@ class Deploy(Section, frozen=True, kw_only=True):
     checkout: str = needed()
     """Folder with the candidate's deploy artefacts, of whatever layout: Dockerfiles, chart,
     manifests, Compose files, workflows."""
+    runbook: str = needed()
+    """File in the release's repository: the deployment runbook, Markdown."""
+    runbook_describes: list[str] = needed()
+    """Files and folders in that repository that the runbook has to be newer than: deploy scripts,
+    chart, migrations."""
+    runbook_commands: dict[str, list[str]] = {}
+    """Programs that the runbook calls and that stand neither in the release nor among
+    tools.commands, by name, as they are run here; they do nothing when ``--help`` is appended."""
+    runbook_review: str = needed()
+    """File on this machine: the record of its review, TOML with ``sha256`` of the reviewed text;
+    beside it the signature of each reviewer, ``FILE.ROLE.sig``."""
+    runbook_reviewers: list[str] = needed()
+    """The roles that review it."""
+
+
+class Drift(Section, frozen=True, kw_only=True):
+    """The job that compares live configuration with git, as Prometheus has its metrics."""
+
+    last_run: str = needed()
+    """Metric: when it last compared, in Unix seconds."""
+    differences: str = needed()
+    """Metric: unapproved differences, a series for each source."""
+    source_label: str = needed()
+    """The label of that metric that names the source."""
+    sources: list[str] = needed()
+    """Every source of configuration: environment files, balancer, database settings, flags,
+    security groups, by the label's values."""
+    rule: str = needed()
+    """The alerting rule of a difference."""
+    plant_command: list[str] = needed()
+    """Makes a difference that nothing reads and no one acts on."""
+    remove_command: list[str] = needed()
+    """Takes it back; it must do no harm where there is nothing to take back."""
 
 
 class Kubernetes(Section, frozen=True, kw_only=True):
@@ -317,10 +364,36 @@ class Network(Section, frozen=True, kw_only=True):
     """Public addresses of the product's machines besides those that AWS tells."""
     interfaces: list[AdminInterface] = needed()
     """Every administrative interface."""
+    access_approved_by: str = "security_lead"
+    """The role that signs the list of who has access."""
     without: list[str] = []
     """Kinds of listeners and interfaces that the product does not have: pgbouncer, ssh ..."""
 
 
+class Audit(Section, frozen=True, kw_only=True):
+    """The audit trail of AWS, and the central log that all else is written to.
+
+    The central log is a log group of CloudWatch Logs, or what two commands search and guard. The
+    key of ``[aws]`` may assume ``writer_role``.
+    """
+
+    trail: str = needed()
+    """Name or ARN of the trail of CloudTrail."""
+    region: str = needed()
+    """The trail's home region, which the log group is in, too."""
+    log_group: str = ""
+    search_command: list[str] = []
+    """Instead of a log group. Prints the entries since {since} (ISO 8601) that hold {text}: a list
+    of texts, as they were written."""
+    delete_command: list[str] = []
+    """Instead of a log group. Tries, as those who write the log, to delete a synthetic entry or
+    stream of it. Prints deleted: true or false."""
+    writer_role: str = needed()
+    """ARN of the role that writes the central log."""
+    refused_url: str = needed()
+    """A URL of an administrative interface that refuses this machine."""
+    source: str = ""
+    """The address that the product sees requests of this machine come from; empty: its own."""
 class ScalingGroup(Section, frozen=True, kw_only=True):
     """An autoscaling group, and a load that it has to grow under."""
 

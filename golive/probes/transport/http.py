@@ -64,9 +64,12 @@ class Client:
         return self._send(method, url, headers=headers, **body)
 
     def put(
-        self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        document: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Put a JSON document.
+        """Put a JSON document, or nothing.
 
         :raises ProbeError: no answer; an answer of any status is an answer.
         """
@@ -80,6 +83,13 @@ class Client:
         :raises ProbeError: no answer; an answer of any status is an answer.
         """
         return self._send("POST", url, headers=headers, data=dict(fields))
+
+    def post_bytes(self, url: str, content: bytes, headers: Mapping[str, str]) -> requests.Response:
+        """Send content as it is.
+
+        :raises ProbeError: no answer; an answer of any status is an answer.
+        """
+        return self._send("POST", url, headers=headers, data=content)
 
     def json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object at a URL.

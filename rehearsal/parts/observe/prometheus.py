@@ -38,6 +38,7 @@ class Prometheus(Part):
             ("app", "/metrics", [(name, r.port(name)) for name in instances]),
             ("balancer", "/metrics", [("balancer", r.port("balancer-metrics"))]),
             *((job, f"/metrics/{job}", [("exporter", r.port("exporter"))]) for job in EXPORTED),
+            ("config-drift", "/metrics", [("config-drift", r.port("config-drift"))]),
             ("prometheus", "/metrics", [("prometheus", r.port("prometheus"))]),
             ("alertmanager", "/metrics", [("alertmanager", r.port("alertmanager"))]),
         ]

@@ -14,11 +14,12 @@ class Staff(Job):
 
     def run(self, r: Rehearsal) -> None:
         # Loaded here, where it happens beside other parts' start.
-        from rehearsal.staff import launch_flags, launch_tools, papers
+        from rehearsal.staff import launch_flags, launch_tools, papers, runbook
 
         launch_tools.authorise(r)
         launch_tools.practise(r)
         launch_flags.approve(r)
+        runbook.review(r)
         papers.write(r)
 
 

@@ -12,17 +12,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from rehearsal.data import configuration
+from rehearsal.data import configuration, desired
 from rehearsal.data.configuration import PARAMETER, SECRET
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.platform import aws
+from rehearsal.parts.platform.app import app_environment, database_url
 
 
 def furnish(r: Rehearsal) -> None:
     """Make every secret and parameter that a released file refers to. Raises RehearsalError."""
-    from rehearsal.parts.platform.app import app_environment, database_url
-
     own = app_environment(r, database_url(r, "pgbouncer"))
     with aws.told_as("The product's secrets could not be made"):
         _put(r, configuration.ENVIRONMENT, own.__getitem__)
@@ -52,6 +51,36 @@ def change_secret(r: Rehearsal, name: str, key: str, value: str | None) -> str:
     changed = known if value is None else {**known, key: value}
     client.put_secret_value(SecretId=name, SecretString=json.dumps(changed))
     return str(before)
+
+
+def is_empty(r: Rehearsal) -> bool:
+    """Whether AWS, which can be asked, knows none of it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = aws.client(r, "ssm")
+    name = f"/bookedbarber/{configuration.ENVIRONMENT}/flags-url"
+    try:
+        client.get_parameter(Name=name)
+    except client.exceptions.ParameterNotFound:
+        return True
+    except (BotoCoreError, ClientError):
+        return False
+    return False
+
+
+def make_security_groups(r: Rehearsal) -> None:
+    """Make the security groups that are desired."""
+    with aws.told_as("The security groups could not be made"):
+        ec2 = aws.client(r, "ec2")
+        for name, rules in desired.SECURITY_GROUPS.items():
+            made = ec2.create_security_group(GroupName=name, Description=f"{name} of production")
+            permissions = [_permission(*rule.split()) for rule in rules]
+            ec2.authorize_security_group_ingress(GroupId=made["GroupId"], IpPermissions=permissions)
+
+
+def _permission(protocol: str, port: str, place: str) -> dict[str, Any]:
+    ports = {"FromPort": int(port), "ToPort": int(port)}
+    return {"IpProtocol": protocol, **ports, "IpRanges": [{"CidrIp": place}]}
 
 
 class Resolver:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -30,7 +31,10 @@ def test_a_steady_load_asks_again_and_again_and_tells_each_answer(env_with: EnvW
     assert len(service.asked) == asked  # it ended with its block
 
 
-def test_what_nobody_answers_has_failed(env_with: EnvWith, dead_port: int) -> None:
+def test_what_nobody_answers_has_failed(env_with: EnvWith) -> None:
+    with socket.socket() as taken:  # nothing listens there
+        taken.bind(("127.0.0.1", 0))
+        dead_port = taken.getsockname()[1]
     env = env_with(application={"instance_header": "X-Instance"})
     with SteadyLoad(env, f"http://127.0.0.1:{dead_port}", "/", per_s=10.0, users=1) as load:
         ends = time.monotonic() + PATIENCE_S
@@ -47,8 +51,12 @@ def test_a_load_that_cannot_begin_says_why(
     env = env_with(application={"instance_header": "X-Instance"})
     load = SteadyLoad(env, "http://127.0.0.1:1", "/", per_s=10.0, users=1)
     load._argv[4] = "/nonexistent/steady.py"
-    with load, pytest.raises(ProbeError, match="locust ended at once"):
+
+    def told() -> None:
         ends = time.monotonic() + PATIENCE_S
         while time.monotonic() < ends:
             load.answers()
             time.sleep(0.1)
+
+    with load, pytest.raises(ProbeError, match="locust ended at once"):
+        told()

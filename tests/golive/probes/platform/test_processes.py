@@ -247,7 +247,10 @@ def test_references_are_read_as_task_definitions_have_them(make: EnvWith) -> Non
     [
         *[(v, True) for v in ("changeme", "change-me-now", "xxx", "sk_test_xxxx", "<token>")],
         *[(v, True) for v in ("${API_KEY}", "your-api-key", "https://example.com/x", "{{ key }}")],
-        *[(v, False) for v in ("exchange", "a3xxxf9", "boxxx1", "counterexamples", "methods")],
+        *[
+            (v, False)
+            for v in ("exchange", "a@b.example", "a3xxxf9", "boxxx1", "counterexamples", "methods")
+        ],
         *[(v, False) for v in ("sk_live_51H", "https://shop.test/todos", "youridentity")],
     ],
 )

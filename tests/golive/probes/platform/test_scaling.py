@@ -248,7 +248,7 @@ def aws(aws_url: str, env_with: EnvWith, monkeypatch: pytest.MonkeyPatch) -> tup
         endpoint_url=aws_url,
         region_name="eu-west-1",
         aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106
+        aws_secret_access_key="testing",
     )
     key = {"env": "AWS_TEST_KEY"}
 
