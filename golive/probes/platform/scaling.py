@@ -30,6 +30,7 @@ _PATIENCE = 3
 _POLL_S = 0.5
 _BASELINE_S = 2.0
 _FAILED = ("Failed", "Cancelled")
+_LAUNCHING, _TERMINATING = "Launching", "Terminating"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,16 @@ class ScalingRun:
 
     @property
     def flapping(self) -> list[str]:
-        """Changes in the other direction after it had begun to shrink."""
-        shrinking, found = False, []
+        """Changes in the other direction after it had begun to shrink: of the sizes that were
+        seen, and of the activities, which tell what happened between two looks."""
+        shrinking, found = False, list[str]()
+        for activity in () if isinstance(self.activities, Unseen) else self.activities:
+            if shrinking and activity.what.startswith(_LAUNCHING):
+                found.append(f"{self.group}: {activity} after it had shrunk")
+            shrinking = shrinking or activity.what.startswith(_TERMINATING)
+        if found:
+            return found
+        shrinking = False
         for before, after in zip(self.sizes, self.sizes[1:], strict=False):
             if after > before and shrinking:
                 found.append(f"{self.group}: from {before} to {after} after it had shrunk")
@@ -121,7 +130,8 @@ class ScalingRuns:
         unseen = next(
             (r.newcomers_up for r in self.runs if isinstance(r.newcomers_up, Unseen)), None
         )
-        found = [r.group for r in self.runs if r.newcomers_up == 0]
+        known = [r for r in self.runs if not isinstance(r.newcomers_up, Unseen)]
+        found = [r.group for r in known if not r.newcomers_up]
         return found if found or unseen is None else unseen
 
     @property
@@ -248,8 +258,8 @@ class _Run:
             )
             ended = time.time()
         answers = load.answers()
-        self._await(self._is_back, windows.scale_in_s)
-        back_s = time.time() - ended if self._is_back() else inf
+        is_back = self._await(self._is_back, windows.scale_in_s)
+        back_s = time.time() - ended if is_back else inf
         failed = [a for a in answers if a.failed]
         firsts: dict[str, float] = {}
         for a in answers:
