@@ -29,15 +29,9 @@ from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
 from golive.probes.platform.audit import AuditLog, AuditTrail
-from golive.probes.platform.exposure import (
-    INTERFACES,
-    LISTENERS,
-    AdminInterfaces,
-    OutsideScan,
-)
-from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.autoscaling import ScalingGroups
-from golive.probes.platform.exposure import LISTENERS, OutsideScan
+from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
+from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.scaling import ScalingRuns
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
 from golive.probes.platform.security_groups import SecurityGroups
