@@ -281,6 +281,8 @@ HIT = Hit("GA4", "landing", "page_view", "G-1", "", "", "", ())
 )
 def test_what_measures_visits(facts: Visits, told: str) -> None:
     assert broken("D-11.2.5", {"analytics_visits": facts, "env": ENV}) == told
+
+
 def test_one_key_gives_one_charge_and_bad_cards_none() -> None:
     assert payment(charges_of_one_key=2) == "charges for one idempotency key"
     wrong = "payments that should not have succeeded"
