@@ -233,6 +233,8 @@ def test_every_shops_google_profile_is_ours_true_and_leads_here(
     assert none_of("differences from shops' records", profiles.differing, among=found, of=of)
     assert none_of("booking links that fail", profiles.mislinked, among=found, of=of)
     assert none_of("reviews that cannot be read", profiles.unread, among=found, of=of)
+
+
 from golive.probes.money.payments import PaymentDrill
 from golive.probes.money.payouts import ConnectedAccounts, PayoutDrill
 from golive.probes.money.reconciliation import Reconciliation
