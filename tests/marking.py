@@ -39,6 +39,7 @@ LIVE_FILES = {
     "rehearsal/parts/observe/test_monitoring.py",
     "rehearsal/parts/platform/test_aws.py",
     "rehearsal/parts/saas/test_saas_stubs.py",
+    "rehearsal/parts/traffic/test_assets.py",
     "rehearsal/parts/traffic/test_balancer.py",
     "rehearsal/parts/traffic/test_edge.py",
     "rehearsal/test_up_and_down.py",
