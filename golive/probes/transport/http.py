@@ -64,9 +64,12 @@ class Client:
         return self._send(method, url, headers=headers, **body)
 
     def put(
-        self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        document: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Put a JSON document.
+        """Put a JSON document, or nothing.
 
         :raises ProbeError: no answer; an answer of any status is an answer.
         """
