@@ -42,6 +42,7 @@ LIVE_FILES = {
     "rehearsal/parts/platform/test_aws.py",
     "rehearsal/parts/platform/test_zones.py",
     "rehearsal/parts/saas/test_saas_stubs.py",
+    "rehearsal/parts/traffic/test_assets.py",
     "rehearsal/parts/traffic/test_balancer.py",
     "rehearsal/parts/traffic/test_edge.py",
     "rehearsal/test_up_and_down.py",
