@@ -280,7 +280,13 @@ def till(env: Environment, subject: str) -> Iterator[Till]:
     """
     key = spending_key(env)
     node = env.postgres.primary
-    with client(env) as http, asking(env, key, subject) as stripe, connect(env, node) as db:
+    # A payment waits for Stripe.
+    limit_s = env.time_limits.probe / 3
+    with (
+        client(env, limit_s=limit_s) as http,
+        asking(env, key, subject) as stripe,
+        connect(env, node) as db,
+    ):
         made = Till(env, http, stripe, db)
         try:
             yield made

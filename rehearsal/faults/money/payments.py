@@ -227,7 +227,8 @@ insert into ledger_entries (stripe_id, type, amount_cents, booked_at)
 values ('txn_0invented', 'charge', 1, now() - interval '2 days')"""
 KEEP = """
 create table golive_kept as select * from ledger_entries
-where stripe_id ~ '^txn_1' and type = 'charge' order by stripe_id desc limit 1"""
+where type = 'charge' and booked_at < date_trunc('day', now(), 'UTC')
+order by booked_at desc limit 1"""
 """One charge of the days before the rehearsal, as it was."""
 OF_KEPT = "where stripe_id in (select stripe_id from golive_kept)"
 DROP = "drop table if exists golive_kept"
