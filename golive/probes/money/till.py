@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from golive.environments import Account, Environment
 from golive.probes.data.postgres import connect
-from golive.probes.money.stripe import asking, spending_key
+from golive.probes.money.stripe import api_url, asking, spending_key
 from golive.probes.transport.http import Client, access_token, client, json_object, shown
 from golive.probing import pause
 from golive.verdicts import ProbeError
@@ -105,7 +105,7 @@ class Till:
         self, env: Environment, http: Client, client: stripe.StripeClient, db: Connection
     ) -> None:
         self.env, self.http, self.client, self.db = env, http, client, db
-        self.base = env.application.url.rstrip("/")
+        self.base = api_url(env)
         self.left = Left()
         self._tokens: dict[str, str] = {}
         self._bookings: list[Booking] = []
