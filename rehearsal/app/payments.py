@@ -623,8 +623,8 @@ class Payments:
             adding = insert(self.events).values(
                 event_id=event["id"], type=event["type"], account=account, created_at=_now()
             )
-            adding = adding.on_conflict_do_nothing().returning(self.events.c.id)
-            repeated = tx.one("payments.event", adding) is None
+            once = adding.on_conflict_do_nothing().returning(self.events.c.id)
+            repeated = tx.one("payments.event", once) is None
             if repeated and not self._ordered("events_applied_again"):
                 return {"received": True, "repeated": True}, []
             notices = self._applied(tx, event)

@@ -43,6 +43,16 @@ class Returned:
         return -1 if self.row is None else self.row.refunded_cents
 
     @property
+    def payment_status(self) -> str:
+        """In the product's database."""
+        return "nothing" if self.row is None else self.row.status
+
+    @property
+    def appointment_status(self) -> str:
+        """In the product's database."""
+        return "nothing" if self.row is None else self.row.appointment_status
+
+    @property
     def notices(self) -> int:
         """Messages to the customer about it."""
         return 0 if self.row is None else self.row.refund_notices

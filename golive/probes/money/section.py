@@ -16,7 +16,7 @@ class Webhook(Section, frozen=True, kw_only=True):
     connect: bool = False
     """Whether the events are those of connected accounts."""
     url: str = ""
-    """Empty: the application's own address with ``stripe.paths.webhook``."""
+    """Empty: the API's own address with ``stripe.paths.webhook``."""
     secret: Secret = needed()
     """What Stripe signs with; ``whsec_`` and more."""
     events: list[str] = needed()
@@ -104,6 +104,8 @@ class Stripe(Section, frozen=True, kw_only=True):
     url: str = "https://api.stripe.com"
     card_origin: str = "https://js.stripe.com"
     """Where the fields for a card come from."""
+    api_url: str = ""
+    """Where the product's API is reached; empty: at the application's own address."""
     key: Secret = needed()
     """A restricted key that may read the account, balance transactions, connected accounts, events
     and webhook endpoints."""

@@ -73,7 +73,7 @@ class Visits:
     @property
     def miscounted(self) -> list[str]:
         """Steps at which not exactly one event of each kind left, in any of the journeys."""
-        found = {}
+        found: dict[str, None] = {}
         for journey in self.accepted:
             count = Counter((hit.step, hit.kind, hit.event) for hit in journey)
             for step, ga4, meta, _ in self.steps:

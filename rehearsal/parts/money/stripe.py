@@ -68,7 +68,7 @@ class StripeStandIn(Part):
         return {
             "STRIPE_KEYS": json.dumps({name: secret(r, name) for name in KEYS}),
             "STRIPE_CA_FILE": str(authority(r).root),
-            "STRIPE_WEBHOOK_URL": r.url("edge-1", WEBHOOK_PATH, scheme="https"),
+            "STRIPE_WEBHOOK_URL": r.url("balancer", WEBHOOK_PATH, scheme="https"),
             "STRIPE_TODAY": _first_day(r, today()).isoformat(),
             "STRIPE_ACCOUNTS": str(barbers_of(APPOINTMENTS)),
         }
@@ -83,6 +83,7 @@ class StripeStandIn(Part):
         return {
             "stripe": {
                 "url": r.url(self.name),
+                "api_url": r.url("balancer", scheme="https"),
                 "key": reading,
                 "test_key": writing,
                 "livemode": False,

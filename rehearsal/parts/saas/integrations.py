@@ -102,7 +102,10 @@ class Integrations(Part):
                 "client_secret": r.secret_reference(google.CLIENT_SECRET),
                 "refresh_token": r.secret_reference(google.PROFILE_TOKEN),
                 "account": business_profile.ACCOUNT,
-                "shops": {f"shop-{n}": at for at, n in business_profile.LOCATIONS.items()},
+                "shops": [
+                    {"shop": f"shop-{n}", "location": at}
+                    for at, n in business_profile.LOCATIONS.items()
+                ],
             },
             "analytics": {
                 "container": collectors.CONTAINER,

@@ -31,6 +31,7 @@ from rehearsal.app.settings import DEFAULT_PASSWORD, Settings
 from rehearsal.app.stripe_history import account_of
 from rehearsal.app.web import create_app
 from rehearsal.parts.money import stripe as part
+from rehearsal.parts.money.stripe_api import API_VERSION
 from tests.checks import SUITES
 from tests.rehearsal.app.test_app import Server, _free_port
 
@@ -271,7 +272,7 @@ def test_endpoints_are_compared_with_the_declared_ones(env: Make, world: World) 
     assert len(found.elsewhere) == 2  # without HTTPS
     assert found.missing == []
     assert found.of_another_mode(livemode=True) == ["we_1Connect", "we_1Platform"]
-    assert found.of_another_version(part.API_VERSION) == []
+    assert found.of_another_version(API_VERSION) == []
     world.stripe_does(objects={"we_1Connect": {"status": "disabled"}})
     assert "account.updated" in webhook_endpoints(env()).missing[0]
 
@@ -333,7 +334,7 @@ def test_every_connected_account_is_looked_at(env: Make, world: World) -> None:
     assert found.unknown_to_stripe == []
     due = {"requirements": {"currently_due": ["individual.id_number"]}}
     rejected = {"requirements": {"disabled_reason": "rejected.fraud"}}
-    empty = {"external_accounts": {"data": []}}
+    empty: dict[str, Any] = {"external_accounts": {"data": []}}
     world.stripe_does(objects={account_of(1): due, account_of(3): rejected, account_of(4): empty})
     found = connected_accounts(env())
     assert found.not_ready == [f"{account_of(1)}: individual.id_number is due"]
