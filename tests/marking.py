@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 LIVE_FILES = {
     "golive/probes/data/test_database_live.py",
     "golive/probes/saas/test_analytics_live.py",
+    "golive/load/test_running.py",
     "golive/probes/saas/test_business_profile.py",
     "golive/probes/saas/test_customer_calendar.py",
     "golive/probes/saas/test_customer_mail.py",
