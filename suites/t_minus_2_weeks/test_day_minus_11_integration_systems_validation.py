@@ -234,12 +234,6 @@ def test_every_shops_google_profile_is_ours_true_and_leads_here(
     assert none_of("reviews that cannot be read", profiles.unread, among=found, of=of)
 
 
-from golive.probes.money.payments import PaymentDrill
-from golive.probes.money.payouts import ConnectedAccounts, PayoutDrill
-from golive.probes.money.reconciliation import Reconciliation
-from golive.probes.money.refunds import RefundDrill
-from golive.probes.money.webhooks import WebhookDrill, WebhookEndpoints
-
 # -- Payment System Final Testing ----------------------------------------------------------------
 
 
