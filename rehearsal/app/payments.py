@@ -282,7 +282,7 @@ class Payments:
 
     def _fee(self, amount: int) -> int:
         if self._ordered("fee_rounded_down"):
-            return amount * FEE_PERCENT // 100 // 10 * 10
+            return amount * FEE_PERCENT // 10_000 * 100
         return platform_fee(amount)
 
     def _intent(

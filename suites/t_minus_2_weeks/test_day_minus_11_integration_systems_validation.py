@@ -142,9 +142,9 @@ def test_money_is_given_back_by_the_shop_alone_and_to_the_cent(
         assert equal(f"messages about the {name} refund", back.notices, 1)
     both = d.returned
     assert none_of("refunds on which the sides differ", d.disagreeing, among=both, of="refunds")
-    assert equal("the payment given back in full", full.row.status, states.refunded)
-    assert equal("its visit", full.row.appointment_status, states.cancelled)
-    assert equal("the payment given back in part", d.part.row.status, states.paid)
+    assert equal("the payment given back in full", full.payment_status, states.refunded)
+    assert equal("its visit", full.appointment_status, states.cancelled)
+    assert equal("the payment given back in part", d.part.payment_status, states.paid)
     assert none_of("shares not reversed", d.unreversed, among=both, of="refunds")
     assert equal("after the same request again", d.repeated.after, d.repeated.before)
     assert none_of("refunds that should be refused", d.effective, among=d.denied, of="tried")
@@ -162,13 +162,13 @@ def test_stripe_and_the_ledger_agree_to_the_cent(
     many or differs: correct it in the ledger with finance, and find what wrote it.
     """
     r, limit = reconciliation, limits.reconciliation
-    among = {"among": r.stripe, "of": f"transactions; empty days: {', '.join(r.empty_days) or 0}"}
+    of, empty = "transactions", f"days without any: {', '.join(r.empty_days) or 'none'}"
     assert equal("closed days", len(r.days), limit.days)
-    assert at_least("transactions at Stripe", len(r.stripe), limit.transactions)
-    assert none_of("not in the ledger", r.not_in_ledger, **among)
-    assert none_of("not at Stripe", r.not_at_stripe, **among)
-    assert none_of("there more than once", r.duplicates, **among)
-    assert none_of("different on both sides", r.differing, **among)
+    assert at_least("transactions at Stripe", len(r.stripe), limit.transactions, see=empty)
+    assert none_of("not in the ledger", r.not_in_ledger, among=r.stripe, of=of)
+    assert none_of("not at Stripe", r.not_at_stripe, among=r.stripe, of=of)
+    assert none_of("there more than once", r.duplicates, among=r.stripe, of=of)
+    assert none_of("different on both sides", r.differing, among=r.stripe, of=of)
     assert each_at_most("difference of the sums by day and currency", r.off_by_cents, 0, "cents")
 
 

@@ -187,7 +187,9 @@ stripe_fault(
     "Stripe has rejected a barber whom the product pays",
     objects={account_of(8): {"requirements": {"disabled_reason": "rejected.fraud"}}},
 )
-app_fault("platform-fee-rounded", PAYOUTS, "the fee is rounded to ten cents", "fee_rounded_down")
+app_fault(
+    "platform-fee-rounded", PAYOUTS, "the fee is rounded down to whole dollars", "fee_rounded_down"
+)
 app_fault(
     "failed-payout-as-paid",
     PAYOUTS,

@@ -109,6 +109,7 @@ class StripeStandIn(Part):
                     "other_owner": account("owner00002@example.com"),
                     "finance": account("admin00001@example.com"),
                     "barber": _barber(1),
+                    "payee": _barber(3),
                     "failing_barber": _barber(PAYOUT_FAILS),
                 },
             }

@@ -176,6 +176,7 @@ def env(
                 "other_owner": account("owner00002"),
                 "finance": account("admin00001"),
                 "barber": {"account": account_of(1), "id": first},
+                "payee": {"account": account_of(3), "id": first + 2},
                 "failing_barber": {"account": account_of(2), "id": first + 1},
             },
         }
@@ -322,6 +323,7 @@ def test_a_fee_that_is_rounded_and_a_failure_taken_for_paid_show(env: Make, worl
     world.app_does(fee_rounded_down=True, failed_payout_as_paid=True)
     found = payout_drill(env())
     assert not isinstance(found.failed, Unseen)
+    assert found.split.fee_cents < found.split.fee_expected
     assert found.failed.row_status == "paid"
     assert found.failed.alerts == 0
 
