@@ -36,6 +36,7 @@ from golive.probes.platform.exposure import (
     AdminInterfaces,
     OutsideScan,
 )
+from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
 from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.scaling import ScalingRuns
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
@@ -342,10 +343,7 @@ def test_administrators_come_in_by_the_vpn_and_are_who_was_approved(
     assert none_of("kinds of interfaces not looked at", lacking, among=kinds, of="kinds")
     access = papers.read(AccessList).data
     assert no_failure("access list's signature", access_list_signature, "valid")
-    people, logins = (
-        access.strangers("aws", aws.names),
-        access.strangers("database", database_logins),
-    )
+    people, logins = access.strangers(aws=aws.names, database=database_logins)
     assert same_set("people with an account at AWS", people, access.names("aws"))
     assert same_set("people who may log in to the database", logins, access.names("database"))
     single = aws.without_second_factor(people)

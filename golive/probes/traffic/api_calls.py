@@ -265,6 +265,7 @@ class _Run:
         )
         self._asks = told
         self._values = Values({**told(), **env.application.paths.parameters})
+        self._people = 0
         self._calls = {c.operation: c for c in env.api.calls}
         self._told = {str(o): o for o in openapi.operations(document)}
         self._tokens = self._signed_in()
@@ -342,7 +343,8 @@ class _Run:
         it, by one account after the other. Then as nobody, and with further input."""
         told = self._told[tally.label]
         cases = self._cases(operation, "positive", _GOOD_CASES + _FURTHER_CASES)
-        whose = [*self._tokens] if told.is_secured else [_NOBODY, *self._tokens]
+        is_bearers = told.is_secured and not self._is_signed(told)
+        whose = [*self._tokens] if is_bearers else [_NOBODY]
         if self._clock.left_s <= 5.0 or tally.succeeded:
             return
         for request in self._good(operation, cases[:_GOOD_CASES], tally):
@@ -351,7 +353,11 @@ class _Run:
                 if signed is None:
                     tally.last = "nothing can authorise it; declare api.sign_command"
                     continue
-                answer = self._send(operation, tally, signed)
+                try:
+                    answer = self._send(operation, tally, signed)
+                except ProbeError as e:
+                    tally.last = f"no answer: {e.cause}"
+                    return  # it is called again when all others have been
                 if 200 <= answer.status_code < 400:
                     self._succeeded(operation, told, tally, request, signed, answer)
                     if not self._is_signed(told):
@@ -428,7 +434,10 @@ class _Run:
             if request is None:
                 continue
             signed = self._authorised(told, request, who) or request
-            answer = self._send(operation, tally, signed)
+            try:
+                answer = self._send(operation, tally, signed)
+            except ProbeError:
+                continue  # what has not been refused is told
             tally.refused |= 400 <= answer.status_code < 500 and answer.status_code != 429
 
     # -- requests -------------------------------------------------------------------------
@@ -477,7 +486,7 @@ class _Run:
             for name, value in given.items():
                 if any(p.get("name") == name and p.get("in") == "query" for p in _own(operation)):
                     case.query[name] = value
-            case.body = self._body(case.body, declared, all_fields, number)
+            case.body = self._body(tally.path, case.body, declared, all_fields, number)
         try:
             made = case.as_transport_kwargs(base_url=self._url + _base_of(self._document))
         except Exception:  # noqa: BLE001 - what cannot be written cannot be sent
@@ -504,9 +513,15 @@ class _Run:
             return self._values.of(f"{before.removesuffix('s')}_id", number)
         return None
 
-    def _body(self, body: Any, declared: Any, all_fields: bool, number: int) -> Any:
+    def _body(self, path: str, body: Any, declared: Any, all_fields: bool, number: int) -> Any:
         if isinstance(body, (Mapping, list)):
             body = self._values.put_into(body, all_fields=all_fields, number=number)
+        if isinstance(body, Mapping) and "email" in body:
+            self._people += 1
+            body = {**body, "email": f"golive-{self._people}-{time.time_ns()}@example.com"}
+        if isinstance(body, Mapping) and path == self._env.application.paths.login:
+            account = self._env.application.accounts[0]
+            body = {**body, "email": account.email, "password": account.password.reveal()}
         if declared is not None and declared.body:
             own = self._values.filled(declared.body)
             return {**body, **own} if isinstance(body, Mapping) else own
