@@ -72,6 +72,11 @@ class ScalingRun:
     activities: tuple[Activity, ...] | Unseen
 
     @property
+    def failing(self) -> str:
+        """What failed, as messages name it."""
+        return f"requests failed in {self.group} {', '.join(self.failed)}".rstrip()
+
+    @property
     def failed_percent(self) -> float:
         """Of the requests; all of them where there was none."""
         return 100.0 * self.failed_count / self.requests if self.requests else 100.0
@@ -354,7 +359,7 @@ class _Run:
             pages = scaling.get_paginator("describe_scaling_activities").paginate(
                 AutoScalingGroupName=self._group.name
             )
-            found = []
+            found = list[Activity]()
             for page in pages:  # newest first
                 for a in page["Activities"]:
                     if a["StartTime"] < since.replace(microsecond=0):
