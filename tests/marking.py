@@ -38,6 +38,7 @@ LIVE_FILES = {
     "rehearsal/data/test_product.py",
     "golive/probes/traffic/test_assets_live.py",
     "rehearsal/data/test_failover.py",
+    "rehearsal/data/test_tier.py",
     "rehearsal/kernel/test_process_pool.py",
     "rehearsal/parts/data/test_database_parts.py",
     "rehearsal/parts/observe/test_monitoring.py",

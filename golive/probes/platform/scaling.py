@@ -378,6 +378,6 @@ class _Run:
 def _counted(answers: list[Answered]) -> tuple[str, ...]:
     told: dict[str, int] = {}
     for a in answers:
-        text = f"{a.instance or 'nobody'}: {a.error or f'status {a.status}'}"
+        text = f"{a.instance or 'nobody'}: {f'status {a.status}' if a.status else a.error}"
         told[text] = told.get(text, 0) + 1
     return tuple(f"{text} ({n} times)" for text, n in told.items())
