@@ -394,6 +394,8 @@ class Audit(Section, frozen=True, kw_only=True):
     """A URL of an administrative interface that refuses this machine."""
     source: str = ""
     """The address that the product sees requests of this machine come from; empty: its own."""
+
+
 class ScalingGroup(Section, frozen=True, kw_only=True):
     """An autoscaling group, and a load that it has to grow under."""
 
