@@ -354,7 +354,7 @@ class _Run:
             pages = scaling.get_paginator("describe_scaling_activities").paginate(
                 AutoScalingGroupName=self._group.name
             )
-            found = []
+            found: list[Activity] = []
             for page in pages:  # newest first
                 for a in page["Activities"]:
                     if a["StartTime"] < since.replace(microsecond=0):
