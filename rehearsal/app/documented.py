@@ -171,10 +171,11 @@ _BODIES: dict[str, dict[str, Any]] = {
         "application/json": {
             "schema": {
                 "type": "object",
-                "required": ["id", "type", "data"],
+                "required": ["id", "type", "created", "data"],
                 "properties": {
                     "id": {"type": "string", "minLength": 1, "pattern": "^evt_[A-Za-z0-9_]+$"},
                     "type": {"type": "string", "minLength": 1, "pattern": "^[a-z_.]+$"},
+                    "created": {"type": "integer", "minimum": 1_600_000_000, "maximum": 2**31},
                     "data": {
                         "type": "object",
                         "required": ["object"],

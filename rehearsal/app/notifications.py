@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from rehearsal.app.documented import Documented, errors
+from rehearsal.app.documented import Documented, signed_by
 from rehearsal.app.shop import Refusal, Row, Shop, _now
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -30,18 +30,11 @@ class Received(BaseModel):
     received: int
 
 
-def _callback(path: str, kind: str) -> Callable[[Endpoint], Endpoint]:
-    """A route that a service calls back, with a body of that kind."""
-    body = {"required": True, "content": {kind: {"schema": {}}}}
-    return router.post(
-        path,
-        response_model=Received,
-        responses=errors(400, 403),
-        openapi_extra={"requestBody": body},
-    )
+def _callback(path: str, provider: str) -> Callable[[Endpoint], Endpoint]:
+    """A route that a service calls back, with what it has signed."""
+    return router.post(path, response_model=Received, **signed_by(provider))
 
 
-_FORM = "application/x-www-form-urlencoded"
 CALLBACK = "provider_callback"
 """Template of the rows that keep callbacks."""
 _STATUS = {"delivered": "sent", "sent": "sent", "failed": "failed", "undelivered": "failed"}
@@ -81,7 +74,7 @@ def record(shop: Shop, channel: str, name: str, callbacks: Iterable[Row]) -> Non
 # -- mail ------------------------------------------------------------------------------------------
 
 
-@_callback("/api/v2/webhooks/sendgrid", "application/json")
+@_callback("/api/v2/webhooks/sendgrid", "SendGrid")
 async def mail_events(request: Request) -> Row:
     """Events of SendGrid, signed with the key of its event webhook."""
     shop: Shop = request.app.state.shop
@@ -117,15 +110,15 @@ def _is_sendgrids(shop: Shop, request: Request, body: bytes) -> bool:
 # -- texts -----------------------------------------------------------------------------------------
 
 
-@_callback("/api/v2/webhooks/sms/status", _FORM)
+@_callback("/api/v2/webhooks/sms/status", "Twilio")
 async def text_status(request: Request) -> Row:
     """A status callback of Twilio's."""
     form = await _form(request)
     return await _keep(request, {**form, "event": form.get("MessageStatus", "")})
 
 
-@_callback("/api/v2/webhooks/sms", _FORM)
-@_callback("/api/v2/webhooks/sms/incoming", _FORM)
+@_callback("/api/v2/webhooks/sms", "Twilio")
+@_callback("/api/v2/webhooks/sms/incoming", "Twilio")
 async def incoming_text(request: Request) -> Row:
     """A text that came to our number; what it says is not kept."""
     form = await _form(request)

@@ -93,6 +93,8 @@ def _user(request: Request) -> Row | None:
 
 @router.get("/")
 def home(request: Request) -> Response:
+    if request.app.state.shop.database.orders("broken"):
+        raise Refusal(500, "internal_error", "Something went wrong on our side")
     return _page(request, "home.html", _user(request))
 
 

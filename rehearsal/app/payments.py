@@ -155,8 +155,8 @@ class PaymentSettings:
             secret_key=environ.get("STRIPE_SECRET_KEY", ""),
             webhook_secrets=tuple(environ[n] for n in names if environ.get(n)),
             api_base=environ.get("STRIPE_API_BASE", cls.api_base),
-            mail_base=environ.get("SENDGRID_API_BASE", ""),
-            mail_key=environ.get("SENDGRID_API_KEY", ""),
+            mail_base=environ.get("RECEIPTS_API_BASE", ""),
+            mail_key=environ.get("RECEIPTS_API_KEY", ""),
             mail_sender=environ.get("RECEIPTS_FROM", cls.mail_sender),
         )
 
@@ -282,7 +282,7 @@ class Payments:
 
     def _fee(self, amount: int) -> int:
         if self._ordered("fee_rounded_down"):
-            return amount * FEE_PERCENT // 100 // 10 * 10
+            return amount * FEE_PERCENT // 10_000 * 100
         return platform_fee(amount)
 
     def _intent(
@@ -623,8 +623,8 @@ class Payments:
             adding = insert(self.events).values(
                 event_id=event["id"], type=event["type"], account=account, created_at=_now()
             )
-            adding = adding.on_conflict_do_nothing().returning(self.events.c.id)
-            repeated = tx.one("payments.event", adding) is None
+            once = adding.on_conflict_do_nothing().returning(self.events.c.id)
+            repeated = tx.one("payments.event", once) is None
             if repeated and not self._ordered("events_applied_again"):
                 return {"received": True, "repeated": True}, []
             notices = self._applied(tx, event)
@@ -648,7 +648,7 @@ class Payments:
     def _event(self, payload: bytes) -> Row:
         try:
             event = json.loads(payload)
-            event["id"], event["type"], event["data"]["object"]["id"]
+            event["id"], event["type"], int(event["created"]), event["data"]["object"]["id"]
         except (ValueError, KeyError, TypeError):
             raise Refusal(400, "invalid_event", "This is no event") from None
         return dict(event)

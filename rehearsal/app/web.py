@@ -235,7 +235,10 @@ def _reported(status: str, body: Row) -> JSONResponse:
 
 @api.get("/health", response_model=documented.Health)
 async def health(request: Request) -> Row:
-    return {"status": "healthy", **_identity(await shop(request))}
+    found = await shop(request)
+    if found.database.orders("unhealthy"):
+        raise Refusal(503, "unhealthy", "This instance is not ready")
+    return {"status": "healthy", **_identity(found)}
 
 
 @api.get("/api/v1/health/", **_judged(documented.Health))

@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from rehearsal.kernel.world import PROJECT, Rehearsal
+from rehearsal.parts import Endpoints
 
 SOURCE = PROJECT / "rehearsal" / "app" / "static"
 CONFIGURATION = PROJECT / "rehearsal" / "product" / "config"
@@ -53,6 +54,11 @@ def enlarge(r: Rehearsal, name: str, size: int) -> None:
     end = f"<!--{text}-->" if name.endswith(".svg") else f';"{text}"'
     with (folder(r) / name).open("a", encoding="utf-8") as file:
         file.write(end)
+
+
+def endpoints(r: Rehearsal) -> Endpoints:
+    """Where the built frontend lies."""
+    return {"package": {"bundle": str(folder(r))}}
 
 
 def public_values(environment: str) -> dict[str, str]:

@@ -229,7 +229,7 @@ def _files(r: Rehearsal, name: str) -> dict[str, str]:
 def _user(name: str) -> str:
     """As whom the Dockerfile has it run."""
     text = (PROJECT / "rehearsal" / "product" / name / "Dockerfile").read_text(encoding="utf-8")
-    return re.findall(r"(?m)^USER (\S+)$", text)[-1]
+    return str(re.findall(r"(?m)^USER (\S+)$", text)[-1])
 
 
 def _bill(r: Rehearsal, name: str) -> dict[str, Any]:

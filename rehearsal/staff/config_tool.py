@@ -155,7 +155,11 @@ def endpoints(r: Rehearsal) -> Endpoints:
             "deploy_command": words(r, "deploy", "--set", "{name}={value}", "--as", "{operator}"),
             "rollback_command": words(r, "rollback", "--as", "{operator}"),
             "history_command": words(r, "history"),
-        }
+        },
+        "drift": {
+            "plant_command": words(r, "plant-drift"),
+            "remove_command": words(r, "remove-drift"),
+        },
     }
 
 

@@ -30,6 +30,7 @@ from golive.probes.platform.kubernetes import Validation
 from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
 from golive.probes.platform.manifests import Manifests
 from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
+from golive.probes.platform.package import Packaged
 from golive.probes.platform.processes import ProcessVariables
 from golive.probes.platform.quotas import Quotas
 from golive.probes.platform.runbook import Runbook
@@ -385,6 +386,32 @@ def test_frontend_assets_are_small_and_kept_for_a_year(
     assert none_of("source maps anybody can read", open_, among=found.code, of=code)
     assert each_at_most("initial scripts, compressed", found.script_kb, most.script_kb, "kB")
     assert each_at_most("page weight", found.weight_kb, most.page_kb, "kB")
+
+
+@item("D-12.1.3")
+def test_the_packaged_configuration_is_valid_and_this_environments_own(
+    packaged_configuration: Packaged, limits: Limits
+) -> None:
+    """This environment's file in the release, variable by variable, against its schema, against the
+    hosts, databases and caches declared for this environment and the files of the others; the
+    built frontend searched for the public values of all of them. Values are never shown.
+
+    Remedy: correct the file in the release and package again; of the frontend, build it again with
+    this environment's file. A key of the wrong Stripe mode: rotate it too, if it was a live one.
+    """
+    p, least = packaged_configuration, limits.package
+    keys, names, of = p.keys_count, p.names, f"keys of {p.file}"
+    assert at_least(of, keys, least.keys)
+    assert none_of("keys missing", p.missing, among=keys, of=of)
+    assert none_of("keys unknown to the schema", p.unknown, among=keys, of=of)
+    assert none_of("values not as the schema says", p.unfit, among=keys, of=of)
+    assert none_of("debug switches on", p.debug, among=p.switches, of="debug switches")
+    assert none_of("values not this environment's", p.foreign, among=keys, of=of)
+    assert at_least("databases and caches placed", p.placed, least.placed)
+    assert none_of("Stripe keys of another mode", p.mode, among=p.stripe_keys, of="Stripe keys")
+    assert none_of("public hosts without address", p.unnamed, among=names, of="public hosts")
+    wrong, public = p.bundle, p.bundle_values
+    assert none_of("frontend not built so", wrong, among=public, of="values built into it")
 
 
 @item("D-12.1.4")

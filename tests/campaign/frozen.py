@@ -26,7 +26,7 @@ LOOKED_AT: Mapping[str, frozenset[str]] = {
     "papers": _READING,
     "saas-stubs": _READING
     | {"issues", "pull_requests", "check_runs", "fixes", "release_authors"}
-    | {"status_page_members", "flags", "flag_editors", "stripe_account", "vendor_portals"},
+    | {"status_page_members", "flags", "flag_editors", "vendor_portals"},
     "roster": frozenset({"contact_test", "vendor_portals", "launch_day_absences"}),
     "messages/calendar": frozenset({"launch_calendar", "launch_day_absences"}),
     "documents": frozenset(),

@@ -114,9 +114,9 @@ def reconciliation(env: Environment) -> Reconciliation:
 
 
 def _at_stripe(env: Environment, start: datetime, end: datetime) -> Iterable[Entry]:
-    span = {"gte": int(start.timestamp()), "lt": int(end.timestamp())}
+    span: Any = {"gte": int(start.timestamp()), "lt": int(end.timestamp())}
     with asking(env, env.stripe.key, "the balance transactions") as client:
-        listed = client.v1.balance_transactions.list({"created": span, "limit": 100})  # type: ignore[typeddict-item]
+        listed = client.v1.balance_transactions.list({"created": span, "limit": 100})
         for one in listed.auto_paging_iter():
             day = datetime.fromtimestamp(one.created, UTC).date()
             yield Entry(one.id, one.type, one.amount, one.fee, one.currency.lower(), day)

@@ -43,6 +43,16 @@ class Returned:
         return -1 if self.row is None else self.row.refunded_cents
 
     @property
+    def payment_status(self) -> str:
+        """In the product's database."""
+        return "nothing" if self.row is None else self.row.status
+
+    @property
+    def appointment_status(self) -> str:
+        """In the product's database."""
+        return "nothing" if self.row is None else self.row.appointment_status
+
+    @property
     def notices(self) -> int:
         """Messages to the customer about it."""
         return 0 if self.row is None else self.row.refund_notices
@@ -134,7 +144,7 @@ def refund_drill(env: Environment) -> RefundDrill:
 def _paid(t: Till) -> Begun:
     begun = t.begin(t.book(t.env.stripe.drill.barber.id))
     t.pay(begun.intent, "pm_card_bypassPending")
-    row, _ = t.paid_row(begun.intent)
+    row, _ = t.paid_row(begun.intent, receipt=False)
     if row is None or row.status != t.env.stripe.states.paid:
         raise ProbeError(
             "refunds",

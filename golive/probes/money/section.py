@@ -16,7 +16,7 @@ class Webhook(Section, frozen=True, kw_only=True):
     connect: bool = False
     """Whether the events are those of connected accounts."""
     url: str = ""
-    """Empty: the application's own address with ``stripe.paths.webhook``."""
+    """Empty: the API's own address with ``stripe.paths.webhook``."""
     secret: Secret = needed()
     """What Stripe signs with; ``whsec_`` and more."""
     events: list[str] = needed()
@@ -45,6 +45,8 @@ class Drill(Section, frozen=True, kw_only=True):
     finance: Account = needed()
     """May pay out to anybody."""
     barber: ConnectedAccount = needed()
+    payee: ConnectedAccount = needed()
+    """His bank takes payouts. Not ``barber``, whose payments of other drills would be in them."""
     failing_barber: ConnectedAccount = needed()
     """His bank account is one of Stripe's test numbers whose payouts fail."""
 
@@ -104,6 +106,8 @@ class Stripe(Section, frozen=True, kw_only=True):
     url: str = "https://api.stripe.com"
     card_origin: str = "https://js.stripe.com"
     """Where the fields for a card come from."""
+    api_url: str = ""
+    """Where the product's API is reached; empty: at the application's own address."""
     key: Secret = needed()
     """A restricted key that may read the account, balance transactions, connected accounts, events
     and webhook endpoints."""

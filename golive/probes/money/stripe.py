@@ -83,6 +83,11 @@ def _step(error: Exception) -> str:
     return "check stripe.key in the environment file, and that Stripe can be reached from here"
 
 
+def api_url(env: Environment) -> str:
+    """Where the product's API is reached, without a slash at the end."""
+    return (env.stripe.api_url or env.application.url).rstrip("/")
+
+
 def writing_key(env: Environment) -> Secret:
     """The key that may write where one is declared, else the one that reads: Stripe says whether
     it may."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from golive.environments import Account, Environment
 from golive.probes.data.postgres import connect
-from golive.probes.money.stripe import asking, spending_key
+from golive.probes.money.stripe import api_url, asking, spending_key
 from golive.probes.transport.http import Client, access_token, client, json_object, shown
 from golive.probing import pause
 from golive.verdicts import ProbeError
@@ -105,7 +105,7 @@ class Till:
         self, env: Environment, http: Client, client: stripe.StripeClient, db: Connection
     ) -> None:
         self.env, self.http, self.client, self.db = env, http, client, db
-        self.base = env.application.url.rstrip("/")
+        self.base = api_url(env)
         self.left = Left()
         self._tokens: dict[str, str] = {}
         self._bookings: list[Booking] = []
@@ -211,9 +211,10 @@ class Till:
         query: str = getattr(self.env.stripe.queries, name)
         return self.db.execute(query.encode(), parameters).fetchone()
 
-    def paid_row(self, intent: str) -> tuple[PaymentRow | None, float]:
-        """A payment once the product has it as paid and has sent the receipt, or as it is when
-        waiting ends; and the seconds until it was paid, infinite where it never was."""
+    def paid_row(self, intent: str, *, receipt: bool = True) -> tuple[PaymentRow | None, float]:
+        """A payment once the product has it as paid, and has sent the receipt where that is waited
+        for, or as it is when waiting ends; and the seconds until it was paid, infinite where it
+        never was."""
         paid, began = self.env.stripe.states.paid, time.monotonic()
         after = inf
 
@@ -222,7 +223,7 @@ class Till:
             found = self.row(intent)
             if found is not None and found.status == paid:
                 after = min(after, time.monotonic() - began)
-                return found if found.receipts else None
+                return found if found.receipts or not receipt else None
             return None
 
         return until(settled, self.env.windows.payment_s) or self.row(intent), after
@@ -280,7 +281,13 @@ def till(env: Environment, subject: str) -> Iterator[Till]:
     """
     key = spending_key(env)
     node = env.postgres.primary
-    with client(env) as http, asking(env, key, subject) as stripe, connect(env, node) as db:
+    # A payment waits for Stripe.
+    limit_s = env.time_limits.probe / 3
+    with (
+        client(env, limit_s=limit_s) as http,
+        asking(env, key, subject) as stripe,
+        connect(env, node) as db,
+    ):
         made = Till(env, http, stripe, db)
         try:
             yield made

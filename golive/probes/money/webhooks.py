@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from golive.environments import Environment
 from golive.probes.data.postgres import connect
 from golive.probes.money.section import Webhook
-from golive.probes.money.stripe import asking, writing_key
+from golive.probes.money.stripe import api_url, asking, writing_key
 from golive.probes.money.till import Begun, Till, until
 from golive.probes.transport.http import client, shown
 from golive.probing import probe
@@ -168,7 +168,7 @@ class WebhookDrill:
 
 def address(env: Environment, webhook: Webhook) -> str:
     """Where a declared endpoint is."""
-    return webhook.url or env.application.url.rstrip("/") + env.stripe.paths.webhook
+    return webhook.url or api_url(env) + env.stripe.paths.webhook
 
 
 @probe()
@@ -205,7 +205,7 @@ def webhook_drill(env: Environment) -> WebhookDrill:
     one, sent twice, that it failed; Stripe's own that it was withdrawn."""
     key, node = writing_key(env), env.postgres.primary
     with (
-        client(env) as http,
+        client(env, limit_s=env.time_limits.probe / 3) as http,
         asking(env, key, "the events of webhooks") as stripe,
         connect(env, node) as db,
     ):

@@ -76,3 +76,32 @@ class Images(Section, frozen=True, kw_only=True):
     """As dependencies.waivers."""
     samples: list[str] = []
     """Patterns of paths in layers with keys that open nothing, as of tests."""
+
+
+class Package(Section, frozen=True, kw_only=True):
+    """What the variables of the packaged configuration mean, and the frontend that was built with
+    some of them. The file and its schema stand under ``configuration``; here they are read in
+    ``deploy.checkout``."""
+
+    bundle: str = needed()
+    """Folder of the built frontend."""
+    others: dict[str, str] = needed()
+    """Files of the other environments, by their names."""
+    environment_names: list[str] = []
+    """Variables that name the environment itself."""
+    debug: list[str] = needed()
+    """Switches that have to be off."""
+    public_urls: list[str] = needed()
+    """Variables with addresses under which the product is reached."""
+    allowed_hosts: list[str] = []
+    """Variables with names that the product answers to."""
+    databases: list[str] = needed()
+    caches: list[str] = needed()
+    stripe: list[str] = needed()
+    """Variables with keys of Stripe."""
+    hosts: list[str] = []
+    """Further hosts of this environment, by the names that its own network has for them."""
+    frontend_prefix: str = "NEXT_PUBLIC_"
+    """How variables begin that the build puts into the frontend."""
+    pairs: dict[str, str] = needed()
+    """Of these, such as have to be in it, to the backend's variable of the same value."""

@@ -158,7 +158,7 @@ class ReleaseImages:
     @property
     def without_bill(self) -> list[str] | Unseen:
         """Images without a bill of materials."""
-        found = [str(b) for b in self.built if b.bill == ""]
+        found = [str(b) for b in self.built if not isinstance(b.bill, Unseen) and not b.bill]
         return known(found, [b.bill for b in self.built])
 
 

@@ -128,11 +128,12 @@ def _client(env: Environment, service: str, region: str) -> Any:
     from botocore.config import Config
 
     local: dict[str, Any] = {"proxies": {}} if env.aws.endpoint_url else {}
-    return boto3.session.Session(
+    session: Any = boto3.session.Session(
         aws_access_key_id=env.aws.access_key_id.reveal(),
         aws_secret_access_key=env.aws.secret_access_key.reveal(),
         region_name=region or env.configuration.region,
-    ).client(
+    )
+    return session.client(
         service,
         endpoint_url=env.aws.endpoint_url or None,
         config=Config(

@@ -67,7 +67,8 @@ _HELPFUL = frozenset(
         *("git", "helm", "kubectl", "docker", "terraform", "aws", "npm", "curl", "psql"),
         *("pg_dump", "pg_basebackup", "alembic", "python", "python3", "pip", "pytest"),
         *("redis-cli", "ansible", "ansible-playbook", "cosign", "gh", "jq", "openssl"),
-        *("render", "make", "golive", "rsync"),
+        *("render", "make", "golive", "rsync", "ssh", "scp", "cat", "head", "tail", "tee"),
+        *("grep", "sed", "awk", "sort", "wc", "ls", "date", "sleep", "tar", "gzip"),
     ]
 )
 """Programs that tell of themselves, and do nothing, when asked for help."""
@@ -218,7 +219,12 @@ def _tokens(text: str) -> list[Token]:
 def _steps(tokens: list[Token]) -> Iterator[Step]:
     """Rows of tables and items of lists below a heading of each section."""
     section, level, head, row = "", 0, list[str](), list[str]()
+    headings = [n for n, token in enumerate(tokens) if token.type == "heading_open"]
+    titles = [n for n in headings if tokens[n].tag == "h1"]
+    title = titles[0] if len(titles) == 1 < len(headings) else -1
     for n, token in enumerate(tokens):
+        if n == title:
+            continue  # it names the whole
         if token.type == "heading_open":
             depth = int(token.tag[1:])
             named = _section(tokens[n + 1].content)
@@ -340,11 +346,11 @@ def _flaw_of(env: Environment, words: list[str]) -> str:
         return _flaw_of_script(file, words, options)
     if shutil.which(program) is None:
         return f"there is no program {program}"
+    if not options:
+        return ""
     if program not in _HELPFUL:
         step = f"name {program} in deploy.runbook_commands, if it does nothing when asked for help"
         raise ProbeError(f"the program {program}", "whether --help is harmless is not known", step)
-    if not options:
-        return ""
     leading = [w for w in words[1:3] if re.fullmatch(r"[a-z][a-z-]*", w)]
     return _helped([program], leading, options, Path(env.deploy.checkout))
 

@@ -86,7 +86,8 @@ class ConfiguredSecrets:
         read."""
         unseen = {n: v.error for n, v in self.resolved.items() if isinstance(v, Unseen)}
         gone = [f"{n} ({e.subject})" for n, e in unseen.items() if isinstance(e, Missing)]
-        return gone or unseen_among(self.resolved.values()) or []
+        missed = unseen_among(self.resolved.values())
+        return missed if missed is not None and not gone else gone
 
     @property
     def open_files(self) -> list[str] | Unseen:

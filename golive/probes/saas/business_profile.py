@@ -110,13 +110,16 @@ def business_profiles(env: Environment, profile_grant: Grant) -> Profiles:
         step = "have Google approve the project for its Business Profile APIs"
         unseen = Unseen(ProbeError("the profiles at Google", e, step))
         return Profiles(str(e), unseen, unseen)
-    missing = [shop for shop, name in own.shops.items() if name not in locations]
-    found = [
-        _profile(env, token, shop, locations[name])
-        for shop, name in own.shops.items()
-        if name in locations
+    told = [
+        f"{one.shop} ({one.location or 'none declared'} is not among the account's)"
+        for one in own.shops
+        if one.location not in locations
     ]
-    told = [f"{s} ({own.shops[s] or 'none declared'} is not among the account's)" for s in missing]
+    found = [
+        _profile(env, token, one.shop, locations[one.location])
+        for one in own.shops
+        if one.location in locations
+    ]
     return Profiles("", tuple(told), tuple(found))
 
 

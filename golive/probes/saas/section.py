@@ -148,6 +148,16 @@ class CustomerCalendar(Section, frozen=True, kw_only=True):
     """The zone of times that the application tells without an offset."""
 
 
+class ProfiledShop(Section, frozen=True, kw_only=True):
+    """A shop of the launch."""
+
+    TABLE: ClassVar = "business_profile.shops"
+    shop: str
+    """As its record has it in ``shop_path``."""
+    location: str
+    """``locations/NUMBER``; empty where it has no profile."""
+
+
 class BusinessProfile(Section, frozen=True, kw_only=True):
     """The shops' profiles at Google, by the APIs of Google Business Profile."""
 
@@ -162,9 +172,8 @@ class BusinessProfile(Section, frozen=True, kw_only=True):
     """Of the account that manages the profiles."""
     account: str = needed()
     """``accounts/NUMBER``"""
-    shops: dict[str, str] = needed()
-    """Every shop of the launch, by the name that its record has in ``shop_path``, with its
-    ``locations/NUMBER``; empty where it has no profile."""
+    shops: list[ProfiledShop] = needed()
+    """Every one of the launch."""
     shop_path: str = needed()
     """Where the application tells a shop's record, with ``{shop}`` for its name: JSON with address,
     phone, timezone and business_hours."""

@@ -10,9 +10,10 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 _GOOD_CASES = 4
 _FURTHER_CASES = 2
 _BAD_CASES = 6
-_LATE_TRIES = 3
+_SIGNED_BAD_CASES = 2
+_LATE_TRIES = 2
 _LONGEST_WAIT_S = 5.0
 _NAME = "golive-api"
 _RANK = {"GET": 1, "HEAD": 1, "POST": 2, "PUT": 3, "PATCH": 3, "DELETE": 5}
@@ -140,11 +142,12 @@ def api_run(env: Environment) -> ApiRun:
                 env.api.mask_command, values, key="api.mask_command", within_s=clock.left_s
             )
         rows, unmasked = seen(_rows, env, copy, clock), seen(_unmasked, env, copy, clock)
-        told = _told_by_queries(env, copy, clock)
         url = serve(env, copy, tag, clock).url.rstrip("/")
         own = load(env, url + env.application.paths.api_document)
         with client(env) as http:
-            runs = _Run(env, http, url, own, told, clock).all()
+            runs = _Run(
+                env, http, url, own, partial(_told_by_queries, env, copy, clock), clock
+            ).all()
     return ApiRun(
         tag=tag,
         document=len(openapi.operations(document)),
@@ -181,20 +184,17 @@ def _unmasked(env: Environment, copy: Copy, clock: Deadline) -> int:
 
 
 def _told_by_queries(env: Environment, copy: Copy, clock: Deadline) -> dict[str, str]:
-    """Values that the copy's data tells.
+    """Values that the copy's data tells by now.
 
-    :raises ProbeError: a query fails, or finds nothing.
+    :raises ProbeError: a query fails.
     """
     found = {}
     if env.api.value_queries:
         with connect(env, copy, statement_timeout_s=clock.left_s) as db:
             for name, query in env.api.value_queries.items():
                 row = db.execute(query.encode()).fetchone()
-                if row is None:
-                    raise ProbeError(
-                        f"api.value_queries.{name}", "it finds no row", "have it find one"
-                    )
-                found[name] = str(row[0])
+                if row is not None:
+                    found[name] = str(row[0])
     return found
 
 
@@ -253,7 +253,7 @@ class _Run:
         http: Client,
         url: str,
         document: openapi.Json,
-        told: Mapping[str, str],
+        told: Callable[[], Mapping[str, str]],
         clock: Deadline,
     ) -> None:
         import schemathesis
@@ -263,7 +263,9 @@ class _Run:
         self._schema: Any = schemathesis.openapi.from_dict(
             json.loads(json.dumps(document)) | {"servers": [{"url": url + _base_of(document)}]}
         )
-        self._values = Values({**told, **env.application.paths.parameters})
+        self._asks = told
+        self._values = Values({**told(), **env.application.paths.parameters})
+        self._people = 0
         self._calls = {c.operation: c for c in env.api.calls}
         self._told = {str(o): o for o in openapi.operations(document)}
         self._tokens = self._signed_in()
@@ -279,6 +281,10 @@ class _Run:
         for _ in range(_LATE_TRIES):
             late = [label for label in well if not tallies[label].succeeded]
             before = len(late)
+            if not late:
+                break
+            for name, value in self._asks().items():  # what was made by now
+                self._values.declare(name, value)
             for label in sorted(late, key=self._order):
                 self._call_well(ready[label], tallies[label])
             if before == sum(not tallies[label].succeeded for label in well):
@@ -337,7 +343,8 @@ class _Run:
         it, by one account after the other. Then as nobody, and with further input."""
         told = self._told[tally.label]
         cases = self._cases(operation, "positive", _GOOD_CASES + _FURTHER_CASES)
-        whose = [*self._tokens] if told.is_secured else [_NOBODY, *self._tokens]
+        is_bearers = told.is_secured and not self._is_signed(told)
+        whose = [*self._tokens] if is_bearers else [_NOBODY]
         if self._clock.left_s <= 5.0 or tally.succeeded:
             return
         for request in self._good(operation, cases[:_GOOD_CASES], tally):
@@ -346,10 +353,15 @@ class _Run:
                 if signed is None:
                     tally.last = "nothing can authorise it; declare api.sign_command"
                     continue
-                answer = self._send(operation, tally, signed)
+                try:
+                    answer = self._send(operation, tally, signed)
+                except ProbeError as e:
+                    tally.last = f"no answer: {e.cause}"
+                    return  # it is called again when all others have been
                 if 200 <= answer.status_code < 400:
                     self._succeeded(operation, told, tally, request, signed, answer)
-                    self._further(operation, told, tally, cases[_GOOD_CASES:], who)
+                    if not self._is_signed(told):
+                        self._further(operation, told, tally, cases[_GOOD_CASES:], who)
                     return
                 said = " ".join(answer.text.split())[:120]
                 tally.last = f"last {answer.status_code}: {said}"
@@ -391,7 +403,9 @@ class _Run:
     def _good(self, operation: Any, cases: list[Any], tally: _Tally) -> Iterator[_Request]:
         """Requests that may succeed, the most likely ones first."""
         declared = self._calls.get(tally.label)
-        for number in range(3):  # what is newest may have been ended, or be another's
+        for number in range(
+            1 if self._is_signed(self._told[tally.label]) else 3
+        ):  # what is newest may have been ended, or be another's
             for all_fields in (False, True):
                 for case in cases:
                     request = self._request(
@@ -407,7 +421,9 @@ class _Run:
     def _call_badly(self, operation: Any, tally: _Tally) -> None:
         told = self._told[tally.label]
         who = next(iter(self._tokens), _NOBODY)
-        cases = _spread(self._cases(operation, "negative", 200), _BAD_CASES)
+        # Each signature is a command of its own.
+        most = _SIGNED_BAD_CASES if self._is_signed(told) else _BAD_CASES
+        cases = _spread(self._cases(operation, "negative", 200), most)
         for case in cases:
             if self._clock.left_s <= 5.0:
                 return
@@ -418,7 +434,10 @@ class _Run:
             if request is None:
                 continue
             signed = self._authorised(told, request, who) or request
-            answer = self._send(operation, tally, signed)
+            try:
+                answer = self._send(operation, tally, signed)
+            except ProbeError:
+                continue  # what has not been refused is told
             tally.refused |= 400 <= answer.status_code < 500 and answer.status_code != 429
 
     # -- requests -------------------------------------------------------------------------
@@ -467,7 +486,7 @@ class _Run:
             for name, value in given.items():
                 if any(p.get("name") == name and p.get("in") == "query" for p in _own(operation)):
                     case.query[name] = value
-            case.body = self._body(case.body, declared, all_fields, number)
+            case.body = self._body(tally.path, case.body, declared, all_fields, number)
         try:
             made = case.as_transport_kwargs(base_url=self._url + _base_of(self._document))
         except Exception:  # noqa: BLE001 - what cannot be written cannot be sent
@@ -494,13 +513,25 @@ class _Run:
             return self._values.of(f"{before.removesuffix('s')}_id", number)
         return None
 
-    def _body(self, body: Any, declared: Any, all_fields: bool, number: int) -> Any:
+    def _body(self, path: str, body: Any, declared: Any, all_fields: bool, number: int) -> Any:
         if isinstance(body, (Mapping, list)):
             body = self._values.put_into(body, all_fields=all_fields, number=number)
+        if isinstance(body, Mapping) and "email" in body:
+            self._people += 1
+            body = {**body, "email": f"golive-{self._people}-{time.time_ns()}@example.com"}
+        if isinstance(body, Mapping) and path == self._env.application.paths.login:
+            account = self._env.application.accounts[0]
+            body = {**body, "email": account.email, "password": account.password.reveal()}
         if declared is not None and declared.body:
             own = self._values.filled(declared.body)
             return {**body, **own} if isinstance(body, Mapping) else own
         return body
+
+    def _is_signed(self, told: openapi.Operation) -> bool:
+        """Whether a provider signs what is sent to it."""
+        schemes = (self._document.get("components") or {}).get("securitySchemes") or {}
+        needed: Mapping[str, Any] = next((n for n in told.security if n), {})
+        return any((schemes.get(name) or {}).get("type") == "apiKey" for name in needed)
 
     def _authorised(self, told: openapi.Operation, request: _Request, who: str) -> _Request | None:
         """The request with what authorises it; None where nothing can."""

@@ -21,6 +21,10 @@ class Values:
         self._declared = dict(declared)
         self._learnt: dict[str, list[Any]] = {}
 
+    def declare(self, name: str, value: str) -> None:
+        """Note a value that goes before all that answers tell, but not before a declared one."""
+        self._declared.setdefault(name, value)
+
     def tell(self, name: str, value: Any) -> None:
         """Note a value of that name."""
         known = self._learnt.setdefault(_plain(name), [])

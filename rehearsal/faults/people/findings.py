@@ -30,7 +30,7 @@ def _found(
     items: list[str],
     title: str,
     *,
-    waits_for: tuple[str, ...] = ("D-9.1.1", "D-14.3.1"),
+    waits_for: tuple[str, ...] = ("D-9.1.1",),
     **issue: Any,
 ) -> None:
     """An audit has found something else."""

@@ -40,7 +40,7 @@ def give_staging_its_own(r: Rehearsal) -> None:
 
 @fault(
     "secret-changed-and-not-deployed",
-    expect_fail=["D-12.3.2", "D-12.3.1"],
+    expect_fail=["D-12.3.2"],
     touches=SECRETS,
     title="a secret was changed, and the instances still have the one before",
 )
@@ -50,7 +50,7 @@ def secret_changed_and_not_deployed(r: Rehearsal) -> None:
 
 @fault(
     "secret-empty",
-    expect_fail=["D-12.3.2", "D-12.3.1"],
+    expect_fail=["D-12.3.2"],
     touches=SECRETS,
     title="a secret is empty",
 )
@@ -60,7 +60,7 @@ def secret_empty(r: Rehearsal) -> None:
 
 @fault(
     "secret-without-its-key",
-    expect_fail=["D-12.3.2", "D-12.3.1"],
+    expect_fail=["D-12.3.2"],
     touches=SECRETS,
     title="a secret lost the key that is referred to",
 )

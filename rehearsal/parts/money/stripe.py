@@ -27,6 +27,7 @@ from rehearsal.app.stripe_history import PAYOUT_FAILS, account_of, barbers_of, h
 from rehearsal.kernel.files import write_secret
 from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.money.stripe_api import API_VERSION, Call, Stripe, decoded
+from rehearsal.parts.people.messages import MAIL_DOMAIN
 from rehearsal.parts.saas.saas_stubs import Context
 from rehearsal.parts.traffic.hosts import authority
 
@@ -68,7 +69,7 @@ class StripeStandIn(Part):
         return {
             "STRIPE_KEYS": json.dumps({name: secret(r, name) for name in KEYS}),
             "STRIPE_CA_FILE": str(authority(r).root),
-            "STRIPE_WEBHOOK_URL": r.url("edge-1", WEBHOOK_PATH, scheme="https"),
+            "STRIPE_WEBHOOK_URL": r.url("balancer", WEBHOOK_PATH, scheme="https"),
             "STRIPE_TODAY": _first_day(r, today()).isoformat(),
             "STRIPE_ACCOUNTS": str(barbers_of(APPOINTMENTS)),
         }
@@ -83,6 +84,7 @@ class StripeStandIn(Part):
         return {
             "stripe": {
                 "url": r.url(self.name),
+                "api_url": r.url("balancer", scheme="https"),
                 "key": reading,
                 "test_key": writing,
                 "livemode": False,
@@ -107,6 +109,7 @@ class StripeStandIn(Part):
                     "other_owner": account("owner00002@example.com"),
                     "finance": account("admin00001@example.com"),
                     "barber": _barber(1),
+                    "payee": _barber(3),
                     "failing_barber": _barber(PAYOUT_FAILS),
                 },
             }
@@ -153,8 +156,9 @@ def app_environment(r: Rehearsal) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": secret(r, "stripe-webhook-secret"),
         "STRIPE_CONNECT_WEBHOOK_SECRET": secret(r, "stripe-connect-webhook-secret"),
         "STRIPE_API_BASE": f"http://127.0.0.1:{r.port('stripe')}",
-        "SENDGRID_API_KEY": r.secret("mail-key"),
-        "SENDGRID_API_BASE": f"http://127.0.0.1:{r.port('messages')}",
+        "RECEIPTS_API_KEY": r.secret("mail-key"),
+        "RECEIPTS_API_BASE": f"http://127.0.0.1:{r.port('messages')}",
+        "RECEIPTS_FROM": f"receipts@{MAIL_DOMAIN}",
     }
 
 

@@ -17,12 +17,11 @@ from rehearsal.data.configuration import PARAMETER, SECRET
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.platform import aws
+from rehearsal.parts.platform.app import app_environment, database_url
 
 
 def furnish(r: Rehearsal) -> None:
     """Make every secret and parameter that a released file refers to. Raises RehearsalError."""
-    from rehearsal.parts.platform.app import app_environment, database_url
-
     own = app_environment(r, database_url(r, "pgbouncer"))
     with aws.told_as("The product's secrets could not be made"):
         _put(r, configuration.ENVIRONMENT, own.__getitem__)
@@ -52,6 +51,21 @@ def change_secret(r: Rehearsal, name: str, key: str, value: str | None) -> str:
     changed = known if value is None else {**known, key: value}
     client.put_secret_value(SecretId=name, SecretString=json.dumps(changed))
     return str(before)
+
+
+def is_empty(r: Rehearsal) -> bool:
+    """Whether AWS, which can be asked, knows none of it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = aws.client(r, "ssm")
+    name = f"/bookedbarber/{configuration.ENVIRONMENT}/flags-url"
+    try:
+        client.get_parameter(Name=name)
+    except client.exceptions.ParameterNotFound:
+        return True
+    except (BotoCoreError, ClientError):
+        return False
+    return False
 
 
 def make_security_groups(r: Rehearsal) -> None:

@@ -20,7 +20,7 @@ class Build(Job):
         images.build(r)
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
-        return {**dependencies.endpoints(r), **images.endpoints(r)}
+        return {**dependencies.endpoints(r), **images.endpoints(r), **frontend.endpoints(r)}
 
 
 build = Build()

@@ -11,8 +11,10 @@ from pathlib import Path
 from rehearsal.data import configuration, desired, secret_places
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.platform import aws_configuration
 from rehearsal.parts.platform.aws import aws
-from rehearsal.parts.platform.aws_configuration import resolve
+
+_EVERY_S = 1.0
 
 
 class ConfigAgent(Part):
@@ -57,16 +59,21 @@ class ConfigAgent(Part):
 def deploy(r: Rehearsal) -> None:
     """Deploy what is released to every instance. Raises RehearsalError."""
     desired.publish(r)
-    variables = resolve(r, configuration.released(r))
+    variables = aws_configuration.resolve(r, configuration.released(r))
     for instance in configuration.INSTANCES:
         configuration.deploy_file(r, instance, variables)
 
 
 def main(r: Rehearsal) -> None:
+    aws_configuration.furnish(r)
     deploy(r)
+    aws_configuration.make_security_groups(r)  # after the files, which instances wait for
     secret_places.make_image(r)
     while True:
-        time.sleep(3600)
+        time.sleep(_EVERY_S)
+        if aws_configuration.is_empty(r):  # AWS was started again, and keeps nothing
+            aws_configuration.furnish(r)
+            aws_configuration.make_security_groups(r)
 
 
 PARTS = (ConfigAgent(),)

@@ -21,7 +21,7 @@ from rehearsal.data import configuration, desired
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import MONITOR_ROLE, Rehearsal
-from rehearsal.parts import Endpoints, Part
+from rehearsal.parts import Part
 from rehearsal.parts.platform import aws
 from rehearsal.parts.platform.aws_configuration import resolve
 from rehearsal.parts.traffic.balancer import balancer
@@ -35,21 +35,11 @@ class Drift(Part):
     name = "config-drift"
     title = "compares live configuration with git"
     loads = aws.aws.loads
-    needs = ("config-agent", "balancer", "postgres-primary", "saas-stubs", "aws")
+    needs = ("config-agent", "balancer", "postgres-primary", "saas-stubs")
 
     def command(self, r: Rehearsal) -> list[str]:
         port = str(r.port(self.name))
         return [sys.executable, "-m", "rehearsal.parts.platform.drift", port, str(r.folder)]
-
-    def endpoints(self, r: Rehearsal) -> Endpoints:
-        from rehearsal.staff import config_tool
-
-        return {
-            "drift": {
-                "plant_command": config_tool.words(r, "plant-drift"),
-                "remove_command": config_tool.words(r, "remove-drift"),
-            }
-        }
 
 
 @contextmanager
@@ -140,6 +130,13 @@ def security_groups(r: Rehearsal) -> list[str]:
     return odd + [n for n in wanted if found.get(n) != sorted(wanted[n])]
 
 
+def _groups_made(r: Rehearsal) -> bool:
+    try:
+        return not security_groups(r)
+    except RehearsalError:
+        return False
+
+
 def _rules(group: dict[str, Any]) -> Iterator[str]:
     for rule in group["IpPermissions"]:
         for place in rule["IpRanges"]:
@@ -189,9 +186,7 @@ def main(port: int, r: Rehearsal) -> None:
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     # They are the last that AWS is furnished with, and what is missing would be a difference.
-    r.wait(
-        "the security groups are made", lambda: bool(r._read("notes").get("security-groups")), 60
-    )
+    r.wait("the security groups are made", lambda: _groups_made(r), 60, 0.2)
     said: list[dict[str, Any]] = [look(r)]
 
     class Handler(BaseHTTPRequestHandler):

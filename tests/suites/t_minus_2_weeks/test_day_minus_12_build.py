@@ -3,17 +3,131 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from golive.probes.platform.dependencies import DependencyAudit, Finding, Installed, LockAudit
+from golive.probes.platform.dockerfiles import Base
+from golive.probes.platform.images import BuiltImage, Layers, ReleaseImages
 from golive.probes.platform.locks import Package
+from golive.probes.platform.package import Packaged
+from golive.probes.platform.scans import Found, Scan
 from golive.probes.traffic.assets import FrontendAssets, KeyPage, ServedAsset
 from golive.verdicts import ProbeError, Unseen
 from tests import checks
 
 UNSEEN = Unseen(ProbeError("it", "no route", "look again"))
+
+
+# -- D-12.1.1 --------------------------------------------------------------------------------------
+
+NOW = datetime.now(UTC)
+COMMIT = "c0ffee" * 7
+SCAN = Scan(Path("scan.json"), "Trivy", NOW - timedelta(days=6), frozenset(), 2, ())
+IMAGE = BuiltImage(
+    name="backend",
+    digest="sha256:" + "a" * 64,
+    revision=COMMIT,
+    user="app",
+    layers=Layers(40, (), {"app": 10001, "toor": 0}),
+    bill="CycloneDX 1.6",
+    bases=(Base(f"python@sha256:{'b' * 64}", 1),),
+    scan=SCAN,
+    open_findings=(),
+)
+OTHER = replace(IMAGE, name="frontend", digest="sha256:" + "c" * 64)
+WEAKNESS = Found(("CVE-1",), "openssl", "3.0", "high", is_fixable=True)
+
+
+def images(**changes: Any) -> ReleaseImages:
+    built = (replace(IMAGE, **changes), OTHER)
+    return ReleaseImages(2, "production-v2.0.0", COMMIT, built, ())
+
+
+@pytest.mark.parametrize(
+    ("facts", "broken"),
+    [
+        (images(), ""),
+        (replace(images(), declared=1), "images declared"),
+        (replace(images(), absent=("frontend:x",)), "images without the tag production-v2.0.0"),
+        (images(revision=""), "images of another commit"),
+        (images(scan=None), "images that no scan is about"),
+        (images(scan=replace(SCAN, at=NOW - timedelta(days=7, hours=1))), "age of the scan"),
+        (images(open_findings=(WEAKNESS,)), "critical or fixable high findings"),
+        (images(bases=(Base("python:3.12", 1),)), "bases not named by digest"),
+        (images(user=""), "images that run as root"),
+        (images(user="toor"), "images that run as root"),
+        (images(layers=Layers(40, ("a private key in srv/tls.key",), {})), "secrets in layers"),
+        (images(bill=""), "images without bill of materials"),
+    ],
+)
+def test_images(facts: ReleaseImages, broken: str) -> None:
+    assert checks.broken("D-12.1.1", {"release_images": facts}) == broken
+
+
+@pytest.mark.parametrize("key", ["layers", "bill", "bases", "scan"])
+def test_what_of_images_could_not_be_seen_is_never_green(key: str) -> None:
+    claim = checks.breaking("D-12.1.1", {"release_images": images(**{key: UNSEEN})})
+    assert claim is not None
+    assert claim.unseen is not None
+
+
+# -- D-12.1.3 --------------------------------------------------------------------------------------
+
+PACKAGED = Packaged(
+    file="config/staging.env",
+    keys=tuple(f"KEY_{n}" for n in range(20)),
+    missing=(),
+    unknown=(),
+    unfit=(),
+    debug=(),
+    switches=1,
+    others=(),
+    strangers=(),
+    not_resolved=(),
+    placed=2,
+    mode=(),
+    stripe_keys=2,
+    unnamed=(),
+    names=("www.example",),
+    bundle=(),
+    bundle_values=2,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken"),
+    [
+        ({}, ""),
+        ({"keys": PACKAGED.keys[1:]}, "keys of config/staging.env"),
+        ({"missing": ("A",)}, "keys missing"),
+        ({"unknown": ("A",)}, "keys unknown to the schema"),
+        ({"unfit": ("A is no integer",)}, "values not as the schema says"),
+        ({"debug": ("DEBUG",)}, "debug switches on"),
+        ({"switches": 0}, "debug switches on"),
+        ({"others": ("A names this machine",)}, "values not this environment's"),
+        ({"strangers": ("A names x",), "not_resolved": (UNSEEN,)}, "values not this environment's"),
+        ({"placed": 1}, "databases and caches placed"),
+        ({"mode": ("A is a live key",)}, "Stripe keys of another mode"),
+        ({"stripe_keys": 0}, "Stripe keys of another mode"),
+        ({"unnamed": ("www.example",)}, "public hosts without address"),
+        ({"bundle": ("A is not in it",)}, "frontend not built so"),
+    ],
+)
+def test_packaged_configuration(changes: dict[str, Any], broken: str) -> None:
+    facts = {"packaged_configuration": replace(PACKAGED, **changes)}
+    assert checks.broken("D-12.1.3", facts) == broken
+
+
+@pytest.mark.parametrize("changes", [{"not_resolved": (UNSEEN,)}, {"bundle": UNSEEN}])
+def test_what_of_the_package_could_not_be_seen_is_never_green(changes: dict[str, Any]) -> None:
+    facts = {"packaged_configuration": replace(PACKAGED, **changes)}
+    claim = checks.breaking("D-12.1.3", facts)
+    assert claim is not None
+    assert claim.unseen is not None
 
 
 # -- D-12.1.2 --------------------------------------------------------------------------------------

@@ -241,9 +241,16 @@ def test_a_table_is_read_and_needs_a_signature(
     ],
 )
 def test_a_flags_state_is_told_in_the_tables_words(
-    env_with: EnvWith, url: str, world: World, strategies: list[Any], enabled: bool, state: str
+    env_with: EnvWith,
+    url: str,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    strategies: list[Any],
+    enabled: bool,
+    state: str,
 ) -> None:
     feature = {"name": "f", "enabled": enabled, "strategies": strategies}
-    world.get = lambda _: (200, {"features": [feature]})  # type: ignore[method-assign]
+    answered = (200, {"features": [feature]})
+    monkeypatch.setattr(world, "get", lambda _: answered)
     found = flags.flags(env_with(flags={"url": f"{url}/api"}))
     assert found.all["f"].state == state

@@ -25,6 +25,10 @@ FIRST, SECOND = stand_in.LOCATIONS
 HOST = "www.bookedbarber.test"
 
 
+def shops(*locations: str) -> list[dict[str, str]]:
+    return [{"shop": f"shop-{n}", "location": at} for n, at in enumerate(locations, 1)]
+
+
 @pytest.fixture(scope="module")
 def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     r = Rehearsal(tmp_path_factory.mktemp("integrations"))
@@ -59,7 +63,7 @@ def look(
                 "client_secret": {"file": str(r.secret_file(google.CLIENT_SECRET))},
                 "refresh_token": {"file": str(r.secret_file(google.PROFILE_TOKEN))},
                 "account": stand_in.ACCOUNT,
-                "shops": {"shop-1": FIRST, "shop-2": SECOND},
+                "shops": shops(FIRST, SECOND),
                 "shop_path": "/shops/{shop}",
             }
             instances = [{"name": "app-1", "url": app.url}]
@@ -128,12 +132,12 @@ def test_shops_without_a_profile_are_listed(
 ) -> None:
     told(gone=[SECOND])
     assert look().missing == ("shop-2 (locations/4712 is not among the account's)",)
-    assert "none declared" in str(look(shops={"shop-1": FIRST, "shop-3": ""}).missing)
+    assert "none declared" in str(look(shops=shops(FIRST, "")).missing)
 
 
 def test_no_shop_at_all_proves_nothing(look: Callable[..., Profiles]) -> None:
     with pytest.raises(ProbeError, match="no shop is declared"):
-        look(shops={})
+        look(shops=[])
 
 
 def test_another_account_grants_nothing(look: Callable[..., Profiles]) -> None:
@@ -141,6 +145,6 @@ def test_another_account_grants_nothing(look: Callable[..., Profiles]) -> None:
 
 
 def test_a_shop_without_a_record_is_not_seen(look: Callable[..., Profiles]) -> None:
-    found = look(shops={"shop-9": FIRST})
+    found = look(shops=[{"shop": "shop-9", "location": FIRST}])
     assert isinstance(found.differing, Unseen)
     assert found.unverified == []

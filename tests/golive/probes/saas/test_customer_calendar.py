@@ -142,10 +142,8 @@ class Product:
     """Stands for the application: takes bookings up to so many days ahead and writes them to the
     calendar by itself."""
 
-    def __init__(
-        self, calendar: Any, *, most_days: int = 366, off: timedelta = timedelta()
-    ) -> None:
-        self._calendar, self._most, self._off = calendar, most_days, off
+    def __init__(self, calendar: Any, *, most_days: int = 366, off_h: int = 0) -> None:
+        self._calendar, self._most, self._off = calendar, most_days, timedelta(hours=off_h)
 
     def _visit(self, day: date) -> dict[str, Any]:
         at = datetime(day.year, day.month, day.day, 14, tzinfo=UTC)

@@ -117,7 +117,10 @@ def look(env_with: EnvWith, tmp_path: Any) -> Callable[..., RateLimits]:
                 **limit,
             }
             env = env_with(
-                application={"instances": [{"name": n, "url": url} for n in ("one", "two")]},
+                application={
+                    "instances": [{"name": n, "url": url} for n in ("one", "two")],
+                    "instance_header": "X-Instance",
+                },
                 balancer={"url": url},
                 api={"clients": keys[:clients], "limits": [declared]},
                 stripe={
