@@ -170,6 +170,8 @@ def test_a_chart_that_is_not(facts: dict[str, Any], subject: str) -> None:
 def test_what_no_helm_could_look_at_is_unseen(name: str) -> None:
     hidden: Any = {name: UNSEEN}
     assert unseen("D-12.2.2", helm_chart=replace(CHART, **hidden))
+    lacking: dict[str, Any] = {name: UNSEEN}
+    assert unseen("D-12.2.2", helm_chart=replace(CHART, **lacking))
 
 
 # -- D-12.2.3 ----------------------------------------------------------------------------------

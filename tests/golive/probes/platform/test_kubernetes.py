@@ -45,6 +45,15 @@ def wrong(found: Validation) -> dict[str, Any]:
         *("misfits", "removed", "unknown", "unresolved", "without_probes", "wrong_probes"),
         *("unpinned", "as_root", "privileged", "placeholders", "refused"),
     )
+    names: tuple[str, ...] = (
+        "misfits",
+        "removed",
+        "unknown",
+        "unresolved",
+        "without_probes",
+        "wrong_probes",
+    )
+    names += ("unpinned", "as_root", "privileged", "placeholders", "refused")
     return {n: getattr(found, n) for n in names if getattr(found, n) != ()}
 
 
