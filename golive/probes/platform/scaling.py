@@ -25,7 +25,7 @@ from golive.verdicts import ProbeError, Unseen, seen
 
 REQUESTS = 1_000
 """Fewer could not show that less than one in a thousand fails."""
-_PATIENCE = 3
+_PATIENCE = 6
 """How many times as long as the load should take for that many it may take, on a busy machine."""
 _POLL_S = 0.5
 _BASELINE_S = 2.0

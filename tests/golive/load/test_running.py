@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from golive.environments import Environment
@@ -60,3 +63,23 @@ def test_a_load_that_cannot_begin_says_why(
 
     with load, pytest.raises(ProbeError, match="locust ended at once"):
         told()
+
+
+def test_the_load_ends_when_nobody_reads_what_it_tells(env_with: EnvWith) -> None:
+    env = env_with(application={"instance_header": "X-Instance"})
+    with answering() as service:
+        service.says("/", {})
+        program = (
+            "import os, subprocess, sys; one = subprocess.Popen("
+            "[sys.executable, '-m', 'locust', *sys.argv[1:]], stdout=subprocess.PIPE, text=True);"
+            "one.stdout.readline(); print(one.pid, flush=True); os._exit(0)"
+        )
+        words = SteadyLoad(env, service.url, "/", per_s=10.0, users=1)._argv[3:]
+        told = subprocess.run(
+            [sys.executable, "-c", program, *words], stdout=subprocess.PIPE, text=True, check=True
+        )
+        left = int(told.stdout)
+        ends = time.monotonic() + PATIENCE_S
+        while psutil.pid_exists(left) and time.monotonic() < ends:
+            time.sleep(0.1)
+        assert not psutil.pid_exists(left)
