@@ -41,10 +41,6 @@ def looked(env_with: EnvWith, tmp_path: Path) -> Looked:
 
 def wrong(found: Validation) -> dict[str, Any]:
     """Everything that is not as it should be, by name."""
-    names = (
-        *("misfits", "removed", "unknown", "unresolved", "without_probes", "wrong_probes"),
-        *("unpinned", "as_root", "privileged", "placeholders", "refused"),
-    )
     names: tuple[str, ...] = (
         "misfits",
         "removed",
