@@ -72,6 +72,11 @@ class ScalingRun:
     activities: tuple[Activity, ...] | Unseen
 
     @property
+    def share_told(self) -> str:
+        """What the share of failed requests is of, with what became of them."""
+        return f"requests failed in {self.group} {', '.join(self.failed)}".rstrip()
+
+    @property
     def failed_percent(self) -> float:
         """Of the requests; all of them where there was none."""
         return 100.0 * self.failed_count / self.requests if self.requests else 100.0
