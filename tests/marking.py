@@ -22,6 +22,8 @@ HERE = Path(__file__).resolve().parent
 
 LIVE_FILES = {
     "golive/probes/data/test_database_live.py",
+    "golive/probes/saas/test_analytics_live.py",
+    "golive/load/test_running.py",
     "golive/probes/saas/test_business_profile.py",
     "golive/probes/saas/test_customer_calendar.py",
     "golive/probes/saas/test_customer_mail.py",
@@ -42,6 +44,7 @@ LIVE_FILES = {
     "rehearsal/parts/platform/test_aws.py",
     "rehearsal/parts/platform/test_zones.py",
     "rehearsal/parts/saas/test_saas_stubs.py",
+    "rehearsal/parts/traffic/test_assets.py",
     "rehearsal/parts/traffic/test_balancer.py",
     "rehearsal/parts/traffic/test_edge.py",
     "rehearsal/test_up_and_down.py",

@@ -136,10 +136,13 @@ class AccessList(Kind, frozen=True, kw_only=True):
         """What people log in to a system as."""
         return [name for p in self.people if (name := getattr(p, system))]
 
-    def strangers(self, system: str, accounts: Collection[str]) -> list[str]:
-        """Accounts of a system that are no service's."""
-        services = {s.name for s in self.services if s.system == system}
-        return [name for name in accounts if name not in services]
+    def strangers(self, **accounts: Collection[str]) -> list[list[str]]:
+        """Of the accounts of each system those that are no service's."""
+        services = {(s.system, s.name) for s in self.services}
+        return [
+            [name for name in names if (system, name) not in services]
+            for system, names in accounts.items()
+        ]
 
     def leavers(self, known: Collection[str]) -> list[str]:
         """People on the list who are none of these."""

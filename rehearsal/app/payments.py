@@ -155,9 +155,9 @@ class PaymentSettings:
             secret_key=environ.get("STRIPE_SECRET_KEY", ""),
             webhook_secrets=tuple(environ[n] for n in names if environ.get(n)),
             api_base=environ.get("STRIPE_API_BASE", cls.api_base),
-            mail_base=environ.get("SENDGRID_API_BASE", ""),
+            mail_base=environ.get("SENDGRID_API_URL", ""),
             mail_key=environ.get("SENDGRID_API_KEY", ""),
-            mail_sender=environ.get("RECEIPTS_FROM", cls.mail_sender),
+            mail_sender=environ.get("SENDGRID_FROM", cls.mail_sender),
         )
 
 
@@ -282,7 +282,7 @@ class Payments:
 
     def _fee(self, amount: int) -> int:
         if self._ordered("fee_rounded_down"):
-            return amount * FEE_PERCENT // 100 // 10 * 10
+            return amount * FEE_PERCENT // 10_000 * 100
         return platform_fee(amount)
 
     def _intent(

@@ -6,7 +6,7 @@ for each one that the group has in service. All of it belongs to the supervisor,
 
 Settings a fault may override, on `tier`: `unhealthy` (what is started later fails its health
 check), `broken` (what is started later answers everything else with an error), `flaps` (the group
-grows again after it has shrunk).
+grows again while it shrinks).
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ from rehearsal.parts.platform import aws
 from rehearsal.parts.platform.app import LOADS, app_environment, database_url
 from rehearsal.parts.platform.aws_scaling import GROUP, MOST, POLICY, REGION
 
+DRAIN_S = 0.5
 BALANCER, RUNNER, BACKEND = "tier-balancer", "tier-autoscaler", "app"
 APPS = tuple(f"tier-app-{n}" for n in range(1, MOST + 1))
 WITHIN_S = 60.0
 EVERY_S, OVER_S, COOLDOWN_S = 0.5, 2.0, 3.0
 """How often the load is looked at, over how long, and how long it has to be low to shrink."""
+LOW = 0.3
+"""Share of what the least instances should bear below which the load counts as low: well below
+what the group grows at, or a load that comes in bursts would make it flap."""
 CONFIG = """\
 global
     log stdout format raw local0 notice
@@ -122,7 +126,10 @@ class Runner:
         self._first = True
         self._counts: list[tuple[float, int]] = []
         self._low_since: float | None = None
-        self._shrunk_at: float | None = None
+        self._flaps = [-1, 1] if r.setting("tier", "flaps", False) else []
+        """What a group does, one after another, before it shrinks."""
+        self._starting: dict[str, str] = {}
+        """Those of them that have not been healthy yet."""
 
     def turn(self) -> None:
         """One look."""
@@ -142,24 +149,20 @@ class Runner:
         suspended = {p["ProcessName"] for p in group.get("SuspendedProcesses", [])}
         if target_per_s is None or "AlarmNotification" in suspended:
             return has
-        if self._r.setting("tier", "flaps", False) and self._shrunk_at is not None:
-            if now - self._shrunk_at < 2 * COOLDOWN_S:
-                return min(most, has + 1)
-            self._shrunk_at = None
-            return least
         asked = min(most, max(least, math.ceil(per_s / target_per_s)))
         if asked > has:
             self._low_since = None
             return has if "Launch" in suspended else asked
-        if asked == has or not shrinks or "Terminate" in suspended:
+        is_low = per_s < LOW * target_per_s * least
+        if has == least or not is_low or not shrinks or "Terminate" in suspended:
             self._low_since = None
             return has
         if self._low_since is None:
             self._low_since = now
         if now - self._low_since < COOLDOWN_S:
             return has
-        self._shrunk_at = now
-        return asked
+        self._low_since = None
+        return has + self._flaps.pop(0) if self._flaps else least
 
     def _per_s(self, now: float) -> float:
         """Requests a second over the last moments."""
@@ -181,11 +184,17 @@ class Runner:
 
     def _reconcile(self, instances: list[str]) -> None:
         for gone in set(self._apps) - set(instances):
-            self._drop(self._apps.pop(gone))
+            self._drop(self._apps.pop(gone), added=self._starting.pop(gone, None) is None)
+        for one, name in list(self._starting.items()):
+            if status(f"{self._r.url(name)}/health") == 200:
+                del self._starting[one]
+                self._balance(name)
+                self._is_healthy(one, healthy=True)
         for one in instances:
             if one not in self._apps:
                 free = [name for name in APPS if name not in self._apps.values()]
-                self._apps[one] = free[0]
+                self._apps[one] = self._starting[one] = free[0]
+                self._is_healthy(one, healthy=False)
                 self._serve(free[0])
 
     def _serve(self, name: str) -> None:
@@ -201,22 +210,32 @@ class Runner:
         words = ["--host", HOST, "--port", str(r.port(name)), "--instance", name]
         command = [sys.executable, "-m", "rehearsal.app", "serve", *words]
         r.run(Child(name, command, r.log(name), environment=environment, loads=LOADS))
-        r.wait(f"{name} answers", lambda: status(f"{r.url(name)}/health") > 0, WITHIN_S)
+
+    def _is_healthy(self, instance: str, *, healthy: bool) -> None:
+        """Tell the group, as the check of its target group would."""
+        self._scaling.set_instance_health(
+            InstanceId=instance, HealthStatus="Healthy" if healthy else "Unhealthy"
+        )
+
+    def _balance(self, name: str) -> None:
+        """Have the balancer send requests to it."""
         where = f"{BACKEND}/{name}"
-        for command_ in (
-            f"add server {where} {HOST}:{r.port(name)} check inter 500ms fall 2 rise 2",
+        for command in (
+            f"add server {where} {HOST}:{self._r.port(name)} check inter 500ms fall 2 rise 2",
             f"enable health {where}",
             f"enable server {where}",
         ):
-            _ask(r, command_)
+            _ask(self._r, command)
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: str, *, added: bool) -> None:
+        """Take one out that requests may still be on their way to, and end it."""
         r, where = self._r, f"{BACKEND}/{name}"
-        _ask(r, f"set server {where} state maint")
-        _ask(r, f"shutdown sessions server {where}")
-        r.wait(
-            f"{name} is taken out", lambda: "deleted" in _ask(r, f"del server {where}"), WITHIN_S
-        )
+        if added:
+            _ask(r, f"set server {where} state maint")
+            time.sleep(DRAIN_S)
+            _ask(r, f"shutdown sessions server {where}")
+            gone = "deleted"
+            r.wait(f"{name} is out", lambda: gone in _ask(r, f"del server {where}"), WITHIN_S)
         r.stop(name)
 
 

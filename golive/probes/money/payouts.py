@@ -162,7 +162,7 @@ def payout_drill(env: Environment) -> PayoutDrill:
     divided and paid out."""
     drill = env.stripe.drill
     with till(env, "payouts") as t:
-        split, paid = _paid_out(t, drill.barber)
+        split, paid = _paid_out(t, drill.payee)
         failed = seen(lambda: _paid_out(t, drill.failing_barber)[1])
     made = tuple(t.left.transactions)
     return PayoutDrill(split, paid, failed, made, tuple(t.left.unclean))
@@ -173,7 +173,7 @@ def _paid_out(t: Till, barber: ConnectedAccount) -> tuple[Split, PaidOut]:
     begun = t.begin(t.book(barber.id))
     # Its money can be paid out at once.
     t.pay(begun.intent, "pm_card_bypassPending")
-    row, _ = t.paid_row(begun.intent)
+    row, _ = t.paid_row(begun.intent, receipt=False)
     expand = ["latest_charge.transfer", "latest_charge.application_fee"]
     charge: Any = t.client.v1.payment_intents.retrieve(
         begun.intent, {"expand": expand}

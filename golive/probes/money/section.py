@@ -45,6 +45,8 @@ class Drill(Section, frozen=True, kw_only=True):
     finance: Account = needed()
     """May pay out to anybody."""
     barber: ConnectedAccount = needed()
+    payee: ConnectedAccount = needed()
+    """His bank takes payouts. Not ``barber``, whose payments of other drills would be in them."""
     failing_barber: ConnectedAccount = needed()
     """His bank account is one of Stripe's test numbers whose payouts fail."""
 

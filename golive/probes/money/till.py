@@ -211,9 +211,10 @@ class Till:
         query: str = getattr(self.env.stripe.queries, name)
         return self.db.execute(query.encode(), parameters).fetchone()
 
-    def paid_row(self, intent: str) -> tuple[PaymentRow | None, float]:
-        """A payment once the product has it as paid and has sent the receipt, or as it is when
-        waiting ends; and the seconds until it was paid, infinite where it never was."""
+    def paid_row(self, intent: str, *, receipt: bool = True) -> tuple[PaymentRow | None, float]:
+        """A payment once the product has it as paid, and has sent the receipt where that is waited
+        for, or as it is when waiting ends; and the seconds until it was paid, infinite where it
+        never was."""
         paid, began = self.env.stripe.states.paid, time.monotonic()
         after = inf
 
@@ -222,7 +223,7 @@ class Till:
             found = self.row(intent)
             if found is not None and found.status == paid:
                 after = min(after, time.monotonic() - began)
-                return found if found.receipts else None
+                return found if found.receipts or not receipt else None
             return None
 
         return until(settled, self.env.windows.payment_s) or self.row(intent), after
@@ -280,7 +281,13 @@ def till(env: Environment, subject: str) -> Iterator[Till]:
     """
     key = spending_key(env)
     node = env.postgres.primary
-    with client(env) as http, asking(env, key, subject) as stripe, connect(env, node) as db:
+    # A payment waits for Stripe.
+    limit_s = env.time_limits.probe / 3
+    with (
+        client(env, limit_s=limit_s) as http,
+        asking(env, key, subject) as stripe,
+        connect(env, node) as db,
+    ):
         made = Till(env, http, stripe, db)
         try:
             yield made

@@ -205,7 +205,7 @@ def webhook_drill(env: Environment) -> WebhookDrill:
     one, sent twice, that it failed; Stripe's own that it was withdrawn."""
     key, node = writing_key(env), env.postgres.primary
     with (
-        client(env) as http,
+        client(env, limit_s=env.time_limits.probe / 3) as http,
         asking(env, key, "the events of webhooks") as stripe,
         connect(env, node) as db,
     ):

@@ -25,9 +25,12 @@ from golive.verdicts import ProbeError, Unseen, seen
 
 REQUESTS = 1_000
 """Fewer could not show that less than one in a thousand fails."""
+_PATIENCE = 6
+"""How many times as long as the load should take for that many it may take, on a busy machine."""
 _POLL_S = 0.5
 _BASELINE_S = 2.0
 _FAILED = ("Failed", "Cancelled")
+_LAUNCHING, _TERMINATING = "Launching", "Terminating"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,27 @@ class ScalingRun:
     activities: tuple[Activity, ...] | Unseen
 
     @property
+    def share_told(self) -> str:
+        """What the share of failed requests is of, with what became of them."""
+        return f"requests failed in {self.group} {', '.join(self.failed)}".rstrip()
+
+    @property
     def failed_percent(self) -> float:
         """Of the requests; all of them where there was none."""
         return 100.0 * self.failed_count / self.requests if self.requests else 100.0
 
     @property
     def flapping(self) -> list[str]:
-        """Changes in the other direction after it had begun to shrink."""
-        shrinking, found = False, []
+        """Changes in the other direction after it had begun to shrink: of the sizes that were
+        seen, and of the activities, which tell what happened between two looks."""
+        shrinking, found = False, list[str]()
+        for activity in () if isinstance(self.activities, Unseen) else self.activities:
+            if shrinking and activity.what.startswith(_LAUNCHING):
+                found.append(f"{self.group}: {activity} after it had shrunk")
+            shrinking = shrinking or activity.what.startswith(_TERMINATING)
+        if found:
+            return found
+        shrinking = False
         for before, after in zip(self.sizes, self.sizes[1:], strict=False):
             if after > before and shrinking:
                 found.append(f"{self.group}: from {before} to {after} after it had shrunk")
@@ -119,7 +135,8 @@ class ScalingRuns:
         unseen = next(
             (r.newcomers_up for r in self.runs if isinstance(r.newcomers_up, Unseen)), None
         )
-        found = [r.group for r in self.runs if r.newcomers_up == 0]
+        known = [r for r in self.runs if not isinstance(r.newcomers_up, Unseen)]
+        found = [r.group for r in known if not r.newcomers_up]
         return found if found or unseen is None else unseen
 
     @property
@@ -237,14 +254,17 @@ class _Run:
                 if not isinstance(up_before, Unseen):
                     state["up"] = max(state["up"], self._up() - up_before)
                 served = {a.instance for a in load.answers() if not a.failed} - known - {""}
-                enough = len(load.answers()) >= REQUESTS
-                return bool(served) and enough and state["added"] < inf
+                done = bool(served) and state["added"] < inf
+                overdue = time.time() - began > windows.scale_out_s
+                return (done or overdue) and len(load.answers()) >= REQUESTS
 
-            self._await(grown, windows.scale_out_s)
+            self._await(
+                grown, max(windows.scale_out_s, _PATIENCE * REQUESTS / self._declared.per_s)
+            )
             ended = time.time()
         answers = load.answers()
-        self._await(self._is_back, windows.scale_in_s)
-        back_s = time.time() - ended if self._is_back() else inf
+        is_back = self._await(self._is_back, windows.scale_in_s)
+        back_s = time.time() - ended if is_back else inf
         failed = [a for a in answers if a.failed]
         firsts: dict[str, float] = {}
         for a in answers:
@@ -339,7 +359,7 @@ class _Run:
             pages = scaling.get_paginator("describe_scaling_activities").paginate(
                 AutoScalingGroupName=self._group.name
             )
-            found = []
+            found: list[Activity] = []
             for page in pages:  # newest first
                 for a in page["Activities"]:
                     if a["StartTime"] < since.replace(microsecond=0):

@@ -161,8 +161,10 @@ def _journey(
     """
     from playwright.sync_api import Error
 
-    own, account = env.analytics, env.application.accounts[0]
-    personal = {"an e-mail address": [account.email], "name or phone": own.personal}
+    own = env.analytics
+    accounts = env.application.accounts[:1] if declares(env, "application.accounts") else []
+    emails = [account.email for account in accounts]
+    personal = {"an e-mail address": emails, "name or phone": own.personal}
     found: list[Hit] = []
     step = own.steps[0].name
     # Certificates have an item of their own; a private authority is none that Chromium knows.
@@ -191,10 +193,11 @@ def _journey(
             if n == 0 and choice:
                 page.click(choice, timeout=_MOST_S * 1000)
             for field, value in one.fill.items():
-                secret = account.password.reveal()
-                page.fill(
-                    field, value.replace("{email}", account.email).replace("{password}", secret)
-                )
+                typed = value
+                for account in accounts:
+                    typed = typed.replace("{email}", account.email)
+                    typed = typed.replace("{password}", account.password.reveal())
+                page.fill(field, typed)
             if one.click:
                 with page.expect_navigation(timeout=_MOST_S * 1000):
                     page.click(one.click)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 KINDS = ("script", "stylesheet", "font", "image")
 """Resources, as Chromium calls them, that are assets."""
 _SHARE_OF_LIMIT = 0.6
+_LEAST_S = 2.0
+"""So long may a page take in any case."""
 _TEXT = re.compile(r"^text/|javascript|ecmascript|json|xml", re.IGNORECASE)
 _CODE = ("script", "stylesheet")
 _MAPPED = re.compile(r"[#@]\s*sourceMappingURL=(\S+)")
@@ -172,9 +174,8 @@ def frontend_assets(env: Environment) -> FrontendAssets:
     loaded: dict[str, str] = {}
     ends = time.monotonic() + _SHARE_OF_LIMIT * env.time_limits.probe
     with chromium(env, nodes[0]) as browser:
-        for n, (path, signed_in) in enumerate(wanted):
-            within_s = max(2.0, (ends - time.monotonic()) / (len(wanted) - n))
-            pages += _at_sites(env, browser, nodes[0], sites, path, signed_in, within_s, loaded)
+        for path, signed_in in wanted:
+            pages += _at_sites(env, browser, nodes[0], sites, path, signed_in, ends, loaded)
     served: list[ServedAsset] = []
     maps: dict[str, None] = {}
     for node in nodes:
@@ -199,7 +200,7 @@ def _at_sites(
     sites: list[str],
     path: str,
     signed_in: bool,
-    within_s: float,
+    ends: float,
     loaded: dict[str, str],
 ) -> Iterator[KeyPage]:
     """A page at every host that has it; one at least has to.
@@ -210,7 +211,9 @@ def _at_sites(
     there = False
     for site in sites:
         cookies = _session(env, node, site) if signed_in else []
-        page = _look(env, browser, f"{site}{path}", cookies, within_s / len(sites), loaded)
+        # One page may need the time that others did not.
+        within_s = max(_LEAST_S, ends - time.monotonic())
+        page = _look(env, browser, f"{site}{path}", cookies, within_s, loaded)
         if isinstance(page, ProbeError):  # a host of its own, for the API say, has no such page
             lacking = page
         else:

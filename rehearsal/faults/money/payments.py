@@ -187,7 +187,9 @@ stripe_fault(
     "Stripe has rejected a barber whom the product pays",
     objects={account_of(8): {"requirements": {"disabled_reason": "rejected.fraud"}}},
 )
-app_fault("platform-fee-rounded", PAYOUTS, "the fee is rounded to ten cents", "fee_rounded_down")
+app_fault(
+    "platform-fee-rounded", PAYOUTS, "the fee is rounded down to whole dollars", "fee_rounded_down"
+)
 app_fault(
     "failed-payout-as-paid",
     PAYOUTS,
@@ -227,7 +229,8 @@ insert into ledger_entries (stripe_id, type, amount_cents, booked_at)
 values ('txn_0invented', 'charge', 1, now() - interval '2 days')"""
 KEEP = """
 create table golive_kept as select * from ledger_entries
-where stripe_id ~ '^txn_1' and type = 'charge' order by stripe_id desc limit 1"""
+where type = 'charge' and booked_at < date_trunc('day', now(), 'UTC')
+order by booked_at desc limit 1"""
 """One charge of the days before the rehearsal, as it was."""
 OF_KEPT = "where stripe_id in (select stripe_id from golive_kept)"
 DROP = "drop table if exists golive_kept"

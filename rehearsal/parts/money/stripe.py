@@ -108,6 +108,7 @@ class StripeStandIn(Part):
                     "other_owner": account("owner00002@example.com"),
                     "finance": account("admin00001@example.com"),
                     "barber": _barber(1),
+                    "payee": _barber(3),
                     "failing_barber": _barber(PAYOUT_FAILS),
                 },
             }
@@ -154,8 +155,6 @@ def app_environment(r: Rehearsal) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": secret(r, "stripe-webhook-secret"),
         "STRIPE_CONNECT_WEBHOOK_SECRET": secret(r, "stripe-connect-webhook-secret"),
         "STRIPE_API_BASE": f"http://127.0.0.1:{r.port('stripe')}",
-        "SENDGRID_API_KEY": r.secret("mail-key"),
-        "SENDGRID_API_BASE": f"http://127.0.0.1:{r.port('messages')}",
     }
 
 

@@ -83,8 +83,8 @@ def product_secrets(r: Rehearsal) -> dict[str, str]:
     """Keys to the services of others that nothing here has to know, each well-formed."""
     return {
         "ENCRYPTION_KEY": r.secret("app-encryption-key"),
-        "STRIPE_SECRET_KEY": f"sk_test_{r.secret('app-stripe-key')}",
-        "STRIPE_WEBHOOK_SECRET": f"whsec_{r.secret('app-stripe-webhook')}",
+        "STRIPE_SECRET_KEY": stripe.secret(r, "stripe-secret-key"),
+        "STRIPE_WEBHOOK_SECRET": stripe.secret(r, "stripe-webhook-secret"),
         "STRIPE_CONNECT_CLIENT_ID": f"ca_{r.secret('app-stripe-connect')}",
         "SENDGRID_API_KEY": f"SG.{r.secret('app-sendgrid-key')}",
         **integrations.keys(r),

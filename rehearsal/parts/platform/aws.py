@@ -28,9 +28,9 @@ from rehearsal.parts.platform import (
     aws_network,
     aws_nodes,
     aws_rights,
+    aws_scaling,
     aws_secrets,
 )
-from rehearsal.parts.platform import aws_network, aws_nodes, aws_rights, aws_scaling, aws_secrets
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"

@@ -154,7 +154,7 @@ def _tell_ages() -> None:
 
     def delivered(self: Any) -> dict[str, Any]:
         at = self.latest_delivery_time
-        found = stated(self)  # which delivers, as long as it is logging
+        found: dict[str, Any] = stated(self)  # which delivers, as long as it is logging
         if getattr(self, "is_aged", False):
             self.latest_delivery_time = found["LatestDeliveryTime"] = at
         return found

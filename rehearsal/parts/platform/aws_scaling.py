@@ -24,7 +24,7 @@ GROUP, POLICY = "bookedbarber-app", "requests-per-instance"
 LEAST, MOST = 2, 4
 REQUESTS_PER_MINUTE = 900.0
 """That the policy aims at, for each instance."""
-LOAD_PER_S = 50.0
+LOAD_PER_S = 60.0
 
 
 def furnish(r: Rehearsal, client: Any) -> None:

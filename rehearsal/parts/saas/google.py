@@ -20,8 +20,8 @@ from rehearsal.kernel.files import write_secret
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS
 
-PROJECT, STAGING_PROJECT = "418812204003", "108070605040"
-CLIENT = f"{PROJECT}-bookedbarber.apps.googleusercontent.com"
+PROJECT, STAGING_PROJECT = "481516234200", "108070605040"
+CLIENT = f"{PROJECT}-live.apps.googleusercontent.com"
 STAGING_CLIENT = f"{STAGING_PROJECT}-staging.apps.googleusercontent.com"
 CLIENT_SECRET, REFRESH_TOKEN = "google-client-secret", "google-refresh-token"
 PROFILE_TOKEN = "google-profile-refresh-token"  # noqa: S105 - the name of its file

@@ -122,6 +122,8 @@ def variables(r: Rehearsal) -> dict[str, str]:
     """The product's variables that have to do with these services, beside those of its released
     configuration."""
     return {
+        "SENDGRID_API_URL": r.url(integrations.name, "/sendgrid"),
+        "SENDGRID_FROM": sendgrid.SENDER,
         "SENDGRID_WEBHOOK_PUBLIC_KEY": sendgrid.event_keys(r)[1],
         "PUBLIC_URL": PUBLIC_URL,
         "GTM_URL": collectors.url(r, "/gtm.js"),

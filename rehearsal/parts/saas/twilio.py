@@ -28,7 +28,7 @@ from rehearsal.parts.traffic.hosts import EDGE_HOSTS
 
 TOKEN = "customer-sms-token"  # noqa: S105 - the name of its file
 ACCOUNT = "AC" + "3c" * 16
-SENDER, TEST, NOBODYS = "+14155552673", "+12025550111", "+12025550142"
+SENDER, TEST, NOBODYS = "+12025550110", "+12025550111", "+12025550142"
 COUNTRIES = ("US", "CA")
 SERVICE, BRAND, CAMPAIGN = "MG" + "5a" * 16, "BN" + "6b" * 16, "QE" + "7c" * 16
 STATUS_PATH, INBOUND_PATH = "/api/v2/webhooks/sms/status", "/api/v2/webhooks/sms/incoming"

@@ -51,6 +51,20 @@ def test_a_module_gets_its_words_its_environment_and_its_log(r: Rehearsal) -> No
     assert f"heard {r.folder}\n" in r.log("told").read_text()
 
 
+def test_the_kernel_tells_a_modules_own_environment(r: Rehearsal) -> None:
+    text = "open('/proc/self/environ').read().strip(chr(0)).split(chr(0))"
+    words = [
+        "timeit",
+        "-n1",
+        "-r1",
+        f"import os; print({text} == [*map('='.join, os.environ.items())])",
+    ]
+    child = module(r, "shown", *words, WORD="heard", EMPTY="")
+    r.run(child)
+    r.wait("it has ended", lambda: ended(r, "shown") == "died (exit status 0)")
+    assert "True\n" in r.log("shown").read_text()
+
+
 def test_a_module_finds_loaded_what_it_asks_for(r: Rehearsal) -> None:
     words = ["timeit", "-n1", "-r1", "import sys; print('colorsys' in sys.modules)"]
     child = Child("eager", [sys.executable, "-m", *words], r.log("eager"), loads=("colorsys",))

@@ -172,7 +172,7 @@ def acts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "_failed_login", act("login"))
     monkeypatch.setattr(audit, "_table", act("table"))
     monkeypatch.setattr(audit, "_request", act("request"))
-    monkeypatch.setattr(audit.secrets, "token_hex", lambda _: "mark")
+    monkeypatch.setattr("golive.probes.platform.audit.secrets.token_hex", lambda _: "mark")
     monkeypatch.setattr(audit, "_POLL_S", 0.05)
 
 

@@ -198,7 +198,7 @@ def test_a_report_that_is_being_made_is_waited_for(
 
     def made(self: Any) -> Any:
         asked.append(1)
-        found = told(self)
+        found: Any = told(self)
         if len(asked) < times:
             found.result["State"] = "INPROGRESS"
         return found

@@ -12,7 +12,7 @@ import pytest
 
 from golive.environments import Environment
 from golive.probes.saas import customer_calendar
-from golive.probes.saas.google import project_of
+from golive.probes.saas.google import project_of, service
 from golive.verdicts import ProbeError, Unseen
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.saas import google
@@ -142,10 +142,8 @@ class Product:
     """Stands for the application: takes bookings up to so many days ahead and writes them to the
     calendar by itself."""
 
-    def __init__(
-        self, calendar: Any, *, most_days: int = 366, off: timedelta = timedelta()
-    ) -> None:
-        self._calendar, self._most, self._off = calendar, most_days, off
+    def __init__(self, calendar: Any, *, most_days: int = 366, off_h: int = 0) -> None:
+        self._calendar, self._most, self._off = calendar, most_days, timedelta(hours=off_h)
 
     def _visit(self, day: date) -> dict[str, Any]:
         at = datetime(day.year, day.month, day.day, 14, tzinfo=UTC)
@@ -225,7 +223,7 @@ def test_events_are_read_and_cleared_by_googles_own_client(
     grant = customer_calendar.calendar_grant(env)
     own = env.customer_calendar
     since = datetime.now(UTC) - timedelta(seconds=5)
-    with customer_calendar.service(env, "calendar", "v3", own.url, grant.token) as api:
+    with service(env, "calendar", "v3", own.url, grant.token) as api:
         calendar = customer_calendar._Calendar(api, own.calendar, since)
         span = {"dateTime": "2027-03-15T09:00:00", "timeZone": "America/New_York"}
         api.events().insert(calendarId=own.calendar, body={"start": span, "end": span}).execute()

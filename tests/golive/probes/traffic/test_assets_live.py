@@ -50,7 +50,7 @@ def page(shop: Service, text: str, path: str = "/") -> None:
 
 
 def script(shop: Service, path: str, text: str, **headers: str) -> None:
-    shop.says(path, text.encode(), Content_Type="text/javascript", **headers)
+    shop.says(path, text.encode(), 200, Content_Type="text/javascript", **headers)
 
 
 def test_what_scripts_fetch_is_an_asset_and_what_others_serve_only_weighs(
