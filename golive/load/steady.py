@@ -50,3 +50,6 @@ def answered(
         sys.stdout.flush()
     except OSError:  # whoever reads it was killed, and nobody else would end the load
         os._exit(1)
+
+
+events.request.add_listener(answered)  # type: ignore[no-untyped-call]

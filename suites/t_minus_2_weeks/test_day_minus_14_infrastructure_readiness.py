@@ -31,6 +31,12 @@ from golive.probes.data.redis import RedisCluster
 from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.autoscaling import ScalingGroups
 from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
+from golive.probes.platform.exposure import (
+    INTERFACES,
+    LISTENERS,
+    AdminInterfaces,
+    OutsideScan,
+)
 from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.scaling import ScalingRuns
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
@@ -241,6 +247,7 @@ def test_each_scaling_group_grows_under_load_and_shrinks_again(
     assert each_at_most("new instance serves", runs.serving_s, out_s, "s")
     for run in ran:
         assert below(run.share_told, run.failed_percent, most.failed_percent, "%")
+        assert below(run.failing, run.failed_percent, most.failed_percent, "%")
     assert each_at_most("back at the minimum", runs.back_s, in_s, "s")
     assert none_of("growing again while shrinking", runs.flapping, among=ran, of="groups")
     done, of = runs.activities, "activities"
