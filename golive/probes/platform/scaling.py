@@ -74,6 +74,7 @@ class ScalingRun:
     @property
     def share_told(self) -> str:
         """What the share of failed requests is of, with what became of them."""
+
     def failing(self) -> str:
         """What failed, as messages name it."""
         return f"requests failed in {self.group} {', '.join(self.failed)}".rstrip()
