@@ -33,7 +33,6 @@ class Visitor(HttpUser):
         self.client.get(PATH, name=PATH, timeout=10)
 
 
-@events.request.add_listener  # type: ignore[untyped-decorator]
 def answered(
     start_time: float = 0.0, response: Any = None, exception: Any = None, **_: Any
 ) -> None:
