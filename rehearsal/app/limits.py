@@ -33,7 +33,7 @@ class Limit:
     window_s: float
 
 
-READS, WRITES = Limit("reads", 20, 2.0), Limit("writes", 8, 2.0)
+READS, WRITES = Limit("reads", 12, 5.0), Limit("writes", 6, 5.0)
 """Of API clients."""
 ORDINARY = Limit("ordinary", 1_000_000, 60.0)
 STEP = 1_000

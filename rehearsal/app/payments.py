@@ -155,9 +155,9 @@ class PaymentSettings:
             secret_key=environ.get("STRIPE_SECRET_KEY", ""),
             webhook_secrets=tuple(environ[n] for n in names if environ.get(n)),
             api_base=environ.get("STRIPE_API_BASE", cls.api_base),
-            mail_base=environ.get("RECEIPTS_API_BASE", ""),
-            mail_key=environ.get("RECEIPTS_API_KEY", ""),
-            mail_sender=environ.get("RECEIPTS_FROM", cls.mail_sender),
+            mail_base=environ.get("SENDGRID_API_URL", ""),
+            mail_key=environ.get("SENDGRID_API_KEY", ""),
+            mail_sender=environ.get("SENDGRID_FROM", cls.mail_sender),
         )
 
 

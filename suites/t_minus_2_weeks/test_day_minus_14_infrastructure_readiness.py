@@ -30,12 +30,7 @@ from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
 from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.autoscaling import ScalingGroups
-from golive.probes.platform.exposure import (
-    INTERFACES,
-    LISTENERS,
-    AdminInterfaces,
-    OutsideScan,
-)
+from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
 from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.scaling import ScalingRuns
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation

@@ -91,6 +91,9 @@ JOINED: Mapping[str, Callable[[Path], object]] = {
     "escalation_drill": _reach,
     "operator_runs": _reach,
     "authorisation": _reach,
+    "access_list_signature": _reach,
+    "deployment_runbook": _reach,
+    "flag_table": _reach,
     "war_room_alert": _receiver,
 }
 """What each of them reads of the folder of people's files."""

@@ -231,8 +231,9 @@ def _burst(env: Environment, limit: ApiLimit) -> LimitBurst:
     with ExitStack() as stack:
         # A connection each, so that nothing sticks to one instance.
         connections = [stack.enter_context(client(env)) for _ in range(_AT_ONCE)]
-        for _ in range(_TRIES):
-            pause(limit.window_s + _MARGIN_S)  # what was asked before is forgotten
+        for attempt in range(_TRIES):
+            if attempt:
+                pause(limit.window_s + _MARGIN_S)  # what was asked before is forgotten
             began = time.monotonic()
             tally, others = _fire(env, connections, limit, one, other)
             took_s = time.monotonic() - began

@@ -27,7 +27,6 @@ from rehearsal.app.stripe_history import PAYOUT_FAILS, account_of, barbers_of, h
 from rehearsal.kernel.files import write_secret
 from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.money.stripe_api import API_VERSION, Call, Stripe, decoded
-from rehearsal.parts.people.messages import MAIL_DOMAIN
 from rehearsal.parts.saas.saas_stubs import Context
 from rehearsal.parts.traffic.hosts import authority
 
@@ -156,9 +155,6 @@ def app_environment(r: Rehearsal) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": secret(r, "stripe-webhook-secret"),
         "STRIPE_CONNECT_WEBHOOK_SECRET": secret(r, "stripe-connect-webhook-secret"),
         "STRIPE_API_BASE": f"http://127.0.0.1:{r.port('stripe')}",
-        "RECEIPTS_API_KEY": r.secret("mail-key"),
-        "RECEIPTS_API_BASE": f"http://127.0.0.1:{r.port('messages')}",
-        "RECEIPTS_FROM": f"receipts@{MAIL_DOMAIN}",
     }
 
 

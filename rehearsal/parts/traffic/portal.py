@@ -70,7 +70,7 @@ class Portal(Part):
                     for one, asked in (
                         (
                             READS,
-                            {"method": "GET", "path": "/api/v2/appointments/slots/next-available"},
+                            {"method": "GET", "path": "/api/v2/features"},
                         ),
                         (WRITES, {"method": "POST", "path": "/api/v2/auth/refresh"}),
                     )

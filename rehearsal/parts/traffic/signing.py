@@ -54,5 +54,6 @@ def _stripe(r: Rehearsal, _: str, body: bytes, at: str) -> dict[str, str]:
 if __name__ == "__main__":
     from rehearsal.kernel.world import default_folder
 
-    made = headers(Rehearsal(default_folder()), *sys.argv[1:3], sys.stdin.buffer.read())
+    provider, path = sys.argv[1:3]
+    made = headers(Rehearsal(default_folder()), provider, path, sys.stdin.buffer.read())
     print(json.dumps(made))

@@ -36,8 +36,9 @@ def test_the_plain_manifests_are_the_charts_for_production() -> None:
     except RehearsalError as e:
         pytest.skip(str(e))
     values = product.SOURCE / CHART / "values-production.yaml"
-    words = [helm, "template", "bookedbarber", product.SOURCE / CHART, "-n", "bookedbarber"]
-    done = subprocess.run([*words, "-f", values], capture_output=True, text=True, check=True)
+    chart = str(product.SOURCE / CHART)
+    words = [str(helm), "template", "bookedbarber", chart, "-n", "bookedbarber"]
+    done = subprocess.run([*words, "-f", str(values)], capture_output=True, text=True, check=True)
     plain = "\n---\n".join(p.read_text() for p in (product.SOURCE / "k8s").glob("*.yaml"))
 
     def objects(text: str) -> dict[tuple[str, str], object]:

@@ -168,7 +168,8 @@ def test_a_chart_that_is_not(facts: dict[str, Any], subject: str) -> None:
     ["lint_errors", "broken", "differences", "optional", "previous_version", "frozen_changes"],
 )
 def test_what_no_helm_could_look_at_is_unseen(name: str) -> None:
-    assert unseen("D-12.2.2", helm_chart=replace(CHART, **{name: UNSEEN}))
+    lacking: dict[str, Any] = {name: UNSEEN}
+    assert unseen("D-12.2.2", helm_chart=replace(CHART, **lacking))
 
 
 # -- D-12.2.3 ----------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def running(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "STRIPE_WEBHOOK_SECRET": keys["stripe-webhook-secret"],
             "STRIPE_CONNECT_WEBHOOK_SECRET": keys["stripe-connect-webhook-secret"],
             "STRIPE_API_BASE": url,
-            "RECEIPTS_API_BASE": "http://127.0.0.1:1",
+            "SENDGRID_API_URL": "http://127.0.0.1:1",
         }.items():
             patch.setenv(name, value)
         patch.setattr(payments.Payments, "_mail", lambda *_: None)

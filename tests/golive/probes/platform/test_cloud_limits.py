@@ -25,7 +25,7 @@ def made(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     from botocore.client import BaseClient
 
     requests.post(f"{aws_url}/moto-api/reset", timeout=10)
-    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    keys: Any = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
     session = boto3.session.Session(region_name="us-east-1", **keys)
     ec2: Any = session.client("ec2", endpoint_url=aws_url)
     scaling: Any = session.client("autoscaling", endpoint_url=aws_url)
@@ -99,7 +99,7 @@ def test_a_limit_below_the_maximum(
     looked: Callable[..., CloudLimits], made: Any, code: str, value: float, told: str
 ) -> None:
     made[code] = value
-    (lacking,) = looked().lacking  # type: ignore[misc]
+    (lacking,) = looked().lacking
     assert told in lacking
 
 
@@ -115,7 +115,7 @@ def test_a_right_that_is_lacking_leaves_its_own_limit_unseen(
     assert isinstance(found.lacking, Unseen)
     assert len(by_subject(found)) == 3
     made["L-1216C47A"] = 1.0
-    assert len(looked().lacking) == 1  # type: ignore[arg-type]
+    assert len(looked().lacking) == 1
 
 
 def test_groups_that_are_not_there_or_not_declared(looked: Callable[..., CloudLimits]) -> None:

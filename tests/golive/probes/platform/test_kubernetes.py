@@ -41,7 +41,14 @@ def looked(env_with: EnvWith, tmp_path: Path) -> Looked:
 
 def wrong(found: Validation) -> dict[str, Any]:
     """Everything that is not as it should be, by name."""
-    names = ("misfits", "removed", "unknown", "unresolved", "without_probes", "wrong_probes")
+    names: tuple[str, ...] = (
+        "misfits",
+        "removed",
+        "unknown",
+        "unresolved",
+        "without_probes",
+        "wrong_probes",
+    )
     names += ("unpinned", "as_root", "privileged", "placeholders", "refused")
     return {n: getattr(found, n) for n in names if getattr(found, n) != ()}
 

@@ -12,7 +12,7 @@ import pytest
 
 from golive.environments import Environment
 from golive.probes.saas import customer_calendar
-from golive.probes.saas.google import project_of
+from golive.probes.saas.google import project_of, service
 from golive.verdicts import ProbeError, Unseen
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.saas import google
@@ -223,7 +223,7 @@ def test_events_are_read_and_cleared_by_googles_own_client(
     grant = customer_calendar.calendar_grant(env)
     own = env.customer_calendar
     since = datetime.now(UTC) - timedelta(seconds=5)
-    with customer_calendar.service(env, "calendar", "v3", own.url, grant.token) as api:
+    with service(env, "calendar", "v3", own.url, grant.token) as api:
         calendar = customer_calendar._Calendar(api, own.calendar, since)
         span = {"dateTime": "2027-03-15T09:00:00", "timeZone": "America/New_York"}
         api.events().insert(calendarId=own.calendar, body={"start": span, "end": span}).execute()
