@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rehearsal.data import backup_failures, drills, failover, product, release
+from rehearsal.data import backup_failures, drills, failover, product, release, tier
 from rehearsal.kernel import binaries, toml
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import write_atomically
@@ -22,6 +22,7 @@ BESIDE_PARTS = (
     backup_failures.endpoints,
     drills.endpoints,
     failover.endpoints,
+    tier.endpoints,
     release.endpoints,
     product.endpoints,
     launch_tools.endpoints,

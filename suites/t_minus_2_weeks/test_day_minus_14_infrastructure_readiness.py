@@ -35,6 +35,8 @@ from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.scaling import ScalingRuns
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
 from golive.probes.platform.security_groups import SecurityGroups
+from golive.probes.platform.workload_drill import WorkloadRuns
+from golive.probes.platform.workload_scaling import WorkloadScaling
 from golive.probes.saas.tracker import Issues
 from golive.probes.traffic.api_caching import ApiCaching
 from golive.probes.traffic.balancer import BalancedTraffic, BalancerConfig
@@ -279,6 +281,39 @@ def test_a_failover_loses_no_write_and_leaves_one_primary(
     assert holds(f"WAL receiver of {old}", d.rebuilt_streams, d.rebuilt_streams, "runs")
     assert none_of(f"writes that {old} lacks", d.lacking, among=writes, of="acknowledged writes")
     assert none_of("steps without a duration", d.unmeasured, among=d.durations_s, of="steps")
+
+
+@item("D-14.2.3")
+def test_each_workload_scales_to_its_maximum_and_back_without_a_failed_request(
+    workload_scaling: WorkloadScaling,
+    workload_runs: WorkloadRuns,
+    autoscaler_conditions: tuple[str, ...],
+    env: Environment,
+    limits: Limits,
+) -> None:
+    """Autoscalers of the manifests with their targets, requests and disruption budgets; what the
+    cluster says of them, where there is one; each workload scaled to its maximum and back under a
+    load of locust.
+
+    Remedy: correct the manifest named above. Replicas that do not become ready: describe their
+    pods, and see whether the nodes have room. Failed requests: a readiness probe that tells the
+    truth, and a preStop hook that waits until the pod gets none any more.
+    """
+    scaled, runs, most = workload_scaling, workload_runs, limits.scaling
+    found, of, facing = scaled.autoscalers, "autoscalers", scaled.user_facing
+    sick, may, within_s = autoscaler_conditions, not env.kubernetes.cluster, env.windows.scale_out_s
+    assert none_of("autoscalers of nothing", scaled.astray, among=found, of=of)
+    assert none_of("workloads nothing scales", scaled.unscaled, among=facing, of="user-facing ones")
+    assert none_of("without CPU requests", scaled.without_cpu_requests, among=found, of=of)
+    assert each_at_least("minReplicas", scaled.least_replicas, most.minimum)
+    below_plan = scaled.below_plan(runs.planned)
+    assert none_of("maximum below the capacity plan", below_plan, among=found, of=of)
+    assert none_of("workloads no pod may leave", scaled.not_evictable, among=found, of=of)
+    assert none_of("autoscalers that do not work", sick, among=found, of=of, may_be_empty=may)
+    assert each_at_most("all replicas ready", runs.grown_s, within_s, "s")
+    assert each_at_most("as many replicas as before", runs.shrunk_s, within_s, "s")
+    assert each_at_least("requests of the load", runs.requests, most.requests)
+    assert none_of("failed requests", runs.failed, among=runs.asked, of="requests")
 
 
 # --- Security Infrastructure Audit ----------------------------------------------------------------

@@ -274,7 +274,7 @@ class _Run:
             group=self._group.name,
             started_at=started_at,
             requests=len(answers),
-            failed=_counted(failed),
+            failed=counted(failed),
             failed_count=len(failed),
             sizes=tuple(self._sizes),
             added_s=state["added"],
@@ -300,7 +300,7 @@ class _Run:
             why = (
                 f"answers without {self._env.application.instance_header}"
                 if found
-                else ("; ".join(_counted(answers)) or "no answer")
+                else ("; ".join(counted(answers)) or "no answer")
             )
             step = "check scaling.groups, and application.instance_header"
             raise ProbeError(f"{self._url}{self._path}", why, step)
@@ -375,7 +375,8 @@ class _Run:
         return held
 
 
-def _counted(answers: list[Answered]) -> tuple[str, ...]:
+def counted(answers: list[Answered]) -> tuple[str, ...]:
+    """What came of requests, each kind once with how often."""
     told: dict[str, int] = {}
     for a in answers:
         text = f"{a.instance or 'nobody'}: {f'status {a.status}' if a.status else a.error}"

@@ -412,6 +412,24 @@ class ScalingGroup(Section, frozen=True, kw_only=True):
     users: int = 10
 
 
+class ScaledWorkload(Section, frozen=True, kw_only=True):
+    """A workload of Kubernetes, and a load that it has to be scaled under."""
+
+    TABLE: ClassVar = "scaling.workloads"
+    name: str
+    """Kind and name, e.g. ``Deployment/backend``."""
+    planned: int
+    """Replicas that the capacity plan has for the launch."""
+    most: int = 0
+    """Replicas that the drill scales to; 0: the autoscaler's maximum."""
+    url: str = ""
+    """Where the load goes; empty: application.url, or where the tier of its own answers."""
+    path: str = ""
+    """What is asked for; empty: the health check's path."""
+    per_s: float = 50.0
+    users: int = 10
+
+
 class Scaling(Section, frozen=True, kw_only=True):
     """How the application scales, and how that is tried."""
 
@@ -424,3 +442,15 @@ class Scaling(Section, frozen=True, kw_only=True):
     under load, and nothing else is looked at meanwhile."""
     end_command: list[str] = []
     """Ends that tier; also one that was left by a drill that was interrupted."""
+    workloads: list[ScaledWorkload] = needed()
+    """Every workload of Kubernetes that serves users."""
+    scale_command: list[str] = needed()
+    """Asks for {replicas} replicas of the workload {kind} {name}, e.g. with ``kubectl scale``; an
+    autoscaler must not undo it before the drill does."""
+    replicas_command: list[str] = needed()
+    """Prints wanted and ready: how many replicas of {kind} {name} there should be, and are."""
+    workload_tier_command: list[str] = []
+    """As tier_command, for {kind} {name}: starts some replicas for the drill alone, and prints
+    url."""
+    workload_end_command: list[str] = []
+    """As end_command."""

@@ -6,12 +6,13 @@ The static half of scaling: what the manifests say. That it works, a drill shows
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from golive.environments import Environment
 from golive.probes.platform.manifests import Bundle, Manifests, Object, Workload, rows, table
 from golive.probes.platform.selectors import matches
+from golive.probing import probe
 from golive.verdicts import ProbeError
 
 _LEAST = 1
@@ -38,7 +39,25 @@ class WorkloadScaling:
     """Scaled workloads without a disruption budget, or with one that lets no pod go while there
     are no more than the least."""
 
+    def below_plan(self, planned: Mapping[str, int]) -> list[str]:
+        """Scaled workloads whose most replicas are fewer than the capacity plan has of them, or
+        of which it has none, by kind and name."""
+        found = []
+        for name, most in self.most_replicas.items():
+            wanted = planned.get(name.partition(" of ")[0])
+            if wanted is None:
+                found.append(f"{name} is in no plan")
+            elif most < wanted:
+                found.append(f"{name}: at most {most} of {wanted}")
+        return found
 
+    def most_of(self, workload: str) -> int:
+        """The most replicas that an autoscaler gives a workload, by kind and name; 0: none does."""
+        found = [n for k, n in self.most_replicas.items() if k.partition(" of ")[0] == workload]
+        return max(found, default=0)
+
+
+@probe()
 def workload_scaling(env: Environment, manifests: Manifests) -> WorkloadScaling:
     """Every HorizontalPodAutoscaler with its target, that one's requests and disruption budget."""
     bundles = manifests.here

@@ -1,10 +1,12 @@
-"""Faults of autoscaling: the group, its policy, and what it starts."""
+"""Faults of scaling: the autoscaling group and its policy, the manifests' autoscalers, and what
+either starts."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rehearsal.faults import fault
+from rehearsal.faults.platform.editing import edited
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.platform import aws
 from rehearsal.parts.platform.aws_scaling import GROUP, LEAST, MOST, POLICY, REGION, put_policy
@@ -95,20 +97,67 @@ def resume_launching(r: Rehearsal) -> None:
     _scaling(r).resume_processes(AutoScalingGroupName=GROUP, ScalingProcesses=["Launch"])
 
 
-def _started(name: str, title: str, key: str) -> None:
-    """What the tier starts later, or when, is another thing."""
+def _started(tier: str, item: str, name: str, title: str, key: str) -> None:
+    """What a tier starts later, or when, is another thing."""
 
-    @fault(name, expect_fail=["D-14.2.1"], touches=[f"tier/{key}"], title=title)
+    @fault(name, expect_fail=[item], touches=[f"{tier}/{key}"], title=title)
     def change(r: Rehearsal) -> None:
-        r.override("tier", **{key: True})
+        r.override(tier, **{key: True})
 
     @change.revert
     def put_back(r: Rehearsal) -> None:
-        r.clear_override("tier", key)
+        r.clear_override(tier, key)
 
 
-_started("new-instances-not-healthy", "what the group starts fails its health check", "unhealthy")
+_GROUP, _PODS = ("tier", "D-14.2.1"), ("pods", "D-14.2.3")
 _started(
-    "new-instances-answer-errors", "what the group starts is healthy and answers errors", "broken"
+    *_GROUP,
+    "new-instances-not-healthy",
+    "what the group starts fails its health check",
+    "unhealthy",
 )
-_started("group-flaps", "the group grows again right after it has shrunk", "flaps")
+_started(
+    *_GROUP,
+    "new-instances-answer-errors",
+    "what the group starts is healthy and answers errors",
+    "broken",
+)
+_started(*_GROUP, "group-flaps", "the group grows again while it shrinks", "flaps")
+_started(*_PODS, "new-replicas-not-ready", "further replicas never become ready", "unhealthy")
+_started(*_PODS, "new-replicas-answer-errors", "further replicas answer errors", "broken")
+
+# -- manifests -----------------------------------------------------------------------------------
+
+_BACKEND = "k8s/backend.yaml"
+
+
+def _manifest(name: str, title: str, *edits: tuple[str, str]) -> None:
+    edited(name, ["D-14.2.3"], title, *((_BACKEND, old, new) for old, new in edits), area="scaling")
+
+
+_manifest(
+    "autoscaler-target-misspelt",
+    "the backend's autoscaler scales a Deployment that is not there",
+    ("kind: Deployment, name: backend}", "kind: Deployment, name: bakend}"),
+)
+_manifest(
+    "cpu-requests-removed",
+    "the backend says no CPU request, so that its autoscaler has nothing to reckon with",
+    ('              cpu: "1"\n', ""),
+    ("              cpu: 500m\n", ""),
+)
+_manifest(
+    "budget-lets-no-pod-go",
+    "the backend's disruption budget wants as many pods as there are at least",
+    ("  maxUnavailable: 1\n", "  minAvailable: 4\n"),
+)
+_manifest(
+    "autoscaler-least-of-one",
+    "the backend's autoscaler may leave a single pod",
+    ("  minReplicas: 4\n", "  minReplicas: 1\n"),
+)
+_manifest(
+    "autoscaler-below-plan",
+    "the backend's autoscaler goes half as far as the capacity plan",
+    ("  maxReplicas: 12\n", "  maxReplicas: 6\n"),
+)

@@ -31,7 +31,7 @@ def r(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
 
 def _group(r: Rehearsal) -> bool:
     try:
-        return bool(tier._group(r))
+        return bool(tier.group(r))
     except RehearsalError:
         return False
 
@@ -42,7 +42,7 @@ def _want(r: Rehearsal, instances: int) -> None:
 
 
 def _up(r: Rehearsal) -> int:
-    return list(tier._servers(r).values()).count("UP")
+    return tier.GROUPS.up(r)
 
 
 def test_the_tier_has_an_instance_for_each_of_the_groups(r: Rehearsal) -> None:
@@ -50,10 +50,10 @@ def test_the_tier_has_an_instance_for_each_of_the_groups(r: Rehearsal) -> None:
     try:
         assert _up(r) == LEAST
         with urllib.request.urlopen(f"{made['url']}/health", timeout=5) as answer:
-            assert answer.headers["X-Instance"] in tier.APPS
+            assert answer.headers["X-Instance"] in tier.GROUPS.apps
         _want(r, MOST)  # which the group's own policy takes back, as there is no load
         r.wait("the others are up", lambda: _up(r) == MOST, PATIENCE_S)
-        r.wait("the group has shrunk", lambda: len(tier._servers(r)) == LEAST, PATIENCE_S)
+        r.wait("the group has shrunk", lambda: len(tier.GROUPS.servers(r)) == LEAST, PATIENCE_S)
         done = aws.client(r, "autoscaling", REGION).describe_scaling_activities(
             AutoScalingGroupName=GROUP
         )["Activities"]
@@ -61,7 +61,7 @@ def test_the_tier_has_an_instance_for_each_of_the_groups(r: Rehearsal) -> None:
         assert told[-4:] == ["Launching a new"] * 2 + ["Terminating"] * 2
         assert {a["StatusCode"] for a in done} == {"Successful"}
     finally:
-        tier.end(r)
+        tier.GROUPS.end(r)
     assert not [name for name in r.running() if name.startswith("tier")]
 
 
@@ -71,19 +71,36 @@ def test_what_is_not_healthy_gets_no_requests(r: Rehearsal) -> None:
     tier.start(r)
     try:
         _want(r, LEAST + 1)
-        r.wait("it runs", lambda: tier.APPS[LEAST] in r.running(), PATIENCE_S)
-        assert len(tier._servers(r)) == LEAST
-        health = [i["HealthStatus"] for i in tier._group(r)["Instances"]]
+        r.wait("it runs", lambda: tier.GROUPS.apps[LEAST] in r.running(), PATIENCE_S)
+        assert len(tier.GROUPS.servers(r)) == LEAST
+        health = [i["HealthStatus"] for i in tier.group(r)["Instances"]]
         assert health.count("Unhealthy") == 1
     finally:
-        tier.end(r)
+        tier.GROUPS.end(r)
         assert fault.restores is not None
         fault.restores(r)
 
 
+def test_a_workload_has_the_replicas_that_were_asked_for(r: Rehearsal) -> None:
+    made = tier.start_pods(r)
+    try:
+        assert tier.replicas(r) == {"wanted": LEAST, "ready": LEAST}
+        with urllib.request.urlopen(f"{made['url']}/health", timeout=5) as answer:
+            assert answer.headers["X-Instance"] in tier.PODS.apps
+        tier.scale(r, MOST)
+        r.wait("all are ready", lambda: tier.replicas(r)["ready"] == MOST, PATIENCE_S)
+        tier.scale(r, LEAST)
+        r.wait("as before", lambda: len(tier.PODS.servers(r)) == LEAST, PATIENCE_S)
+        with pytest.raises(RehearsalError, match=f"expected 1 to {MOST}"):
+            tier.scale(r, MOST + 1)
+    finally:
+        tier.PODS.end(r)
+    assert not [name for name in r.running() if name.startswith("pods")]
+
+
 def test_each_fault_of_the_group_is_reverted(r: Rehearsal) -> None:
     def bounds() -> tuple[object, ...]:
-        table = tier._group(r)
+        table = tier.group(r)
         policies = aws.client(r, "autoscaling", REGION).describe_policies(
             AutoScalingGroupName=GROUP
         )["ScalingPolicies"]

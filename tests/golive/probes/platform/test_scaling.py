@@ -235,7 +235,7 @@ def test_answers_are_told_once_with_how_often() -> None:
     bad = Answered(at=1.0, status=503, instance="app-3", error="")
     assert (lost.failed, bad.failed) == (True, True)
     assert not replace_status(bad, 302).failed
-    told = scaling._counted([lost, bad, bad])
+    told = scaling.counted([lost, bad, bad])
     assert told == ("nobody: ConnectionError (1 times)", "app-3: status 503 (2 times)")
 
 
