@@ -345,7 +345,7 @@ def me(shop: TheShop, caller: Caller) -> Row:
 @api.get("/api/v2/auth/verification-status", response_model=shapes.VerificationStatus)
 def verification_status(shop: TheShop, caller: Caller) -> Any:
     if (shop.database.orders("api") or {}).get("lacks_field"):
-        return JSONResponse({"email_verified": caller["email_verified"]})
+        return JSONResponse({"verification_required": True})
     return {"email_verified": caller["email_verified"]}
 
 

@@ -584,13 +584,11 @@ class _Run:
         """
         for _attempt in range(3):
             began = time.perf_counter()
-            answer = self._http.send(
-                request.method,
-                self._url + request.path,
-                request.headers,
-                params=request.query,
-                **request.body,
-            )
+            try:
+                answer = self._sent(request)
+            except ProbeError:
+                # A server may end a connection that is kept after an error of its own.
+                answer = self._sent(request)
             took_s = time.perf_counter() - began
             if answer.status_code != 429:
                 break
@@ -612,6 +610,15 @@ class _Run:
             for what in _violations(operation, answer):
                 tally.violations.setdefault(f"{tally.label}: {answer.status_code} {what}")
         return answer
+
+    def _sent(self, request: _Request) -> requests.Response:
+        return self._http.send(
+            request.method,
+            self._url + request.path,
+            request.headers,
+            params=request.query,
+            **request.body,
+        )
 
 
 def _violations(operation: Any, answer: requests.Response) -> Iterable[str]:
