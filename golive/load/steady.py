@@ -33,7 +33,6 @@ class Visitor(HttpUser):
         self.client.get(PATH, name=PATH, timeout=10)
 
 
-@events.request.add_listener  # type: ignore[untyped-decorator]
 def answered(
     start_time: float = 0.0, response: Any = None, exception: Any = None, **_: Any
 ) -> None:
@@ -50,3 +49,6 @@ def answered(
         sys.stdout.flush()
     except OSError:  # whoever reads it was killed, and nobody else would end the load
         os._exit(1)
+
+
+events.request.add_listener(answered)  # type: ignore[no-untyped-call]

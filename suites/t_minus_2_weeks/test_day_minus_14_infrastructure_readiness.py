@@ -240,7 +240,7 @@ def test_each_scaling_group_grows_under_load_and_shrinks_again(
     assert none_of("groups whose new servers are not up", sick, among=ran, of="groups")
     assert each_at_most("new instance serves", runs.serving_s, out_s, "s")
     for run in ran:
-        assert below(run.share_told, run.failed_percent, most.failed_percent, "%")
+        assert below(run.failing, run.failed_percent, most.failed_percent, "%")
     assert each_at_most("back at the minimum", runs.back_s, in_s, "s")
     assert none_of("growing again while shrinking", runs.flapping, among=ran, of="groups")
     done, of = runs.activities, "activities"

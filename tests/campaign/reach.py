@@ -143,7 +143,6 @@ REACH: dict[str, tuple[str, ...]] = {
     "service_mesh": ("checkout",),
     "network_policies": ("checkout",),
     "quotas": ("checkout",),
-    "workload_scaling": ("checkout",),
     "cloud_limits": ("aws",),
     "flow_attempts": ("checkout", "zones"),
     "customer_mail_account": ("integrations/mail",),

@@ -72,8 +72,8 @@ class ScalingRun:
     activities: tuple[Activity, ...] | Unseen
 
     @property
-    def share_told(self) -> str:
-        """What the share of failed requests is of, with what became of them."""
+    def failing(self) -> str:
+        """What failed, as messages name it."""
         return f"requests failed in {self.group} {', '.join(self.failed)}".rstrip()
 
     @property
@@ -359,7 +359,7 @@ class _Run:
             pages = scaling.get_paginator("describe_scaling_activities").paginate(
                 AutoScalingGroupName=self._group.name
             )
-            found: list[Activity] = []
+            found = list[Activity]()
             for page in pages:  # newest first
                 for a in page["Activities"]:
                     if a["StartTime"] < since.replace(microsecond=0):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from golive.environments import Environment
 from golive.probes.platform.manifests import Bundle, Manifests, Object, Workload, rows, table
 from golive.probes.platform.selectors import matches
-from golive.probing import probe
 from golive.verdicts import ProbeError
 
 _LEAST = 1
@@ -40,7 +39,6 @@ class WorkloadScaling:
     are no more than the least."""
 
 
-@probe()
 def workload_scaling(env: Environment, manifests: Manifests) -> WorkloadScaling:
     """Every HorizontalPodAutoscaler with its target, that one's requests and disruption budget."""
     bundles = manifests.here
