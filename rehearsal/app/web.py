@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -78,8 +79,15 @@ def create_app(settings: Settings) -> FastAPI:
     if orders.get("undocumented"):
         app.add_api_route(str(orders["undocumented"]), health, include_in_schema=False)
 
+    known: dict[str, Row] = {}
+
     def document() -> Row:
-        return documented.document(app, settings, shop.database.orders("api") or {})
+        orders = shop.database.orders("api") or {}
+        ordered = json.dumps(orders, sort_keys=True)
+        if ordered not in known:
+            known.clear()
+            known[ordered] = documented.document(app, settings, orders)
+        return known[ordered]
 
     app.openapi = document  # type: ignore[method-assign]
     return app

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -38,6 +38,7 @@ from golive.verdicts import ProbeError, Unseen, seen
 if TYPE_CHECKING:
     import requests
 
+T = TypeVar("T")
 _GOOD_CASES = 4
 _FURTHER_CASES = 2
 _BAD_CASES = 6
@@ -141,7 +142,8 @@ def api_run(env: Environment) -> ApiRun:
             commands.run(
                 env.api.mask_command, values, key="api.mask_command", within_s=clock.left_s
             )
-        rows, unmasked = seen(_rows, env, copy, clock), seen(_unmasked, env, copy, clock)
+        rows = seen(_again, partial(_rows, env, copy, clock))
+        unmasked = seen(_again, partial(_unmasked, env, copy, clock))
         url = serve(env, copy, tag, clock).url.rstrip("/")
         own = load(env, url + env.application.paths.api_document)
         with client(env) as http:
@@ -161,6 +163,17 @@ def api_run(env: Environment) -> ApiRun:
 
 
 # -- the copy --------------------------------------------------------------------------------------
+
+
+def _again(look: Callable[[], T]) -> T:
+    """What a look at a copy finds, which has just begun to serve and may be slow at first.
+
+    :raises ProbeError: it could not look three times.
+    """
+    for _ in range(2):
+        with suppress(ProbeError):
+            return look()
+    return look()
 
 
 def _rows(env: Environment, copy: Copy, clock: Deadline) -> dict[str, float]:
