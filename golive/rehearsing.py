@@ -96,7 +96,8 @@ def rehearse_exemption(context: Context, item: str) -> None:
     for entry in entries:
         same = [s for s in had if (s.statement.by, s.statement.role) == (entry.by, entry.role)]
         key = keys / (entry.key or entry.by)
-        kept = next((s for s in same if not s.cause or entry.made_ago_s), None)
+        ran_out = [s for s in same if "expired" in s.cause and not entry.made_ago_s]
+        kept = next((s for s in same if s not in ran_out), None)
         if kept is None and key.is_file():
             made_at = datetime.now(UTC).replace(microsecond=0)
             made_at -= timedelta(seconds=entry.made_ago_s)

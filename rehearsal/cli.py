@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal import faults, lifecycle, walk
-from rehearsal.data import drills, failover
+from rehearsal.data import drills, failover, tier
 from rehearsal.kernel import control
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import disk_full
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     around.add_argument("words", nargs="*", help="more words for pytest, after --")
     drills.add_verbs(verb)
     failover.add_verbs(verb)
+    tier.add_verbs(verb)
     return parser
 
 

@@ -1,5 +1,7 @@
 """The environments that a launch is looked at in: model and loader."""
 
+from __future__ import annotations
+
 from golive.environments.loader import find as find
 from golive.environments.loader import load as load
 from golive.environments.loader import outline as outline

@@ -23,8 +23,9 @@ from golive.probes.people.section import (
     People,
     Sms,
 )
-from golive.probes.platform.build_sections import Dependencies
+from golive.probes.platform.build_sections import Dependencies, Images, Package
 from golive.probes.platform.section import (
+    Audit,
     Aws,
     Configuration,
     Deploy,
@@ -34,9 +35,11 @@ from golive.probes.platform.section import (
     Mesh,
     Network,
     NetworkPolicy,
+    Scaling,
     SecretsManager,
 )
 from golive.probes.saas.section import (
+    Analytics,
     BusinessProfile,
     CustomerCalendar,
     CustomerMail,
@@ -76,6 +79,10 @@ class Windows(Section, frozen=True, kw_only=True):
     """Recovery has to reach back this far; 0: over the whole retention of the backups."""
     failover_s: float = 60.0
     """After a failover of the database begins, writes have to be restored within this."""
+    scale_out_s: float = 300.0
+    """From a load above the target until a further instance serves."""
+    scale_in_s: float = 900.0
+    """From the end of a load until a group is back at its minimum."""
     lock_wait_alert_s: float = 120.0
     synthetic_lock_s: float = 35.0
     """How long the synthetic blocked lock is held."""
@@ -85,12 +92,18 @@ class Windows(Section, frozen=True, kw_only=True):
     """A test message is not sent again while a newer one than this was answered."""
     page_s: float = 60.0
     """How long a page is waited for once its time has come."""
+    audit_s: float = 60.0
+    """An entry of the central log is waited for this long, and a little longer."""
     flag_s: float = 60.0
     """How long each instance is waited for to show a flag that was switched."""
     drift_s: float = 900.0
     """How long a planted difference is waited for to be reported, alerted and cleared."""
     secret_rotation_s: float = 60.0
     """A rotated secret is waited for this long, and a little longer."""
+    payment_s: float = 30.0
+    """How long a payment or an event of Stripe's is waited for."""
+    payout_s: float = 120.0
+    """How long a payout is waited for to be paid or to fail."""
     war_room_alert_s: float = 60.0
     """How long the war room's test alert is waited for."""
     integration_s: float = 90.0
@@ -136,6 +149,7 @@ class Environment(Section, frozen=True, kw_only=True):
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     aws: Aws = needed("AWS account")
+    audit: Audit = needed("audit trail")
     network: Network = needed("network")
     secrets_manager: SecretsManager = needed("secrets manager")
     backups: Backups = needed("backup")
@@ -146,6 +160,8 @@ class Environment(Section, frozen=True, kw_only=True):
     mesh: Mesh = Mesh()
     network_policy: NetworkPolicy = needed("list of flows that network policies allow")
     dependencies: Dependencies = needed("lock files")
+    images: Images = needed("container images")
+    package: Package = needed("packaged configuration")
     tracker: Tracker = needed("issue tracker")
     status_page: StatusPage = needed("status page")
     flags: Flags = needed("feature flag service")
@@ -165,6 +181,8 @@ class Environment(Section, frozen=True, kw_only=True):
     customer_sms: CustomerSms = needed("texts to customers")
     customer_calendar: CustomerCalendar = needed("barbers' Google calendar")
     business_profile: BusinessProfile = needed("profiles of its shops at Google")
+    analytics: Analytics = needed("analytics")
+    scaling: Scaling = needed("autoscaling")
 
     @property
     def is_rehearsal(self) -> bool:

@@ -108,6 +108,47 @@ class ControlMatrix(Kind, frozen=True, kw_only=True):
         ]
 
 
+class PersonsAccess(Part, frozen=True, kw_only=True):
+    """What somebody logs in as."""
+
+    person: PersonId
+    aws: Annotated[str, Meta(description="name of the IAM user; empty: none")] = ""
+    database: Annotated[str, Meta(description="name of the role; empty: none")] = ""
+
+
+class ServiceAccess(Part, frozen=True, kw_only=True):
+    """An account that no person logs in as."""
+
+    system: Literal["aws", "database"]
+    name: str
+    purpose: str
+
+
+class AccessList(Kind, frozen=True, kw_only=True):
+    """Who has access to AWS and to the database. Signed with `golive sign` by who approves it."""
+
+    file = "access-list.md"
+    approved_on: date
+    people: list[PersonsAccess]
+    services: list[ServiceAccess]
+
+    def names(self, system: str) -> list[str]:
+        """What people log in to a system as."""
+        return [name for p in self.people if (name := getattr(p, system))]
+
+    def strangers(self, **accounts: Collection[str]) -> list[list[str]]:
+        """Of the accounts of each system those that are no service's."""
+        services = {(s.system, s.name) for s in self.services}
+        return [
+            [name for name in names if (system, name) not in services]
+            for system, names in accounts.items()
+        ]
+
+    def leavers(self, known: Collection[str]) -> list[str]:
+        """People on the list who are none of these."""
+        return sorted({p.person for p in self.people} - set(known))
+
+
 class Certificate(Part, frozen=True, kw_only=True):
     """A certificate, report or attestation of a framework."""
 

@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def _serve(options: argparse.Namespace) -> None:
     import uvicorn
 
     settings = Settings.from_environment(options.instance, options.version)
+    if options.static:
+        settings = replace(settings, static=options.static)
     if options.pid_file:
         options.pid_file.write_text(f"{os.getpid()}\n")
     from rehearsal.app.web import create_app
@@ -100,15 +103,20 @@ def _portal(options: argparse.Namespace) -> None:
     changelog = portal.CHANGELOG.read_text(encoding="utf-8")
     if options.silent_changelog:
         changelog = changelog.partition("## ")[0]
-    portal.publish(
-        settings,
+    portal.serve(
         options.folder,
-        current=settings.version,
-        changelog=changelog,
-        more=options.more,
-        earlier=options.earlier,
+        options.host,
+        options.port,
+        partial(
+            portal.publish,
+            settings,
+            options.folder,
+            current=settings.version,
+            changelog=changelog,
+            more=options.more,
+            earlier=options.earlier,
+        ),
     )
-    portal.serve(options.folder, options.host, options.port)
 
 
 def _routes(options: argparse.Namespace) -> Any:
@@ -128,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, required=True)
     serve.add_argument("--instance", required=True)
     serve.add_argument("--version", default=VERSIONS[-1])
+    serve.add_argument("--static", type=Path, help="folder of the built frontend")
     serve.add_argument("--pid-file", type=Path, help="where to write the process id")
     flags = commands.add_parser("flags", help="what flags answer once their service is gone")
     flags.add_argument("--version", default=VERSIONS[-1])

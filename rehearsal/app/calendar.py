@@ -12,26 +12,46 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
 
+from rehearsal.app.documented import Documented
 from rehearsal.app.settings import Settings
-from rehearsal.app.shop import Row, Shop
+from rehearsal.app.shop import Refusal, Row, Shop
 
-router = APIRouter()
+router = APIRouter(route_class=Documented)
 SCOPES = "https://www.googleapis.com/auth/calendar.events"
 _following = ThreadPoolExecutor(1, thread_name_prefix="calendar")
 _log = logging.getLogger("uvicorn.error")
 
 
-@router.get("/api/v2/api/calendar/auth")
-def authorize(request: Request) -> Row:
-    """Where a barber agrees that we write to the calendar."""
+class Authorization(BaseModel):
+    """The address of Google's consent screen."""
+
+    authorization_url: str
+
+
+def caller(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
+) -> Row:
+    """Whoever the access token belongs to. Raises Refusal 401."""
+    if bearer is None:
+        raise Refusal(401, "authentication_error", "Sign in and send the access token")
     shop: Shop = request.app.state.shop
-    shop.caller(request.headers.get("authorization", "").removeprefix("Bearer "))
+    return shop.caller(bearer.credentials)
+
+
+@router.get("/api/v2/api/calendar/auth", response_model=Authorization)
+def authorize(request: Request, caller: Annotated[Row, Depends(caller)]) -> Row:
+    """Where a barber agrees that we write to the calendar."""
+    del caller  # that there is one is enough
+    shop: Shop = request.app.state.shop
     settings, ordered = shop.settings, shop.database.orders("calendar") or {}
     words = {
         "client_id": ordered.get("client_id", settings.google_client_id),

@@ -80,6 +80,41 @@ class CategoryCount(BaseModel):
     count: int
 
 
+class Received(BaseModel):
+    """How many events of a provider were kept."""
+
+    received: int
+
+
+class Heard(BaseModel):
+    """Whether an event of Stripe's was heard, and whether not for the first time."""
+
+    received: bool
+    repeated: bool = False
+
+
+class Consent(BaseModel):
+    authorization_url: str
+
+
+class Features(BaseModel):
+    open: bool
+    new_booking_flow: bool
+    express_payouts: bool
+    calendar_sync: bool
+    sms_reminders: bool
+
+
+class Organization(BaseModel):
+    id: int
+    name: str
+    slug: str
+    address: str
+    phone: str
+    timezone: str
+    business_hours: dict[str, dict[str, str | bool]]
+
+
 class Overview(BaseModel):
     last_30_days: dict[str, int]
     revenue: float
@@ -114,13 +149,82 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+SIGNATURES = {
+    "SendGrid": "X-Twilio-Email-Event-Webhook-Signature",
+    "Twilio": "X-Twilio-Signature",
+    "Stripe": "Stripe-Signature",
+}
+"""Headers in which providers sign what they send."""
+_EVENT = {"type": "object", "additionalProperties": True}
+_BODIES: dict[str, dict[str, Any]] = {
+    "SendGrid": {"application/json": {"schema": {"type": "array", "items": _EVENT}, "example": []}},
+    "Twilio": {
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["MessageSid"],
+                "properties": {"MessageSid": {"type": "string", "minLength": 1}},
+            }
+        }
+    },
+    "Stripe": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["id", "type", "created", "data"],
+                "properties": {
+                    "id": {"type": "string", "minLength": 1, "pattern": "^evt_[A-Za-z0-9_]+$"},
+                    "type": {"type": "string", "minLength": 1, "pattern": "^[a-z_.]+$"},
+                    "created": {"type": "integer", "minimum": 1_600_000_000, "maximum": 2**31},
+                    "data": {
+                        "type": "object",
+                        "required": ["object"],
+                        "properties": {
+                            "object": {
+                                "type": "object",
+                                "required": ["id"],
+                                "properties": {"id": {"type": "string", "minLength": 1}},
+                            }
+                        },
+                    },
+                },
+            }
+        }
+    },
+}
+
+
+def signed_by(provider: str) -> dict[str, Any]:
+    """Words for the decorator of a route that a provider sends signed events to."""
+    return {
+        "responses": errors(400, 403),
+        "openapi_extra": {
+            "security": [{provider: []}],
+            "requestBody": {"required": True, "content": _BODIES[provider]},
+        },
+    }
+
+
+BEARER: dict[str, Any] = {
+    "responses": errors(401, 403),
+    "openapi_extra": {"security": [{"HTTPBearer": []}]},
+}
+"""The same of a route that reads the access token itself."""
+
+
+_OWN = {"shop", "request", "_", "caller", "who", "flags", "payments", "later"}
+"""Parameters of routes that clients know nothing of."""
+CALLERS = ("caller", "signed_in")
+"""Dependencies that ask for a signed-in caller."""
+
+
 class Documented(APIRoute):
     """A route that documents the errors of its kind."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         own = dict(options.get("responses") or {})
         parameters = inspect.signature(endpoint).parameters
-        takes = set(parameters) - {"shop", "request", "_", "caller"}
+        takes = set(parameters) - _OWN
         usual = [500, 503]
         if "/health" not in path and path != "/metrics":
             usual.append(429)
@@ -142,7 +246,7 @@ def is_secured(endpoint: Callable[..., Any]) -> bool:
     """Whether a route asks for a signed-in caller."""
     hints = typing.get_type_hints(endpoint, include_extras=True)
     return any(
-        isinstance(one, Depends) and getattr(one.dependency, "__name__", "") == "caller"
+        isinstance(one, Depends) and getattr(one.dependency, "__name__", "") in CALLERS
         for hint in hints.values()
         for one in getattr(hint, "__metadata__", ())
     )
@@ -164,6 +268,10 @@ def document(app: FastAPI, settings: Settings, orders: Orders) -> dict[str, Any]
             "description": "What changed from release to release",
             "url": f"{settings.docs_url}/changelog.md",
         }
+    named = {m: {"type": "apiKey", "in": "header", "name": h} for m, h in SIGNATURES.items()}
+    told = {name for o in _operations(made) for one in o.get("security", ()) for name in one}
+    schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes.update({name: scheme for name, scheme in named.items() if name in told})
     schemas: dict[str, Any] = made.get("components", {}).get("schemas", {})
     for name, example in EXAMPLES.items():
         if name in schemas:
@@ -215,7 +323,8 @@ def routes(app: FastAPI) -> list[dict[str, Any]]:
     for route in iter_route_contexts(app.routes):
         endpoint = route.endpoint
         if endpoint is not None and route.path:
-            secured = is_secured(endpoint)
+            extra = getattr(route, "openapi_extra", None) or {}
+            secured = is_secured(endpoint) or bool(extra.get("security"))
             for method in sorted(set(route.methods or ()) - {"HEAD"}):
                 found.setdefault((method, route.path), secured)
     return [{"method": m, "path": path, "secured": s} for (m, path), s in found.items()]

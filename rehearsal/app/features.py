@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
+from rehearsal.app import documented
 from rehearsal.app.flags import FlagClient
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=documented.Documented)
 Row = dict[str, Any]
 
 
@@ -23,7 +24,7 @@ def _flags(request: Request) -> FlagClient:
 Flags = Annotated[FlagClient, Depends(_flags)]
 
 
-@router.get("/api/v1/internal/flags")
+@router.get("/api/v1/internal/flags", include_in_schema=False)
 def evaluated(flags: Flags, request: Request) -> Row:
     """Every flag as this instance evaluates it."""
     return {
@@ -33,7 +34,7 @@ def evaluated(flags: Flags, request: Request) -> Row:
     }
 
 
-@router.get("/api/v2/features")
+@router.get("/api/v2/features", response_model=documented.Features)
 def features(flags: Flags) -> Row:
     """What the pages offer."""
     whole = not flags.is_enabled("reduced-scope")

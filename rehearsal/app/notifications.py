@@ -9,16 +9,32 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
 
+from rehearsal.app.documented import Documented, signed_by
 from rehearsal.app.shop import Refusal, Row, Shop, _now
 
-router = APIRouter()
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+router = APIRouter(route_class=Documented)
+
+
+class Received(BaseModel):
+    """How many callbacks were taken."""
+
+    received: int
+
+
+def _callback(path: str, provider: str) -> Callable[[Endpoint], Endpoint]:
+    """A route that a service calls back, with what it has signed."""
+    return router.post(path, response_model=Received, **signed_by(provider))
+
+
 CALLBACK = "provider_callback"
 """Template of the rows that keep callbacks."""
 _STATUS = {"delivered": "sent", "sent": "sent", "failed": "failed", "undelivered": "failed"}
@@ -58,7 +74,7 @@ def record(shop: Shop, channel: str, name: str, callbacks: Iterable[Row]) -> Non
 # -- mail ------------------------------------------------------------------------------------------
 
 
-@router.post("/api/v2/webhooks/sendgrid")
+@_callback("/api/v2/webhooks/sendgrid", "SendGrid")
 async def mail_events(request: Request) -> Row:
     """Events of SendGrid, signed with the key of its event webhook."""
     shop: Shop = request.app.state.shop
@@ -94,15 +110,15 @@ def _is_sendgrids(shop: Shop, request: Request, body: bytes) -> bool:
 # -- texts -----------------------------------------------------------------------------------------
 
 
-@router.post("/api/v2/webhooks/sms/status")
+@_callback("/api/v2/webhooks/sms/status", "Twilio")
 async def text_status(request: Request) -> Row:
     """A status callback of Twilio's."""
     form = await _form(request)
     return await _keep(request, {**form, "event": form.get("MessageStatus", "")})
 
 
-@router.post("/api/v2/webhooks/sms")
-@router.post("/api/v2/webhooks/sms/incoming")
+@_callback("/api/v2/webhooks/sms", "Twilio")
+@_callback("/api/v2/webhooks/sms/incoming", "Twilio")
 async def incoming_text(request: Request) -> Row:
     """A text that came to our number; what it says is not kept."""
     form = await _form(request)

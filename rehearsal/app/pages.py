@@ -7,11 +7,12 @@ for a signed-in user belong to that user alone.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -19,6 +20,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
 from starlette.staticfiles import StaticFiles
 
+from rehearsal.app.settings import Settings
 from rehearsal.app.shop import LIVES, Refusal, Row, Shop
 
 HERE = Path(__file__).parent
@@ -36,23 +38,48 @@ class Assets(StaticFiles):
         return response
 
 
+def asset(folder: Path, name: str) -> str:
+    """The address of a file of the built frontend, with its digest."""
+    path = folder / name
+    if (folder / ".no-digests").exists():
+        return f"/static/{name}?v=2.0.0"
+    return f"/static/{name}?v={_digest(path, path.stat().st_mtime_ns)[:12]}"
+
+
 @cache
-def asset(name: str) -> str:
-    """The address of a file beneath static/, with its digest."""
-    digest = hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()
-    return f"/static/{name}?v={digest[:12]}"
-
-
-_templates.globals["asset"] = asset
+def _digest(path: Path, _written_at: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _page(
     request: Request, template: str, user: Row | None = None, status: int = 200, **values: Any
 ) -> HTMLResponse:
     shop: Shop = request.app.state.shop
-    text = _templates.get_template(template).render(user=user, settings=shop.settings, **values)
+    tags = shop.database.orders("analytics") or {}
+    values["asset"] = partial(asset, shop.settings.static)
+    text = _templates.get_template(template).render(
+        user=user, settings=shop.settings, tags=tags, **values
+    )
     headers = {"Cache-Control": OF_THE_USER if user else PUBLIC, "Vary": "Cookie"}
+    if shop.settings.gtm_container:
+        headers["Content-Security-Policy"] = _policy(shop.settings, tags)
     return HTMLResponse(text, status, headers)
+
+
+def _policy(settings: Settings, tags: Row) -> str:
+    """Whom a page may talk to: us, the payment provider and those that measure visits."""
+    cards, measuring = (origin(url) for url in (settings.card_script, settings.gtm_url))
+    images = "'self'" if tags.get("images_blocked") else f"'self' {measuring}"
+    return (
+        f"default-src 'self'; script-src 'self' {cards} {measuring}; frame-src {cards};"
+        f" connect-src 'self' {measuring}; img-src {images}; form-action 'self'"
+    )
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address."""
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc}"
 
 
 def _user(request: Request) -> Row | None:
@@ -66,6 +93,8 @@ def _user(request: Request) -> Row | None:
 
 @router.get("/")
 def home(request: Request) -> Response:
+    if request.app.state.shop.database.orders("broken"):
+        raise Refusal(500, "internal_error", "Something went wrong on our side")
     return _page(request, "home.html", _user(request))
 
 
@@ -133,3 +162,28 @@ def dashboard(request: Request) -> Response:
         return RedirectResponse("/login", 303)
     shop: Shop = request.app.state.shop
     return _page(request, "dashboard.html", user, overview=shop.overview(user))
+
+
+STEPS: dict[str, Row] = {
+    "welcome": {"event": "sign_up", "meta": "CompleteRegistration"},
+    "booked": {"event": "booking", "meta": "Schedule"},
+    "paid": {"event": "purchase", "meta": "Purchase", "value": 45.0, "currency": "USD"},
+}
+
+
+@router.get("/thanks/{step}")
+def thanks(request: Request, step: str) -> Response:
+    """Where a customer arrives after signing up, booking and paying."""
+    user = _user(request)
+    if user is None or step not in STEPS:
+        return RedirectResponse("/login", 303)
+    shop: Shop = request.app.state.shop
+    event = dict(STEPS[step])
+    if step == "paid":
+        event["transaction_id"] = secrets.token_hex(8)
+    tags = shop.database.orders("analytics") or {}
+    event |= tags.get(step, {})
+    if tags.get("with_email"):
+        event["email"] = user["email"]
+    titles = {"welcome": "Welcome", "booked": "See you soon", "paid": "Paid, thank you"}
+    return _page(request, "step.html", user, title=titles[step], event=event)

@@ -23,6 +23,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from sqlalchemy.dialects.postgresql import insert
 
+from rehearsal.app import documented
 from rehearsal.app.shop import Refusal, Row, Shop
 from rehearsal.app.storage import KINDS, Transaction
 from rehearsal.app.stripe_history import FEE_PERCENT, platform_fee
@@ -112,6 +113,29 @@ class Payout(BaseModel):
     processed_at: datetime | None
 
 
+class Confirmed(BaseModel):
+    status: str
+    payment_id: int
+
+
+class PayoutListed(BaseModel):
+    id: int
+    barber_id: int
+    amount: float
+    currency: str
+    status: str
+    stripe_transfer_id: str | None
+    period_start: datetime
+    period_end: datetime
+    created_at: datetime
+
+
+class PayoutHistory(BaseModel):
+    payouts: list[PayoutListed]
+    page: int
+    page_size: int
+
+
 @dataclass(frozen=True)
 class PaymentSettings:
     """The product's variables for payments. Secrets are kept out of ``repr``."""
@@ -131,9 +155,9 @@ class PaymentSettings:
             secret_key=environ.get("STRIPE_SECRET_KEY", ""),
             webhook_secrets=tuple(environ[n] for n in names if environ.get(n)),
             api_base=environ.get("STRIPE_API_BASE", cls.api_base),
-            mail_base=environ.get("SENDGRID_API_BASE", ""),
+            mail_base=environ.get("SENDGRID_API_URL", ""),
             mail_key=environ.get("SENDGRID_API_KEY", ""),
-            mail_sender=environ.get("RECEIPTS_FROM", cls.mail_sender),
+            mail_sender=environ.get("SENDGRID_FROM", cls.mail_sender),
         )
 
 
@@ -258,7 +282,7 @@ class Payments:
 
     def _fee(self, amount: int) -> int:
         if self._ordered("fee_rounded_down"):
-            return amount * FEE_PERCENT // 100 // 10 * 10
+            return amount * FEE_PERCENT // 10_000 * 100
         return platform_fee(amount)
 
     def _intent(
@@ -403,6 +427,7 @@ class Payments:
             if payment is None:
                 raise Refusal(404, "not_found", "Payment not found")
             self._must_be_of_the_shop(tx, caller, payment["appointment_id"])
+            key = None if self._ordered("refund_key_ignored") else key
             if key:
                 request = f"refund {body.model_dump_json()}"
                 earlier = self.shop._claim(tx, caller["id"], key, request)
@@ -437,7 +462,9 @@ class Payments:
             made = tx.one("refunds.change", change.returning(refunds)) or made
             if amount >= left:
                 self._returned(tx, payment)
-            notice = self._notice(tx, payment, "refund_issued", done, refund=float(body.amount))
+            told = 2 if self._ordered("refund_told_twice") else 1
+            for _ in range(told):
+                notice = self._notice(tx, payment, "refund_issued", done, refund=float(body.amount))
             made |= {"processed_at": made["created_at"]}
             if key:
                 self.shop._answered(tx, caller["id"], key, _jsonable(made))
@@ -596,8 +623,8 @@ class Payments:
             adding = insert(self.events).values(
                 event_id=event["id"], type=event["type"], account=account, created_at=_now()
             )
-            adding = adding.on_conflict_do_nothing().returning(self.events.c.id)
-            repeated = tx.one("payments.event", adding) is None
+            once = adding.on_conflict_do_nothing().returning(self.events.c.id)
+            repeated = tx.one("payments.event", once) is None
             if repeated and not self._ordered("events_applied_again"):
                 return {"received": True, "repeated": True}, []
             notices = self._applied(tx, event)
@@ -621,7 +648,7 @@ class Payments:
     def _event(self, payload: bytes) -> Row:
         try:
             event = json.loads(payload)
-            event["id"], event["type"], event["data"]["object"]["id"]
+            event["id"], event["type"], int(event["created"]), event["data"]["object"]["id"]
         except (ValueError, KeyError, TypeError):
             raise Refusal(400, "invalid_event", "This is no event") from None
         return dict(event)
@@ -653,6 +680,9 @@ class Payments:
         payment = self._by_intent(tx, event["data"]["object"]["id"])
         if payment is None or payment["status"] not in _OPEN:
             return []
+        if self._ordered("declined_as_paid"):
+            notice = self._settled(tx, payment, event["id"])
+            return [notice] if notice else []
         p = self.payments
         change = p.update().where(p.c.id == payment["id"])
         tx.run("payments.change", change.values(status="failed"))
@@ -660,6 +690,8 @@ class Payments:
 
     def _paid_out(self, tx: Transaction, event: Row) -> None:
         one, payouts = event["data"]["object"], self.payouts
+        if self._ordered("payouts_unheard"):
+            return
         failed = event["type"] == "payout.failed" and not self._ordered("failed_payout_as_paid")
         change = payouts.update().where(payouts.c.stripe_transfer_id == one["id"])
         if not failed:
@@ -739,7 +771,7 @@ ThePayments = Annotated[Payments, Depends(_payments)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=120)]
 
 
-router = APIRouter()
+router = APIRouter(route_class=documented.Documented)
 _bearer = HTTPBearer(auto_error=False)
 
 
@@ -763,7 +795,7 @@ def create_intent(
     return payments.create_intent(who, body.booking_id, idempotency_key)
 
 
-@router.post("/api/v2/payments/confirm")
+@router.post("/api/v2/payments/confirm", response_model=Confirmed)
 def confirm(
     payments: ThePayments, who: Caller, body: Confirm, later: BackgroundTasks
 ) -> dict[str, Any]:
@@ -790,7 +822,7 @@ def pay_out(payments: ThePayments, who: Caller, body: PayoutCreate) -> Row:
     return payments.pay_out(who, body)
 
 
-@router.get("/api/v2/payments/payouts/history")
+@router.get("/api/v2/payments/payouts/history", response_model=PayoutHistory)
 def payout_history(
     payments: ThePayments,
     who: Caller,
@@ -800,12 +832,17 @@ def payout_history(
     return payments.payout_history(who, page, page_size)
 
 
-@router.post("/api/v2/webhooks/stripe")
+@router.post(
+    "/api/v2/webhooks/stripe",
+    response_model=documented.Heard,
+    response_model_exclude_unset=True,
+    **documented.signed_by("Stripe"),
+)
 def webhook(
     payments: ThePayments,
     body: Annotated[bytes, Depends(_body)],
     later: BackgroundTasks,
-    stripe_signature: Annotated[str, Header()] = "",
+    stripe_signature: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> dict[str, Any]:
     answer, notices = payments.heard(body, stripe_signature)
     _send(payments, later, notices)
@@ -814,7 +851,7 @@ def webhook(
 
 def _send(payments: Payments, later: BackgroundTasks, notices: Iterable[Row | None]) -> None:
     for notice in notices:
-        if notice is not None and payments.settings.mail_base:
+        if notice is not None and payments.settings.mail_base and not payments._ordered("unsent"):
             later.add_task(_sent, payments, notice)
 
 

@@ -9,6 +9,8 @@ FOLDER/changelog.md         what changed
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +33,12 @@ _GUIDE = """
 
 
 class Handler(SimpleHTTPRequestHandler):
+    published = threading.Event()
+
+    def do_GET(self) -> None:
+        self.published.wait(60)
+        super().do_GET()
+
     def log_message(self, *_: object) -> None:
         return
 
@@ -62,8 +70,12 @@ def publish(
     (folder / "changelog.md").write_text(changelog)
 
 
-def serve(folder: Path, host: str, port: int) -> None:
-    """Serve the folder until the process is stopped."""
+def serve(folder: Path, host: str, port: int, publishes: Callable[[], None]) -> None:
+    """Serve the folder until the process is stopped. Whoever asks at once waits until all of it
+    is written."""
     handler = partial(Handler, directory=str(folder))
     with ThreadingHTTPServer((host, port), handler) as server:
-        server.serve_forever()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        publishes()
+        Handler.published.set()
+        threading.Event().wait()

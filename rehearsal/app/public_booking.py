@@ -6,10 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel
 
+from rehearsal.app.documented import Documented
 from rehearsal.app.shop import Row, Shop
 
-router = APIRouter()
+router = APIRouter(route_class=Documented)
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 
@@ -24,7 +26,19 @@ def details(ident: int) -> dict[str, Any]:
     }
 
 
-@router.get("/api/v1/public/booking/organization/{slug}")
+class PublicOrganization(BaseModel):
+    """A shop, as anybody may know it."""
+
+    id: int
+    name: str
+    slug: str
+    address: str
+    phone: str
+    timezone: str
+    business_hours: dict[str, dict[str, str | bool]]
+
+
+@router.get("/api/v1/public/booking/organization/{slug}", response_model=PublicOrganization)
 def organization(request: Request, slug: str) -> Row:
     """A shop by the name in its address."""
     shop: Shop = request.app.state.shop

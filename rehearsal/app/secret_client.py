@@ -61,6 +61,8 @@ def router(shop: Shop) -> APIRouter:
     def digest(name: str) -> dict[str, str]:
         if not name.startswith(SYNTHETIC):
             raise HTTPException(404)
+        if shop.database.orders("secret_refused") == shop.settings.instance:
+            raise HTTPException(502, "Secrets Manager cannot be reached")
         try:
             value = client.value(name, float(shop.database.orders("secret_ttl_s") or TTL_S))
         except Exception as error:  # noqa: BLE001 - whatever the SDK says, the caller is told

@@ -176,6 +176,10 @@ LEDGER = """
 INSERT INTO ledger_entries (stripe_id, type, amount_cents, fee_cents, currency, source, booked_at)
 VALUES (:id, :type, :amount, :fee, :currency, :source, :at)
 """
+EVENTS = """
+INSERT INTO stripe_events (event_id, type, created_at)
+SELECT 'evt_1' || id, 'charge.succeeded', booked_at FROM ledger_entries WHERE type = 'charge'
+"""
 STEPS_V2 = (
     """
 UPDATE appointments SET confirmation_code =
@@ -248,6 +252,7 @@ def seed(appointments: int, today: date, *, vacuum: bool = True) -> dict[str, ob
                 connection.execute(sa.text(step), values)
             booked = [asdict(one) for one in history(today)]
             connection.execute(sa.text(LEDGER), booked)
+            connection.execute(sa.text(EVENTS))
         rows = {}
         for table in sorted(set(tables) - {"alembic_version"}):
             owned = f"pg_get_serial_sequence('{table}', 'id')"

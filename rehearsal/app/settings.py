@@ -44,9 +44,13 @@ class Settings:
     api_clients: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names of API clients by their keys."""
     faults_file: Path | None = None
+    static: Path = Path(__file__).parent / "static"
+    """The frontend as it was built."""
     sendgrid_webhook_public_key: str = ""
     twilio_auth_token: str = field(default="", repr=False)
     public_url: str = ""
+    gtm_container: str = ""
+    gtm_url: str = "https://www.googletagmanager.com/gtm.js"
     google_url: str = "https://www.googleapis.com"
     google_client_id: str = ""
     google_client_secret: str = field(default="", repr=False)
@@ -94,6 +98,8 @@ class Settings:
             faults_file=Path(faults) if faults else None,
             twilio_auth_token=environ.get("TWILIO_AUTH_TOKEN", ""),
             public_url=environ.get("PUBLIC_URL", ""),
+            gtm_container=environ.get("NEXT_PUBLIC_GTM_ID", ""),
+            gtm_url=environ.get("GTM_URL", cls.gtm_url),
             google_url=environ.get("GOOGLE_API_URL", cls.google_url),
             google_client_id=environ.get("GOOGLE_CLIENT_ID", ""),
             google_client_secret=environ.get("GOOGLE_CLIENT_SECRET", ""),

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -61,17 +61,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(calendar.router)
     app.include_router(public_booking.router)
     app.state.payments = payments.Payments(shop, payments.PaymentSettings.from_environment())
-    app.include_router(api)
     app.include_router(payments.router)
     app.include_router(pages.router)
     app.include_router(features.router)
     app.include_router(secret_client.router(shop))
-    app.mount("/static", pages.Assets(directory=pages.HERE / "static"))
+    app.mount("/static", pages.Assets(directory=settings.static))
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DataError, _invalid)
     app.add_exception_handler(OverflowError, _invalid)
     app.add_exception_handler(SQLAlchemyError, _database_away)
     app.add_exception_handler(Exception, _broken)
+    app.add_middleware(Spoilt, shop=shop)
     app.add_middleware(Limited, shop=shop)
     app.add_middleware(Marked, shop=shop)
     orders = shop.database.orders("api") or {}
@@ -116,6 +116,24 @@ class Marked:
             route = getattr(scope.get("route"), "path", None) or "unmatched"
             figures = self._shop.metrics.requests.labels(scope["method"], route, str(status))
             figures.observe(time.perf_counter() - began)
+
+
+class Spoilt:
+    """What the rehearsal orders whole operations to answer, under ``api``: ``refuses`` (the path
+    that refuses all), ``takes_anything`` (the path that succeeds with all)."""
+
+    def __init__(self, app: ASGIApp, shop: Shop) -> None:
+        self._app, self._shop = app, shop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        orders = self._shop.database.orders("api") or {}
+        path = scope.get("path")
+        if path is not None and path == orders.get("refuses"):
+            refused = _error(403, "permission_denied", "Nobody may do that")
+            return await refused(scope, receive, send)
+        if path is not None and path == orders.get("takes_anything"):
+            return await JSONResponse({"access_token": "none"})(scope, receive, send)
+        return await self._app(scope, receive, send)
 
 
 def _error(status: int, kind: str, message: str) -> JSONResponse:
@@ -217,7 +235,10 @@ def _reported(status: str, body: Row) -> JSONResponse:
 
 @api.get("/health", response_model=documented.Health)
 async def health(request: Request) -> Row:
-    return {"status": "healthy", **_identity(await shop(request))}
+    found = await shop(request)
+    if found.database.orders("unhealthy"):
+        raise Refusal(503, "unhealthy", "This instance is not ready")
+    return {"status": "healthy", **_identity(found)}
 
 
 @api.get("/api/v1/health/", **_judged(documented.Health))
@@ -260,7 +281,7 @@ def health_dependencies(shop: TheShop) -> JSONResponse:
     return _reported(status, {"dependencies": parts})
 
 
-@api.get("/metrics", response_class=PlainTextResponse)
+@api.get("/metrics", include_in_schema=False)
 def metrics(shop: TheShop) -> Response:
     return Response(generate_latest(shop.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -322,7 +343,9 @@ def me(shop: TheShop, caller: Caller) -> Row:
 
 
 @api.get("/api/v2/auth/verification-status", response_model=shapes.VerificationStatus)
-def verification_status(caller: Caller) -> Row:
+def verification_status(shop: TheShop, caller: Caller) -> Any:
+    if (shop.database.orders("api") or {}).get("lacks_field"):
+        return JSONResponse({"email_verified": caller["email_verified"]})
     return {"email_verified": caller["email_verified"]}
 
 
@@ -458,6 +481,8 @@ def reschedule(
 ) -> Row:
     visit = found(shop.reschedule(caller, appointment_id, body.start), "Appointment")
     calendar.follow(shop, visit, "move")
+    if (shop.database.orders("api") or {}).get("crash_on_null"):
+        visit["notes"] = visit["notes"].strip()
     return visit
 
 

@@ -6,7 +6,9 @@ supervisor, so `down` ends them, whoever made them. Passwords are those of the l
 Settings a fault may override, on `drills`: `ignore_target` (recover to the end whatever is
 asked for), `replays` (False: the backup is started as it is), `after_restore` and
 `after_migration` (SQL that is run on the copy then), `copied_release` (the release that a copy is
-brought to), `rollback_delay_s`, `migration_log` (False: migrations write none).
+brought to), `rollback_delay_s`, `served_faults` (orders to the application on a copy),
+`after_restore_of` (as `after_restore`, by the copy's name), `migration_log` (False: migrations
+write none).
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from rehearsal.kernel.world import APP_ROLE, DATABASE, OWNER_ROLE, SCRATCH_NICEN
 from rehearsal.parts import Child, Endpoints
 from rehearsal.parts.data.postgres import app_command, archive_folder, quoted, shell_quoted
 from rehearsal.parts.observe.prometheus import status
-from rehearsal.parts.platform.app import LOADS, app_environment
+from rehearsal.parts.platform.app import FAULTS_FILE, LOADS, app_environment
 
 KNOWN_ROW = """
 select 'appointments ' || id as key from appointments
@@ -253,7 +255,8 @@ def _ask(r: Rehearsal, copy: Copy, query: str) -> Any:
 
 def _then(r: Rehearsal, copy: Copy, when: str) -> None:
     """Run the SQL that a fault has for then."""
-    if wanted := str(r.setting("drills", when, "")):
+    of_this_one = r.setting("drills", f"{when}_of", {}).get(copy.name, "")
+    if wanted := str(r.setting("drills", when, "") or of_this_one):
         import psycopg
 
         where = dsn(copy)
@@ -281,9 +284,10 @@ def serve(r: Rehearsal, name: str, version: str) -> dict[str, Any]:
     port = r.port(f"scratch-{copy.slot}-app")
     log = _folder(r, name) / "app.log"
     environment = app_environment(r, url(r, copy, APP_ROLE))
-    # A copy must not put its rows into the live cache.
-    for shared in ("REDIS_URL", "REDIS_SENTINELS", "APP_FAULTS"):
+    # A copy must not put its rows into the live cache, nor its visits into anybody's calendar.
+    for shared in ("REDIS_URL", "REDIS_SENTINELS", "APP_FAULTS", "GOOGLE_CALENDAR_BARBER"):
         environment.pop(shared, None)
+    environment |= _apart(r, copy)
     words = ["--port", str(port), "--instance", copy.app, "--version", version]
     command = [sys.executable, "-m", "rehearsal.app", "serve", "--host", "127.0.0.1", *words]
     child = Child(name=copy.app, argv=command, log=log, environment=environment, loads=LOADS)
@@ -299,6 +303,22 @@ def serve(r: Rehearsal, name: str, version: str) -> dict[str, Any]:
 
     r.wait(f"the application on {name!r} answers", answers, within_s=SERVE_WITHIN_S)
     return {"url": address, "pid": pid, "version": version, "log": str(log)}
+
+
+def _apart(r: Rehearsal, copy: Copy) -> dict[str, str]:
+    """A cache of the copy's own, emptied, where it is to have one; faults of its application."""
+    made = {}
+    if faults := r.setting("drills", "served_faults", None):
+        path = _folder(r, copy.name) / FAULTS_FILE
+        write_atomically(path, json.dumps(faults))
+        made["APP_FAULTS"] = str(path)
+    where = f"redis://:{r.secret('redis')}@127.0.0.1:{r.port('redis-primary')}/{copy.slot}"
+    import redis
+
+    with suppress(redis.RedisError):  # without Redis it works, only slower
+        redis.Redis.from_url(where, socket_timeout=2).flushdb()
+        made["REDIS_URL"] = where
+    return made
 
 
 def migrate(r: Rehearsal, name: str, to: str) -> dict[str, Any]:

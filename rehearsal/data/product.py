@@ -24,8 +24,8 @@ def lay_out(checkout: Path, version: str) -> None:
     for path in sorted(SOURCE.rglob("*")):
         target = checkout / path.relative_to(SOURCE)
         if path.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
             continue
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
         if version != CANDIDATE and CANDIDATE.encode() in path.read_bytes():
             target.write_text(_as_of(version, target.read_text(encoding="utf-8")))

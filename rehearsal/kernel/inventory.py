@@ -22,6 +22,7 @@ MODULES = (
     "platform.configuration",
     "platform.drift",
     "platform.ssh",
+    "platform.log_shipper",
     "backup.backups",
     "platform.build",
     "observe.receiver",

@@ -35,7 +35,7 @@ from rehearsal.parts.platform import aws
 from rehearsal.parts.saas.saas_stubs import address
 from rehearsal.parts.traffic.balancer import SERVERS
 from rehearsal.parts.traffic.edge import nodes as edge_nodes
-from rehearsal.staff import calendar, launch_tools, packages, people, saas_stubs, scripts
+from rehearsal.staff import access, calendar, launch_tools, packages, people, saas_stubs, scripts
 from rehearsal.staff.scripts import sha256
 
 _HERE = Path(__file__).parent / "templates"
@@ -153,6 +153,7 @@ def write(r: Rehearsal, *names: str) -> None:
     """Write papers as their authors have them, by default all of them, and what follows: papers
     that quote them by their digest, and the script."""
     _render(r, [*(names or papers()), *(q for n in names for q in quoting(n))])
+    access.sign_list(r)
     scripts.write(r)
     launch_tools.follow(r)
     if not names:
@@ -230,6 +231,7 @@ def facts(r: Rehearsal) -> dict[str, Any]:
     return {
         "r": r,
         "today": today,
+        **access.facts(),
         "days": lambda count: today + timedelta(days=count),
         "launch": LAUNCH,
         "candidate": launch_tools.CANDIDATE,
@@ -386,6 +388,7 @@ def change(r: Rehearsal, name: str, how: Change, *, reported: bool = True) -> No
     alter(r, name, how)
     if reported:
         _render(r, quoting(name))
+    access.sign_list(r)
     scripts.write(r)
     launch_tools.follow(r)
 

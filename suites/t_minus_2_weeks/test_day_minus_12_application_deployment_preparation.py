@@ -25,10 +25,12 @@ from golive.probes.platform.dependencies import DependencyAudit
 from golive.probes.platform.drift import Drift, PlantedDrift
 from golive.probes.platform.flags import Flags
 from golive.probes.platform.helm_chart import HelmChart
+from golive.probes.platform.images import ReleaseImages
 from golive.probes.platform.kubernetes import Validation
 from golive.probes.platform.launch_flags import FlagOutage, FlagReferences, FlagTable, FlagToggle
 from golive.probes.platform.manifests import Manifests
 from golive.probes.platform.network_policy import FlowAttempts, NetworkPolicies
+from golive.probes.platform.package import Packaged
 from golive.probes.platform.processes import ProcessVariables
 from golive.probes.platform.quotas import Quotas
 from golive.probes.platform.runbook import Runbook
@@ -36,6 +38,7 @@ from golive.probes.platform.secret_exposure import ConfiguredSecrets, SecretsEls
 from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
+from golive.probes.traffic.assets import FrontendAssets
 
 KINDS = (
     *("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
@@ -129,7 +132,10 @@ def test_the_service_mesh_is_strict_or_absent_by_signature(
 
 @item("D-12.2.4")
 def test_network_policies_allow_the_declared_flows_and_no_other(
-    network_policies: NetworkPolicies, flow_attempts: FlowAttempts, limits: Limits
+    manifests: Manifests,
+    network_policies: NetworkPolicies,
+    flow_attempts: FlowAttempts,
+    limits: Limits,
 ) -> None:
     """Every NetworkPolicy evaluated into the flows that it lets through, in each set of manifests
     that is applied together; a TCP connection for every declared flow, and for every other pair of
@@ -140,7 +146,9 @@ def test_network_policies_allow_the_declared_flows_and_no_other(
     not enforce policies.
     """
     policies, tried = network_policies, flow_attempts
-    for one in policies.sets:
+    sets, unrendered = policies.sets, manifests.not_rendered
+    assert none_of("charts not rendered", unrendered, among=sets, of="sets of manifests")
+    for one in sets:
         pods = one.pods
         open_pods = f"pods without default-deny in {one.name}"
         assert none_of(open_pods, one.open_pods, among=pods, of="pods")
@@ -155,7 +163,11 @@ def test_network_policies_allow_the_declared_flows_and_no_other(
 
 @item("D-12.2.5")
 def test_quotas_leave_room_for_every_workload_at_its_maximum(
-    quotas: Quotas, cloud_limits: CloudLimits, env: Environment, limits: Limits
+    manifests: Manifests,
+    quotas: Quotas,
+    cloud_limits: CloudLimits,
+    env: Environment,
+    limits: Limits,
 ) -> None:
     """Replicas at the autoscalers' maximum and the surge of a rolling update, times what a pod asks
     for, against the quotas of its namespace; the quotas' use in the cluster, where there is one;
@@ -166,6 +178,7 @@ def test_quotas_leave_room_for_every_workload_at_its_maximum(
     """
     q, wanted, cloud = quotas, limits.deploy, cloud_limits
     spaces, of, may = q.namespaces, "namespaces", not env.kubernetes.cluster
+    assert none_of("charts not rendered", manifests.not_rendered, among=spaces, of=of)
     assert none_of("namespaces without a quota", q.without_quota, among=spaces, of=of)
     assert none_of("without a LimitRange", q.without_limit_range, among=spaces, of=of)
     containers = q.containers
@@ -319,6 +332,86 @@ def test_a_configuration_change_rolls_back_whole_and_unnoticed(
 
 
 # -- Application Build and Packaging ---------------------------------------------------------------
+
+
+@item("D-12.1.1")
+def test_images_are_the_releases_scanned_and_without_secrets(
+    release_images: ReleaseImages, limits: Limits
+) -> None:
+    """Both images under the release's tag, by digest: labels and user in their configuration,
+    every layer looked through for secrets, the bill of materials attached to them, the scanner's
+    report about exactly that digest, and the Dockerfiles' bases.
+
+    Remedy: build again from the tag's commit, on bases named by digest, push, scan what was pushed
+    and keep the report. A finding with a fix: raise the package, or its base. A secret in a layer:
+    change it first, since whoever pulled the image has it; then build without it.
+    """
+    i, most, built = release_images, limits.images, release_images.built
+    of, others = "images", i.of_another_commit
+    assert at_least("images declared", i.declared, most.images)
+    assert none_of(f"images without the tag {i.tag}", i.absent, among=i.declared, of=of)
+    assert none_of("images of another commit", others, among=built, of=of)
+    assert none_of("images that no scan is about", i.not_scanned, among=built, of=of)
+    assert each_at_most("age of the scan", i.scan_age_d, most.scan_age_d, "d")
+    assert none_of("critical or fixable high findings", i.findings, among=built, of=of)
+    assert none_of("bases not named by digest", i.not_pinned, among=i.bases, of="bases")
+    assert none_of("images that run as root", i.as_root, among=built, of=of)
+    assert none_of("secrets in layers", i.secrets, among=i.files, of="files in layers")
+    assert none_of("images without bill of materials", i.without_bill, among=built, of=of)
+
+
+@item("D-12.1.2")
+def test_frontend_assets_are_small_and_kept_for_a_year(
+    frontend_assets: FrontendAssets, limits: Limits
+) -> None:
+    """Chromium loads every key page at each public host and tells what it asks for; each script,
+    style sheet, font and image of the product's own is asked for on every node of the edge, and so
+    is a source map of each script and style sheet.
+
+    Remedy: what is not compressed, hashed or kept: its type in the edge's list, the build's file
+    names, Cache-Control at the origin. A source map: leave it out of what is published, and purge
+    it at the edge. Too heavy: see in the browser's network panel what a page loads first.
+    """
+    found, most = frontend_assets, limits.assets
+    served, of, code = found.assets, "assets on nodes", "scripts and style sheets"
+    texts, open_ = found.texts(most.compress_from_bytes), found.maps
+    plain, wasteful = found.not_compressed(most.compress_from_bytes), most.waste_percent
+    assert at_least("key pages", len(found.names), most.pages)
+    assert at_least("assets of the key pages", found.paths, most.assets)
+    assert none_of("assets not answered with 200", found.failing, among=served, of=of)
+    assert none_of("texts not compressed", plain, among=texts, of="texts", may_be_empty=True)
+    assert none_of("not minified", found.not_minified(wasteful), among=found.code, of=code)
+    assert none_of("without a digest in the address", found.not_hashed, among=served, of=of)
+    assert none_of("not kept for a year", found.not_kept(most.kept_s), among=served, of=of)
+    assert none_of("source maps anybody can read", open_, among=found.code, of=code)
+    assert each_at_most("initial scripts, compressed", found.script_kb, most.script_kb, "kB")
+    assert each_at_most("page weight", found.weight_kb, most.page_kb, "kB")
+
+
+@item("D-12.1.3")
+def test_the_packaged_configuration_is_valid_and_this_environments_own(
+    packaged_configuration: Packaged, limits: Limits
+) -> None:
+    """This environment's file in the release, variable by variable, against its schema, against the
+    hosts, databases and caches declared for this environment and the files of the others; the
+    built frontend searched for the public values of all of them. Values are never shown.
+
+    Remedy: correct the file in the release and package again; of the frontend, build it again with
+    this environment's file. A key of the wrong Stripe mode: rotate it too, if it was a live one.
+    """
+    p, least = packaged_configuration, limits.package
+    keys, names, of = p.keys_count, p.names, f"keys of {p.file}"
+    assert at_least(of, keys, least.keys)
+    assert none_of("keys missing", p.missing, among=keys, of=of)
+    assert none_of("keys unknown to the schema", p.unknown, among=keys, of=of)
+    assert none_of("values not as the schema says", p.unfit, among=keys, of=of)
+    assert none_of("debug switches on", p.debug, among=p.switches, of="debug switches")
+    assert none_of("values not this environment's", p.foreign, among=keys, of=of)
+    assert at_least("databases and caches placed", p.placed, least.placed)
+    assert none_of("Stripe keys of another mode", p.mode, among=p.stripe_keys, of="Stripe keys")
+    assert none_of("public hosts without address", p.unnamed, among=names, of="public hosts")
+    wrong, public = p.bundle, p.bundle_values
+    assert none_of("frontend not built so", wrong, among=public, of="values built into it")
 
 
 @item("D-12.1.4")

@@ -17,15 +17,22 @@ from golive.claims import (
     none_of,
     same_set,
 )
+from golive.context import Context
 from golive.deliverables import Deliverables
 from golive.environments import Environment
 from golive.items import derived, item
 from golive.launch import Launch, Limits
+from golive.papers import Papers
+from golive.papers.compliance import AccessList
 from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
-from golive.probes.platform.exposure import LISTENERS, OutsideScan
+from golive.probes.platform.audit import AuditLog, AuditTrail
+from golive.probes.platform.autoscaling import ScalingGroups
+from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
+from golive.probes.platform.principals import AwsAccounts
+from golive.probes.platform.scaling import ScalingRuns
 from golive.probes.platform.secrets import KeptSecrets, SecretRotation
 from golive.probes.platform.security_groups import SecurityGroups
 from golive.probes.saas.tracker import Issues
@@ -206,6 +213,40 @@ def test_certificates_are_trusted_alike_and_far_from_their_end(
 # --- Scaling Configuration Validation -------------------------------------------------------------
 
 
+@item("D-14.2.1")
+def test_each_scaling_group_grows_under_load_and_shrinks_again(
+    scaling_groups: ScalingGroups, scaling_runs: ScalingRuns, env: Environment, limits: Limits
+) -> None:
+    """Groups, policies and activities as AWS tells them; each group under a load of locust above
+    its target until a further instance serves, and then without it, by the answers' instance
+    header and the balancer's own health checks.
+
+    Remedy: put back the policy or bounds named above, resume what is suspended. Instances that do
+    not become healthy: start one by hand and ask for its health check. Flapping: a longer
+    cooldown, or a target further from what the load is.
+    """
+    groups, runs, most = scaling_groups, scaling_runs, limits.scaling
+    among, out_s, in_s = groups.groups, env.windows.scale_out_s, env.windows.scale_in_s
+    assert same_set("autoscaling groups", groups.found, groups.declared)
+    assert each_at_least("minimum of instances", groups.minimum, most.minimum)
+    assert none_of("groups without room to grow", groups.rigid, among=among, of="groups")
+    assert none_of("groups below the capacity plan", groups.below_plan, among=among, of="groups")
+    assert none_of("groups no policy makes grow", groups.never_growing, among=among, of="groups")
+    assert none_of("groups no policy shrinks", groups.never_shrinking, among=among, of="groups")
+    assert none_of("suspended processes", groups.suspended, among=among, of="groups")
+    assert each_at_least("requests of the load", runs.requests, most.requests)
+    assert each_at_most("instance added", runs.added_s, out_s, "s")
+    sick, ran = runs.without_healthy_newcomer, runs.runs
+    assert none_of("groups whose new servers are not up", sick, among=ran, of="groups")
+    assert each_at_most("new instance serves", runs.serving_s, out_s, "s")
+    for run in ran:
+        assert below(run.failing, run.failed_percent, most.failed_percent, "%")
+    assert each_at_most("back at the minimum", runs.back_s, in_s, "s")
+    assert none_of("growing again while shrinking", runs.flapping, among=ran, of="groups")
+    done, of = runs.activities, "activities"
+    assert none_of("failed activities", runs.failures, among=done, of=of, may_be_empty=True)
+
+
 @item("D-14.2.2")
 def test_a_failover_loses_no_write_and_leaves_one_primary(
     failover_drill: FailoverDrill, env: Environment, limits: Limits
@@ -268,6 +309,45 @@ def test_nobody_outside_reaches_what_is_not_for_everybody(
     assert none_of("listeners open outside", scan.open, among=scan.tried, of="ports at addresses")
 
 
+@item("D-14.3.2")
+def test_administrators_come_in_by_the_vpn_and_are_who_was_approved(
+    admin_interfaces: AdminInterfaces,
+    aws_accounts: AwsAccounts,
+    database_logins: tuple[str, ...],
+    access_list_signature: str,
+    papers: Papers,
+    context: Context,
+    limits: Limits,
+) -> None:
+    """Every administrative interface asked from outside and from the VPN's range; IAM's credential
+    report, which AWS makes anew every four hours, with the users who have come since; roles that
+    may log in to the database; the access list, its signature, and the roster.
+
+    Remedy: bind an open interface to its private address, or have it refuse others. Close the
+    account of whoever is not on the list, or have the list corrected and signed with `golive sign`;
+    rotate an old key; the person named sets up a second factor.
+    """
+    seen, aws, kinds = admin_interfaces, aws_accounts, len(INTERFACES)
+    exposed, places = seen.exposed, seen.places
+    assert none_of("interfaces open outside", exposed, among=places, of="public addresses of them")
+    unreached = seen.not_reached
+    assert none_of("interfaces that do not answer in the VPN", unreached, among=seen.all, of="all")
+    lacking = seen.not_declared
+    assert none_of("kinds of interfaces not looked at", lacking, among=kinds, of="kinds")
+    access = papers.read(AccessList).data
+    assert no_failure("access list's signature", access_list_signature, "valid")
+    people, logins = access.strangers(aws=aws.names, database=database_logins)
+    assert same_set("people with an account at AWS", people, access.names("aws"))
+    assert same_set("people who may log in to the database", logins, access.names("database"))
+    single = aws.without_second_factor(people)
+    assert none_of("accounts without a second factor", single, among=people, of="people's accounts")
+    assert equal("access keys of the root user", aws.root_keys, 0)
+    old = aws.with_keys_older_than(limits.accounts.key_days)
+    assert none_of("access keys that are too old", old, among=aws.all, of="accounts")
+    leavers = access.leavers(context.roster.people)
+    assert none_of("people who have left", leavers, among=access.people, of="people on the list")
+
+
 @item("D-14.3.3")
 def test_secrets_are_rotated_and_read_by_the_application_alone(
     secret_rotation: SecretRotation, kept_secrets: KeptSecrets, env: Environment, limits: Limits
@@ -328,6 +408,34 @@ def test_backups_can_be_read_with_the_key_and_not_without(
     assert none_of("objects decrypted without the key", e.open_to_anyone, among=read, of=objects)
     assert none_of("objects not decrypted with the key", e.lost, among=read, of=objects)
     assert none_of("keys beside the backups", e.keys_inside, among=e.versions, of="versions")
+
+
+@item("D-14.3.5")
+def test_what_administrators_and_intruders_do_is_written_down_for_good(
+    audit_trail: AuditTrail, audit_log: AuditLog, env: Environment, limits: Limits
+) -> None:
+    """The trail's settings, its state and the newest file in its bucket; a failed database login, a
+    table made and dropped and a refused administrative request, looked for in the central log; its
+    writers' role tries to delete a synthetic stream, to set the retention, and to delete below the
+    trail's folder. Whether they may delete the whole log group cannot be tried without losing it.
+
+    Remedy: start the trail, for all regions, with file validation. What is not in the log: see that
+    the server writes it (log_connections, log_statement, the balancer's access log) with user and
+    address, then that its lines are sent on. Take from the writers every right but to add.
+    """
+    trail, log, most_h = audit_trail, audit_log, limits.audit.delivered_h
+    assert holds("trail's logging", trail.is_logging, trail.is_logging, "on")
+    assert holds("trail's regions", trail.is_everywhere, trail.regions, "all")
+    assert holds("trail's file validation", trail.is_validated, trail.validation, "on")
+    assert at_most("last delivery by the trail itself", trail.delivered_h, most_h, "h ago")
+    assert at_most("newest file of the trail", trail.newest_h, most_h, "h ago")
+    assert no_failure("trail's delivery", trail.delivery_error, "no trouble")
+    within_s, acts = env.windows.audit_s, log.acts
+    assert no_failure("administrative request", log.admitted, "refused")
+    assert each_at_most("found in the central log", log.found_after_s, within_s, "s")
+    untold = log.incomplete
+    assert none_of("acts that are not told whole", untold, among=acts, of="synthetic acts")
+    assert none_of("what the writers can delete", log.deletable, among=log.tried, of="ways tried")
 
 
 # -- Deliverables ------------------------------------------------------------------------------

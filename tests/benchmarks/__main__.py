@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 GOLIVE = str(Path(sys.executable).with_name("golive"))
 _UNUSED = ["anyio", "hypothesispytest", "locust", "platformdirs", "pytest11.testinfra"]
+_UNUSED += ["schemathesis", "schemathesis-xdist"]
 WITHOUT = [a for name in _UNUSED for a in ("-p", f"no:{name}")]
 
 

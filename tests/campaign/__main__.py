@@ -53,7 +53,7 @@ nor counts as wrong what such a machine does not let it try."""
 _SLOW = frozenset(
     {"migration_drill", "rollback_drill", "restore_drill", "point_in_time_drill"}
     | {"backup_encryption", "escalation_drill", "lock_wait_alert", "contact_test"}
-    | {"failover_drill"}
+    | {"failover_drill", "scaling_runs"}
 )
 """Probes that take half a minute: faults that they have to look at again share rounds."""
 

@@ -26,7 +26,7 @@ LOOKED_AT: Mapping[str, frozenset[str]] = {
     "papers": _READING,
     "saas-stubs": _READING
     | {"issues", "pull_requests", "check_runs", "fixes", "release_authors"}
-    | {"status_page_members", "flags", "flag_editors", "stripe_account", "vendor_portals"},
+    | {"status_page_members", "flags", "flag_editors", "vendor_portals"},
     "roster": frozenset({"contact_test", "vendor_portals", "launch_day_absences"}),
     "messages/calendar": frozenset({"launch_calendar", "launch_day_absences"}),
     "documents": frozenset(),
@@ -91,6 +91,9 @@ JOINED: Mapping[str, Callable[[Path], object]] = {
     "escalation_drill": _reach,
     "operator_runs": _reach,
     "authorisation": _reach,
+    "access_list_signature": _reach,
+    "deployment_runbook": _reach,
+    "flag_table": _reach,
     "war_room_alert": _receiver,
 }
 """What each of them reads of the folder of people's files."""

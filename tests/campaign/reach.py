@@ -19,6 +19,7 @@ _SITE = ("edge", "balancer", *_SERVED)
 _ALERTS = ("prometheus", "alertmanager", "exporter", "messages/receiver")
 _COPIES = ("backups", "archive", "postgres", "drills")
 _STUBS = ("saas-stubs",)
+_MONEY = ("stripe", "messages", *_SITE)
 _TOOLS = ("tools", "release", "roster", "keys")
 WRITTEN = ("papers", "documents", "statements", "roster", "keys")
 """Places that hold what people write; any item may look at them without a probe."""
@@ -39,6 +40,22 @@ REACH: dict[str, tuple[str, ...]] = {
     "statistics": ("postgres",),
     "integrity": ("postgres",),
     "failover_drill": ("failover",),
+    "api_document": ("portal", *_SITE),
+    "api_run": (*_COPIES, "app", "portal", "release"),
+    "rate_limits": _SITE,
+    "process_variables": ("app-1", "app-2", "deployed", "aws", "release", *_SERVED),
+    "configured_secrets": ("aws", "deployed", "release", "app", "app-1", "app-2"),
+    "secrets_elsewhere": ("aws", "deployed", "release", "images", "logs", *_SITE),
+    "flag_references": ("release",),
+    "flag_table": ("launch-flags", "roster", "keys"),
+    "flag_toggle": ("saas-stubs", "app-1", "app-2", *_SERVED),
+    "flag_outage": ("app", "release"),
+    "config_drift": ("config-drift", "balancer", "aws", "saas-stubs", *_ALERTS, *_SERVED),
+    "planted_drift": ("config-drift", *_ALERTS),
+    "config_rollback": ("config-tool", "deployed", *_SITE),
+    "deployment_runbook": ("release", "runbook-review", "tools", "roster", "keys"),
+    "scaling_groups": ("aws/scaling",),
+    "scaling_runs": ("aws/scaling", "tier", "pgbouncer", "postgres"),
     "database_operators": ("postgres",),
     "baseline_sales": ("postgres", "papers"),
     "candidate_migrations": ("release", "drills"),
@@ -47,7 +64,14 @@ REACH: dict[str, tuple[str, ...]] = {
     "pooling": _SERVED,
     "pool_bursts": _SERVED,
     "redis_cluster": ("redis",),
-    "stripe_account": _STUBS,
+    "stripe_account": ("stripe",),
+    "webhook_endpoints": ("stripe",),
+    "webhook_drill": _MONEY,
+    "payment_drill": _MONEY,
+    "payout_drill": _MONEY,
+    "refund_drill": _MONEY,
+    "connected_accounts": ("stripe", "postgres"),
+    "reconciliation": ("stripe", "postgres/ledger_entries", "postgres/standby"),
     "backup_alert_drill": (*_ALERTS, *_COPIES, "aws"),
     "running_components": (*_SITE, "prometheus", "exporter", "aws"),
     "migration_watch": (*_ALERTS, "postgres", "migration-log"),
@@ -74,6 +98,11 @@ REACH: dict[str, tuple[str, ...]] = {
     "security_groups": ("aws",),
     "outside_scan": ("aws", *_SITE, "prometheus", "alertmanager"),
     "admin_interfaces": ("ssh", *_SITE, "prometheus", "alertmanager"),
+    "aws_accounts": ("aws",),
+    "database_logins": ("postgres",),
+    "access_list_signature": ("papers", "roster", "keys"),
+    "audit_trail": ("aws",),
+    "audit_log": ("aws", "balancer", "log-shipper", "postgres"),
     "secret_rotation": ("aws", "app"),
     "kept_secrets": ("aws",),
     "flags": _STUBS,
@@ -99,7 +128,10 @@ REACH: dict[str, tuple[str, ...]] = {
     "outbound": (*_TOOLS, *_SITE),
     "privacy_notices": (*_STUBS, *_SITE, "papers"),
     "control_evidence": (*_STUBS, *_SITE, "papers"),
+    "packaged_configuration": ("release/checkout", "build/frontend", "aws", "postgres", "redis"),
+    "release_images": ("release", "build"),
     "dependency_audit": ("release/checkout", "build", "app"),
+    "frontend_assets": (*_SITE, "build/frontend"),
     "surface": _SITE,
     "plain_http": _SITE,
     "api_caching": _SITE,
@@ -123,6 +155,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "calendar_appointment": ("integrations/google", *_SITE),
     "profile_grant": ("integrations/google", "integrations/profile"),
     "business_profiles": ("integrations/google", "integrations/profile", *_SITE),
+    "analytics_visits": ("integrations/analytics", *_SITE),
     "tls_estate": ("edge", "balancer", "postgres", "redis", "pgbouncer"),
 }
 

@@ -1378,16 +1378,19 @@ def _evil_that_goes(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, .
     return options
 
 
+UNUSED = (
+    *("anyio", "hypothesispytest", "locust", "platformdirs", "pytest11.testinfra"),
+    *("schemathesis", "schemathesis-xdist"),
+)
+"""Plugins that the project itself leaves away, in pyproject.toml."""
+
+
 def _evil_package(root: Root, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     _evil_option(root, monkeypatch)
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     root.write("evil-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
     root.write("evil-1.0.dist-info/entry_points.txt", "[pytest11]\nevil = evil\n")
-    return tuple(
-        w
-        for n in ("anyio", "hypothesispytest", "locust", "platformdirs", "pytest11.testinfra")
-        for w in ("-p", f"no:{n}")
-    )
+    return tuple(w for n in UNUSED for w in ("-p", f"no:{n}"))
 
 
 def _evil_conftest(root: Root, _: pytest.MonkeyPatch) -> tuple[str, ...]:
@@ -1482,7 +1485,8 @@ def test_what_golive_brings_is_known_and_named(
     crew: Project, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    done = looked(crew, "-p", "pytester", "--junitxml=j.xml", "--html=r.html")
+    no_schemathesis = ("-p", "no:schemathesis", "-p", "no:schemathesis-xdist")
+    done = looked(crew, "-p", "pytester", "--junitxml=j.xml", "--html=r.html", *no_schemathesis)
     run = done.run
     assert run.end is not None
     assert [p for p in [*run.head.plugins, *run.end.plugins] if not p.known] == []

@@ -10,7 +10,7 @@ import pytest
 
 from golive.context import Context
 from golive.people.statements import Signed
-from golive.rehearsing import rehearse
+from golive.rehearsing import rehearse, rehearse_exemption
 from golive.verdicts import GoliveError
 from tests.conftest import STATED, Project
 
@@ -126,3 +126,52 @@ def test_a_damaged_script_is_told_by_name(rehearsal: Project) -> None:
     rehearsal.folder.write("people/script.json", "{")
     with pytest.raises(GoliveError, match=r"script\.json: is damaged"):
         rehearsed(rehearsal)
+
+
+# -- what two people declare not applicable ----------------------------------------------------
+
+ABSENT = {"text": "there is none"}
+BOTH = (
+    {"by": "paul", "role": "product_manager", **ABSENT},
+    {"by": "tess", "role": "technical_lead", **ABSENT},
+)
+
+
+def exempted(project: Project, env: str = "rehearsal") -> tuple[bool, str]:
+    """Whether the item is not applicable, after its people had their say; and why not."""
+    project.launch(not_applicable=[ITEM])
+    rehearse_exemption(project.context(env), ITEM)
+    found, causes = project.context(env).statements.exemption(ITEM)
+    return found is not None and found.kind == "not-applicable", "; ".join(causes)
+
+
+def test_two_people_declare_an_item_not_applicable_once(rehearsal: Project) -> None:
+    script(rehearsal, *BOTH)
+    assert exempted(rehearsal) == (True, "")
+    signed = sorted(rehearsal.context("rehearsal").statements.records.places)
+    assert exempted(rehearsal)[0]
+    assert sorted(rehearsal.context("rehearsal").statements.records.places) == signed
+
+
+@pytest.mark.parametrize(
+    ("entries", "cause"),
+    [
+        ((), ""),
+        (BOTH[:1], "nobody has signed as the second person"),
+        (tuple({**e, "made_ago_s": 3 * 86400, "holds_s": 86400} for e in BOTH), "it expired on"),
+        (({**BOTH[0], "key": "tess"}, BOTH[1]), "its signature is not valid"),
+    ],
+)
+def test_what_the_script_spoils_of_it_stays_spoilt(
+    rehearsal: Project, entries: tuple[dict[str, Any], ...], cause: str
+) -> None:
+    script(rehearsal, *entries)
+    assert exempted(rehearsal)[0] is False
+    is_signed, why = exempted(rehearsal)
+    assert is_signed is False
+    assert cause in why
+
+
+def test_outside_a_rehearsal_nobody_declares_anything_by_itself(rehearsal: Project) -> None:
+    script(rehearsal, *BOTH)
+    assert exempted(rehearsal, "staging") == (False, "")

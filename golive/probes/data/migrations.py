@@ -184,7 +184,7 @@ def migration_drill(env: Environment) -> MigrationDrill:
     tagged = _Tag(env)
     tagged.verify()
     declared = seen(lambda: tagged.json(release.declared_schema))
-    reference = _production_rows(env)
+    reference = production_rows(env)
     values: dict[str, object] = {
         "name": "golive-migration",
         "tag": release.previous_tag,
@@ -581,7 +581,7 @@ class _Tag:
         return done.stdout
 
 
-def _production_rows(env: Environment) -> dict[str, float]:
+def production_rows(env: Environment) -> dict[str, float]:
     """Production's rows by table: as declared, else as the live database estimates them."""
     if env.postgres.production_rows:
         return dict(env.postgres.production_rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from golive.sections import Section, needed
+from golive.sections import Secret, Section, needed
 
 
 class Lock(Section, frozen=True, kw_only=True):
@@ -45,3 +45,63 @@ class Dependencies(Section, frozen=True, kw_only=True):
     waivers: str = ""
     """TOML in the checkout: tables ``waiver`` of id, reason, by, expires (a date), and package
     where it holds for one only."""
+
+
+class Image(Section, frozen=True, kw_only=True):
+    """A container image of the release."""
+
+    name: str
+    """E.g. ``backend``."""
+    place: str
+    """The absolute path of an OCI image layout, or ``registry/repository``."""
+    reports: list[str] = []
+    """Reports of Trivy or Grype as JSON: files or patterns of them. The newest that is about the
+    image counts."""
+    dockerfile: str = ""
+    """Its Dockerfile, in ``deploy.checkout`` where the path is relative."""
+
+
+class Images(Section, frozen=True, kw_only=True):
+    """The images of the release, in the registry that it is deployed from."""
+
+    tag: str = needed()
+    """``{tag}`` in it stands for release.tag."""
+    images: list[Image] = needed()
+    registry_user: str = ""
+    """Empty: the registry asks for nobody."""
+    registry_password: Secret | None = None
+    revision_label: str = "org.opencontainers.image.revision"
+    """The label that tells which commit an image was built from."""
+    waivers: str = ""
+    """As dependencies.waivers."""
+    samples: list[str] = []
+    """Patterns of paths in layers with keys that open nothing, as of tests."""
+
+
+class Package(Section, frozen=True, kw_only=True):
+    """What the variables of the packaged configuration mean, and the frontend that was built with
+    some of them. The file and its schema stand under ``configuration``; here they are read in
+    ``deploy.checkout``."""
+
+    bundle: str = needed()
+    """Folder of the built frontend."""
+    others: dict[str, str] = needed()
+    """Files of the other environments, by their names."""
+    environment_names: list[str] = []
+    """Variables that name the environment itself."""
+    debug: list[str] = needed()
+    """Switches that have to be off."""
+    public_urls: list[str] = needed()
+    """Variables with addresses under which the product is reached."""
+    allowed_hosts: list[str] = []
+    """Variables with names that the product answers to."""
+    databases: list[str] = needed()
+    caches: list[str] = needed()
+    stripe: list[str] = needed()
+    """Variables with keys of Stripe."""
+    hosts: list[str] = []
+    """Further hosts of this environment, by the names that its own network has for them."""
+    frontend_prefix: str = "NEXT_PUBLIC_"
+    """How variables begin that the build puts into the frontend."""
+    pairs: dict[str, str] = needed()
+    """Of these, such as have to be in it, to the backend's variable of the same value."""

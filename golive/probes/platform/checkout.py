@@ -180,7 +180,7 @@ def _names(root: Path) -> dict[str, bool]:
                 f"it holds more than {_MOST_FILES:,} files",
                 "name the folder of one product in deploy.checkout",
             )
-    return found
+    return dict(sorted(found.items()))
 
 
 # -- what a file is for ------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def _names(root: Path) -> dict[str, bool]:
 _YAML = (".yaml", ".yml", ".json")
 _NAMES = (
     (DOCKERFILES, r"(.*/)?(Dockerfile|Containerfile)(\.(?!dockerignore$)[\w.-]+)?"),
-    (DOCKERFILES, r".*\.(dockerfile|containerfile)"),
+    (DOCKERFILES, r".*\.([Dd]ockerfile|[Cc]ontainerfile)"),
     (COMPOSE, r"(.*/)?(docker-)?compose([.-][\w.-]+)?\.ya?ml"),
     (WORKFLOWS, r"(.*/)?\.(github|gitea|forgejo)/workflows/[^/]+\.ya?ml"),
     (WORKFLOWS, r"(.*/)?(\.gitlab-ci|\.?azure-pipelines|bitbucket-pipelines|\.drone)\.ya?ml"),

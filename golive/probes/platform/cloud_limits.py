@@ -54,7 +54,8 @@ class CloudLimits:
             for one in self.all
             if isinstance(one, CloudLimit) and one.needed > one.allowed
         ]
-        return found or unseen_among(self.all) or []
+        unseen = unseen_among(self.all)
+        return found if found or unseen is None else unseen
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from golive.probing import probe
 from golive.verdicts import ProbeError, Unseen, seen
 
 _PLACEHOLDER = re.compile(
-    r"change[-_ ]?me|replace[-_ ]?me|place[-_ ]?holder|\b(?:TODO|FIXME|TBD)\b|\b[xX]{3,}\b"
+    r"(?i:change[-_ ]?me|replace[-_ ]?me|place[-_ ]?holder)|\b(?:TODO|FIXME|TBD)\b|\b[xX]{3,}\b"
     r"|\byour[-_][a-z]+[-_a-z]*|<[A-Za-z][\w .-]*>|sha256:([0-9a-f])\1{63}|\bexample\.(?:com|org)\b"
 )
 _UNFILLED = re.compile(r"\$\{\w+\}|\{\{|\}\}")
@@ -174,7 +174,10 @@ class _Schemas:
             where = tuple(error.absolute_path)
             # What a Secret holds must not be repeated.
             says = "does not fit" if one.kind == "Secret" else _shortened(error.message)
-            found.append(one.told(f"{'.'.join(map(str, where)) or 'as a whole'}: {says}", *where))
+            told = f"{'.'.join(map(str, where)) or 'as a whole'}: {says}"
+            if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+                where += tuple(k for k in error.instance if f"'{k}'" in error.message)[:1]
+            found.append(one.told(told, *where))
         return found
 
 

@@ -24,6 +24,7 @@ from golive.probes.platform.checkout import (
     is_manifest,
 )
 from golive.probes.platform.helm import (
+    HelmRefused,
     Rendering,
     environments_of,
     render,
@@ -312,9 +313,11 @@ def manifests(env: Environment, checkout: Checkout) -> Manifests:
     bundles = (*plain, *(b for b in kustomized if isinstance(b, Bundle)))
     unseen = next((b for b in (*kustomized, *renderings.values()) if isinstance(b, Unseen)), None)
     if not bundles and not any(isinstance(b, Bundle) for b in renderings.values()):
-        if unseen is not None:
+        # A chart that helm refuses is broken, which is known of it; without helm nothing is.
+        if unseen is not None and not isinstance(unseen.error, HelmRefused):
             raise unseen.error
-        checkout.needed(MANIFESTS, CHARTS)
+        if unseen is None:
+            checkout.needed(MANIFESTS, CHARTS)
     bundles, renderings = _together(bundles, renderings)
     flaws = [*checkout.flaws_of(MANIFESTS, KUSTOMIZATIONS, CHARTS), *twice]
     return Manifests(

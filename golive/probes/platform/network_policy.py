@@ -45,7 +45,7 @@ class PolicySet:
     """Pods, by direction, in whose namespace no policy denies whatever no other one allows."""
     idle: tuple[str, ...]
     """Policies, and peers of them, that select no pod."""
-    flows: frozenset[str]
+    flows: frozenset[str] | Unseen
     """``SOURCE -> DESTINATION:PORT/PROTOCOL`` of each flow that is allowed."""
 
 
@@ -53,7 +53,7 @@ class PolicySet:
 class NetworkPolicies:
     """What the policies of this environment allow."""
 
-    sets: tuple[PolicySet, ...] | Unseen
+    sets: tuple[PolicySet, ...]
     declared: frozenset[str] | Unseen
     """The flows that the environment declares."""
     workloads: frozenset[str]
@@ -124,15 +124,10 @@ def network_policies(env: Environment, manifests: Manifests) -> NetworkPolicies:
             "check kubernetes.namespaces and kubernetes.manifests",
         )
 
-    def look() -> tuple[PolicySet, ...]:
-        if manifests.unseen is not None:
-            raise manifests.unseen.error
-        return tuple(_evaluated(env, b) for b in bundles)
-
     workloads = [w for b in bundles for w in b.workloads]
     names = seen(lambda: frozenset(_name(env, w) for w in workloads))
     return NetworkPolicies(
-        seen(look),
+        tuple(_evaluated(env, b) for b in bundles),
         seen(_declared, env, workloads),
         frozenset() if isinstance(names, Unseen) else names,
     )
@@ -425,23 +420,25 @@ def _labels(selector: dict[str, Any]) -> str:
 
 
 def _evaluated(env: Environment, bundle: Bundle) -> PolicySet:
-    strange = [
-        o for o in bundle.objects if o.kind in _OTHERS or o.group.endswith("projectcalico.org")
-    ]
-    if strange:
-        raise ProbeError(
-            f"what the policies of {bundle.name} allow",
-            f"{strange[0]} ({strange[0].place()}) decides too, and only NetworkPolicy is evaluated",
-            "verify the flows by hand, or say it as NetworkPolicy",
-        )
     evaluation = _Evaluation(env, bundle)
+
+    def flows() -> frozenset[str]:
+        for one in bundle.objects:
+            if one.kind in _OTHERS or one.group.endswith("projectcalico.org"):
+                raise ProbeError(
+                    f"what the policies of {bundle.name} allow",
+                    f"{one} ({one.place()}) decides too, and only NetworkPolicy is evaluated",
+                    "verify the flows by hand, or say it as NetworkPolicy",
+                )
+        return frozenset(evaluation.flows())
+
     return PolicySet(
         name=bundle.name,
         pods=tuple(str(w.object) for w in evaluation.workloads),
         policies=tuple(str(p) for p in evaluation.policies),
         open_pods=tuple(_open_pods(evaluation)),
         idle=tuple(evaluation.idle()),
-        flows=frozenset(evaluation.flows()),
+        flows=seen(flows),
     )
 
 

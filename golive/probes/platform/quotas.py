@@ -18,7 +18,7 @@ from golive.environments import Environment
 from golive.probes.platform.kubernetes import ask
 from golive.probes.platform.manifests import Bundle, Manifests, Workload, dig, rows, table
 from golive.probing import probe
-from golive.verdicts import ProbeError, Unseen, seen
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 _NAMES = {
     "requests.cpu": ("requests.cpu", "cpu"),
@@ -65,7 +65,7 @@ class Quotas:
     without_quota: tuple[str, ...]
     """Namespaces without one, or whose quotas leave CPU, memory or pods unlimited."""
     without_limit_range: tuple[str, ...]
-    rooms: tuple[Room, ...] | Unseen
+    rooms: tuple[Room | Unseen, ...]
     boundless: tuple[str, ...]
     """Containers that ask for nothing, so that they are not reckoned with, or not let in."""
     used_percent: dict[str, float] | Unseen
@@ -82,9 +82,10 @@ class Quotas:
     @property
     def spare_percent(self) -> dict[str, float] | Unseen:
         """The share of each quota that stays free at the maximum."""
-        if isinstance(self.rooms, Unseen):
-            return self.rooms
-        return {room.subject: room.spare_percent for room in self.rooms}
+        known = {r.subject: r.spare_percent for r in self.rooms if isinstance(r, Room)}
+        unseen = unseen_among(self.rooms)
+        # What is known to be too little stays so, whatever could not be counted.
+        return known if unseen is None or any(v < 0 for v in known.values()) else unseen
 
 
 @probe()
@@ -100,16 +101,11 @@ def quotas(env: Environment, manifests: Manifests) -> Quotas:
             "check kubernetes.namespaces and kubernetes.manifests",
         )
 
-    def rooms() -> tuple[Room, ...]:
-        if manifests.unseen is not None:
-            raise manifests.unseen.error
-        return tuple(r for space in found for r in space.rooms())
-
     return Quotas(
         namespaces=tuple(s.name for s in found),
         without_quota=tuple(t for s in found for t in s.unlimited()),
         without_limit_range=tuple(s.name for s in found if not s.of("LimitRange")),
-        rooms=seen(rooms),
+        rooms=tuple(r for space in found for r in space.rooms()),
         boundless=tuple(t for s in found for t in s.boundless()),
         used_percent=seen(_used, env),
         containers=sum(len(w.containers) for s in found for w in s.workloads),
@@ -171,14 +167,16 @@ class _Space:
         if lacking:
             yield f"{self.name}: {', '.join(lacking)}"
 
-    def rooms(self) -> Iterator[Room]:
-        hard = self._hard()
+    def rooms(self) -> Iterator[Room | Unseen]:
         needed: dict[str, Decimal] = {}
         for workload in self.workloads:
-            count = self.most_pods(workload)
+            count = seen(self.most_pods, workload)
+            if isinstance(count, Unseen):
+                yield count
+                continue
             for name, each in {**self.pod(workload), "pods": Decimal(1)}.items():
                 needed[name] = needed.get(name, Decimal(0)) + count * each
-        for name, most in hard.items():
+        for name, most in self._hard().items():
             yield Room(f"{name} of {self.name}", most, needed.get(name, Decimal(0)))
 
     # -- how many --

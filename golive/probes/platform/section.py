@@ -364,5 +364,63 @@ class Network(Section, frozen=True, kw_only=True):
     """Public addresses of the product's machines besides those that AWS tells."""
     interfaces: list[AdminInterface] = needed()
     """Every administrative interface."""
+    access_approved_by: str = "security_lead"
+    """The role that signs the list of who has access."""
     without: list[str] = []
     """Kinds of listeners and interfaces that the product does not have: pgbouncer, ssh ..."""
+
+
+class Audit(Section, frozen=True, kw_only=True):
+    """The audit trail of AWS, and the central log that all else is written to.
+
+    The central log is a log group of CloudWatch Logs, or what two commands search and guard. The
+    key of ``[aws]`` may assume ``writer_role``.
+    """
+
+    trail: str = needed()
+    """Name or ARN of the trail of CloudTrail."""
+    region: str = needed()
+    """The trail's home region, which the log group is in, too."""
+    log_group: str = ""
+    search_command: list[str] = []
+    """Instead of a log group. Prints the entries since {since} (ISO 8601) that hold {text}: a list
+    of texts, as they were written."""
+    delete_command: list[str] = []
+    """Instead of a log group. Tries, as those who write the log, to delete a synthetic entry or
+    stream of it. Prints deleted: true or false."""
+    writer_role: str = needed()
+    """ARN of the role that writes the central log."""
+    refused_url: str = needed()
+    """A URL of an administrative interface that refuses this machine."""
+    source: str = ""
+    """The address that the product sees requests of this machine come from; empty: its own."""
+
+
+class ScalingGroup(Section, frozen=True, kw_only=True):
+    """An autoscaling group, and a load that it has to grow under."""
+
+    TABLE: ClassVar = "scaling.groups"
+    name: str
+    planned: int
+    """Instances that the capacity plan has for the launch."""
+    url: str = ""
+    """Where the load goes; empty: application.url, or where the tier of its own answers."""
+    path: str = ""
+    """What is asked for; empty: the health check's path."""
+    per_s: float = 50.0
+    """Requests a second, enough to be above the target of a policy."""
+    users: int = 10
+
+
+class Scaling(Section, frozen=True, kw_only=True):
+    """How the application scales, and how that is tried."""
+
+    region: str = "us-east-1"
+    groups: list[ScalingGroup] = needed()
+    """Every autoscaling group that serves users."""
+    tier_command: list[str] = []
+    """Starts the group {name}'s instances behind a balancer for the drill alone, and prints url,
+    and stats and backend of that balancer (haproxy). Left out: the declared application is put
+    under load, and nothing else is looked at meanwhile."""
+    end_command: list[str] = []
+    """Ends that tier; also one that was left by a drill that was interrupted."""

@@ -7,7 +7,7 @@ mutual TLS by themselves, and the policy that refuses all others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,22 +78,24 @@ def service_mesh(env: Environment, manifests: Manifests) -> ServiceMesh:
     bundles, name = manifests.here, env.mesh.name
     workloads = [(b, w) for b in bundles for w in b.workloads if not w.runs_once]
     pods = seen(_pods, env)
-    unseen = manifests.unseen
     found = tuple(t for b in bundles for t in _traces(b))
-    traces: tuple[str, ...] | Unseen = found
-    if not found:
-        traces = unseen or (pods if isinstance(pods, Unseen) else _running_traces(pods))
     lacking = tuple(w.object.told("has no sidecar") for b, w in workloads if not _is_in(name, b, w))
-    outside: tuple[str, ...] | Unseen = lacking
-    if not lacking and name:
-        outside = unseen or (pods if isinstance(pods, Unseen) else _running_without(name, pods))
+
+    def beyond(shown: tuple[str, ...], look: Callable[[list[Any]], tuple[str, ...]]) -> Any:
+        """What the manifests show decides; where they show nothing, all else has to be seen."""
+        if shown:
+            return shown
+        if manifests.unseen is not None:
+            return manifests.unseen
+        return pods if isinstance(pods, Unseen) else look(pods)
+
     routes = [r for b in bundles for r in _routes(b)]
     return ServiceMesh(
         name=name,
         objects=tuple(str(o) for b in bundles for o in b.objects),
         workloads=tuple(str(w.object) for _, w in workloads),
-        traces=traces,
-        without_sidecar=outside,
+        traces=beyond(found, _running_traces),
+        without_sidecar=beyond(lacking, lambda p: _running_without(name, p)) if name else (),
         not_strict=tuple(t for b in bundles for t in _not_strict(name, b)) if name else (),
         routes=tuple(where for where, _ in routes),
         lost_routes=tuple(f"{where}: {why}" for where, why in routes if why),

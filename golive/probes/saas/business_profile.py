@@ -16,7 +16,7 @@ from golive.probes.saas.shop_records import differences
 from golive.probes.traffic.pages import look_up
 from golive.probes.transport.http import client, shown
 from golive.probing import probe
-from golive.verdicts import ProbeError, Unseen, seen
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 _FIELDS = "name,title,storeCode,phoneNumbers,storefrontAddress,regularHours"
 _REVIEWS = "https://mybusiness.googleapis.com/v4"
@@ -75,9 +75,9 @@ class Profiles:
         were not seen."""
         if isinstance(self.found, Unseen):
             return self.found
-        facts = {p: getattr(p, name) for p in self.found}
-        said = [one for p, fact in facts.items() if not isinstance(fact, Unseen) for one in told(p)]
-        unseen = next((fact for fact in facts.values() if isinstance(fact, Unseen)), None)
+        known = [p for p in self.found if not isinstance(getattr(p, name), Unseen)]
+        said = [one for p in known for one in told(p)]
+        unseen = unseen_among(getattr(p, name) for p in self.found)
         return unseen if unseen is not None and not said else said
 
 
@@ -110,13 +110,16 @@ def business_profiles(env: Environment, profile_grant: Grant) -> Profiles:
         step = "have Google approve the project for its Business Profile APIs"
         unseen = Unseen(ProbeError("the profiles at Google", e, step))
         return Profiles(str(e), unseen, unseen)
-    missing = [shop for shop, name in own.shops.items() if name not in locations]
-    found = [
-        _profile(env, token, shop, locations[name])
-        for shop, name in own.shops.items()
-        if name in locations
+    told = [
+        f"{one.shop} ({one.location or 'none declared'} is not among the account's)"
+        for one in own.shops
+        if one.location not in locations
     ]
-    told = [f"{s} ({own.shops[s] or 'none declared'} is not among the account's)" for s in missing]
+    found = [
+        _profile(env, token, one.shop, locations[one.location])
+        for one in own.shops
+        if one.location in locations
+    ]
     return Profiles("", tuple(told), tuple(found))
 
 

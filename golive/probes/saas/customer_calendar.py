@@ -272,7 +272,7 @@ class _Product:
     def booked(self, day: date, step: int) -> dict[str, Any] | None:
         """A visit at the first free time of the day, or of the days beside it."""
         for at in self._free(day, step):
-            body = {**at, "service": self._env.release.booking_service}
+            body: dict[str, Any] = {**at, "service": self._env.release.booking_service}
             body["barber_id"] = self._env.customer_calendar.barber_id
             answer = self._http.post(self._url, body, self._headers)
             if answer.status_code in _FAR:
@@ -315,8 +315,8 @@ class _Product:
     def _free(self, day: date, step: int) -> Iterator[dict[str, str]]:
         """Free times, in the middle of a day first: there a wrong offset stays within the day."""
         barber = self._env.customer_calendar.barber_id
-        for n in range(6):
-            at = (day + step * n * timedelta(days=1)).isoformat()
+        for ahead in range(6):
+            at = (day + step * ahead * timedelta(days=1)).isoformat()
             url = f"{self._slots}?appointment_date={at}&barber_id={barber}"
             answer = self._http.get(url, self._headers)
             if answer.status_code in _FAR:

@@ -208,7 +208,10 @@ class SeedMessage:
             return events
         if "delivered" in events:
             return ["it was delivered"]
-        return [] if "dropped" in events else [f"no event tells that it was dropped: {events}"]
+        if "dropped" in events:
+            return []
+        cause, step = "no event tells that it was dropped", "see customer_mail.events_query"
+        return Unseen(ProbeError("a message to a suppressed address", cause, step))
 
 
 @probe(effect="write", limit="drill")

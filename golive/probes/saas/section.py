@@ -148,6 +148,16 @@ class CustomerCalendar(Section, frozen=True, kw_only=True):
     """The zone of times that the application tells without an offset."""
 
 
+class ProfiledShop(Section, frozen=True, kw_only=True):
+    """A shop of the launch."""
+
+    TABLE: ClassVar = "business_profile.shops"
+    shop: str
+    """As its record has it in ``shop_path``."""
+    location: str
+    """``locations/NUMBER``; empty where it has no profile."""
+
+
 class BusinessProfile(Section, frozen=True, kw_only=True):
     """The shops' profiles at Google, by the APIs of Google Business Profile."""
 
@@ -162,12 +172,58 @@ class BusinessProfile(Section, frozen=True, kw_only=True):
     """Of the account that manages the profiles."""
     account: str = needed()
     """``accounts/NUMBER``"""
-    shops: dict[str, str] = needed()
-    """Every shop of the launch, by the name that its record has in ``shop_path``, with its
-    ``locations/NUMBER``; empty where it has no profile."""
+    shops: list[ProfiledShop] = needed()
+    """Every one of the launch."""
     shop_path: str = needed()
     """Where the application tells a shop's record, with ``{shop}`` for its name: JSON with address,
     phone, timezone and business_hours."""
+
+
+class FunnelStep(Section, frozen=True, kw_only=True):
+    """One page of the journey that analytics are followed along."""
+
+    TABLE: ClassVar = "analytics.steps"
+    name: str
+    path: str
+    """Where the page is opened."""
+    fill: dict[str, str] = {}
+    """What is typed there first, by CSS selector; ``{email}`` and ``{password}`` are those of the
+    first synthetic account."""
+    click: str = ""
+    """What is clicked then, by CSS selector; the page it leads to belongs to the step."""
+    ga4: str = ""
+    """The event of GA4 that leaves once; empty: the step is only on the way."""
+    meta: str = ""
+    """The same, of Meta's pixel."""
+    is_purchase: bool = False
+
+
+class Analytics(Section, frozen=True, kw_only=True):
+    """What measures visits: Google Tag Manager, GA4 and Meta's pixel."""
+
+    container: str = needed()
+    measurement_id: str = needed()
+    pixel_id: str = needed()
+    accept: str = needed()
+    """CSS selector of what accepts being measured, on the first page."""
+    refuse: str = needed()
+    steps: list[FunnelStep] = needed()
+    personal: list[str] = []
+    """What must not appear in a hit, beside the account's address: its name and phone."""
+    container_urls: list[str] = msgspec.field(
+        default_factory=lambda: ["https://www.googletagmanager.com/gtm.js"]
+    )
+    """What addresses begin with; ``*.`` stands for any host below."""
+    ga4_urls: list[str] = msgspec.field(
+        default_factory=lambda: [
+            "https://*.google-analytics.com/g/collect",
+            "https://*.analytics.google.com/g/collect",
+            "https://analytics.google.com/g/collect",
+        ]
+    )
+    meta_urls: list[str] = msgspec.field(
+        default_factory=lambda: ["https://www.facebook.com/tr", "https://www.facebook.com/privacy_"]
+    )
 
 
 class Tools(Section, frozen=True, kw_only=True):

@@ -113,7 +113,7 @@ def api_document(env: Environment) -> ApiDocument:
     served = _served(env)
     _, document = next(iter(served.items()))[1]
     told = openapi.operations(document)
-    registered = seen(_registered, env)
+    registered = seen(registered_routes, env)
     examples = seen(openapi.wrong_examples, document)
     before = seen(_before, env)
     changes = seen(_changes, env, document, before)
@@ -312,7 +312,7 @@ class _Routes(msgspec.Struct):
     routes: list[Registered]
 
 
-def _registered(env: Environment) -> tuple[Registered, ...]:
+def registered_routes(env: Environment) -> tuple[Registered, ...]:
     """Every registered route that is part of the API.
 
     :raises ProbeError: the command fails, or lists none.

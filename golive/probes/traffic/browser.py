@@ -67,7 +67,7 @@ def payment_pages(env: Environment) -> tuple[PaymentPage, ...]:
     ends = time.monotonic() + _SHARE_OF_LIMIT * env.time_limits.probe
     found: list[PaymentPage] = []
     for node in nodes:
-        with _browser(env, node) as browser:
+        with chromium(env, node) as browser:
             for path in paths:
                 within_s = max(1.0, (ends - time.monotonic()) / left)
                 found += _at_hosts(env, browser, path, within_s)
@@ -171,7 +171,7 @@ def _named(url: str, own: set[str]) -> str:
 
 
 @contextmanager
-def _browser(env: Environment, node: EdgeNode | None = None) -> Iterator[Browser]:
+def chromium(env: Environment, node: EdgeNode | None = None) -> Iterator[Browser]:
     """Chromium, which asks one of the edge's own nodes for the public hosts, and in a rehearsal
     nobody outside this machine.
 

@@ -303,14 +303,14 @@ class Judge:
 
     def __init__(self, document: Json) -> None:
         import openapi_schema_validator as dialects
-        from referencing import Registry, Resource
+        from referencing import Registry
         from referencing.jsonschema import DRAFT202012
 
         old = version_of(document).startswith("3.0")
         self._dialect: Any = dialects.OAS30Validator if old else dialects.OAS31Validator
         self._formats: Any = dialects.oas30_format_checker if old else dialects.oas31_format_checker
-        whole = Resource(contents=dict(document), specification=DRAFT202012)
-        self._registry: Any = Registry().with_resource("urn:api", whole)
+        whole: Any = DRAFT202012.create_resource(dict(document))
+        self._registry: Any = Registry[Any]().with_resource("urn:api", whole)
 
     def __call__(self, schema: Any, value: Any) -> str:
         """Why the value is refused; empty where it is right."""

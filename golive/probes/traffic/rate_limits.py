@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golive.environments import Environment
-from golive.probes.traffic.section import ApiClient, ApiLimit, Webhook
+from golive.probes.money.section import Webhook
+from golive.probes.traffic.section import ApiClient, ApiLimit
 from golive.probes.transport.http import Client, client, shown
 from golive.probing import pause, probe
 from golive.verdicts import ProbeError, Unseen, seen
@@ -69,7 +70,7 @@ class LimitBurst:
 class WebhookBurst:
     """Signed events in a row at one route."""
 
-    path: str
+    name: str
     sent: int
     statuses: dict[int, int]
 
@@ -84,7 +85,7 @@ class WebhookBurst:
 
     def __str__(self) -> str:
         told = ", ".join(f"{n} of {s}" for s, n in sorted(self.statuses.items()))
-        return f"{self.path}: {told}"
+        return f"{self.name}: {told}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +231,9 @@ def _burst(env: Environment, limit: ApiLimit) -> LimitBurst:
     with ExitStack() as stack:
         # A connection each, so that nothing sticks to one instance.
         connections = [stack.enter_context(client(env)) for _ in range(_AT_ONCE)]
-        for _ in range(_TRIES):
-            pause(limit.window_s + _MARGIN_S)  # what was asked before is forgotten
+        for attempt in range(_TRIES):
+            if attempt:
+                pause(limit.window_s + _MARGIN_S)  # what was asked before is forgotten
             began = time.monotonic()
             tally, others = _fire(env, connections, limit, one, other)
             took_s = time.monotonic() - began
@@ -319,50 +321,48 @@ def _ask(env: Environment, http: Client, limit: ApiLimit, who: ApiClient) -> req
 
 def _webhooks(env: Environment) -> tuple[WebhookBurst, ...]:
     """:raises ProbeError: none is declared."""
-    if not env.api.webhooks:
-        raise ProbeError("signed webhooks", "api.webhooks is empty", "declare each route there")
-    count = max(one.allowed for one in env.api.limits) + _OVER
+    if not env.stripe.webhooks:
+        raise ProbeError("Stripe's webhooks", "stripe.webhooks is empty", "declare each there")
+    count = max(limit.allowed for limit in env.api.limits) + _OVER
     if count > _MOST_BURST:
-        raise ProbeError("signed webhooks", f"{count} events are no small burst", "see api.limits")
-    return tuple(_events(env, one, count) for one in env.api.webhooks)
+        raise ProbeError(
+            "Stripe's webhooks", f"{count} events are no small burst", "see api.limits"
+        )
+    return tuple(_events(env, webhook, count) for webhook in env.stripe.webhooks)
 
 
 def _events(env: Environment, webhook: Webhook, count: int) -> WebhookBurst:
-    url = _base(env) + webhook.path
+    url = webhook.url or _base(env) + env.stripe.paths.webhook
     statuses: Counter[int] = Counter()
+    secret = webhook.secret.reveal().encode()
 
     def send(share: range) -> list[int]:
         with client(env) as http:
-            return [
-                http.send("POST", url, _signed(webhook, body), data=body).status_code
-                for body in map(_event, share)
-            ]
+            return [http.send("POST", url, _signed(secret), data=_EVENT).status_code for _ in share]
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for found in pool.map(send, [range(n, count, _AT_ONCE) for n in range(_AT_ONCE)]):
             statuses.update(found)
     if set(statuses) == {404}:
-        raise ProbeError(shown(url), "status 404: there is no such route", "check api.webhooks")
-    return WebhookBurst(webhook.path, count, dict(statuses))
+        raise ProbeError(shown(url), "status 404: there is no such route", "check stripe.paths")
+    return WebhookBurst(webhook.name, count, dict(statuses))
 
 
-def _event(number: int) -> bytes:
-    """An event of a kind that no application acts on."""
-    now = int(time.time())
-    return json.dumps(
-        {
-            "id": f"evt_golive_{now}_{number}",
-            "object": "event",
-            "type": "golive.synthetic",
-            "created": now,
-            "livemode": False,
-            "data": {"object": {"id": f"golive_{number}", "object": "golive"}},
-        }
-    ).encode()
+_EVENT = json.dumps(
+    {
+        "id": "evt_golive_limits",
+        "object": "event",
+        "type": "golive.synthetic",
+        "created": 1_700_000_000,
+        "livemode": False,
+        "data": {"object": {"id": "golive_limits", "object": "golive"}},
+    }
+).encode()
+"""An event of a kind that no application acts on, and always the same: one that keeps what it was
+sent keeps it once."""
 
 
-def _signed(webhook: Webhook, body: bytes) -> dict[str, str]:
+def _signed(secret: bytes) -> dict[str, str]:
     at = str(int(time.time()))
-    secret = webhook.secret.reveal().encode()
-    digest = hmac.new(secret, at.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return {webhook.header: f"t={at},v1={digest}", "Content-Type": "application/json"}
+    digest = hmac.new(secret, at.encode() + b"." + _EVENT, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={at},v1={digest}", "Content-Type": "application/json"}

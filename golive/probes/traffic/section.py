@@ -108,14 +108,6 @@ class ApiLimit(Section, frozen=True, kw_only=True):
     """Whether what was used comes back little by little, as with a token bucket."""
 
 
-class Webhook(Section, frozen=True, kw_only=True):
-    """A route that a provider calls with signed events, in Stripe's way of signing."""
-
-    path: str
-    secret: Secret
-    header: str = "Stripe-Signature"
-
-
 class ApiCall(Section, frozen=True, kw_only=True):
     """What has to be said of an operation that cannot be called without knowing."""
 
@@ -149,6 +141,11 @@ class Api(Section, frozen=True, kw_only=True):
     accounts: list[Account] = []
     """Synthetic users beside application.accounts, of other roles."""
     calls: list[ApiCall] = []
+    mask_command: list[str] = []
+    """Masks the personal data of the instance {name}, where the copy is not made masked."""
+    sign_command: list[str] = []
+    """Prints the headers, as an object, with which a provider signs what it sends to {path}: for
+    the security {scheme} of the document; the body comes on stdin."""
     value_queries: dict[str, str] = {}
     """SQL on the copy that tells a value for a parameter or field of that name."""
     unmasked_query: str = needed()
@@ -165,8 +162,9 @@ class Api(Section, frozen=True, kw_only=True):
         ]
     )
     """Headers of an answer that is refused for a limit, beside Retry-After."""
-    webhooks: list[Webhook] = needed()
-    """Routes for signed events, which are never limited."""
+    called_elsewhere: dict[str, str] = {}
+    """Operations that would move money or the like at a provider and so are not called with success
+    on the copy, to the item that calls each."""
 
 
 class Balancer(Section, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ def surface(env: Environment) -> Surface:
 
 def is_own(env: Environment, host: str) -> bool:
     """Whether a host is one of the product's: a declared one, or a sibling of one."""
-    declared = _own_hosts(env)
+    declared = own_hosts(env)
     if host in declared:
         return True
     return any(host.endswith(f".{parent}") for d in declared if (parent := _parent(d)))
@@ -408,7 +408,7 @@ def _declared(env: Environment, keys: Iterable[str]) -> Iterator[str]:
             yield from [value] if isinstance(value, str) else value
 
 
-def _own_hosts(env: Environment) -> set[str]:
+def own_hosts(env: Environment) -> set[str]:
     """The hosts that the environment declares as the product's."""
     found = {e.name for e in env.tls.endpoints} if declares(env, "tls.endpoints") else set()
     if declares(env, "edge.hosts"):

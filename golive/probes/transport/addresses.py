@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
+from golive.verdicts import ProbeError
+
 
 class Names:
     """Declared names by the addresses they stand for.
@@ -48,6 +50,21 @@ def is_this_machine(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def own_address(host: str, port: int) -> str:
+    """The address that this machine has towards a host; nothing is sent.
+
+    :raises ProbeError: there is no way to it.
+    """
+    try:
+        family, kind, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as towards:
+            towards.connect(target)
+            return str(towards.getsockname()[0])
+    except OSError as e:
+        step = "check that this machine may reach it"
+        raise ProbeError(written(host, port), e.strerror or e, step) from None
 
 
 def split(address: str) -> tuple[str, int]:

@@ -27,8 +27,9 @@ class Address:
 class Client:
     """Requests that follow no redirect. Used as a context; connections are kept inside it."""
 
-    def __init__(self, env: Environment, session: requests.Session) -> None:
+    def __init__(self, env: Environment, session: requests.Session, limit_s: float = 0.0) -> None:
         self._env = env
+        self._limit_s = limit_s
         self._session = session
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
@@ -64,9 +65,12 @@ class Client:
         return self._send(method, url, headers=headers, **body)
 
     def put(
-        self, url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        document: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Put a JSON document.
+        """Put a JSON document, or nothing.
 
         :raises ProbeError: no answer; an answer of any status is an answer.
         """
@@ -80,6 +84,13 @@ class Client:
         :raises ProbeError: no answer; an answer of any status is an answer.
         """
         return self._send("POST", url, headers=headers, data=dict(fields))
+
+    def post_bytes(self, url: str, content: bytes, headers: Mapping[str, str]) -> requests.Response:
+        """Send content as it is.
+
+        :raises ProbeError: no answer; an answer of any status is an answer.
+        """
+        return self._send("POST", url, headers=headers, data=content)
 
     def json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object at a URL.
@@ -96,7 +107,11 @@ class Client:
         # The name in the URL, for the connection may go elsewhere.
         named = {"Host": urlsplit(url).netloc.rpartition("@")[2], **(headers or {})}
         limit_s = self._env.time_limits.connect
-        how: dict[str, Any] = {"timeout": (limit_s, limit_s), "allow_redirects": False, **body}
+        how: dict[str, Any] = {
+            "timeout": (limit_s, self._limit_s or limit_s),
+            "allow_redirects": False,
+            **body,
+        }
         try:
             return self._session.request(method, url, headers=named, **how)
         except (requests.RequestException, OSError) as e:
@@ -105,7 +120,11 @@ class Client:
 
 @contextmanager
 def client(
-    env: Environment, at: Address | None = None, *, foreign: bool = False
+    env: Environment,
+    at: Address | None = None,
+    *,
+    foreign: bool = False,
+    limit_s: float = 0.0,
 ) -> Iterator[Client]:
     """A client whose every connection goes to ``at``, or where DNS says.
 
@@ -113,6 +132,7 @@ def client(
 
     :param foreign: for hosts that are not the product's: the public authorities are trusted too,
         where the environment declares one of its own.
+    :param limit_s: an answer is waited for this long; 0: as for a connection.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -149,7 +169,7 @@ def client(
         session.verify = True if foreign else env.tls.ca_file or True
         session.mount("https://", Directed())
         session.mount("http://", Directed())
-        yield Client(env, session)
+        yield Client(env, session, limit_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ made.stated(
 @fault(
     "stripe-account-of-another",
     expect_fail=["CO.7"],
-    touches=["saas-stubs/stripe"],
+    touches=["stripe/account"],
     title="another Stripe account is quoted",
 )
 def stripe_account_of_another(r: Rehearsal) -> None:

@@ -113,7 +113,7 @@ def fetch_advisories_again(r: Rehearsal) -> None:
 
 @fault(
     "waiver-of-a-weakness-expired",
-    expect_fail=["D-12.1.4"],
+    expect_fail=["D-12.1.4", "D-12.1.1"],
     touches=["build/waivers"],
     title="the time for which a weakness was accepted is over",
 )

@@ -107,3 +107,18 @@ def secret_kept_for_hours(r: Rehearsal) -> None:
 @secret_kept_for_hours.revert
 def secret_kept_for_seconds(r: Rehearsal) -> None:
     set_app_faults(r, secret_ttl_s=None)
+
+
+@fault(
+    "instance-reads-no-secret",
+    expect_fail=["D-14.3.3"],
+    touches=["app/secrets"],
+    title="one instance cannot reach Secrets Manager",
+)
+def instance_reads_no_secret(r: Rehearsal) -> None:
+    set_app_faults(r, secret_refused="app-2")  # noqa: S106 - an instance
+
+
+@instance_reads_no_secret.revert
+def instance_reads_secrets(r: Rehearsal) -> None:
+    set_app_faults(r, secret_refused=None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rehearsal.app.public_booking import DAYS
 from rehearsal.faults import fault
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.parts.saas.business_profile import DAYS, LOCATIONS
+from rehearsal.parts.saas.business_profile import LOCATIONS
 
 TOUCHES = ["integrations/profile"]
 FIRST, SECOND = LOCATIONS

@@ -12,6 +12,7 @@ lays a fault over it at once: ``objects`` (by id), ``webhooks_dropped``, ``rotat
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ class StripeStandIn(Part):
         return {
             "STRIPE_KEYS": json.dumps({name: secret(r, name) for name in KEYS}),
             "STRIPE_CA_FILE": str(authority(r).root),
-            "STRIPE_WEBHOOK_URL": r.url("edge-1", WEBHOOK_PATH, scheme="https"),
+            "STRIPE_WEBHOOK_URL": r.url("balancer", WEBHOOK_PATH, scheme="https"),
             "STRIPE_TODAY": _first_day(r, today()).isoformat(),
             "STRIPE_ACCOUNTS": str(barbers_of(APPOINTMENTS)),
         }
@@ -82,6 +83,7 @@ class StripeStandIn(Part):
         return {
             "stripe": {
                 "url": r.url(self.name),
+                "api_url": r.url("balancer", scheme="https"),
                 "key": reading,
                 "test_key": writing,
                 "livemode": False,
@@ -106,6 +108,7 @@ class StripeStandIn(Part):
                     "other_owner": account("owner00002@example.com"),
                     "finance": account("admin00001@example.com"),
                     "barber": _barber(1),
+                    "payee": _barber(3),
                     "failing_barber": _barber(PAYOUT_FAILS),
                 },
             }
@@ -113,7 +116,13 @@ class StripeStandIn(Part):
 
 
 def _barber(number: int) -> dict[str, Any]:
-    return {"account": account_of(number), "email": f"barber{number:05d}@example.com"}
+    """The seed has the administrator first, then the shops' owners, then the barbers."""
+    from rehearsal.data.prepared import APPOINTMENTS
+
+    return {
+        "account": account_of(number),
+        "id": 1 + math.ceil(barbers_of(APPOINTMENTS) / 4) + number,
+    }
 
 
 def _first_day(r: Rehearsal, now: date) -> date:
@@ -146,8 +155,6 @@ def app_environment(r: Rehearsal) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": secret(r, "stripe-webhook-secret"),
         "STRIPE_CONNECT_WEBHOOK_SECRET": secret(r, "stripe-connect-webhook-secret"),
         "STRIPE_API_BASE": f"http://127.0.0.1:{r.port('stripe')}",
-        "SENDGRID_API_KEY": r.secret("mail-key"),
-        "SENDGRID_API_BASE": f"http://127.0.0.1:{r.port('messages')}",
     }
 
 

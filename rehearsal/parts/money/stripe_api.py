@@ -897,11 +897,26 @@ class _Books:
     def _return_fee(self, kept: Object, amount: int) -> None:
         made = self.add("fee_refund", {"amount": amount, "fee": kept["id"], "currency": "usd"})
         made["balance_transaction"] = self.booked("application_fee_refund", -amount, kept["id"])
-        self.booked("application_fee_refund", amount, kept["id"], owner=kept["account"])
+        moved = self.store.objects["charge"][kept["charge"]]["transfer"]
+        self.booked(
+            "application_fee_refund",
+            amount,
+            kept["id"],
+            owner=kept["account"],
+            at_once=self._is_available(moved),
+        )
         kept["amount_refunded"] += amount
         kept["refunded"] = kept["amount_refunded"] == kept["amount"]
         kept["refunds"]["data"].insert(0, made)
         self.emit("application_fee.refunded", kept)
+
+    def _is_available(self, moved: str) -> bool:
+        """Whether what a connected account got by a transfer can be paid out yet."""
+        got = self.store.objects["balance_transaction"].values()
+        return any(
+            b["source"] == moved and b["type"] == "payment" and b["status"] == "available"
+            for b in got
+        )
 
     def reverse(self, moved: Object, amount: int) -> Object:
         left = moved["amount"] - moved["amount_reversed"]
@@ -914,7 +929,13 @@ class _Books:
             "transfer_reversal", {"amount": amount, "transfer": moved["id"], "currency": "usd"}
         )
         made["balance_transaction"] = self.booked("transfer_refund", amount, moved["id"])
-        self.booked("payment_refund", -amount, moved["id"], owner=moved["destination"])
+        self.booked(
+            "payment_refund",
+            -amount,
+            moved["id"],
+            owner=moved["destination"],
+            at_once=self._is_available(moved["id"]),
+        )
         moved["amount_reversed"] += amount
         moved["reversed"] = moved["amount_reversed"] == moved["amount"]
         moved["reversals"]["data"].insert(0, made)

@@ -10,7 +10,7 @@ import urllib.request
 
 import psutil
 
-from rehearsal.data import configuration
+from rehearsal.data import configuration, frontend
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.files import read_state, tail, write_atomically
 from rehearsal.kernel.world import APP_ROLE, DATABASE, PROJECT, Rehearsal
@@ -83,13 +83,11 @@ def product_secrets(r: Rehearsal) -> dict[str, str]:
     """Keys to the services of others that nothing here has to know, each well-formed."""
     return {
         "ENCRYPTION_KEY": r.secret("app-encryption-key"),
-        "STRIPE_SECRET_KEY": f"sk_test_{r.secret('app-stripe-key')}",
-        "STRIPE_WEBHOOK_SECRET": f"whsec_{r.secret('app-stripe-webhook')}",
+        "STRIPE_SECRET_KEY": stripe.secret(r, "stripe-secret-key"),
+        "STRIPE_WEBHOOK_SECRET": stripe.secret(r, "stripe-webhook-secret"),
         "STRIPE_CONNECT_CLIENT_ID": f"ca_{r.secret('app-stripe-connect')}",
         "SENDGRID_API_KEY": f"SG.{r.secret('app-sendgrid-key')}",
-        "TWILIO_ACCOUNT_SID": f"AC{r.secret('app-twilio-account')[:32]}",
-        "TWILIO_AUTH_TOKEN": r.secret("app-twilio-token"),
-        "GOOGLE_CLIENT_SECRET": f"GOCSPX-{r.secret('app-google-secret')}",
+        **integrations.keys(r),
         "FLAGS_URL": r.url("saas-stubs", "/api"),
         "FLAGS_TOKEN": r.secret("flags-token"),
     }
@@ -106,7 +104,7 @@ class Instance(Part):
     loads = LOADS
     needs = (
         *("pgbouncer", "redis-sentinel-1", "redis-sentinel-2", "redis-sentinel-3"),
-        "config-agent",
+        *("config-agent", "build"),
     )
     own_environment = True
 
@@ -122,6 +120,7 @@ class Instance(Part):
             *(sys.executable, "-m", "rehearsal.app", "serve", "--host", "127.0.0.1"),
             *("--port", str(r.port(self.name)), "--instance", self.name),
             *("--version", str(r.setting(self.name, "version", VERSION))),
+            *("--static", str(frontend.folder(r))),
             *("--pid-file", str(configuration.pid_file(r, self.name))),
         ]
 

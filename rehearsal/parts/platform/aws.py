@@ -23,7 +23,14 @@ from typing import Any
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.platform import aws_network, aws_nodes, aws_rights, aws_secrets
+from rehearsal.parts.platform import (
+    aws_audit,
+    aws_network,
+    aws_nodes,
+    aws_rights,
+    aws_scaling,
+    aws_secrets,
+)
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, ORIGIN_HOST
 
 SOURCE_REGION = "us-east-1"
@@ -37,7 +44,7 @@ CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/00000000-0000-0000-0
 
 class Aws(Part):
     name = "aws"
-    title = "S3 in two regions, KMS, CloudFront, IAM, Secrets Manager, EC2"
+    title = "S3 in two regions, KMS, CloudFront, IAM, Secrets Manager, EC2, CloudTrail, logs"
     loads = (
         "rehearsal.parts.platform.aws_sdk",
         "psycopg",
@@ -84,7 +91,9 @@ class Aws(Part):
             "edge": {"distribution_id": r.recall("aws")["distribution_id"]},
             **aws_nodes.endpoints(),
             **aws_secrets.endpoints(r),
+            **aws_audit.endpoints(r),
             **aws_network.endpoints(),
+            **aws_scaling.endpoints(r),
         }
 
 
@@ -113,8 +122,11 @@ def furnish(r: Rehearsal) -> None:
         aws_nodes.furnish(r, client)
     with told_as("The secrets could not be made"):
         aws_secrets.furnish(r, client)
+    with told_as("The audit trail could not be made"):
+        aws_audit.furnish(r, client)
     with told_as("The network could not be made"):
         aws_network.furnish(r, client)
+        aws_scaling.furnish(r, client)
 
 
 def client(
@@ -233,6 +245,19 @@ def make_user(r: Rehearsal, user: str, groups: list[str]) -> None:
         log_in(r, user)
     for group in groups:
         iam.add_user_to_group(GroupName=group, UserName=user)
+
+
+def drop_user(r: Rehearsal, user: str) -> None:
+    """Delete a user with all that it has."""
+    iam = client(r, "iam")
+    for group in iam.list_groups_for_user(UserName=user)["Groups"]:
+        iam.remove_user_from_group(GroupName=group["GroupName"], UserName=user)
+    for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    for device in iam.list_mfa_devices(UserName=user)["MFADevices"]:
+        iam.deactivate_mfa_device(UserName=user, SerialNumber=device["SerialNumber"])
+        iam.delete_virtual_mfa_device(SerialNumber=device["SerialNumber"])
+    iam.delete_user(UserName=user)
 
 
 def give_second_factor(r: Rehearsal, user: str) -> None:
@@ -373,6 +398,7 @@ def main(port: int, r: Rehearsal) -> None:
         "ECC_NIST_P256" if spec == "SYMMETRIC_DEFAULT" else spec
     )
     aws_nodes.serve_limits(r)
+    aws_scaling.record_activities()
     aws_rights.enforce(r.secret("aws-access-key-id"))
     application = aws_rights.ageing(Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=Quiet)

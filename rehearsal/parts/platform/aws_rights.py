@@ -57,8 +57,8 @@ def allowing(actions: list[str], resources: list[str]) -> dict[str, Any]:
 
 
 def age(r: Rehearsal, what: str, name: str, days: float) -> None:
-    """Set how old something is: `secret` (its current value), `access-key`, `root-key` (from
-    never made: 0 days take it away)."""
+    """Set how old something is: `secret` (its current value), `access-key`, `root-key` (0 days
+    take it away), `delivery` (a trail's last one)."""
     words = urlencode({"what": what, "name": name, "days": days})
     url = f"http://127.0.0.1:{r.port('aws')}{PATH}?{words}"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -72,10 +72,11 @@ def age(r: Rehearsal, what: str, name: str, days: float) -> None:
 def enforce(root_key: str) -> None:
     """Have moto ask IAM about every request that the root user's key did not sign."""
     from moto import settings
-    from moto.core.authorization import ActionAuthenticatorMixin as Authenticator
-    from moto.core.responses import BaseResponse
+    from moto.core import authorization, responses
 
-    judge = Authenticator._authenticate_and_authorize_action
+    authenticator: Any = authorization.ActionAuthenticatorMixin
+    response: Any = responses.BaseResponse
+    judge = authenticator._authenticate_and_authorize_action
 
     def judged(self: Any, request: type, resource: str = "*") -> None:
         signed = str(self.headers.get("Authorization", ""))
@@ -83,8 +84,8 @@ def enforce(root_key: str) -> None:
             judge(self, request, resource)
 
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
-    Authenticator._authenticate_and_authorize_action = judged
-    BaseResponse._determine_resource = lambda self: _resource(self)
+    authenticator._authenticate_and_authorize_action = judged
+    response._determine_resource = _resource
     _tell_ages()
 
 
@@ -114,15 +115,17 @@ def _backend(service: str, region: str = "global") -> Any:
 
 
 def _tell_ages() -> None:
-    """moto says of each version of a secret that it was made just now, and leaves the root user
-    out of the credential report."""
-    from moto.iam.models import IAMBackend
-    from moto.secretsmanager.models import SecretsManagerBackend
+    """moto says of each version of a secret that it was made just now, leaves the root user out of
+    the credential report, and lets a trail deliver whenever it is asked."""
+    from moto.cloudtrail import models as trails
+    from moto.iam import models as accounts
+    from moto.secretsmanager import models as secrets
 
-    listed, reported = (
-        SecretsManagerBackend.list_secret_version_ids,
-        IAMBackend.get_credential_report,
-    )
+    manager: Any = secrets.SecretsManagerBackend
+    iam: Any = accounts.IAMBackend
+    status: Any = trails.TrailStatus
+    listed, reported = manager.list_secret_version_ids, iam.get_credential_report
+    stated = status.description
 
     def dated(self: Any, secret_id: str) -> str:
         found = json.loads(listed(self, secret_id))
@@ -149,8 +152,15 @@ def _tell_ages() -> None:
             root |= {"access_key_1_active": "true", "access_key_1_last_rotated": made}
         return "\n".join([head, ",".join(root.values()), *rows]) + "\n"
 
-    SecretsManagerBackend.list_secret_version_ids = dated
-    IAMBackend.get_credential_report = whole
+    def delivered(self: Any) -> dict[str, Any]:
+        at = self.latest_delivery_time
+        found: dict[str, Any] = stated(self)  # which delivers, as long as it is logging
+        if getattr(self, "is_aged", False):
+            self.latest_delivery_time = found["LatestDeliveryTime"] = at
+        return found
+
+    manager.list_secret_version_ids, iam.get_credential_report = dated, whole
+    status.description = delivered
 
 
 def ageing(served: Wsgi) -> Wsgi:
@@ -179,6 +189,10 @@ def _age(what: str, name: str, by: timedelta) -> None:
         case "access-key":
             for key in iam.users[name].access_keys if name in iam.users else _keys(iam, name):
                 key.create_date = then
+        case "delivery":
+            trail = _backend("cloudtrail", "us-east-1").trails[name]
+            trail.status.latest_delivery_time = int(then.timestamp())
+            trail.status.is_aged = bool(by)
         case "root-key":
             iam.root_key_made = f"{then:%Y-%m-%dT%H:%M:%S}+00:00" if by else ""
         case _:

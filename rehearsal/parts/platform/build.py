@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.data import dependencies
+from rehearsal.data import dependencies, frontend, images
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Job
 
@@ -13,12 +13,14 @@ class Build(Job):
     needs = ("release",)
 
     def run(self, r: Rehearsal) -> None:
+        frontend.build(r)
         dependencies.install(r)
         dependencies.fetch_advisories(r)
         dependencies.write_waivers(r)
+        images.build(r)
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
-        return dependencies.endpoints(r)
+        return {**dependencies.endpoints(r), **images.endpoints(r), **frontend.endpoints(r)}
 
 
 build = Build()

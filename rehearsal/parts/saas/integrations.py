@@ -5,6 +5,7 @@
     /twilio/...          the account that texts to customers are sent from
     /google/...          OAuth and the calendar that a barber has connected
     /profile/...         the shops' profiles at Google
+    /collectors/...      Google Tag Manager, GA4 and Meta's pixel
 
 What each says, and what faults may change of it, stands in its own module beside this one.
 """
@@ -20,7 +21,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part, answers
-from rehearsal.parts.saas import business_profile, google, mailbox, nameserver, sendgrid, twilio
+from rehearsal.parts.saas import (
+    business_profile,
+    collectors,
+    google,
+    mailbox,
+    nameserver,
+    sendgrid,
+    twilio,
+)
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS, authority
 
 PUBLIC_URL = f"https://{EDGE_HOSTS[0]}"
@@ -45,6 +54,7 @@ class Integrations(Part):
         return answers(r.port(self.name))
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
+        google.client_secret(r)
         for name in (sendgrid.KEY, sendgrid.READING_KEY):
             sendgrid.key(r, name)
         return {
@@ -92,30 +102,45 @@ class Integrations(Part):
                 "client_secret": r.secret_reference(google.CLIENT_SECRET),
                 "refresh_token": r.secret_reference(google.PROFILE_TOKEN),
                 "account": business_profile.ACCOUNT,
-                "shops": {f"shop-{n}": at for at, n in business_profile.LOCATIONS.items()},
+                "shops": [
+                    {"shop": f"shop-{n}", "location": at}
+                    for at, n in business_profile.LOCATIONS.items()
+                ],
+            },
+            "analytics": {
+                "container": collectors.CONTAINER,
+                "measurement_id": collectors.MEASUREMENT,
+                "pixel_id": collectors.PIXEL,
+                "container_urls": [collectors.url(r, "/gtm.js")],
+                "ga4_urls": [collectors.url(r, "/g/collect")],
+                "meta_urls": [collectors.url(r, "/tr")],
             },
         }
 
 
 def variables(r: Rehearsal) -> dict[str, str]:
-    """The product's variables that have to do with these services."""
+    """The product's variables that have to do with these services, beside those of its released
+    configuration."""
     return {
-        "SENDGRID_API_KEY": sendgrid.key(r),
         "SENDGRID_API_URL": r.url(integrations.name, "/sendgrid"),
         "SENDGRID_FROM": sendgrid.SENDER,
         "SENDGRID_WEBHOOK_PUBLIC_KEY": sendgrid.event_keys(r)[1],
-        "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
-        "TWILIO_AUTH_TOKEN": r.secret(twilio.TOKEN),
-        "TWILIO_PHONE_NUMBER": twilio.SENDER,
         "PUBLIC_URL": PUBLIC_URL,
+        "GTM_URL": collectors.url(r, "/gtm.js"),
         "GOOGLE_API_URL": r.url(integrations.name, "/google"),
-        "GOOGLE_CLIENT_ID": google.CLIENT,
-        "GOOGLE_CLIENT_SECRET": r.secret(google.CLIENT_SECRET),
-        "GOOGLE_REDIRECT_URI": f"{PUBLIC_URL}{google.CALLBACK_PATH}",
         "GOOGLE_CALENDAR_BARBER": str(BARBER),
         "GOOGLE_CALENDAR_ID": google.CALENDAR,
         "GOOGLE_CALENDAR_ZONE": google.ZONE,
         "GOOGLE_CALENDAR_REFRESH_TOKEN": r.secret(google.REFRESH_TOKEN),
+    }
+
+
+def keys(r: Rehearsal) -> dict[str, str]:
+    """The product's keys to these services, by the names of its variables."""
+    return {
+        "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
+        "TWILIO_AUTH_TOKEN": r.secret(twilio.TOKEN),
+        "GOOGLE_CLIENT_SECRET": google.client_secret(r),
     }
 
 
@@ -173,6 +198,8 @@ class Services:
             form = dict(parse_qsl(content.decode(), keep_blank_values=True))
             rest = path.removeprefix("/twilio")
             return self.twilio.answer(authorization, method, rest, query, form)
+        if path.startswith("/collectors/"):
+            return collectors.answer(self.r, path.removeprefix("/collectors"), query)
         if path.startswith("/profile/"):
             rest = path.removeprefix("/profile")
             return self.profile.answer(authorization, method, rest, query)

@@ -1,7 +1,6 @@
 """The services that people work with, each speaking its real API, in one process.
 
     /api/v3/...      issue tracker: GitHub's REST API (as of an Enterprise server)
-    /v1/account      payments: the account of Stripe's REST API
     /v3/             Stripe.js, as far as a payment page needs it
     /v1/...          status page: Atlassian Statuspage's REST API
     /api/client/features, /api/admin/projects/default/features      feature flags: Unleash
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 TRACKER_TOKEN, STATUS_KEY = "tracker-token", "status-page-key"
-STRIPE_KEY = "stripe-key"
 FLAGS_TOKEN, FLAGS_ADMIN_TOKEN = "flags-token", "flags-admin-token"
 CARD_SCRIPT = Path(__file__).with_name("card.js")
 CARD_FRAME = (
@@ -61,7 +59,6 @@ class SaasStubs(Part):
         return {
             "SAAS_TRACKER_TOKEN": r.secret(TRACKER_TOKEN),
             "SAAS_STATUS_KEY": r.secret(STATUS_KEY),
-            "SAAS_STRIPE_KEY": r.secret(STRIPE_KEY),
             "SAAS_FLAGS_TOKEN": r.secret(FLAGS_TOKEN),
             "SAAS_FLAGS_ADMIN_TOKEN": r.secret(FLAGS_ADMIN_TOKEN),
         }
@@ -519,7 +516,6 @@ class _Handler(BaseHTTPRequestHandler):
         path, query = unquote(split.path), dict(parse_qsl(split.query))
         services: tuple[tuple[str, str, Callable[[str], tuple[Any, str]]], ...] = (
             ("/api/v3", "tracker", lambda rest: self._tracker(rest, query)),
-            ("/v1/account", "stripe", lambda _: (self._stripe(), "")),
             ("/v1", "status_page", lambda rest: self._status_page(rest, query)),
             ("/api", "flags", self._flags),
         )
@@ -549,13 +545,6 @@ class _Handler(BaseHTTPRequestHandler):
         if scheme.lower() not in {"bearer", "token"} or not _same(token, "SAAS_TRACKER_TOKEN"):
             raise Refused(401, {"message": "Bad credentials"})
         return Tracker(self.context, f"{self.url}/api/v3").answer(path, query)
-
-    def _stripe(self) -> Any:
-        scheme, _, key = self.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or not _same(key, "SAAS_STRIPE_KEY"):
-            error = {"type": "invalid_request_error", "message": "Invalid API Key provided"}
-            raise Refused(401, {"error": error})
-        return {"object": "account", **self.context.state()["stripe"]}
 
     def _status_page(self, path: str, query: Query) -> tuple[Any, str]:
         scheme, _, key = self.headers.get("Authorization", "").partition(" ")

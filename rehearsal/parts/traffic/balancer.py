@@ -3,9 +3,9 @@
 Settings a fault may override: `servers`, `health_path`, `health_expected`, `health_interval_s`,
 `trust_forwarded_for`, `certificate_days`, `full_chain`, `plain_paths` (beginnings of paths that
 are answered without TLS), `denied_paths` (answered with 404), `metrics_public` (whether the
-application's metrics are handed to anybody), `api_apart` (plain HTTP of the API
-is sent to a port of its own), `api_certificate_days` (that port is served, with a certificate of
-its own, so many days from its end).
+application's metrics are handed to anybody), `log_refused` (whether refused requests are logged),
+`api_apart` (plain HTTP of the API is sent to a port of its own), `api_certificate_days` (that port
+is served, with a certificate of its own, so many days from its end).
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Balancer(Part):
             "health_interval_s": r.setting(self.name, "health_interval_s", 1),
             "plain_paths": r.setting(self.name, "plain_paths", []),
             "denied_paths": r.setting(self.name, "denied_paths", []),
+            "log_refused": r.setting(self.name, "log_refused", True),
             "metrics_public": r.setting(self.name, "metrics_public", False),
         }
         servers = r.setting(self.name, "servers", list(SERVERS))

@@ -3,7 +3,9 @@
 Settings a fault may override, on `edge` for both nodes or on `edge-1` / `edge-2` for one:
 `cached_paths` (paths to cache whatever the origin says), `plain_paths` (beginnings of paths that
 are answered without TLS), `scripts_added_to` (pages that get another script), `honour_session`,
-`keep_assets`, `metrics_public` (whether anybody gets the application's metrics), `full_chain`,
+`keep_assets`, `compress`, `asset_max_age` (seconds, in place of the origin's), `missing_assets`
+(endings of paths that are answered with 404), `source_maps` (whether there are any),
+`metrics_public` (whether anybody gets the application's metrics), `full_chain`,
 `certificate_days`, `certified_hosts`, `tls_versions`, `ciphers`. Each node has its own installed
 copy of the certificate, taken when it is prepared: reloading only one node is how a fleet comes to
 serve two certificates.
@@ -76,6 +78,10 @@ class Edge(Part):
                 scripts_added_to=self._setting(r, "scripts_added_to", []),
                 honour_session=self._setting(r, "honour_session", True),
                 keep_assets=self._setting(r, "keep_assets", True),
+                compress=self._setting(r, "compress", True),
+                asset_max_age=self._setting(r, "asset_max_age", None),
+                missing_assets=self._setting(r, "missing_assets", []),
+                source_maps=self._setting(r, "source_maps", False),
                 tls_versions=self._setting(r, "tls_versions", "TLSv1.2 TLSv1.3"),
                 ciphers=self._setting(r, "ciphers", CIPHERS),
             )

@@ -18,6 +18,10 @@ from rehearsal.parts.platform.app import API_CLIENTS, FAULTS_FILE, LOADS, Instan
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
+VERIFICATION = """
+select payload->>'token' from notification_queue where template = 'verify_email'
+order by id desc limit 1"""
+SLUG = "select slug from organizations order by id limit 1"
 STAFF = ("barber00001@example.com", "owner00001@example.com", "admin00001@example.com")
 
 
@@ -55,6 +59,10 @@ class Portal(Part):
                 "documentation": [r.url(self.name, "/")],
                 "routes_command": [*listed, "--version", "{version}"],
                 "accounts": [{"email": one, "password": password} for one in STAFF],
+                "sign_command": r.command(
+                    "{scheme}", "{path}", module="rehearsal.parts.traffic.signing"
+                ),
+                "value_queries": {"token": VERIFICATION, "slug": SLUG},
                 "client_header": KEY_HEADER,
                 "clients": [{"name": one, "key": r.secret_reference(one)} for one in API_CLIENTS],
                 "limits": [
@@ -62,7 +70,7 @@ class Portal(Part):
                     for one, asked in (
                         (
                             READS,
-                            {"method": "GET", "path": "/api/v2/appointments/slots/next-available"},
+                            {"method": "GET", "path": "/api/v2/features"},
                         ),
                         (WRITES, {"method": "POST", "path": "/api/v2/auth/refresh"}),
                     )

@@ -86,8 +86,10 @@ def test_every_missing_and_every_unknown_key_is_named_with_its_table(files: File
             place = written((*path, key))
             if place in ("name", "title", "permits", "postgres.password"):  # may be left out
                 files.load()
-            elif any(isinstance(part, int) for part in path) or place.startswith(
-                ("kind", "people", "backups.source.", "backups.copy.")
+            elif (
+                any(isinstance(part, int) for part in path)
+                or place.startswith(("kind", "people", "backups.source.", "backups.copy."))
+                or (place.startswith("stripe.drill.") and len(path) > 2)
             ):
                 assert files.error() == (
                     f"small.toml: {place}: the key is missing; expected a value for it"
@@ -95,6 +97,8 @@ def test_every_missing_and_every_unknown_key_is_named_with_its_table(files: File
             else:
                 assert not declares(files.load(), place)
             looked += 1
+        if path in {("package", "others"), ("package", "pairs")}:
+            continue  # their keys are names of environments, and of variables
         files.raw = copy.deepcopy(whole)
         at(files.raw, path)["pasword"] = 1
         assert files.error() == (

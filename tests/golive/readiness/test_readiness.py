@@ -276,6 +276,26 @@ def waive(project: Project, ident: str) -> None:
     project.sign(ident, "tess", about=first.sha256, **reported)
 
 
+def test_what_is_not_applicable_is_so_until_its_own_check_contradicts(launch: Project) -> None:
+    def declared(**people: Any) -> tuple[str, str]:
+        launch.launch(not_applicable=["D-2.1.1"], **people)
+        launch.fresh()
+        found = state(look(launch), "D-2.1.1")
+        return str(found[0]), found[1]
+
+    again(launch, "D-2.1.1", Verdict.FAIL)
+    exempt: dict[str, Any] = {"kind": "not-applicable", "text": "we have none"}
+    exempt["expires_at"] = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    first = launch.sign("D-2.1.1", "paul", **exempt)
+    launch.sign("D-2.1.1", "tess", about=first.sha256, **exempt)
+    assert declared()[0] == "NOT APPLICABLE"
+    contradicted = declared(cross_checked=["D-2.1"])
+    assert contradicted[0] == "FAIL"
+    assert "it was declared not applicable, which this contradicts" in contradicted[1]
+    again(launch, "D-2.1.1", Verdict.UNKNOWN)
+    assert declared(cross_checked=["D-2.1"])[0] == "NOT APPLICABLE"
+
+
 def test_half_a_waiver_is_none_and_says_why(launch: Project) -> None:
     again(launch, "D-2.1.1", Verdict.FAIL)
     launch.sign("D-2.1.1", "paul", kind="waive", text="nobody uses it", risk="little")

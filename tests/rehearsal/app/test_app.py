@@ -436,7 +436,7 @@ class TestSeed:
                  JOIN appointments a ON a.id = p.appointment_id
                  WHERE a.barber_id = o.barber_id AND p.status = 'succeeded'
                  AND a.start_time >= o.period_start
-                 AND a.start_time < o.period_end + interval '1 day')""",
+                 AND a.start_time < o.period_end + interval '24 h')""",
             ),
             (
                 "no e-mail address is there twice",

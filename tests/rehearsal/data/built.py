@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,15 @@ from rehearsal.data import release
 from rehearsal.endpoints import joined
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.platform.build import build
+from rehearsal.parts.traffic.hosts import EDGE_HOSTS
 from tests import checks
 from tests.conftest import SECRET_VARIABLE, small_environment, toml
+
+SUITES = Path(__file__).resolve().parents[3] / "suites"
+PRODUCT: dict[str, Any] = tomllib.loads((SUITES / "product.toml").read_text(encoding="utf-8"))
+OTHERS = {"staging": "config/staging.env", "production": "config/production.env"}
+
+NAMED = {"name": "rehearsal", "kind": "rehearsal"}
 
 
 class Built:
@@ -29,9 +37,19 @@ class Built:
         """The environment, with some of its tables otherwise."""
         told = joined(release.endpoints(self.r), build.endpoints(self.r))
         instances = [{"name": n, "url": "http://127.0.0.1:1"} for n in ("app-1", "app-2")]
+        told["configuration"] = {
+            "env_file": "config/rehearsal.env",
+            "schema": "config/schema.json",
+        }
+        told["package"] |= PRODUCT["package"] | {"others": OTHERS}
+        told["edge"] = {
+            "hosts": list(EDGE_HOSTS),
+            "nodes": [{"name": "edge", "host": "127.0.0.1", "port": 1}],
+        }
+        told["redis"] = {"nodes": [{"name": "redis-1", "host": "127.0.0.1", "port": 6379}]}
         told["application"] = {"instances": instances} | told.get("application", {})
         path, product = self.r.path("small.toml"), self.r.path("product.toml")
-        path.write_text(toml(small_environment(**(told | changes))), encoding="utf-8")
+        path.write_text(toml(small_environment(**(NAMED | told | changes))), encoding="utf-8")
         product.write_text("", encoding="utf-8")
         return loader.load(path, product, self.r.folder, Mask())
 

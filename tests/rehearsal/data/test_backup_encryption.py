@@ -24,7 +24,13 @@ from tests.rehearsal.lone_parts import running
 REGIONS = (aws.SOURCE_REGION, aws.COPY_REGION)
 NAME = "wal/one"
 CONTENT = b"client00001@example.com" * 1000
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+
+
+def credentials(r: Rehearsal) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": r.secret("aws-access-key-id"),
+        "AWS_SECRET_ACCESS_KEY": r.secret("aws-secret-access-key"),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +107,12 @@ def test_backups_in_both_buckets_are_sealed(r: Rehearsal) -> None:
 
 
 def decrypt(
-    r: Rehearsal, *words: str, stdin: bytes = b"", credentials: dict[str, str] | None = None
+    r: Rehearsal, *words: str, stdin: bytes = b"", keys: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     return subprocess.run(
         [sys.executable, "-m", "rehearsal", "decrypt-backup", "--key", NAME, *words],
-        env={**environment, "GOLIVE_REHEARSAL": str(r.folder), **(credentials or {})},
+        env={**environment, "GOLIVE_REHEARSAL": str(r.folder), **(keys or {})},
         cwd=PROJECT,
         input=stdin,
         capture_output=True,
@@ -120,11 +126,11 @@ def test_the_command_opens_what_it_is_given(
 ) -> None:
     body, metadata = sealed
     words = ["--region", REGIONS[1], "--meta", json.dumps(metadata)]
-    done = decrypt(r, *words, "--from", "-", "--to", "-", stdin=body, credentials=CREDENTIALS)
+    done = decrypt(r, *words, "--from", "-", "--to", "-", stdin=body, keys=credentials(r))
     assert (done.returncode, done.stdout) == (0, CONTENT)
     source, to = tmp_path / "sealed", tmp_path / "opened"
     source.write_bytes(body)
-    done = decrypt(r, *words, "--from", str(source), "--to", str(to), credentials=CREDENTIALS)
+    done = decrypt(r, *words, "--from", str(source), "--to", str(to), keys=credentials(r))
     assert json.loads(done.stdout)["size_bytes"] == len(CONTENT)
     assert to.read_bytes() == CONTENT
     assert to.stat().st_mode & 0o777 == 0o600
@@ -145,6 +151,6 @@ def test_the_command_opens_an_object_of_a_bucket(r: Rehearsal, tmp_path: Path) -
     s3 = aws.client(r, "s3")
     backups.put(s3, aws.SOURCE_BUCKET, NAME, io.BytesIO(content), metadata)
     to = tmp_path / "opened"
-    done = decrypt(r, "--region", REGIONS[0], "--to", str(to), credentials=CREDENTIALS)
+    done = decrypt(r, "--region", REGIONS[0], "--to", str(to), keys=credentials(r))
     assert done.returncode == 0, done.stderr
     assert to.read_bytes() == CONTENT

@@ -138,6 +138,13 @@ def test_a_chain_of_replicas_is_followed_to_its_master(start: Any, env_with: Env
         return client.info("replication").get("master_link_status") == "up"
 
     _until(lambda: linked(passing) and linked(last))
+    # A master tells of a replica a moment after that one says that its link is up.
+    _until(
+        lambda: (
+            passing.info("replication").get("slave0", {}).get("state") == "online"
+            and linked(passing)
+        )
+    )
     env = _env(env_with, [first, second, third])
     found = redis_cluster(env)
     assert found.cut_off == []

@@ -132,7 +132,8 @@ def test_a_base_path_of_the_server_belongs_to_the_routes(
     based = {**DOCUMENT, "servers": [{"url": f"{site.url}/api"}]}
     site.tell("/openapi.json", based)
     for prefix in ("/api", ""):
-        routes = [{**r, "path": prefix + r["path"]} for r in ROUTES[:3]]
+        some: Any = ROUTES[:3]
+        routes = [{**r, "path": prefix + r["path"]} for r in some]
         found = look(routes)
         assert (found.untold, found.imagined) == ((), ())
 

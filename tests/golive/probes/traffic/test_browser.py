@@ -55,8 +55,8 @@ def paying(env: Environment, *paths: str) -> Environment:
 
 
 def looked_at(env: Environment, url: str) -> PaymentPage:
-    with browser._browser(env) as chromium:
-        return browser._look(env, chromium, url, 10.0)
+    with browser.chromium(env) as found:
+        return browser._look(env, found, url, 10.0)
 
 
 def page(shop: Service, text: str, status: int = 200) -> str:
@@ -136,7 +136,7 @@ def test_a_page_is_looked_at_at_every_host_that_has_it_on_every_node(
         seen.append((node, url))
         return PaymentPage(url, (), ())
 
-    monkeypatch.setattr(browser, "_browser", opened)
+    monkeypatch.setattr(browser, "chromium", opened)
     monkeypatch.setattr(browser, "_look", look)
     pages = [f"https://www.example{path}" for path in ("/pay", "/gift")]
     assert [p.url for p in browser.payment_pages(env)] == pages * 2

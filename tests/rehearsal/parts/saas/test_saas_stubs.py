@@ -17,7 +17,6 @@ from rehearsal.parts.saas.saas_stubs import (
     FLAGS_TOKEN,
     PARTS,
     STATUS_KEY,
-    STRIPE_KEY,
     TRACKER_TOKEN,
     address,
 )
@@ -37,8 +36,6 @@ class Client:
     def secret(self, path: str) -> str:
         if path.startswith("/api/v3/"):
             return f"Bearer {self.r.secret(TRACKER_TOKEN)}"
-        if path == "/v1/account":
-            return f"Bearer {self.r.secret(STRIPE_KEY)}"
         if path.startswith("/v1/"):
             return f"OAuth {self.r.secret(STATUS_KEY)}"
         return self.r.secret(FLAGS_TOKEN)
@@ -328,10 +325,3 @@ def test_patches_merge_tables_and_take_out_what_is_none() -> None:
         "a": {"b": 1, "c": [3], "e": {"f": 1}}
     }
     assert below == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
-
-
-def test_the_stripe_account_is_told_to_its_own_key_only(client: Client) -> None:
-    assert client.json("/v1/account")["id"] == saas_stubs.STRIPE_ACCOUNT
-    refused = client.http.get("/v1/account", headers={"Authorization": "Bearer sk_other"})
-    assert refused.status_code == 401
-    assert refused.json()["error"]["message"] == "Invalid API Key provided"

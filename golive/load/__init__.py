@@ -1,0 +1,1 @@
+"""Load: files that locust runs, and the process that they run in."""
