@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -78,8 +79,15 @@ def create_app(settings: Settings) -> FastAPI:
     if orders.get("undocumented"):
         app.add_api_route(str(orders["undocumented"]), health, include_in_schema=False)
 
+    known: dict[str, Row] = {}
+
     def document() -> Row:
-        return documented.document(app, settings, shop.database.orders("api") or {})
+        orders = shop.database.orders("api") or {}
+        ordered = json.dumps(orders, sort_keys=True)
+        if ordered not in known:
+            known.clear()
+            known[ordered] = documented.document(app, settings, orders)
+        return known[ordered]
 
     app.openapi = document  # type: ignore[method-assign]
     return app
@@ -345,7 +353,7 @@ def me(shop: TheShop, caller: Caller) -> Row:
 @api.get("/api/v2/auth/verification-status", response_model=shapes.VerificationStatus)
 def verification_status(shop: TheShop, caller: Caller) -> Any:
     if (shop.database.orders("api") or {}).get("lacks_field"):
-        return JSONResponse({"email_verified": caller["email_verified"]})
+        return JSONResponse({"verification_required": True})
     return {"email_verified": caller["email_verified"]}
 
 

@@ -32,7 +32,7 @@ from rehearsal.data import backup_encryption, backup_failures, backups, release
 from rehearsal.data.prepared import copy_tree
 from rehearsal.kernel import binaries
 from rehearsal.kernel.errors import RehearsalError
-from rehearsal.kernel.files import tail, write_atomically
+from rehearsal.kernel.files import read_state, tail, write_atomically
 from rehearsal.kernel.world import APP_ROLE, DATABASE, OWNER_ROLE, SCRATCH_NICENESS, Rehearsal
 from rehearsal.parts import Child, Endpoints
 from rehearsal.parts.data.postgres import app_command, archive_folder, quoted, shell_quoted
@@ -308,7 +308,9 @@ def serve(r: Rehearsal, name: str, version: str) -> dict[str, Any]:
 def _apart(r: Rehearsal, copy: Copy) -> dict[str, str]:
     """A cache of the copy's own, emptied, where it is to have one; faults of its application."""
     made = {}
-    if faults := r.setting("drills", "served_faults", None):
+    # What is wrong with the API's document is so wherever this version runs.
+    live = {k: v for k, v in read_state(r.path(FAULTS_FILE)).items() if k == "api"}
+    if faults := {**live, **r.setting("drills", "served_faults", {})}:
         path = _folder(r, copy.name) / FAULTS_FILE
         write_atomically(path, json.dumps(faults))
         made["APP_FAULTS"] = str(path)

@@ -7,8 +7,8 @@
 A deploy makes the next revision and brings it to one instance after the other: the balancer drains
 it, it is started again with its new file, and gets requests once it is healthy. Settings a fault
 may override, on `config-tool`: `skips_restart` and `skips_instances` (of a rollback), `leaves_out`
-(instances, of a deploy), `refuses` (deploys), `drains` (false: requests are cut off), `records`
-(false: changes are not) and `names_actor`.
+(instances, of a deploy), `refuses` (deploys), `drains` (false: all instances are restarted
+together), `records` (false: changes are not) and `names_actor`.
 """
 
 from __future__ import annotations
@@ -78,18 +78,28 @@ def _roll_out(
     r: Rehearsal, variables: dict[str, str], instances: Any, *, restart: bool = True
 ) -> None:
     found = resolve(r, variables)
+    if not r.setting("config-tool", "drains", True):
+        _at_once(r, found, instances)
+        return
     for instance in instances:
         configuration.deploy_file(r, instance, found)
         if restart:
             _restart(r, instance)
 
 
+def _at_once(r: Rehearsal, found: dict[str, str], instances: Any) -> None:
+    """Start all instances again together, as nobody should."""
+    for instance in instances:
+        configuration.deploy_file(r, instance, found)
+        r.stop(instance)
+    for instance in instances:
+        r.start(instance)
+    r.wait("they are in use", lambda: set(balancer.servers(r).values()) == {"UP"}, 15)
+
+
 def _restart(r: Rehearsal, instance: str) -> None:
     """Start an instance again while the other one serves."""
     server = f"{BACKEND}/{instance}"
-    if not r.setting("config-tool", "drains", True):
-        r.restart(instance)
-        return
     balancer.ask(r, f"set server {server} state drain")
     try:
         r.wait(f"{instance} has no request", lambda: _sessions(r, instance) == 0, 10)

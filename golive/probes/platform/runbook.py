@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _AT_ONCE = 4
-_HELP_WITHIN_S = 20.0
+_HELP_WITHIN_S = 60.0
 _MOST_SCRIPT_BYTES = 2**20
 SECTIONS = ("deploy", "verify", "rollback")
 """What a runbook has steps for; a heading that holds the word begins them."""

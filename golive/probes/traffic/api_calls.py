@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -38,6 +38,7 @@ from golive.verdicts import ProbeError, Unseen, seen
 if TYPE_CHECKING:
     import requests
 
+T = TypeVar("T")
 _GOOD_CASES = 4
 _FURTHER_CASES = 2
 _BAD_CASES = 6
@@ -141,7 +142,8 @@ def api_run(env: Environment) -> ApiRun:
             commands.run(
                 env.api.mask_command, values, key="api.mask_command", within_s=clock.left_s
             )
-        rows, unmasked = seen(_rows, env, copy, clock), seen(_unmasked, env, copy, clock)
+        rows = seen(_again, partial(_rows, env, copy, clock))
+        unmasked = seen(_again, partial(_unmasked, env, copy, clock))
         url = serve(env, copy, tag, clock).url.rstrip("/")
         own = load(env, url + env.application.paths.api_document)
         with client(env) as http:
@@ -161,6 +163,17 @@ def api_run(env: Environment) -> ApiRun:
 
 
 # -- the copy --------------------------------------------------------------------------------------
+
+
+def _again(look: Callable[[], T]) -> T:
+    """What a look at a copy finds, which has just begun to serve and may be slow at first.
+
+    :raises ProbeError: it could not look three times.
+    """
+    for _ in range(2):
+        with suppress(ProbeError):
+            return look()
+    return look()
 
 
 def _rows(env: Environment, copy: Copy, clock: Deadline) -> dict[str, float]:
@@ -584,13 +597,11 @@ class _Run:
         """
         for _attempt in range(3):
             began = time.perf_counter()
-            answer = self._http.send(
-                request.method,
-                self._url + request.path,
-                request.headers,
-                params=request.query,
-                **request.body,
-            )
+            try:
+                answer = self._sent(request)
+            except ProbeError:
+                # A server may end a connection that is kept after an error of its own.
+                answer = self._sent(request)
             took_s = time.perf_counter() - began
             if answer.status_code != 429:
                 break
@@ -612,6 +623,15 @@ class _Run:
             for what in _violations(operation, answer):
                 tally.violations.setdefault(f"{tally.label}: {answer.status_code} {what}")
         return answer
+
+    def _sent(self, request: _Request) -> requests.Response:
+        return self._http.send(
+            request.method,
+            self._url + request.path,
+            request.headers,
+            params=request.query,
+            **request.body,
+        )
 
 
 def _violations(operation: Any, answer: requests.Response) -> Iterable[str]:

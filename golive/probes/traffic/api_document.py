@@ -106,7 +106,7 @@ class ApiDocument:
         return not self.before or self.compared_with.removeprefix("v") == self.before
 
 
-@probe()
+@probe(limit="drill")  # it reckons more than it waits, beside all other looks
 def api_document(env: Environment) -> ApiDocument:
     """The document of each instance, the published one, the one before and the changelog; the
     routes that are registered; every link."""

@@ -165,7 +165,7 @@ def deploy_refused(r: Rehearsal) -> None:
     "deploy-without-draining",
     expect_fail=["D-12.3.5"],
     touches=TOOL,
-    title="instances are restarted while requests come in",
+    title="all instances are restarted together",
 )
 def deploy_without_draining(r: Rehearsal) -> None:
     _has(r, drains=False)

@@ -29,6 +29,8 @@ def test_what_instances_get_is_what_is_released(r: Rehearsal) -> None:
     assert set(given) - OF_THE_REHEARSAL == set(released)
     of_itself = {n: v for n, v in released.items() if n not in configuration.references(released)}
     assert {name: given[name] for name in of_itself} == of_itself
+    # A reference to nothing would be deployed as it stands there.
+    assert [n for n in configuration.references(released) if given[n] == released[n]] == []
 
 
 @pytest.mark.parametrize("environment", ["production", "staging", "rehearsal", "example"])
