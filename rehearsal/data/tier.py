@@ -31,7 +31,7 @@ from rehearsal.parts import Child, Endpoints
 from rehearsal.parts.observe.prometheus import status
 from rehearsal.parts.platform import aws
 from rehearsal.parts.platform.app import LOADS, app_environment, database_url
-from rehearsal.parts.platform.aws_scaling import GROUP, LEAST, LOAD_PER_S, MOST, POLICY, REGION
+from rehearsal.parts.platform.aws_scaling import GROUP, LEAST, MOST, POLICY, REGION
 
 BACKEND = "app"
 WITHIN_S = 60.0
@@ -44,6 +44,7 @@ what the group grows at, or a load that comes in bursts would make it flap."""
 PLANNED = {"Deployment/backend": 12, "Deployment/frontend": 8}
 """Replicas that the capacity plan has for the launch. A drill here goes to `MOST`, which is what
 two cores bear."""
+PODS_PER_S = 90.0
 CONFIG = """\
 global
     log stdout format raw local0 notice
@@ -361,7 +362,7 @@ def endpoints(r: Rehearsal) -> Endpoints:
     return {
         "scaling": {
             "workloads": [
-                {"name": name, "planned": planned, "most": MOST, "path": "/", "per_s": LOAD_PER_S}
+                {"name": name, "planned": planned, "most": MOST, "path": "/", "per_s": PODS_PER_S}
                 for name, planned in PLANNED.items()
             ],
             "workload_tier_command": r.command("pods-tier"),
