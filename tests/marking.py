@@ -65,7 +65,7 @@ LIVE_FIXTURES = {
 
 
 SHARED = ("aws_url", "browser")
-"""Fixtures of a whole session that are worth having in one worker only."""
+"""Fixtures of a whole session or package that are worth having in one worker only."""
 PROGRAMS = {program for source in SOURCES for program in source.programs}
 
 

@@ -166,7 +166,7 @@ def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path / "reports")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its event loop would stand in the way of other tests' own
 def browser() -> Iterator[Browser]:
     """Headless Chromium: the system's, or what ``make setup`` fetched; its absence is an error."""
     root = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root

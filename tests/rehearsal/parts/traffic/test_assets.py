@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
@@ -31,12 +30,6 @@ from tests.rehearsal.lone_parts import Answer, reload, running, stand_in
 
 PATHS = ("/", "/login", "/book", "/help")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-
-
-def _apart(look: Callable[..., Any], *values: Any) -> Any:
-    """Look in a thread of its own: a browser of other tests may be open in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(look, *values).result()
 
 
 class World:
@@ -78,7 +71,7 @@ class World:
         return loader.load(path, product, self.r.folder, Mask())
 
     def broken(self) -> str:
-        return checks.broken("D-12.1.2", {"frontend_assets": _apart(frontend_assets, self.env())})
+        return checks.broken("D-12.1.2", {"frontend_assets": frontend_assets(self.env())})
 
     def restart(self, _: Rehearsal) -> None:
         """In place of the supervisor's restart."""
@@ -107,7 +100,7 @@ def alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_assets_are_in_order(world: World) -> None:
-    found: Any = _apart(frontend_assets, world.env())
+    found: Any = frontend_assets(world.env())
     assert checks.broken("D-12.1.2", {"frontend_assets": found}) == ""
     assert len(found.pages) == len(PATHS)
     assert {a.node for a in found.assets} == {n.name for n in nodes}
