@@ -15,6 +15,7 @@ Clients of other systems are imported inside the probe, so that collection loads
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import threading
 import time
@@ -39,7 +40,20 @@ _HARMLESS = "read"
 _DRILLS_AT_ONCE = 2
 """Restores and migrations keep a core each busy; more of them would only be slower."""
 
+_IMPORTING = threading.Lock()
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def import_whole(*packages: str) -> None:
+    """Import packages before a probe uses some of their modules.
+
+    Such modules import one another: of two probes that begin at different ones at once, each could
+    meet what the other has imported by half, or wait for it.
+    """
+    with _IMPORTING:
+        for package in packages:
+            importlib.import_module(package)
 
 
 @dataclass(frozen=True, slots=True)

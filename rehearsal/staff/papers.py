@@ -134,6 +134,7 @@ COMPONENTS = (
     ("prometheus", "monitoring"),
     ("alertmanager", "monitoring"),
     ("exporter", "monitoring"),
+    ("config-drift", "monitoring"),
     (aws.SOURCE_BUCKET, "storage"),
     (aws.COPY_BUCKET, "storage"),
 )

@@ -30,7 +30,7 @@ from golive.probes.platform.manifests import (
 from golive.probes.platform.selectors import matches
 from golive.probes.transport import commands
 from golive.probes.transport.commands import CommandFailed
-from golive.probing import probe
+from golive.probing import import_whole, probe
 from golive.verdicts import ProbeError, Unseen, seen
 
 _PLACEHOLDER = re.compile(
@@ -43,6 +43,9 @@ _SCRIPTS = frozenset({"command", "args", "annotations", "data", "binaryData", "s
 _TEXTS = frozenset({"description", "message", "summary"})
 _ADDED = frozenset({"NET_BIND_SERVICE"})
 """What a container may add without being privileged, as the restricted pod standard says."""
+
+
+_LIBRARIES = ("jsonschema", "referencing.jsonschema", "kubernetes_validate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ class _Schemas:
         )
 
     def _against(self, one: Object, schema: Any, registry: Any) -> list[str]:
+        import_whole(*_LIBRARIES)
         from jsonschema.validators import Draft202012Validator
 
         more = {} if registry is None else {"registry": registry}
@@ -190,6 +194,7 @@ def _is_builtin(group: str) -> bool:
 
 
 def _supported(version: str) -> str:
+    import_whole(*_LIBRARIES)
     from kubernetes_validate import utils
 
     wanted = utils.major_minor(version.removeprefix("v"))
@@ -205,6 +210,7 @@ def _supported(version: str) -> str:
 
 @cache
 def _schema(version: str, kind: str, api_version: str) -> tuple[Any, Any]:
+    import_whole(*_LIBRARIES)
     from kubernetes_validate import utils
     from referencing import Resource
 

@@ -31,7 +31,7 @@ from golive.probes.traffic.api_values import REFERS, Values
 from golive.probes.transport import commands
 from golive.probes.transport.commands import Deadline
 from golive.probes.transport.http import Client, access_token, client
-from golive.probing import probe
+from golive.probing import import_whole, probe
 from golive.sections import declares
 from golive.verdicts import ProbeError, Unseen, seen
 
@@ -269,6 +269,7 @@ class _Run:
         told: Callable[[], Mapping[str, str]],
         clock: Deadline,
     ) -> None:
+        import_whole("jsonschema", "schemathesis")
         import schemathesis
 
         self._env, self._http, self._url, self._clock = env, http, url, clock

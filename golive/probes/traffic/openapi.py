@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from golive.probing import import_whole
 from golive.verdicts import ProbeError
 
 Json = Mapping[str, Any]
@@ -233,6 +234,7 @@ def flaws(document: Json) -> list[str]:
 
     :raises ProbeError: it is no OpenAPI document, or refers to others.
     """
+    import_whole("jsonschema", "openapi_spec_validator")
     import openapi_spec_validator as validators
 
     version = version_of(document)
@@ -302,6 +304,7 @@ class Judge:
     """Says whether a value is what a schema of the document tells."""
 
     def __init__(self, document: Json) -> None:
+        import_whole("jsonschema", "openapi_schema_validator")
         import openapi_schema_validator as dialects
         from referencing import Registry
         from referencing.jsonschema import DRAFT202012

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-import threading
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from golive.probes.traffic.surface import Surface, endpoint_of, is_own, may_be_a
 from golive.probes.transport.addresses import spellings, split, written
 from golive.probes.transport.http import port_of
 from golive.probes.transport.machines import Machine
-from golive.probing import probe
+from golive.probing import import_whole, probe
 from golive.sections import declares
 from golive.verdicts import ProbeError, Unseen, seen
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     )
     from sslyze.scanner.models import ServerScanRequest, ServerScanResult
 
-_LOADING = threading.Lock()
 _NAMED = 6
 """Endpoints that an error spells out; the rest are counted."""
 
@@ -274,19 +272,12 @@ def _met(
     return tuple(others)
 
 
-def _load_sslyze() -> None:
-    """Its modules import one another: of two probes that begin at different ones at once, each
-    could wait for what the other is about to import."""
-    with _LOADING:
-        import sslyze  # noqa: F401
-
-
 def accepted_versions(name: str, host: str, port: int, limit_s: float) -> tuple[str, ...]:
     """The protocol versions, SSL 3.0 to TLS 1.3, that a server completes a handshake with.
 
     :raises ProbeError: it cannot be connected to, or completes none.
     """
-    _load_sslyze()
+    import_whole("sslyze")
     from sslyze.connection_helpers.tls_connection import SslConnection
     from sslyze.errors import ConnectionToServerFailed, TlsHandshakeFailed
     from sslyze.server_connectivity import TlsVersionEnum
@@ -359,7 +350,7 @@ def _scan(
     env: Environment, targets: list[tuple[TlsEndpoint, TlsNode]]
 ) -> list[tuple[Served, ...] | Unseen]:
     """What each target serves, in the same order; unseen where it could not be looked at."""
-    _load_sslyze()
+    import_whole("sslyze")
     from sslyze.scanner.scanner import Scanner
 
     if not targets:

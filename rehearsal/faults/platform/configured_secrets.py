@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.data import configuration, release, secret_places
+from rehearsal.data import configuration, images, release, secret_places
 from rehearsal.faults import fault
 from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
@@ -107,17 +107,18 @@ def forget_the_branch(r: Rehearsal) -> None:
 
 @fault(
     "key-in-image",
-    expect_fail=["D-12.3.2"],
+    expect_fail=["D-12.3.2", "D-12.1.1"],
     touches=["images/backend"],
     title="a key lies in a layer of the backend's image",
 )
 def key_in_image(r: Rehearsal) -> None:
-    secret_places.make_image(r, env=f"SENDGRID={product_secrets(r)['SENDGRID_API_KEY']}\n")
+    key = product_secrets(r)["SENDGRID_API_KEY"]
+    images.build(r, {"backend": images.Changes(files={"srv/env": f"SENDGRID={key}\n"})})
 
 
 @key_in_image.revert
 def make_the_image_again(r: Rehearsal) -> None:
-    secret_places.make_image(r)
+    images.build(r)
 
 
 @fault(

@@ -86,7 +86,6 @@ def product_secrets(r: Rehearsal) -> dict[str, str]:
         "STRIPE_SECRET_KEY": stripe.secret(r, "stripe-secret-key"),
         "STRIPE_WEBHOOK_SECRET": stripe.secret(r, "stripe-webhook-secret"),
         "STRIPE_CONNECT_CLIENT_ID": f"ca_{r.secret('app-stripe-connect')}",
-        "SENDGRID_API_KEY": f"SG.{r.secret('app-sendgrid-key')}",
         **integrations.keys(r),
         "FLAGS_URL": r.url("saas-stubs", "/api"),
         "FLAGS_TOKEN": r.secret("flags-token"),

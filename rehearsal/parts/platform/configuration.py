@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from rehearsal.data import configuration, desired, secret_places
+from rehearsal.data import configuration, desired, images
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.platform import aws_configuration
@@ -51,7 +51,7 @@ class ConfigAgent(Part):
                     {"path": str(configuration.deployed(r, one)), "process": one}
                     for one in configuration.INSTANCES
                 ],
-                "images": [str(secret_places.image(r))],
+                "images": [str(images.folder(r, name)) for name in images.NAMES],
             },
         }
 
@@ -68,7 +68,6 @@ def main(r: Rehearsal) -> None:
     aws_configuration.furnish(r)
     deploy(r)
     aws_configuration.make_security_groups(r)  # after the files, which instances wait for
-    secret_places.make_image(r)
     while True:
         time.sleep(_EVERY_S)
         if aws_configuration.is_empty(r):  # AWS was started again, and keeps nothing

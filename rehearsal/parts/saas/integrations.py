@@ -138,6 +138,7 @@ def variables(r: Rehearsal) -> dict[str, str]:
 def keys(r: Rehearsal) -> dict[str, str]:
     """The product's keys to these services, by the names of its variables."""
     return {
+        "SENDGRID_API_KEY": sendgrid.key(r),
         "TWILIO_ACCOUNT_SID": twilio.ACCOUNT,
         "TWILIO_AUTH_TOKEN": r.secret(twilio.TOKEN),
         "GOOGLE_CLIENT_SECRET": google.client_secret(r),
