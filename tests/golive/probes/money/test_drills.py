@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ from rehearsal.app.web import create_app
 from rehearsal.parts.money import stripe as part
 from rehearsal.parts.money.stripe_api import API_VERSION
 from tests.checks import SUITES
-from tests.rehearsal.app.test_app import Server, _free_port
+from tests.rehearsal.app.test_app import Server
 
 ANOTHER_SHOP = """
 WITH made AS (INSERT INTO organizations (name, slug) VALUES ('Other', 'other') RETURNING id)
@@ -82,7 +83,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def running(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder, app_port = tmp_path_factory.mktemp("world"), _free_port()
+    folder = tmp_path_factory.mktemp("world")
+    # It listens from now on, so that nobody is refused while the application starts.
+    listening = socket.create_server(("127.0.0.1", 0))
+    app_port = listening.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", server.database("money"))
         migrate.run("v2.0.0", "upgrade")
@@ -116,9 +120,8 @@ def running(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             bcrypt_rounds=4,
             faults_file=folder / "app-faults.json",
         )
-        config = uvicorn.Config(create_app(settings), port=app_port, log_level="error")
-        app = uvicorn.Server(config)
-        thread = threading.Thread(target=app.run, daemon=True)
+        app = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error"))
+        thread = threading.Thread(target=app.run, args=([listening],), daemon=True)
         thread.start()
         yield World(f"http://127.0.0.1:{app_port}", url, server, folder)
         app.should_exit = True
