@@ -383,6 +383,20 @@ def _items(text: str) -> Callable[[Root], object]:
     return lambda root: root.items(text)
 
 
+def test_a_name_after_its_option_is_no_path_to_load_files_for() -> None:
+    """Else pytest loads tests/conftest.py of this folder, and the run does not count."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--trace-config"]
+    done = subprocess.run(
+        [*command, "--env", "staging", "--item", "D-13.1.2"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"PLUGIN registered: <module 'conftest' from '{ROOT / 'conftest.py'}'>" in done.stdout
+    assert str(ROOT / "tests") not in done.stdout
+
+
 FILE = "suites/t_minus_1_week/test_day_minus_2.py"
 BAD_INPUT: dict[str, tuple[Callable[[Root], object], tuple[str, ...], str]] = {
     "an unknown environment": (
