@@ -268,6 +268,9 @@ def _certificate(url: str) -> str:
     return f"by {issuer.get('organizationName', 'an unnamed issuer')}, until {shown['notAfter']}"
 
 
+_KUBERNETES = frozenset({"Kubernetes manifests", "Kustomize", "a Helm chart"})
+
+
 def checkout(folder: Path) -> dict[str, list[str]]:
     """What a checkout is deployed with, as far as the names of its files tell: kind to paths.
 
@@ -329,8 +332,12 @@ def written(
     page: Site | None,
     deployed: dict[str, list[str]],
     dsn: str,
+    folder: Path | None = None,
 ) -> str:
-    """The environment's file: what was found, with where it is from, and what is left to say."""
+    """The environment's file: what was found, with where it is from, and what is left to say.
+
+    :param deployed: what :func:`checkout` found in the folder.
+    """
     lines = [
         f"# {name}, as `golive init env` found it. Nothing here is a secret; a password stands in",
         "# an environment variable or a file that this names. What is left out is UNKNOWN until it",
@@ -344,12 +351,28 @@ def written(
         lines += ["", *_postgres(db, dsn, f"{name.upper().replace('-', '_')}_DSN")]
     if page is not None:
         lines += ["", *_application(page)]
-    if deployed:
-        lines += ["", "# The checkout has:"]
-        for what, paths in deployed.items():
-            more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-            lines.append(f"#   {what}: {_plain(', '.join(paths[:_SHOWN]))}{more}")
+    if folder is not None:
+        lines += ["", *_checkout(folder.resolve(), deployed)]
     return "\n".join(lines) + "\n"
+
+
+def _checkout(folder: Path, deployed: dict[str, list[str]]) -> Iterator[str]:
+    if (folder / ".git").exists():
+        yield from ("[release]", f"repository = {_toml(str(folder))}")
+        yield from ('# tag = "..."   # the candidate', '# previous_tag = "..."   # before it')
+        folders = [f.rstrip("/") for k, fs in deployed.items() if "migrations of" in k for f in fs]
+        if folders:
+            yield f"migrations = [{', '.join(map(_toml, folders))}]"
+        yield ""
+    yield "[deploy]"
+    yield f"checkout = {_toml(str(folder))}"
+    for what, paths in deployed.items():
+        more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+        yield f"#   {what}: {_plain(', '.join(paths[:_SHOWN]))}{more}"
+    if _KUBERNETES & deployed.keys():
+        yield from ("", "[kubernetes]")
+        yield '# version = "..."   # of the cluster, e.g. 1.33'
+        yield '# namespace = "..."   # the application\'s'
 
 
 def _postgres(db: Database, dsn: str, variable: str) -> Iterator[str]:

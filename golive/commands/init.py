@@ -93,6 +93,7 @@ def _environment(options: argparse.Namespace) -> int:
         discovery.site(options.url) if options.url else None,
         discovery.checkout(options.checkout) if options.checkout else {},
         options.dsn,
+        options.checkout,
     )
     if _laid_out(path.parent, {path.name: text}):
         raise GoliveError(f"{path}: is there already; name another file with --out")

@@ -36,6 +36,7 @@ from golive.probes.platform.quotas import Quotas
 from golive.probes.platform.runbook import Runbook
 from golive.probes.platform.secret_exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.service_mesh import ServiceMesh
+from golive.probes.platform.workflows import Workflows
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
 from golive.probes.traffic.assets import FrontendAssets
@@ -50,19 +51,19 @@ KINDS = (
 
 @item("D-12.2.1")
 def test_manifests_fit_the_cluster_and_their_references_resolve(
-    manifests: Manifests, manifest_validation: Validation, env: Environment
+    manifests: Manifests, manifest_validation: Validation
 ) -> None:
-    """Every manifest of the checkout, and the chart rendered for every environment, against the
-    strict schemas of the target version; selectors, names, keys and ports followed within what is
-    applied together; probes, images and rights of every container; the cluster's dry run, where
-    there is one.
+    """Every deploy artefact of the checkout, read as what it is for reads it; every manifest, and
+    the chart rendered for every environment, against the strict schemas of the target version;
+    selectors, names, keys and ports followed within what is applied together; probes, images and
+    rights of every container; the cluster's dry run, where there is one.
 
     Remedy: correct the line named above. An API that is gone: the deprecation guide of Kubernetes
     names its successor. A digest: that of the image that was scanned.
     """
     m, v = manifests, manifest_validation
-    objects, containers, may = v.objects, v.containers, not env.kubernetes.cluster
-    assert none_of("flaws of the files", m.flaws, among=m.files, of="files")
+    objects, containers, may = v.objects, v.containers, v.without_cluster
+    assert none_of("flaws of the files", m.flaws, among=m.files, of="deploy artefacts")
     assert none_of("charts not rendered", m.not_rendered, among=m.bundles, of="bundles")
     assert none_of("kinds without a manifest", v.lacking(KINDS), among=KINDS, of="kinds")
     assert none_of("objects against their schema", v.misfits, among=objects, of="objects")
@@ -336,15 +337,16 @@ def test_a_configuration_change_rolls_back_whole_and_unnoticed(
 
 @item("D-12.1.1")
 def test_images_are_the_releases_scanned_and_without_secrets(
-    release_images: ReleaseImages, limits: Limits
+    release_images: ReleaseImages, ci_workflows: Workflows, limits: Limits
 ) -> None:
     """Both images under the release's tag, by digest: labels and user in their configuration,
     every layer looked through for secrets, the bill of materials attached to them, the scanner's
-    report about exactly that digest, and the Dockerfiles' bases.
+    report about exactly that digest, the Dockerfiles' bases, and the workflows that build them.
 
     Remedy: build again from the tag's commit, on bases named by digest, push, scan what was pushed
     and keep the report. A finding with a fix: raise the package, or its base. A secret in a layer:
-    change it first, since whoever pulled the image has it; then build without it.
+    change it first, since whoever pulled the image has it; then build without it. A weakness of a
+    workflow: docs.zizmor.sh/audits tells what mends it.
     """
     i, most, built = release_images, limits.images, release_images.built
     of, others = "images", i.of_another_commit
@@ -358,6 +360,10 @@ def test_images_are_the_releases_scanned_and_without_secrets(
     assert none_of("images that run as root", i.as_root, among=built, of=of)
     assert none_of("secrets in layers", i.secrets, among=i.files, of="files in layers")
     assert none_of("images without bill of materials", i.without_bill, among=built, of=of)
+    flows, of, weak = ci_workflows.files, "CI workflows", ci_workflows.weaknesses
+    assert none_of("weak workflows", weak, among=flows, of=of, may_be_empty=True)
+    told = ci_workflows.secrets
+    assert none_of("secrets in workflows", told, among=flows, of=of, may_be_empty=True)
 
 
 @item("D-12.1.2")

@@ -16,7 +16,7 @@ from golive.discovery import Database, Site
 from golive.environments import load
 from golive.masking import Mask
 from golive.toml import read_toml
-from golive.verdicts import GoliveError
+from golive.verdicts import GoliveError, ProbeError
 
 PAGE = "<html>everything else</html>"
 
@@ -109,6 +109,22 @@ def test_a_checkout_is_told_by_its_files(tmp_path: Path) -> None:
         discovery.checkout(tmp_path / "absent")
 
 
+def test_a_checkout_is_declared(tmp_path: Path) -> None:
+    deployed = {
+        "Kustomize": ["k8s/kustomization.yaml"],
+        "migrations of Django": ["shop/migrations/"],
+    }
+    (tmp_path / "shop" / ".git").mkdir(parents=True)
+    folder, file = tmp_path / "shop", tmp_path / "local.toml"
+    file.write_text(discovery.written("local", "staging", None, None, deployed, "", folder))
+    (tmp_path / "product.toml").write_text('[people]\nroster = "r.toml"\npapers = "p"\n')
+    env = load(file, tmp_path / "product.toml", tmp_path, Mask())
+    assert env.deploy.checkout == env.release.repository == str(folder)
+    assert env.release.migrations == ["shop/migrations"]
+    with pytest.raises(ProbeError, match="version"):
+        env.kubernetes.version  # noqa: B018 - a key that is still to be written
+
+
 def test_the_file_can_be_loaded_whatever_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,12 +133,12 @@ def test_the_file_can_be_loaded_whatever_was_found(
     db.tables = ['odd."My Table"', "naïve"]
     page = Site("https://shop.example.com", health="/healthz", in_front=["via: x\n[redis]"])
     dsn = "postgresql://monitor:fieldfare-7f3a9c@db-1:5999/shop"
-    text = discovery.written("local", "staging", db, page, {"an image": ["a\n[b]"]}, dsn)
+    text = discovery.written("local", "staging", db, page, {"an image": ["a\n[b]"]}, dsn, tmp_path)
     assert "fieldfare" not in text
     path = tmp_path / "local.toml"
     path.write_text(text)
     (tmp_path / "product.toml").write_text('[people]\nroster = "r.toml"\npapers = "p"\n')
-    assert set(read_toml(path)) == {"name", "kind", "permits", "postgres", "application"}
+    assert set(read_toml(path)) == {"name", "kind", "permits", "postgres", "application", "deploy"}
     monkeypatch.setenv("LOCAL_DSN", dsn)
     env = load(path, tmp_path / "product.toml", tmp_path, Mask())
     assert [n.role for n in env.postgres.nodes] == ["primary", "standby"]

@@ -11,13 +11,14 @@ import fnmatch
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from golive import files
 from golive.environments import Environment
+from golive.probes.platform import syntax
 from golive.probes.platform.yaml_documents import Document, Flaw, Place, read
 from golive.probing import probe
 from golive.verdicts import GoliveError, ProbeError
@@ -78,7 +79,8 @@ class Checkout:
     root: str
     files: tuple[File, ...]
     flaws: tuple[Flaw, ...]
-    """What is wrong with them: no YAML, a key twice, a reference that leads nowhere."""
+    """What is wrong with them: not readable by what they are for, a key twice, a reference that
+    leads nowhere."""
 
     def of(self, *kinds: str) -> tuple[File, ...]:
         """The files of these kinds."""
@@ -152,6 +154,7 @@ def look(root: Path) -> Checkout:
             "check deploy.checkout in the environment file",
         )
     flaws += [f for one in found for f in _dangling(one, names)]
+    flaws += _of_syntax(found)
     return Checkout(str(root), tuple(found), tuple(dict.fromkeys(flaws)))
 
 
@@ -282,6 +285,26 @@ def _has_rules(table: dict[str, Any]) -> bool:
     return isinstance(groups, list) and any(isinstance(g, dict) and "rules" in g for g in groups)
 
 
+def _of_syntax(found: Sequence[File]) -> Iterator[Flaw]:
+    """Of files that are no YAML, and of services that no file defines."""
+    composed = [d for f in found if f.kind == COMPOSE for d in f.documents]
+    services = {n for d in composed for n in syntax.services_of_compose(d)}
+    for document in (d for f in found for d in f.documents if is_manifest(d.value)):
+        if document.value["kind"] == "Service":
+            services.add(str(_table(document.value.get("metadata")).get("name")))
+    upstreams = {n for f in found if f.kind == NGINX for n in syntax.upstreams_of(f.text)}
+    for file in found:
+        if file.kind == NGINX and not file.path.endswith(".template"):
+            yield from syntax.flaws_of_nginx(file.path, file.text)
+        if file.kind == NGINX:
+            yield from syntax.flaws_of_proxies(file.path, file.text, services, upstreams)
+        elif file.kind == TERRAFORM and file.text:
+            yield from syntax.flaws_of_terraform(file.path, file.text)
+        elif file.kind == COMPOSE:
+            for document in file.documents:
+                yield from syntax.flaws_of_compose(document, composed)
+
+
 # -- references that can be followed -----------------------------------------------------------
 
 
@@ -393,12 +416,26 @@ def _from_blueprint(file: File) -> _References:
                     yield where, ("" if key == "rootDir" else base,), table[key]
 
 
+def _from_prometheus(file: File) -> _References:
+    for document in file.documents:
+        for n, one in enumerate(_list(_table(document.value).get("rule_files"))):
+            yield document.place("rule_files", n), (file.folder,), str(one)
+
+
+def _from_terraform(file: File) -> _References:
+    """Modules beside it."""
+    for match in re.finditer(r"^\s*source\s*=\s*\"(\.{1,2}/[^\"]*)\"", file.text, re.MULTILINE):
+        yield file.line_of(match.start(1)), (file.folder,), match[1].partition("?")[0]
+
+
 _FOLLOWED = {
     DOCKERFILES: _from_dockerfile,
     COMPOSE: _from_compose,
     KUSTOMIZATIONS: _from_kustomization,
     WORKFLOWS: _from_workflow,
     BLUEPRINTS: _from_blueprint,
+    PROMETHEUS: _from_prometheus,
+    TERRAFORM: _from_terraform,
 }
 
 

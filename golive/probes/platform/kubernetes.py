@@ -55,9 +55,9 @@ class Validation:
     objects: tuple[str, ...] = field(repr=False)
     containers: tuple[str, ...] = field(repr=False)
     kinds: frozenset[str]
-    misfits: tuple[str, ...]
+    misfits: tuple[str, ...] | Unseen
     """Objects that the schema of their kind does not take."""
-    removed: tuple[str, ...]
+    removed: tuple[str, ...] | Unseen
     """Objects of an API that the target version does not have."""
     unknown: tuple[str, ...] | Unseen
     """Unseen where objects are of kinds that neither Kubernetes nor a declaration knows."""
@@ -74,6 +74,8 @@ class Validation:
     """What the cluster's own dry run does not take; empty where there is no cluster."""
     asked: int
     """Objects that the cluster was asked about."""
+    without_cluster: bool
+    """Whether there is none to ask."""
 
     def lacking(self, kinds: tuple[str, ...]) -> list[str]:
         """Kinds of which there is no object."""
@@ -81,25 +83,25 @@ class Validation:
 
 
 @probe()
-def manifest_validation(env: Environment, manifests: Manifests) -> Validation:
+def manifest_validation(env: Environment, manifests: Manifests) -> Validation | Unseen:
     """Schemas, references, probes, images and rights of every object that would be applied."""
+    return seen(_validation, env, manifests)
+
+
+def _validation(env: Environment, manifests: Manifests) -> Validation:
+    manifests.must_be_there()
     bundles = manifests.bundles
     objects = [o for b in bundles for o in b.objects]
     containers = [c for b in bundles for w in b.workloads for c in w.containers]
-    schemas = _Schemas(env, objects)
-    misfits, removed = [], []
-    for one in objects:
-        complaints, there = schemas.complaints(one)
-        misfits += complaints
-        removed += [] if there else [one.told(f"is of {one.api_version}", "apiVersion")]
+    fits = seen(_fitted, env, objects)
     asked = manifests.here if env.kubernetes.cluster else ()
     return Validation(
         objects=tuple(f"{b.name}: {o}" for b in bundles for o in b.objects),
         containers=tuple(c.told("") for c in containers),
         kinds=frozenset(o.kind for b in manifests.here for o in b.objects),
-        misfits=_once(misfits),
-        removed=_once(removed),
-        unknown=schemas.unknown(),
+        misfits=fits if isinstance(fits, Unseen) else fits.misfits,
+        removed=fits if isinstance(fits, Unseen) else fits.removed,
+        unknown=fits if isinstance(fits, Unseen) else fits.unknown,
         unresolved=_once(
             told for b in bundles for told in Resolver(b, env.kubernetes.existing).unresolved()
         ),
@@ -115,6 +117,7 @@ def manifest_validation(env: Environment, manifests: Manifests) -> Validation:
         placeholders=_once(t for o in objects for t in _placeholders(o)),
         refused=seen(_refused, env, asked),
         asked=sum(len(b.objects) for b in asked),
+        without_cluster=not env.kubernetes.cluster,
     )
 
 
@@ -123,6 +126,23 @@ def _once(told: Any) -> tuple[str, ...]:
 
 
 # -- schemas -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    misfits: tuple[str, ...]
+    removed: tuple[str, ...]
+    unknown: tuple[str, ...] | Unseen
+
+
+def _fitted(env: Environment, objects: list[Object]) -> _Fits:
+    schemas = _Schemas(env, objects)
+    misfits, removed = [], []
+    for one in objects:
+        complaints, there = schemas.complaints(one)
+        misfits += complaints
+        removed += [] if there else [one.told(f"is of {one.api_version}", "apiVersion")]
+    return _Fits(_once(misfits), _once(removed), schemas.unknown())
 
 
 class _Schemas:

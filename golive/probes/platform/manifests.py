@@ -264,12 +264,13 @@ class Manifests:
     rendered: Mapping[str, Bundle | Unseen]
     """The chart with each environment's values, by the environment's name."""
     flaws: tuple[str, ...]
-    """What is wrong with the files themselves."""
+    """What is wrong with the checkout's deploy artefacts themselves, of whatever kind."""
     files: int
+    """Its deploy artefacts."""
     own: str
     """The environment whose values are this one's."""
     unseen: Unseen | None
-    """Why a chart or a kustomization could not be rendered."""
+    """Why a chart or a kustomization could not be rendered, or why there are no manifests."""
     namespaces: tuple[str, ...] = ()
 
     @property
@@ -285,6 +286,11 @@ class Manifests:
         found = (*self.plain, rendered) if isinstance(rendered, Bundle) else self.plain
         return tuple(b for b in (f.within(self.namespaces) for f in found) if b.workloads)
 
+    def must_be_there(self) -> None:
+        """:raises ProbeError: nothing could be seen, for a reason that is known."""
+        if self.unseen is not None and not self.bundles:
+            raise self.unseen.error
+
     @property
     def not_rendered(self) -> list[str] | Unseen:
         """What could not be rendered though it should; unseen where nobody could try."""
@@ -295,45 +301,67 @@ class Manifests:
 
 @probe()
 def manifests(env: Environment, checkout: Checkout) -> Manifests:
-    """Every object that the checkout's manifests, kustomizations and chart would make."""
-    declared = env.kubernetes
-    documents = checkout.of(MANIFESTS)
-    kustomized = _kustomizations(env, checkout)
-    renderings: dict[str, Bundle | Unseen] = {}
-    if checkout.of(CHARTS):
-        chart = the_chart(env, checkout)
-        for name, values in environments_of(env, checkout, chart).items():
-            rendering = seen(_with_helm, env, checkout, chart, values)
-            renderings[name] = (
-                rendering
-                if isinstance(rendering, Unseen)
-                else rendered(rendering, chart, name, declared.namespace)
-            )
-    plain, twice = _plain(env, checkout, documents)
-    bundles = (*plain, *(b for b in kustomized if isinstance(b, Bundle)))
-    unseen = next((b for b in (*kustomized, *renderings.values()) if isinstance(b, Unseen)), None)
-    if not bundles and not any(isinstance(b, Bundle) for b in renderings.values()):
-        # A chart that helm refuses is broken, which is known of it; without helm nothing is.
-        if unseen is not None and not isinstance(unseen.error, HelmRefused):
-            raise unseen.error
-        if unseen is None:
-            checkout.needed(MANIFESTS, CHARTS)
-    bundles, renderings = _together(bundles, renderings)
-    flaws = [*checkout.flaws_of(MANIFESTS, KUSTOMIZATIONS, CHARTS), *twice]
+    """Every object that the checkout's manifests, kustomizations and chart would make, and what is
+    wrong with any of its deploy artefacts."""
+    flaws, count = [str(f) for f in checkout.flaws], len(checkout.files)
+    found = seen(_all, env, checkout)
+    if isinstance(found, Unseen):
+        return Manifests((), {}, tuple(flaws), count, "", found)
+    bundles, renderings, twice, unseen = found
     return Manifests(
         plain=bundles,
         rendered=renderings,
-        flaws=tuple(flaws),
-        files=len(checkout.of(MANIFESTS, KUSTOMIZATIONS, CHARTS)),
+        flaws=(*flaws, *twice),
+        files=count,
         own=own_environment(env, renderings),
         unseen=unseen,
-        namespaces=tuple(declared.namespaces),
+        namespaces=tuple(env.kubernetes.namespaces),
     )
 
 
+_Renderings = dict[str, Bundle | Unseen]
+
+
+def _all(
+    env: Environment, checkout: Checkout
+) -> tuple[tuple[Bundle, ...], _Renderings, list[str], Unseen | None]:
+    """Plain bundles, renderings, what is defined twice, and why some could not be rendered.
+
+    :raises ProbeError: there are no manifests, or none could be rendered.
+    """
+    checkout.needed(MANIFESTS, CHARTS, KUSTOMIZATIONS)
+    kustomized = _kustomizations(env, checkout)
+    charted = seen(_charted, env, checkout)
+    renderings = {} if isinstance(charted, Unseen) else charted
+    plain, twice = _plain(env, checkout, checkout.of(MANIFESTS))
+    bundles = (*plain, *(b for b in kustomized if isinstance(b, Bundle)))
+    tried = (charted, *kustomized, *renderings.values())
+    unseen = next((b for b in tried if isinstance(b, Unseen)), None)
+    some = bundles or any(isinstance(b, Bundle) for b in renderings.values())
+    # A chart that helm refuses is broken, which is known of it; without helm nothing is.
+    if not some and unseen is not None and not isinstance(unseen.error, HelmRefused):
+        raise unseen.error
+    return (*_together(bundles, renderings), twice, unseen)
+
+
+def _charted(env: Environment, checkout: Checkout) -> _Renderings:
+    """The chart with each environment's values; empty where there is no chart."""
+    if not checkout.of(CHARTS):
+        return {}
+    chart, found = the_chart(env, checkout), _Renderings()
+    for name, values in environments_of(env, checkout, chart).items():
+        rendering = seen(_with_helm, env, checkout, chart, values)
+        found[name] = (
+            rendering
+            if isinstance(rendering, Unseen)
+            else rendered(rendering, chart, name, env.kubernetes.namespace)
+        )
+    return found
+
+
 def _together(
-    plain: tuple[Bundle, ...], rendered: dict[str, Bundle | Unseen]
-) -> tuple[tuple[Bundle, ...], dict[str, Bundle | Unseen]]:
+    plain: tuple[Bundle, ...], rendered: _Renderings
+) -> tuple[tuple[Bundle, ...], _Renderings]:
     """What is applied beside the chart joins each of its renderings: a quota, policies, secrets.
     Manifests of the same workloads are another way to deploy them, and stay by themselves."""
     made = [b for b in rendered.values() if isinstance(b, Bundle)]
@@ -341,7 +369,7 @@ def _together(
     beside = [b for b in plain if not charted & {w.object.key for w in b.workloads}]
     if not made or len(beside) != 1:  # of several it is not known which belongs to which
         return plain, rendered
-    joined: dict[str, Bundle | Unseen] = {}
+    joined: _Renderings = {}
     for name, one in rendered.items():
         if isinstance(one, Bundle):
             own = {o.key for o in one.objects}

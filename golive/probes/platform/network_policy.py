@@ -116,6 +116,7 @@ class FlowAttempts:
 @probe()
 def network_policies(env: Environment, manifests: Manifests) -> NetworkPolicies:
     """The flows that each bundle's policies allow, by evaluating all of them."""
+    manifests.must_be_there()
     bundles = manifests.here
     if not bundles:
         raise ProbeError(

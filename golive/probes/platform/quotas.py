@@ -91,6 +91,7 @@ class Quotas:
 @probe()
 def quotas(env: Environment, manifests: Manifests) -> Quotas:
     """The most that the workloads of each namespace can ask for, against its quotas."""
+    manifests.must_be_there()
     found = [
         _Space(b, n) for b in manifests.here for n in sorted({w.namespace for w in b.workloads})
     ]

@@ -75,6 +75,7 @@ class ServiceMesh:
 @probe()
 def service_mesh(env: Environment, manifests: Manifests) -> ServiceMesh:
     """Mesh objects, annotations and sidecars in the manifests, and in the pods that run."""
+    manifests.must_be_there()
     bundles, name = manifests.here, env.mesh.name
     workloads = [(b, w) for b in bundles for w in b.workloads if not w.runs_once]
     pods = seen(_pods, env)

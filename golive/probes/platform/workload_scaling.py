@@ -60,6 +60,7 @@ class WorkloadScaling:
 @probe()
 def workload_scaling(env: Environment, manifests: Manifests) -> WorkloadScaling:
     """Every HorizontalPodAutoscaler with its target, that one's requests and disruption budget."""
+    manifests.must_be_there()
     bundles = manifests.here
     if not bundles:
         raise ProbeError(

@@ -153,6 +153,38 @@ edited(
     ),
 )
 edited(
+    "compose-names-a-lost-service",
+    ["D-12.2.1"],
+    "a Compose file's service waits for one that no file defines",
+    ("docker-compose.yml", "      redis: {condition", "      cache: {condition"),
+)
+edited(
+    "nginx-would-not-start",
+    ["D-12.2.1"],
+    "nginx' configuration has a block that nothing ends",
+    ("nginx/nginx.conf", "    worker_connections 4096;\n}", "    worker_connections 4096;\n"),
+)
+edited(
+    "workflow-action-by-tag",
+    ["D-12.1.1"],
+    "the workflow that deploys takes an action by a tag, which its author may move",
+    (
+        ".github/workflows/deploy.yml",
+        "azure/setup-helm@8ffc376026ef24bf6b17d040e5a6c692d7837ab7",
+        "azure/setup-helm@v4",
+    ),
+)
+edited(
+    "workflow-with-a-key",
+    ["D-12.1.1"],
+    "the workflow that deploys has an access key in clear",
+    (
+        ".github/workflows/deploy.yml",
+        "role-to-assume: ${{ vars.DEPLOY_ROLE }}",
+        "aws-access-key-id: AKIAQ3EGRHBOOKEDBARB",
+    ),
+)
+edited(
     "chart-lint-error",
     ["D-12.2.2"],
     "the chart's own version is none",

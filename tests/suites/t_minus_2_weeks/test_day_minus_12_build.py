@@ -15,6 +15,7 @@ from golive.probes.platform.images import BuiltImage, Layers, ReleaseImages
 from golive.probes.platform.locks import Package
 from golive.probes.platform.package import Packaged
 from golive.probes.platform.scans import Found, Scan
+from golive.probes.platform.workflows import Workflows
 from golive.probes.traffic.assets import FrontendAssets, KeyPage, ServedAsset
 from golive.verdicts import ProbeError, Unseen
 from tests import checks
@@ -39,6 +40,7 @@ IMAGE = BuiltImage(
     open_findings=(),
 )
 OTHER = replace(IMAGE, name="frontend", digest="sha256:" + "c" * 64)
+WORKFLOWS = Workflows((".github/workflows/ci.yml",), (), ())
 WEAKNESS = Found(("CVE-1",), "openssl", "3.0", "high", is_fixable=True)
 
 
@@ -65,12 +67,38 @@ def images(**changes: Any) -> ReleaseImages:
     ],
 )
 def test_images(facts: ReleaseImages, broken: str) -> None:
-    assert checks.broken("D-12.1.1", {"release_images": facts}) == broken
+    given = {"release_images": facts, "ci_workflows": WORKFLOWS}
+    assert checks.broken("D-12.1.1", given) == broken
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken"),
+    [
+        ({"files": ()}, ""),  # it is built elsewhere
+        (
+            {"weaknesses": ("ci.yml:3: unpinned action reference (unpinned-uses)",)},
+            "weak workflows",
+        ),
+        ({"secrets": ("ci.yml:4: an AWS access key",)}, "secrets in workflows"),
+    ],
+)
+def test_workflows(changes: dict[str, Any], broken: str) -> None:
+    given = {"release_images": images(), "ci_workflows": replace(WORKFLOWS, **changes)}
+    assert checks.broken("D-12.1.1", given) == broken
+
+
+def test_images_are_judged_where_workflows_could_not_be_seen() -> None:
+    given: dict[str, Any] = {"release_images": images(user=""), "ci_workflows": UNSEEN}
+    assert checks.broken("D-12.1.1", given) == "images that run as root"
+    claim = checks.breaking("D-12.1.1", {**given, "release_images": images()})
+    assert claim is not None
+    assert claim.unseen is not None
 
 
 @pytest.mark.parametrize("key", ["layers", "bill", "bases", "scan"])
 def test_what_of_images_could_not_be_seen_is_never_green(key: str) -> None:
-    claim = checks.breaking("D-12.1.1", {"release_images": images(**{key: UNSEEN})})
+    given = {"release_images": images(**{key: UNSEEN}), "ci_workflows": WORKFLOWS}
+    claim = checks.breaking("D-12.1.1", given)
     assert claim is not None
     assert claim.unseen is not None
 

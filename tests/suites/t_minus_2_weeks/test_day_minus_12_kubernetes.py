@@ -61,6 +61,7 @@ VALID = Validation(
     placeholders=(),
     refused=(),
     asked=0,
+    without_cluster=True,
 )
 
 
@@ -80,8 +81,8 @@ def unseen(ident: str, **facts: Any) -> bool:
 
 def test_sound_manifests_are_green() -> None:
     assert told("D-12.2.1", manifest_validation=VALID) == ""
-    asked = replace(VALID, asked=4)
-    assert told("D-12.2.1", manifest_validation=asked, env=CLUSTER) == ""
+    asked = replace(VALID, asked=4, without_cluster=False)
+    assert told("D-12.2.1", manifest_validation=asked) == ""
 
 
 @pytest.mark.parametrize(
@@ -116,9 +117,16 @@ def test_flaws_of_files_and_what_is_not_rendered() -> None:
 
 
 def test_a_cluster_has_to_be_asked_where_there_is_one() -> None:
-    assert told("D-12.2.1", manifest_validation=VALID, env=CLUSTER) == "refused in a dry run"
-    silent = replace(VALID, refused=UNSEEN)
-    assert unseen("D-12.2.1", manifest_validation=silent, env=CLUSTER)
+    there = replace(VALID, without_cluster=False)
+    assert told("D-12.2.1", manifest_validation=there) == "refused in a dry run"
+    assert unseen("D-12.2.1", manifest_validation=replace(there, refused=UNSEEN))
+
+
+def test_flaws_are_told_where_there_are_no_manifests() -> None:
+    flawed = replace(MANIFESTS, plain=(), flaws=("compose.yaml:3: names x",), unseen=UNSEEN)
+    assert told("D-12.2.1", manifest_validation=UNSEEN, manifests=flawed) == "flaws of the files"
+    sound = replace(flawed, flaws=())
+    assert unseen("D-12.2.1", manifest_validation=UNSEEN, manifests=sound)
 
 
 # -- D-12.2.2 ----------------------------------------------------------------------------------

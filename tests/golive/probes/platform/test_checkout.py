@@ -153,3 +153,107 @@ def test_what_a_product_does_not_have_is_not_an_empty_list(tmp_path: Path) -> No
     assert found.needed(c.DOCKERFILES)
     with pytest.raises(ProbeError, match="the checkout has none"):
         found.needed(c.MANIFESTS)
+
+
+# -- what is no YAML, and services that none defines -------------------------------------------
+
+
+def flaws(tmp_path: Path, files: dict[str, str]) -> list[str]:
+    return [str(f) for f in look(tmp_path, files).flaws]
+
+
+SITE = "upstream app { server web:3000; }\nserver { location / { proxy_pass http://app; } }\n"
+
+
+def test_nginx_is_read_as_nginx_does(tmp_path: Path) -> None:
+    assert flaws(tmp_path, {"nginx/site.conf": SITE}) == []
+    sounder = SITE.replace("server { l", "server { listen 443 quic; brotli on; http2 on; l")
+    assert flaws(tmp_path, {"nginx/site.conf": sounder}) == []
+    (found,) = flaws(tmp_path, {"nginx/site.conf": SITE[:-3]})
+    assert found.startswith("nginx/site.conf:")
+    assert "nginx would not read it" in found
+
+
+@pytest.mark.parametrize("named", ["appp", "appp:80/x"])
+def test_nginx_sends_to_what_there_is(tmp_path: Path, named: str) -> None:
+    astray = SITE.replace("http://app;", f"http://{named};")
+    compose = "services:\n  web: {image: x}\n"
+    (found,) = flaws(tmp_path, {"nginx/site.conf": astray, "compose.yaml": compose})
+    said = "sends to appp, which no upstream, Compose or Kubernetes service is"
+    assert found == f"nginx/site.conf:2: {said}"
+    here = compose.replace("web:", "appp:")
+    assert flaws(tmp_path, {"nginx/site.conf": astray, "compose.yaml": here}) == []
+
+
+@pytest.mark.parametrize("named", ["$backend", "http://api.example.net", "http://unix:/run/a.sock"])
+def test_what_nginx_finds_by_itself_is_not_judged(tmp_path: Path, named: str) -> None:
+    there = SITE.replace("http://app;", f"{named};")
+    compose = "services:\n  web: {image: x}\n"
+    assert flaws(tmp_path, {"nginx/site.conf": there, "compose.yaml": compose}) == []
+
+
+def test_nginx_without_any_service_may_send_anywhere(tmp_path: Path) -> None:
+    assert flaws(tmp_path, {"nginx/site.conf": SITE.replace("http://app;", "http://it;")}) == []
+
+
+COMPOSE = """services:
+  web:
+    image: x
+    depends_on: [db]
+    networks: [inner, default]
+    volumes: ["data:/data", "./site:/site", "C:\\\\x:/x", {type: bind, source: a, target: /b}]
+    secrets: [key, {source: other, target: o}]
+    configs: [site]
+  db: {image: y}
+networks: {inner: {}}
+volumes: {data: {}}
+secrets: {key: {file: a}, other: {file: b}}
+configs: {site: {file: c}}
+"""
+
+
+def test_a_compose_file_names_what_is_defined(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    assert flaws(tmp_path, {"compose.yaml": COMPOSE}) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("  db: {image: y}\n", "4: names the service db"),
+        ("networks: {inner: {}}\n", "5: names the network inner"),
+        ("volumes: {data: {}}\n", "6: names the volume data"),
+        ("secrets: {key: {file: a}, other: {file: b}}\n", "7: names the secret"),
+        ("configs: {site: {file: c}}\n", "8: names the config site"),
+    ],
+)
+def test_a_compose_file_that_names_what_nothing_defines(
+    tmp_path: Path, what: str, said: str
+) -> None:
+    found = flaws(tmp_path, {"compose.yaml": COMPOSE.replace(what, "")})
+    assert found
+    assert all(f.startswith(f"compose.yaml:{said}") for f in found), found
+    # Files are merged with one another.
+    both = {"compose.yaml": COMPOSE.replace(what, ""), "compose.override.yaml": COMPOSE}
+    assert flaws(tmp_path, both) == []
+
+
+def test_terraform_is_read(tmp_path: Path) -> None:
+    sound = 'variable "a" {\n  type = map(object({ b = optional(string, "x") }))\n}\n'
+    assert flaws(tmp_path, {"main.tf": sound, "a.tfvars": "b = 1", "c.tf.json": "{}"}) == []
+    (found,) = flaws(tmp_path, {"main.tf": sound[:-2], "a.tfvars": "", "c.tf.json": "{}"})
+    assert found.startswith("main.tf:3: Terraform would not read it")
+    (found,) = flaws(tmp_path, {"main.tf": sound, "a.tfvars": "", "c.tf.json": "{\n!"})
+    assert found.startswith("c.tf.json:2: Terraform would not read it")
+
+
+def test_modules_and_rules_that_are_not_there(tmp_path: Path) -> None:
+    module = 'module "a" {\n  source = "./modules/a"\n}\n'
+    rules = "rule_files: [rules/*.yml]\nscrape_configs: []\n"
+    files = {"main.tf": module, "prometheus.yml": rules}
+    assert flaws(tmp_path, files) == [
+        "main.tf:2: names ./modules/a, which is not in the checkout",
+        "prometheus.yml:1: names rules/*.yml, which is not in the checkout",
+    ]
+    there = {"modules/a/main.tf": "", "rules/a.yml": "groups: []\n"}
+    assert flaws(tmp_path, files | there) == []

@@ -10,7 +10,7 @@ import pytest
 
 from golive.environments import Environment
 from golive.probes.platform.kubernetes import Validation, manifest_validation
-from golive.verdicts import ProbeError, Unseen
+from golive.verdicts import Unseen
 from tests.golive.probes.platform.deployed import (
     IMAGE,
     EnvWith,
@@ -34,7 +34,9 @@ def looked(env_with: EnvWith, tmp_path: Path) -> Looked:
     def look(*objects: dict[str, Any], **kubernetes: Any) -> Validation:
         root = lay(tmp_path / "c", {"a.yaml": said(*objects)})
         env: Environment = environment(env_with, root, **kubernetes)
-        return manifest_validation(env, applied(env))
+        found = manifest_validation(env, applied(env))
+        assert isinstance(found, Validation)
+        return found
 
     return look
 
@@ -149,8 +151,11 @@ def test_a_custom_resource_is_validated_by_the_checkouts_own_definition(looked: 
 
 
 def test_a_version_without_schemas_cannot_be_looked_at(looked: Looked) -> None:
-    with pytest.raises(ProbeError, match=r"schemas of Kubernetes 1\.9"):
-        looked(deployment(), version="1.9")
+    found = looked(deployment(image="web:1"), version="1.9")
+    assert isinstance(found.misfits, Unseen)
+    assert "schemas of Kubernetes 1.9" in str(found.misfits.error)
+    assert found.removed is found.unknown is found.misfits
+    assert found.unpinned  # which needs no schema
     assert wrong(looked(deployment(), version="v1.33.4")) == {}
 
 

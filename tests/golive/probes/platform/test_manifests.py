@@ -126,7 +126,7 @@ def test_without_helm_the_plain_manifests_are_seen_all_the_same(
     assert "cannot be started" in str(found.not_rendered.error)
     (root / "k8s/app.yaml").unlink()
     with pytest.raises(ProbeError, match="cannot be started"):
-        applied(environment(env_with, root, helm=["no-such-helm"]))
+        applied(environment(env_with, root, helm=["no-such-helm"])).must_be_there()
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,18 @@ def test_a_chart_or_values_that_are_not_told(
 ) -> None:
     root = lay(tmp_path / "c", {**CHART, "chart/values.yaml": ""})
     with pytest.raises(ProbeError, match=why):
-        applied(environment(env_with, root, **kubernetes))
+        applied(environment(env_with, root, **kubernetes)).must_be_there()
+    lay(root, {"k8s/app.yaml": said(deployment())})
+    found = applied(environment(env_with, root, **kubernetes))
+    assert [b.name for b in found.bundles] == ["manifests"]
+    assert isinstance(found.not_rendered, Unseen)
 
 
 def test_of_several_charts_one_has_to_be_named(env_with: EnvWith, tmp_path: Path) -> None:
     charts = {f"{n}/Chart.yaml": "name: x\n" for n in ("a", "b", "a/charts/c")}
     root = lay(tmp_path / "c", {**charts, "a/values-staging.yaml": ""})
     with pytest.raises(ProbeError, match="there are 2: a, b"):
-        applied(environment(env_with, root))
+        applied(environment(env_with, root)).must_be_there()
     words = helm(tmp_path / "helm", said(deployment()))
     assert applied(environment(env_with, root, chart="a", helm=words)).bundles
 
@@ -177,6 +181,8 @@ def test_kustomizations_that_none_rests_on_are_rendered(env_with: EnvWith, tmp_p
 
 
 def test_a_checkout_without_either_cannot_be_looked_at(env_with: EnvWith, tmp_path: Path) -> None:
-    root = lay(tmp_path / "c", {"Dockerfile": "FROM x\n"})
+    root = lay(tmp_path / "c", {"Dockerfile": "FROM x\nCOPY gone /\n"})
+    found = applied(environment(env_with, root))
     with pytest.raises(ProbeError, match="Kubernetes manifests and Helm charts"):
-        applied(environment(env_with, root))
+        found.must_be_there()
+    assert found.flaws == ("Dockerfile:2: names gone, which is not in the checkout",)
