@@ -121,7 +121,7 @@ def api_document(env: Environment) -> ApiDocument:
         version=str((document.get("info") or {}).get("version", "")),
         operations=len(told),
         instances=len(served),
-        of_its_own=_of_their_own(served),
+        of_its_own=seen(_of_their_own, env, served),
         published=seen(_published, env, document),
         flaws=seen(lambda: tuple(openapi.flaws(document))),
         registered=seen(lambda: len(_raised(registered))),
@@ -179,15 +179,23 @@ def _served(env: Environment) -> dict[str, tuple[str, Json]]:
     if place.startswith("file:"):
         return {place[5:]: (place[5:], load(env, place))}
     found = {}
-    for one in env.application.instances:
-        where = one.url.rstrip("/") + place
-        found[one.name] = (where, load(env, where))
-    if not found:
-        raise ProbeError("the API document", "no instance is declared", "declare instances")
+    for name, url in _served_by(env):
+        where = url.rstrip("/") + place
+        found[name] = (where, load(env, where))
     return found
 
 
-def _of_their_own(served: Mapping[str, tuple[str, Json]]) -> tuple[str, ...]:
+def _served_by(env: Environment) -> list[tuple[str, str]]:
+    """The instances; where none is declared, whatever answers at the public URL."""
+    if declares(env, "application.instances") and env.application.instances:
+        return [(one.name, one.url) for one in env.application.instances]
+    return [("the application", env.application.url)]
+
+
+def _of_their_own(env: Environment, served: Mapping[str, tuple[str, Json]]) -> tuple[str, ...]:
+    at_each = not env.application.paths.api_document.startswith("file:")
+    if at_each and not env.application.instances:
+        raise ProbeError("the document of each instance", "none is declared", "declare instances")
     (first, (_, document)), *others = served.items()
     found = []
     for name, (_, other) in others:
@@ -407,7 +415,7 @@ def _may_be_tried(env: Environment, o: Operation) -> bool:
 
 def _closed(env: Environment, told: list[Operation]) -> Iterator[str]:
     """Operations that the document calls open and that nobody may call."""
-    base = env.application.instances[0].url.rstrip("/")
+    base = _served_by(env)[0][1].rstrip("/")
     with client(env) as http:
         for o in told:
             try:

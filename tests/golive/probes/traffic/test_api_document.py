@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,9 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def look(env_with: EnvWith, site: Site, paths: Json, tmp_path: Path) -> Callable[..., ApiDocument]:
-    def of(routes: Any = ROUTES, repository: str = "", **api: Any) -> ApiDocument:
+    def of(
+        routes: Any = ROUTES, repository: str = "", instances: bool = True, **api: Any
+    ) -> ApiDocument:
         printed = tmp_path / "routes.json"
         printed.write_text(json.dumps({"routes": routes}))
         table = {
@@ -77,10 +79,11 @@ def look(env_with: EnvWith, site: Site, paths: Json, tmp_path: Path) -> Callable
             "undocumented": ["/admin/*"],
             **api,
         }
+        served = [{"name": n, "url": site.url} for n in ("one", "two")]
         env = env_with(
             application={
                 "url": site.url,
-                "instances": [{"name": n, "url": site.url} for n in ("one", "two")],
+                **({"instances": served} if instances else {}),
                 "paths": {**paths, "api_document": "/openapi.json", "pages": ["/"]},
             },
             api={k: v for k, v in table.items() if v is not None},
@@ -239,6 +242,15 @@ def test_what_is_not_declared_hides_nothing_else(
     found = look(**api)
     values = {f.name: getattr(found, f.name) for f in fields(found)}
     assert {n for n, v in values.items() if isinstance(v, Unseen)} - {"links"} == unseen
+
+
+def test_where_no_instance_is_declared_the_public_url_tells_the_document(
+    look: Callable[..., ApiDocument],
+) -> None:
+    found, with_instances = look(instances=False), look()
+    assert isinstance(found.of_its_own, Unseen)
+    assert "instances" in str(found.of_its_own.error)
+    assert replace(found, instances=2, of_its_own=()) == with_instances
 
 
 @pytest.mark.parametrize("text", ["no json: [", "[]", "{}", '{"openapi": "3.1.0"}'])
