@@ -39,6 +39,7 @@ from golive.probes.platform.service_mesh import ServiceMesh
 from golive.probes.saas.launch_tools import Artefact, Manifest
 from golive.probes.saas.tracker import Fixes
 from golive.probes.traffic.assets import FrontendAssets
+from golive.results import configuration
 
 KINDS = (
     *("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
@@ -479,21 +480,22 @@ def test_the_artefacts_are_those_of_the_release_manifest(
 
 @derived("D-12.D.2")
 def test_the_configuration_report_is_whole_true_tells_no_secret_and_is_signed(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables, env: Environment, limits: Limits
 ) -> None:
-    """The newest verdicts of D-12.1.3 and D-12.3, made into the report and compared with it; the
-    page searched for every known secret in each of its spellings; the signature.
+    """The newest verdicts of D-12.1.3 and D-12.3 with what they have on record by key, instance
+    and source, made into the report and compared with it; the page searched for every known secret
+    in each of its spellings; the signature.
 
     Remedy: run what is missing, too old or red. A secret in the report: change it everywhere,
     then make the report again. Then read the document again and sign it.
     """
-    document = deliverables.of(
-        "D-12.D.2", "configuration-validation-report", ("D-12.1.3", "D-12.3")
-    )
+    kind, rests_on = "configuration-validation-report", ("D-12.1.3", "D-12.3")
+    document = deliverables.of("D-12.D.2", kind, rests_on, configuration.written)
+    instances = [i.name for i in env.application.instances]
     for claim in document.claims(
         max_age_h=limits.documents.report_age_h,
         older={"D-12.3.5": limits.documents.drill_age_h},
-        not_judged=("results by key, instances covered, drift count and rollback time",),
+        extra=configuration.judged(document, instances, limits),
     ):
         assert claim
 

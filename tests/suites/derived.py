@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +47,7 @@ from golive.store import Kept
 from golive.verdicts import Verdict
 from tests.checks import checks
 from tests.golive.test_findings import COMMIT, issues
+from tests.suites import recorded_facts
 
 SUITES = Path(__file__).parents[2] / "suites"
 
@@ -109,6 +110,8 @@ class World:
     count: int = 0
     kept: Kept = KEPT
     """How the store has whatever document it is asked for."""
+    facts: dict[str, dict[str, Any]] = field(default_factory=recorded_facts.facts)
+    """What the next run has on record, by item and probe."""
 
     def run(
         self,
@@ -138,6 +141,9 @@ class World:
             selected=[ledger.Line(**{n: getattr(x, n) for n in names}) for x in lines],
         )
         book = ledger.Ledger(self.context.reports, head, Mask())
+        found = {p: v for i in verdicts for p, v in self.facts.get(i, {}).items()}
+        for probe, value in found.items():
+            book.add_facts(ledger.Gathered(probe=probe, observed_at=at, duration_s=0, value=value))
         for ident, verdict in verdicts.items():
             held = verdict is not Verdict.FAIL
             claims = [ledger.Claim("p95", "23.4 ms", "at most 50 ms", held)]
@@ -151,6 +157,7 @@ class World:
                     message="" if held else "it is slow",
                     remedy="Fix it.",
                     check="own",
+                    facts=list(self.facts.get(ident, {})),
                 )
             )
         book.close(0)
@@ -204,12 +211,15 @@ class World:
             "stored_artefacts": (artefact,),
             "authorisation": authorisation(),
             "env": SimpleNamespace(
+                application=SimpleNamespace(
+                    instances=[SimpleNamespace(name=n) for n in recorded_facts.INSTANCES]
+                ),
                 calendar=SimpleNamespace(
                     time_zone="America/New_York",
                     war_room="War room",
                     block="Launch: ",
                     go_no_go="Decision",
-                )
+                ),
             ),
             "launch_calendar": self.calendar(),
             "kept": lambda _: self.kept,

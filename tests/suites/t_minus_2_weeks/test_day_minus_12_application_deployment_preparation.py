@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from golive.deliverables import documents_of
 from golive.probes.saas.launch_tools import Artefact
 from golive.probes.saas.tracker import Fixes
+from golive.reports.documents import read_document
+from golive.results import configuration
 from tests.suites.derived import World
+from tests.suites.recorded_facts import DIGESTS, facts
 
 
 def test_artefacts_are_those_of_the_manifest_and_of_the_tag(world: World) -> None:
@@ -21,3 +29,88 @@ def test_no_secret_stands_in_the_configuration_report(world: World) -> None:
     world.mask.add("23.4 ms")
     subjects = [c.subject for c in world.claims("D-12.D.2") if not c.holds]
     assert subjects == ["secrets in configuration-validation-report.html"]
+
+
+# -- D-12.D.2: what it tells by key, instance and source -------------------------------------------
+
+
+def broken_with(world: World, item: str, probe: str, **changes: Any) -> list[str]:
+    """The claims of D-12.D.2 that are broken or unseen once a probe has found something else."""
+    world.facts = facts(item, probe, **changes)
+    world.in_order("D-12.D.2")
+    return [c.subject for c in world.claims("D-12.D.2") if not c.holds]
+
+
+def test_the_configuration_report_tells_every_key_of_every_instance(world: World) -> None:
+    world.in_order("D-12.D.2")
+    assert world.broken("D-12.D.2") == ""
+    document = read_document(documents_of(world.context)["D-12.D.2"])
+    tables = {t.title: t.rows for t in document.tables}
+    digest = DIGESTS["LOG_LEVEL"]
+    assert tables[configuration.VARIABLES][1] == ["LOG_LEVEL", digest, digest, digest]
+    assert tables[configuration.FLAGS] == [["booking", "on", "on", "on"]]
+    assert tables[configuration.SOURCES] == [["balancer", 0.0], ["flags", 0.0]]
+    figures = {f.name: f.value for f in document.figures}
+    assert (figures[configuration.DRIFT], figures[configuration.ROLLBACK]) == (0.0, 3.2)
+
+
+@pytest.mark.parametrize(
+    ("item", "probe", "changes", "subject"),
+    [
+        (
+            "D-12.3.1",
+            "process_variables",
+            {"released": {"LOG_LEVEL": "0f1e2d3c4b5a6978"}},
+            "keys with a result",
+        ),
+        (
+            "D-12.3.1",
+            "process_variables",
+            {"processes": {"app-1": {"instance": "app-1", "digests": DIGESTS}}},
+            "instances that results are of",
+        ),
+        (
+            "D-12.3.1",
+            "process_variables",
+            {
+                "processes": {
+                    "app-1": {"instance": "app-1", "digests": DIGESTS},
+                    "app-2": {"instance": "app-2", "digests": {}},
+                }
+            },
+            "keys without a result",
+        ),
+        ("D-12.3.4", "config_drift", {"differences": {"flags": 2.0}}, configuration.DRIFT),
+        ("D-12.3.4", "config_drift", {"differences": {"flags": None}}, "figures not measured"),
+        ("D-12.3.5", "config_rollback", {"duration_min": 15.1}, configuration.ROLLBACK),
+    ],
+)
+def test_a_result_that_is_missing_or_bad_makes_the_configuration_report_red(
+    world: World, item: str, probe: str, changes: dict[str, Any], subject: str
+) -> None:
+    assert broken_with(world, item, probe, **changes) == [subject]
+
+
+@pytest.mark.parametrize(
+    ("item", "probe", "subject"),
+    [
+        ("D-12.3.1", "process_variables", "keys with a result"),
+        ("D-12.3.4", "config_drift", configuration.DRIFT),
+        ("D-12.3.5", "config_rollback", "time that its rollback took"),
+    ],
+)
+def test_what_no_record_has_is_unseen_in_the_configuration_report(
+    world: World, item: str, probe: str, subject: str
+) -> None:
+    world.facts = facts(item, probe)
+    world.in_order("D-12.D.2")
+    claims = world.claims("D-12.D.2")
+    assert [c for c in claims if c.broken] == []
+    assert subject in [c.subject for c in claims if c.unseen]
+
+
+def test_what_is_waived_is_told_and_does_not_have_to_hold(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configuration, "exempt", lambda _, item: item == "D-12.3.4")
+    assert broken_with(world, "D-12.3.4", "config_drift", differences={"flags": 2.0}) == []

@@ -1,0 +1,104 @@
+"""Faults of what documents tell beyond verdicts: results left out, figures embellished, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.faults import fault
+from rehearsal.faults.people.documents import _figure, _table
+from rehearsal.faults.people.handed_over import PAPERS, alter, put_back
+from rehearsal.kernel.world import Rehearsal
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def _altered(name: str, item: str, title: str, change: Change) -> None:
+    """A fault: the document of an item was altered and then signed."""
+    paper = next(one for one in PAPERS if one.item == item)
+
+    @fault(
+        name,
+        expect_fail=[item],
+        touches=[f"documents/{paper.kind}"],
+        title=title,
+        waits_for=[paper.waits_for] if paper.waits_for else [],
+    )
+    def alter_it(r: Rehearsal) -> None:
+        alter(r, paper, change)
+
+    alter_it.revert(lambda r: put_back(r, paper))
+
+
+def _set(name: str, value: object) -> Change:
+    return lambda data: _figure(data, name).update(value=value)
+
+
+# -- the configuration validation report -----------------------------------------------------------
+
+CONFIGURATION = "D-12.D.2"
+_altered(
+    "configuration-report-without-a-verdict",
+    CONFIGURATION,
+    "the configuration report lacks the verdict on drift",
+    lambda d: d["verdicts"].pop(),
+)
+_altered(
+    "configuration-report-without-a-key",
+    CONFIGURATION,
+    "the configuration report leaves out the result of one variable",
+    lambda d: _table(d, "Variables by key")["rows"].pop(),
+)
+
+
+def _without_an_instance(data: dict[str, Any]) -> None:
+    table = _table(data, "Variables by key")
+    for cells in (table["columns"], *table["rows"]):
+        cells.pop()
+
+
+_altered(
+    "configuration-report-without-an-instance",
+    CONFIGURATION,
+    "the configuration report leaves out one of the instances",
+    _without_an_instance,
+)
+_altered(
+    "configuration-report-with-an-open-key",
+    CONFIGURATION,
+    "the configuration report has no result of a variable on one instance",
+    lambda d: _table(d, "Variables by key")["rows"][0].__setitem__(-1, "not measured"),
+)
+_altered(
+    "configuration-report-with-drift",
+    CONFIGURATION,
+    "the configuration report counts two differences from git",
+    _set("differences from git", 2.0),
+)
+_altered(
+    "configuration-report-without-a-rollback",
+    CONFIGURATION,
+    "the configuration report does not tell how long a rollback took",
+    _set("a change and its rollback", "quick"),
+)
+_altered(
+    "configuration-report-of-a-slow-rollback",
+    CONFIGURATION,
+    "the configuration report tells a rollback of 16 minutes",
+    _set("a change and its rollback", 16.0),
+)
+
+
+@fault(
+    "configuration-report-with-a-secret",
+    expect_fail=[CONFIGURATION],
+    touches=["documents/configuration-validation-report"],
+    title="the token of the feature flag service stands in the configuration report",
+)
+def configuration_report_with_a_secret(r: Rehearsal) -> None:
+    token = r.secret("flags-admin-token")
+    alter(r, _CONFIGURATION, lambda d: d.update(summary=f"Flags were read with {token}."))
+
+
+_CONFIGURATION = next(one for one in PAPERS if one.item == CONFIGURATION)
+configuration_report_with_a_secret.revert(lambda r: put_back(r, _CONFIGURATION))

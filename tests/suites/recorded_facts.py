@@ -1,0 +1,39 @@
+"""What the newest looks at items have on record of their probes, literally: by item and probe."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+KEYS = ("DATABASE_URL", "LOG_LEVEL")
+DIGESTS = {"DATABASE_URL": "a1b2c3d4e5f60718", "LOG_LEVEL": "0f1e2d3c4b5a6978"}
+INSTANCES = ("app-1", "app-2")
+
+FACTS: dict[str, dict[str, Any]] = {
+    "D-12.1.3": {"packaged_configuration": {"keys": list(KEYS)}},
+    "D-12.3.1": {
+        "process_variables": {
+            "released": DIGESTS,
+            "processes": {name: {"instance": name, "digests": DIGESTS} for name in INSTANCES},
+        }
+    },
+    "D-12.3.2": {"configured_secrets": {"resolved": {"DATABASE_URL": DIGESTS["DATABASE_URL"]}}},
+    "D-12.3.3": {
+        "flag_table": {"entries": [{"name": "booking", "launch": "on"}]},
+        "flags": {"all": {"booking": {"enabled": True}}},
+        "flag_outage": {"answers": {"booking": True}},
+    },
+    "D-12.3.4": {"config_drift": {"differences": {"balancer": 0.0, "flags": 0.0}}},
+    "D-12.3.5": {"config_rollback": {"duration_min": 3.2}},
+}
+"""Everything in order."""
+
+
+def facts(item: str = "", probe: str = "", **changes: Any) -> dict[str, dict[str, Any]]:
+    """All of it, one probe of an item with other fields; without any, it could not look."""
+    found = deepcopy(FACTS)
+    if probe and changes:
+        found[item][probe].update(changes)
+    elif probe:
+        del found[item][probe]
+    return found
