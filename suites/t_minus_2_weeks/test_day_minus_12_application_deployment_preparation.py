@@ -36,10 +36,10 @@ from golive.probes.platform.quotas import Quotas
 from golive.probes.platform.runbook import Runbook
 from golive.probes.platform.secret_exposure import ConfiguredSecrets, SecretsElsewhere
 from golive.probes.platform.service_mesh import ServiceMesh
-from golive.probes.saas.launch_tools import Artefact, Manifest
+from golive.probes.saas.launch_tools import Artefact, Manifest, ManifestSignature
 from golive.probes.saas.tracker import Fixes
 from golive.probes.traffic.assets import FrontendAssets
-from golive.results import configuration
+from golive.results import artefacts, configuration
 
 KINDS = (
     *("Deployment", "Service", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
@@ -447,34 +447,25 @@ def test_no_locked_dependency_has_a_grave_weakness_and_instances_run_what_is_loc
 def test_the_artefacts_are_those_of_the_release_manifest(
     deliverables: Deliverables,
     release_manifest: Manifest,
+    manifest_signature: ManifestSignature,
     stored_artefacts: tuple[Artefact, ...],
     fixes: Fixes,
     limits: Limits,
 ) -> None:
-    """The newest verdicts of D-12.1.1 to D-12.1.4 and D-12.2, made into the document; the release
-    manifest against the artefacts as they lie in the store now and the tag's commit; the
-    signature.
+    """The newest verdicts of D-12.1.1 to D-12.1.4 and D-12.2, made into the document, with the
+    digests of what they looked at against the release manifest; the manifest's own signature, the
+    artefacts as they lie in the store now, and the tag's commit; the signature.
 
-    Remedy: run what is missing, too old or red. An artefact that differs from the manifest:
-    build the release again from its tag and scan it again. Then read the document again and sign
-    it.
+    Remedy: run what is missing, too old or red. An artefact that differs from the manifest, or is
+    not what was looked at: build the release again from its tag, scan it again, and have its
+    manifest signed. Then read the document again and sign it.
     """
-    listed = {f"{a.name} {a.version} {a.sha256}" for a in release_manifest.artefacts}
-    stored = {f"{a.name} {a.version} {a.sha256}" for a in stored_artefacts}
-    tagged = equal("commit of the release manifest", release_manifest.commit, fixes.commit)
-    document = deliverables.of(
-        "D-12.D.1",
-        "production-ready-deployment-artifacts",
-        ("D-12.1.1", "D-12.1.2", "D-12.1.3", "D-12.1.4", "D-12.2"),
-    )
-    for claim in document.claims(
-        max_age_h=limits.documents.report_age_h,
-        extra=[same_set("artefacts in the store", stored, listed), tagged],
-        not_judged=(
-            "a signature over the release manifest",
-            "digests equal to those that D-12.1 and D-12.2 looked at",
-        ),
-    ):
+    m, kind = release_manifest, "production-ready-deployment-artifacts"
+    rests_on = ("D-12.1.1", "D-12.1.2", "D-12.1.3", "D-12.1.4", "D-12.2")
+    document = deliverables.of("D-12.D.1", kind, rests_on, artefacts.written(m))
+    signed, stored = manifest_signature, stored_artefacts
+    extra = artefacts.judged(document, m, signed, stored, fixes.commit)
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=extra):
         assert claim
 
 

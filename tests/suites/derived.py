@@ -41,7 +41,7 @@ from golive.papers.messages import CommunicationPlan, PlannedMessage
 from golive.people import statements
 from golive.probes.people.authorisation import Authorisation
 from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
-from golive.probes.saas.launch_tools import Artefact, Manifest
+from golive.probes.saas.launch_tools import Artefact, Manifest, ManifestSignature
 from golive.probes.saas.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
 from golive.store import Kept
 from golive.verdicts import Verdict
@@ -194,7 +194,8 @@ class World:
         """What checks may ask for, everything in order."""
         context = self.context.reloaded()
         context.__dict__["cards"] = self.context.cards
-        artefact = Artefact("backend", "v2.0.0", "ab" * 32)
+        artefact = Artefact("backend", "v2.0.0", recorded_facts.IMAGE)
+        release = Artefact("release", "v2.0.0", "cd" * 32, recorded_facts.FILES)
         return {
             "deliverables": Deliverables(context, "f", self.mask),
             "limits": LAUNCH.limits,
@@ -207,8 +208,9 @@ class World:
                 "v2.0.0", COMMIT, ("build",), (CheckRun("build", "completed", "success"),)
             ),
             "pull_requests": (pull_request(),),
-            "release_manifest": Manifest("v2.0.0", "v1.9.0", COMMIT, [artefact]),
-            "stored_artefacts": (artefact,),
+            "release_manifest": Manifest("v2.0.0", "v1.9.0", COMMIT, [artefact, release]),
+            "manifest_signature": ManifestSignature("technical_lead", ""),
+            "stored_artefacts": (artefact, release),
             "authorisation": authorisation(),
             "env": SimpleNamespace(
                 application=SimpleNamespace(

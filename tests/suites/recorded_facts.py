@@ -9,8 +9,26 @@ KEYS = ("DATABASE_URL", "LOG_LEVEL")
 DIGESTS = {"DATABASE_URL": "a1b2c3d4e5f60718", "LOG_LEVEL": "0f1e2d3c4b5a6978"}
 INSTANCES = ("app-1", "app-2")
 
+IMAGE = "ab" * 32
+FILES = {
+    "release/config/app.env": "e0" * 32,
+    "js/app.js": "f0" * 32,
+    "k8s/app.yaml": "d0" * 32,
+    "app/Chart.yaml": "c0" * 32,
+}
+"""What the release manifest lists of an archive."""
+
 FACTS: dict[str, dict[str, Any]] = {
-    "D-12.1.3": {"packaged_configuration": {"keys": list(KEYS)}},
+    "D-12.1.1": {"release_images": {"built": [{"name": "backend", "digest": f"sha256:{IMAGE}"}]}},
+    "D-12.1.3": {
+        "packaged_configuration": {
+            "keys": list(KEYS),
+            "digests": {"config/app.env": "e0" * 32},
+            "bundle_digests": {"js/app.js": "f0" * 32},
+        }
+    },
+    "D-12.2.1": {"manifest_validation": {"digests": {"k8s/app.yaml": "d0" * 32}}},
+    "D-12.2.2": {"helm_chart": {"digests": {"helm/app/Chart.yaml": "c0" * 32}}},
     "D-12.3.1": {
         "process_variables": {
             "released": DIGESTS,

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from golive.environments import Environment
+from golive.probes.platform.checkout import KUSTOMIZATIONS, MANIFESTS, Checkout
 from golive.probes.platform.manifests import (
     Bundle,
     Container,
@@ -74,6 +75,8 @@ class Validation:
     """What the cluster's own dry run does not take; empty where there is no cluster."""
     asked: int
     """Objects that the cluster was asked about."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the manifests and kustomizations, by path in the checkout."""
 
     def lacking(self, kinds: tuple[str, ...]) -> list[str]:
         """Kinds of which there is no object."""
@@ -81,7 +84,7 @@ class Validation:
 
 
 @probe()
-def manifest_validation(env: Environment, manifests: Manifests) -> Validation:
+def manifest_validation(env: Environment, checkout: Checkout, manifests: Manifests) -> Validation:
     """Schemas, references, probes, images and rights of every object that would be applied."""
     bundles = manifests.bundles
     objects = [o for b in bundles for o in b.objects]
@@ -115,6 +118,7 @@ def manifest_validation(env: Environment, manifests: Manifests) -> Validation:
         placeholders=_once(t for o in objects for t in _placeholders(o)),
         refused=seen(_refused, env, asked),
         asked=sum(len(b.objects) for b in asked),
+        digests=checkout.digests(MANIFESTS, KUSTOMIZATIONS),
     )
 
 

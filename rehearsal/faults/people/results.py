@@ -102,3 +102,13 @@ def configuration_report_with_a_secret(r: Rehearsal) -> None:
 
 _CONFIGURATION = next(one for one in PAPERS if one.item == CONFIGURATION)
 configuration_report_with_a_secret.revert(lambda r: put_back(r, _CONFIGURATION))
+
+
+# -- the deployment artefacts ----------------------------------------------------------------------
+
+_altered(
+    "artifacts-document-without-a-verdict",
+    "D-12.D.1",
+    "the document of the deployment artefacts lacks the verdict on quotas",
+    lambda d: d["verdicts"].pop(),
+)

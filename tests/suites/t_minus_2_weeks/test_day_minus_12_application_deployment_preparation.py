@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from golive.deliverables import documents_of
-from golive.probes.saas.launch_tools import Artefact
+from golive.probes.saas.launch_tools import Artefact, ManifestSignature
 from golive.probes.saas.tracker import Fixes
 from golive.reports.documents import read_document
-from golive.results import configuration
+from golive.results import artefacts, configuration
 from tests.suites.derived import World
 from tests.suites.recorded_facts import DIGESTS, facts
 
@@ -22,6 +22,83 @@ def test_artefacts_are_those_of_the_manifest_and_of_the_tag(world: World) -> Non
     assert world.broken("D-12.D.1", stored_artefacts=()) == "artefacts in the store"
     moved = Fixes("v2.0.0", "f" * 40, (), ())
     assert world.broken("D-12.D.1", fixes=moved) == "commit of the release manifest"
+    unsigned = ManifestSignature("technical_lead", "is not there")
+    assert (
+        world.broken("D-12.D.1", manifest_signature=unsigned) == "signature of the release manifest"
+    )
+
+
+ELSE = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("item", "probe", "changes", "what"),
+    [
+        (
+            "D-12.1.1",
+            "release_images",
+            {"built": [{"name": "backend", "digest": f"sha256:{ELSE}"}]},
+            "images",
+        ),
+        ("D-12.1.1", "release_images", {"built": []}, "images"),
+        (
+            "D-12.1.3",
+            "packaged_configuration",
+            {"digests": {"config/app.env": ELSE}},
+            "configuration",
+        ),
+        # What is listed, but as another file, is not what was looked at.
+        (
+            "D-12.1.3",
+            "packaged_configuration",
+            {"digests": {"config/other.env": "e0" * 32}},
+            "configuration",
+        ),
+        (
+            "D-12.1.3",
+            "packaged_configuration",
+            {"bundle_digests": {"js/app.js": "f0" * 32, "js/more.js": ELSE}},
+            "frontend",
+        ),
+        (
+            "D-12.2.1",
+            "manifest_validation",
+            {"digests": {"k8s/app.yaml": ELSE}},
+            "manifests and chart",
+        ),
+        (
+            "D-12.2.2",
+            "helm_chart",
+            {"digests": {"helm/app/Chart.yaml": ELSE}},
+            "manifests and chart",
+        ),
+    ],
+)
+def test_what_was_looked_at_is_what_the_manifest_lists(
+    world: World, item: str, probe: str, changes: dict[str, Any], what: str
+) -> None:
+    world.facts = facts(item, probe, **changes)
+    world.in_order("D-12.D.1")
+    expected = f"{what} looked at, but not in the release manifest"
+    assert world.broken("D-12.D.1") == expected
+
+
+def test_a_digest_that_no_record_has_is_unseen(world: World) -> None:
+    world.facts = facts("D-12.2.2", "helm_chart")
+    world.in_order("D-12.D.1")
+    claims = world.claims("D-12.D.1")
+    assert [c for c in claims if c.broken] == []
+    unseen = [c.subject for c in claims if c.unseen]
+    assert unseen == ["manifests and chart looked at, but not in the release manifest"]
+
+
+def test_a_product_without_a_chart_is_held_to_its_manifests(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artefacts, "exempt", lambda _, item: item == "D-12.2.2")
+    world.facts = facts("D-12.2.2", "helm_chart")
+    world.in_order("D-12.D.1")
+    assert [c for c in world.claims("D-12.D.1") if not c.holds] == []
 
 
 def test_no_secret_stands_in_the_configuration_report(world: World) -> None:
