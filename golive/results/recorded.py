@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+
+from golive.decoding import convert
 from golive.deliverables import Basis, Deliverable
 from golive.reports.documents import NOT_MEASURED, Figure
 from golive.verdicts import ProbeError, Unseen, Verdict
 
+T = TypeVar("T")
 NOT_SEEN = "not seen"
 """The value of a figure that the newest look has nothing of."""
 _UNSEEN = "<unseen: "
@@ -30,6 +34,17 @@ def recorded(basis: Basis, item: str, probe: str, *keys: str) -> Any:
     if is_unseen(value):
         return _lost(item, value.removeprefix(_UNSEEN).removesuffix(">"))
     return value
+
+
+def typed(basis: Basis, item: str, probe: str, kind: type[T]) -> T | Unseen:
+    """All that a probe has found, as it found it; unseen where the record has it otherwise."""
+    found = recorded(basis, item, probe)
+    if isinstance(found, Unseen):
+        return found
+    try:
+        return convert(found, kind)
+    except msgspec.ValidationError as e:
+        return _lost(item, f"its record of {probe} cannot be read: {e}")
 
 
 def is_unseen(value: object) -> bool:

@@ -460,10 +460,13 @@ def test_the_artefacts_are_those_of_the_release_manifest(
     not what was looked at: build the release again from its tag, scan it again, and have its
     manifest signed. Then read the document again and sign it.
     """
-    m, kind = release_manifest, "production-ready-deployment-artifacts"
-    rests_on = ("D-12.1.1", "D-12.1.2", "D-12.1.3", "D-12.1.4", "D-12.2")
-    document = deliverables.of("D-12.D.1", kind, rests_on, artefacts.written(m))
-    signed, stored = manifest_signature, stored_artefacts
+    m, signed, stored = release_manifest, manifest_signature, stored_artefacts
+    document = deliverables.of(
+        "D-12.D.1",
+        "production-ready-deployment-artifacts",
+        ("D-12.1.1", "D-12.1.2", "D-12.1.3", "D-12.1.4", "D-12.2"),
+        artefacts.written(m),
+    )
     extra = artefacts.judged(document, m, signed, stored, fixes.commit)
     for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=extra):
         assert claim
@@ -480,8 +483,8 @@ def test_the_configuration_report_is_whole_true_tells_no_secret_and_is_signed(
     Remedy: run what is missing, too old or red. A secret in the report: change it everywhere,
     then make the report again. Then read the document again and sign it.
     """
-    kind, rests_on = "configuration-validation-report", ("D-12.1.3", "D-12.3")
-    document = deliverables.of("D-12.D.2", kind, rests_on, configuration.written)
+    kind, write = "configuration-validation-report", configuration.written
+    document = deliverables.of("D-12.D.2", kind, ("D-12.1.3", "D-12.3"), write)
     instances = [i.name for i in env.application.instances]
     for claim in document.claims(
         max_age_h=limits.documents.report_age_h,

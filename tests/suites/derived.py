@@ -39,12 +39,13 @@ from golive.papers.kinds import (
 )
 from golive.papers.messages import CommunicationPlan, PlannedMessage
 from golive.people import statements
+from golive.probes.money.till import Transaction
 from golive.probes.people.authorisation import Authorisation
 from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
 from golive.probes.saas.launch_tools import Artefact, Manifest, ManifestSignature
 from golive.probes.saas.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
 from golive.store import Kept
-from golive.verdicts import Verdict
+from golive.verdicts import Unseen, Verdict
 from tests.checks import checks
 from tests.golive.test_findings import COMMIT, issues
 from tests.suites import recorded_facts
@@ -112,6 +113,13 @@ class World:
     """How the store has whatever document it is asked for."""
     facts: dict[str, dict[str, Any]] = field(default_factory=recorded_facts.facts)
     """What the next run has on record, by item and probe."""
+    at_stripe: tuple[Transaction, ...] | Unseen = tuple(
+        Transaction(**t)
+        for probes in recorded_facts.FACTS.values()
+        for found in probes.values()
+        for t in found.get("transactions", ())
+    )
+    """Synthetic payments as Stripe has them now."""
 
     def run(
         self,
@@ -198,6 +206,7 @@ class World:
         release = Artefact("release", "v2.0.0", "cd" * 32, recorded_facts.FILES)
         return {
             "deliverables": Deliverables(context, "f", self.mask),
+            "ask": lambda *_: self.at_stripe,
             "limits": LAUNCH.limits,
             "launch": LAUNCH,
             "today": date(2026, 11, 27),
@@ -213,6 +222,7 @@ class World:
             "stored_artefacts": (artefact, release),
             "authorisation": authorisation(),
             "env": SimpleNamespace(
+                stripe=SimpleNamespace(api_version=recorded_facts.VERSION),
                 application=SimpleNamespace(
                     instances=[SimpleNamespace(name=n) for n in recorded_facts.INSTANCES]
                 ),

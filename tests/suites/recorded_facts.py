@@ -18,7 +18,34 @@ FILES = {
 }
 """What the release manifest lists of an archive."""
 
+VERSION = "2026-10-28.endive"
+ENTRY = {
+    "id": "txn_1",
+    "type": "charge",
+    "amount_cents": 3100,
+    "fee_cents": 120,
+    "currency": "usd",
+    "day": "2026-11-29",
+}
+
+
+def transaction(intent: str, cents: int, status: str = "succeeded", **changes: Any) -> Any:
+    """A synthetic payment that was given back."""
+    known = {"intent": intent, "taken_cents": cents, "returned_cents": cents, "status": status}
+    return known | changes
+
+
 FACTS: dict[str, dict[str, Any]] = {
+    "D-11.1.1": {
+        "webhook_drill": {"transactions": [transaction("pi_1", 0, "canceled")]},
+        "webhook_endpoints": {"all": [{"enabled": True, "api_version": VERSION}]},
+    },
+    "D-11.1.2": {"payment_drill": {"transactions": [transaction("pi_2", 3100)]}},
+    "D-11.1.3": {"payout_drill": {"transactions": [transaction("pi_3", 3300)]}},
+    "D-11.1.4": {"refund_drill": {"transactions": [transaction("pi_4", 3100)]}},
+    "D-11.1.5": {
+        "reconciliation": {"days": ["2026-11-29"], "stripe": [ENTRY], "ledger": [ENTRY]},
+    },
     "D-12.1.1": {"release_images": {"built": [{"name": "backend", "digest": f"sha256:{IMAGE}"}]}},
     "D-12.1.3": {
         "packaged_configuration": {

@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from golive.environments import Environment
 from golive.probes.data.postgres import connect
 from golive.probes.money.section import Webhook
 from golive.probes.money.stripe import api_url, asking, writing_key
-from golive.probes.money.till import Begun, Till, until
+from golive.probes.money.till import Begun, Till, Transaction, until
 from golive.probes.transport.http import client, shown
 from golive.probing import probe
 from golive.verdicts import ProbeError, Unseen, seen
@@ -145,6 +145,8 @@ class WebhookDrill:
     """Stripe's own events, by the name of the endpoint; infinite where it never did."""
     applied_status: str
     """Of the payment, after the signed event said that it failed."""
+    transactions: tuple[Transaction, ...] = ()
+    """What became of the payment."""
 
     @property
     def not_applied_once(self) -> list[str]:
@@ -211,9 +213,10 @@ def webhook_drill(env: Environment) -> WebhookDrill:
     ):
         t = Till(env, http, stripe, db)
         try:
-            return _drilled(t)
+            drill = _drilled(t)
         finally:
             t.clean()
+    return replace(drill, transactions=tuple(t.left.transactions))
 
 
 def _drilled(t: Till) -> WebhookDrill:

@@ -44,7 +44,7 @@ PAPERS = (
         "D-11.D.2",
         "payment-system-validation-certificate",
         "integration_lead",
-        "D-11.D.2",
+        "",
         "finance",
     ),
     Paper("D-11.D.3", "api-testing-results", "integration_lead", "D-11.3.4"),

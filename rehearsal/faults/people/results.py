@@ -112,3 +112,55 @@ _altered(
     "the document of the deployment artefacts lacks the verdict on quotas",
     lambda d: d["verdicts"].pop(),
 )
+
+
+# -- the payment certificate -----------------------------------------------------------------------
+
+CERTIFICATE = "D-11.D.2"
+
+
+def _rows(data: dict[str, Any]) -> list[list[Any]]:
+    rows: list[list[Any]] = _table(data, "Synthetic transactions")["rows"]
+    return rows
+
+
+def _without_refunds(data: dict[str, Any]) -> None:
+    _rows(data)[:] = [row for row in _rows(data) if row[1] != "D-11.1.4"]
+
+
+_altered(
+    "payment-certificate-without-a-verdict",
+    CERTIFICATE,
+    "the payment certificate lacks the verdict on the reconciliation",
+    lambda d: d["verdicts"].pop(),
+)
+_altered(
+    "payment-certificate-without-refunds",
+    CERTIFICATE,
+    "the payment certificate leaves out the transactions that refunds were tried with",
+    _without_refunds,
+)
+_altered(
+    "payment-certificate-with-a-kept-charge",
+    CERTIFICATE,
+    "the payment certificate lists a charge that was given back in part",
+    lambda d: _rows(d)[-1].__setitem__(3, _rows(d)[-1][3] - 100),
+)
+_altered(
+    "payment-certificate-of-a-made-up-charge",
+    CERTIFICATE,
+    "the payment certificate lists a transaction that Stripe does not know",
+    lambda d: _rows(d)[-1].__setitem__(0, "pi_made_up"),
+)
+_altered(
+    "payment-certificate-a-cent-off",
+    CERTIFICATE,
+    "the payment certificate tells a reconciliation that differs by a cent",
+    _set("reconciliation difference", 1.0),
+)
+_altered(
+    "payment-certificate-of-another-api-version",
+    CERTIFICATE,
+    "the payment certificate is of another version of Stripe's API",
+    _set("version of Stripe's API", "2024-06-20"),
+)

@@ -1,0 +1,123 @@
+"""Day -11: its documents, on literal records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from golive.deliverables import documents_of
+from golive.probes.money.till import Transaction
+from golive.reports.documents import read_document
+from golive.results import payments
+from golive.verdicts import ProbeError, Unseen
+from tests.suites.derived import World
+from tests.suites.recorded_facts import ENTRY, facts, transaction
+
+# -- D-11.D.2: the certificate of payments ---------------------------------------------------------
+
+
+def test_the_certificate_lists_every_synthetic_transaction_with_its_amounts(world: World) -> None:
+    world.in_order("D-11.D.2")
+    assert world.broken("D-11.D.2") == ""
+    document = read_document(documents_of(world.context)["D-11.D.2"])
+    table = next(t for t in document.tables if t.title == payments.TRANSACTIONS)
+    assert table.rows[1] == ["pi_2", "D-11.1.2", 3100.0, 3100.0, "succeeded"]
+    assert [row[0] for row in table.rows] == ["pi_1", "pi_2", "pi_3", "pi_4"]
+
+
+@pytest.mark.parametrize(
+    ("item", "probe", "changes", "subject"),
+    [
+        (
+            "D-11.1.4",
+            "refund_drill",
+            {"transactions": []},
+            "items whose transactions are listed",
+        ),
+        (
+            "D-11.1.4",
+            "refund_drill",
+            {"transactions": [transaction("pi_4", 3100, returned_cents=3000)]},
+            "transactions not given back",
+        ),
+        (
+            "D-11.1.4",
+            "refund_drill",
+            {"transactions": [transaction("pi_4", 0, "processing")]},
+            "transactions not given back",
+        ),
+        (
+            "D-11.1.5",
+            "reconciliation",
+            {"ledger": [{**ENTRY, "fee_cents": 121}]},
+            payments.DIFFERENCE,
+        ),
+        (
+            "D-11.1.1",
+            "webhook_endpoints",
+            {"all": [{"enabled": True, "api_version": "2020-08-27"}]},
+            payments.VERSION,
+        ),
+        (
+            "D-11.1.1",
+            "webhook_endpoints",
+            {
+                "all": [
+                    {"enabled": True, "api_version": "2026-10-28.endive"},
+                    {"enabled": True, "api_version": ""},
+                ]
+            },
+            payments.VERSION,
+        ),
+        ("D-11.1.1", "webhook_endpoints", {"all": []}, payments.VERSION),
+    ],
+)
+def test_what_the_records_have_otherwise_makes_the_certificate_red(
+    world: World, item: str, probe: str, changes: dict[str, Any], subject: str
+) -> None:
+    world.facts = facts(item, probe, **changes)
+    world.in_order("D-11.D.2")
+    assert world.broken("D-11.D.2") == subject
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        Transaction("pi_4", 3100, 0, "succeeded"),
+        Transaction("pi_4", 0, 0, "unknown to Stripe"),
+        Transaction("pi_5", 3100, 3100, "succeeded"),
+    ],
+)
+def test_a_transaction_that_stripe_has_otherwise_by_now_makes_it_red(
+    world: World, now: Transaction
+) -> None:
+    assert isinstance(world.at_stripe, tuple)
+    world.at_stripe = (*world.at_stripe[:-1], now)
+    world.in_order("D-11.D.2")
+    assert world.broken("D-11.D.2") == "transactions unlike Stripe's now"
+
+
+@pytest.mark.parametrize(
+    ("item", "probe", "subject"),
+    [
+        ("D-11.1.3", "payout_drill", "items whose transactions are listed"),
+        ("D-11.1.5", "reconciliation", payments.DIFFERENCE),
+        ("D-11.1.1", "webhook_endpoints", payments.VERSION),
+    ],
+)
+def test_what_no_record_has_is_unseen_in_the_certificate(
+    world: World, item: str, probe: str, subject: str
+) -> None:
+    world.facts = facts(item, probe)
+    world.in_order("D-11.D.2")
+    claims = world.claims("D-11.D.2")
+    assert [c.subject for c in claims if c.broken] == []
+    assert [c.subject for c in claims if c.unseen] == [subject]
+
+
+def test_stripe_that_cannot_be_asked_is_unseen(world: World) -> None:
+    world.at_stripe = Unseen(ProbeError("synthetic payments", "no answer"))
+    world.in_order("D-11.D.2")
+    claims = world.claims("D-11.D.2")
+    assert [c.subject for c in claims if c.unseen] == ["transactions unlike Stripe's now"]
