@@ -35,7 +35,7 @@ from golive.probes.traffic.api_calls import ApiRun
 from golive.probes.traffic.api_document import ApiDocument
 from golive.probes.traffic.rate_limits import RateLimits
 from golive.probing import Ask
-from golive.results import payments
+from golive.results import api_calls, payments
 
 # -- Payment System Final Testing ---------------------------------------------------------------
 
@@ -449,18 +449,17 @@ def test_payments_are_certified_and_finance_signs_too(
 
 @derived("D-11.D.3")
 def test_the_api_results_are_whole_true_and_signed(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables, env: Environment, limits: Limits
 ) -> None:
-    """The newest verdicts of D-11.3, all on this candidate, made into the results and compared
-    with them; the signature.
+    """The newest verdicts of D-11.3, all on this candidate, with what D-11.3.1 has on record of
+    each operation, made into the results and compared with them; the signature.
 
     Remedy: run what is missing, too old or red; read the document again and sign it.
     """
-    document = deliverables.of("D-11.D.3", "api-testing-results", ("D-11.3",))
+    kind, write = "api-testing-results", api_calls.written
+    document = deliverables.of("D-11.D.3", kind, ("D-11.3",), write)
     for claim in document.claims(
         max_age_h=limits.documents.certificate_age_h,
-        not_judged=(
-            "calls, statuses, failures and p95 of every operation of the API, from the raw record",
-        ),
+        extra=api_calls.judged(document, env.release.tag),
     ):
         assert claim

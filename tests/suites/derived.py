@@ -222,6 +222,7 @@ class World:
             "stored_artefacts": (artefact, release),
             "authorisation": authorisation(),
             "env": SimpleNamespace(
+                release=SimpleNamespace(tag="v2.0.0"),
                 stripe=SimpleNamespace(api_version=recorded_facts.VERSION),
                 application=SimpleNamespace(
                     instances=[SimpleNamespace(name=n) for n in recorded_facts.INSTANCES]

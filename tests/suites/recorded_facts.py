@@ -35,6 +35,12 @@ def transaction(intent: str, cents: int, status: str = "succeeded", **changes: A
     return known | changes
 
 
+def operation(name: str, **changes: Any) -> Any:
+    """What became of an operation's calls."""
+    known = {"operation": name, "calls": 7, "statuses": {"200": 2, "405": 5}, "p95_ms": 27.8}
+    return known | {"failures": []} | changes
+
+
 FACTS: dict[str, dict[str, Any]] = {
     "D-11.1.1": {
         "webhook_drill": {"transactions": [transaction("pi_1", 0, "canceled")]},
@@ -46,6 +52,14 @@ FACTS: dict[str, dict[str, Any]] = {
     "D-11.1.5": {
         "reconciliation": {"days": ["2026-11-29"], "stripe": [ENTRY], "ledger": [ENTRY]},
     },
+    "D-11.3.1": {
+        "api_run": {
+            "tag": "v2.0.0",
+            "document": 2,
+            "operations": [operation("GET /health"), operation("GET /me", calls=4)],
+        }
+    },
+    "D-11.3.3": {"api_document": {"operations": 2}},
     "D-12.1.1": {"release_images": {"built": [{"name": "backend", "digest": f"sha256:{IMAGE}"}]}},
     "D-12.1.3": {
         "packaged_configuration": {

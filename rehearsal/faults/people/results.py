@@ -9,6 +9,7 @@ from rehearsal.faults import fault
 from rehearsal.faults.people.documents import _figure, _table
 from rehearsal.faults.people.handed_over import PAPERS, alter, put_back
 from rehearsal.kernel.world import Rehearsal
+from rehearsal.staff.launch_tools import PREVIOUS
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -163,4 +164,64 @@ _altered(
     CERTIFICATE,
     "the payment certificate is of another version of Stripe's API",
     _set("version of Stripe's API", "2024-06-20"),
+)
+
+
+# -- the results of testing the API ----------------------------------------------------------------
+
+API = "D-11.D.3"
+
+
+def _operations(data: dict[str, Any]) -> list[list[Any]]:
+    rows: list[list[Any]] = _table(data, "Operations")["rows"]
+    return rows
+
+
+_altered(
+    "api-results-without-a-verdict",
+    API,
+    "the API's results lack the verdict on monitoring",
+    lambda d: d["verdicts"].pop(),
+)
+_altered(
+    "api-results-without-an-operation",
+    API,
+    "the API's results leave out one operation",
+    lambda d: _operations(d).pop(),
+)
+_altered(
+    "api-results-with-an-idle-operation",
+    API,
+    "the API's results have an operation that was never called",
+    lambda d: _operations(d)[0].__setitem__(1, 0.0),
+)
+_altered(
+    "api-results-without-a-p95",
+    API,
+    "the API's results do not tell the p95 of an operation",
+    lambda d: _operations(d)[0].__setitem__(4, "not measured"),
+)
+_altered(
+    "api-results-with-another-failure-count",
+    API,
+    "the API's results count a failure that the run has not on record",
+    lambda d: _operations(d)[0].__setitem__(3, 1.0),
+)
+_altered(
+    "api-results-with-another-total",
+    API,
+    "the API's results tell more calls in all than there were",
+    _set("calls in all", 1_000_000.0),
+)
+_altered(
+    "api-results-with-another-document",
+    API,
+    "the API's results count more operations in the document than it has",
+    _set("operations of the API's document", 44_000.0),
+)
+_altered(
+    "api-results-of-another-release",
+    API,
+    "the API's results are of a run against the release before",
+    _set("release that was called", PREVIOUS),
 )

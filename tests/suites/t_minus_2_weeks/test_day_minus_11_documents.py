@@ -9,10 +9,10 @@ import pytest
 from golive.deliverables import documents_of
 from golive.probes.money.till import Transaction
 from golive.reports.documents import read_document
-from golive.results import payments
+from golive.results import api_calls, payments
 from golive.verdicts import ProbeError, Unseen
 from tests.suites.derived import World
-from tests.suites.recorded_facts import ENTRY, facts, transaction
+from tests.suites.recorded_facts import ENTRY, facts, operation, transaction
 
 # -- D-11.D.2: the certificate of payments ---------------------------------------------------------
 
@@ -121,3 +121,71 @@ def test_stripe_that_cannot_be_asked_is_unseen(world: World) -> None:
     world.in_order("D-11.D.2")
     claims = world.claims("D-11.D.2")
     assert [c.subject for c in claims if c.unseen] == ["transactions unlike Stripe's now"]
+
+
+# -- D-11.D.3: the results of testing the API ------------------------------------------------------
+
+
+def test_the_results_tell_calls_statuses_failures_and_p95_of_each_operation(world: World) -> None:
+    world.in_order("D-11.D.3")
+    assert world.broken("D-11.D.3") == ""
+    document = read_document(documents_of(world.context)["D-11.D.3"])
+    table = next(t for t in document.tables if t.title == api_calls.OPERATIONS)
+    assert table.rows[0] == ["GET /health", 7.0, "200: 2, 405: 5", 0.0, 27.8]
+    figures = {f.name: f.value for f in document.figures}
+    assert (figures[api_calls.CALLS], figures[api_calls.FAILURES]) == (11.0, 0.0)
+
+
+def test_every_answer_of_status_5xx_counts_as_a_failure(world: World) -> None:
+    failing = operation("GET /me", calls=5, statuses={"200": 2, "500": 2, "503": 1})
+    world.facts = facts("D-11.3.1", "api_run", operations=[operation("GET /health"), failing])
+    world.in_order("D-11.D.3")
+    assert world.broken("D-11.D.3") == ""
+    document = read_document(documents_of(world.context)["D-11.D.3"])
+    assert {f.name: f.value for f in document.figures}[api_calls.FAILURES] == 3.0
+
+
+OTHER = operation("GET /me")
+
+
+@pytest.mark.parametrize(
+    ("item", "probe", "changes", "subject"),
+    [
+        ("D-11.3.1", "api_run", {"operations": []}, "operations in the results"),
+        ("D-11.3.1", "api_run", {"document": 0}, api_calls.DOCUMENTED),
+        ("D-11.3.1", "api_run", {"document": 3}, "operations with results"),
+        (
+            "D-11.3.3",
+            "api_document",
+            {"operations": 3},
+            "operations by the document's own item",
+        ),
+        (
+            "D-11.3.1",
+            "api_run",
+            {"operations": [OTHER, operation("GET /health", calls=0)]},
+            "operations without a call",
+        ),
+        (
+            "D-11.3.1",
+            "api_run",
+            {"operations": [OTHER, operation("GET /health", p95_ms=None)]},
+            "operations not measured",
+        ),
+        ("D-11.3.1", "api_run", {"tag": "v1.9.0"}, api_calls.RELEASE),
+    ],
+)
+def test_what_the_raw_record_lacks_makes_the_results_red(
+    world: World, item: str, probe: str, changes: dict[str, Any], subject: str
+) -> None:
+    world.facts = facts(item, probe, **changes)
+    world.in_order("D-11.D.3")
+    assert world.broken("D-11.D.3") == subject
+
+
+def test_results_without_a_raw_record_are_unseen(world: World) -> None:
+    world.facts = facts("D-11.3.1", "api_run")
+    world.in_order("D-11.D.3")
+    claims = world.claims("D-11.D.3")
+    assert [c.subject for c in claims if c.broken] == []
+    assert "operations in the results" in [c.subject for c in claims if c.unseen]
