@@ -35,7 +35,7 @@ from golive.probes.traffic.api_calls import ApiRun
 from golive.probes.traffic.api_document import ApiDocument
 from golive.probes.traffic.rate_limits import RateLimits
 from golive.probing import Ask
-from golive.results import api_calls, payments
+from golive.results import api_calls, integrations, payments
 
 # -- Payment System Final Testing ---------------------------------------------------------------
 
@@ -408,19 +408,20 @@ def test_the_api_is_what_its_published_document_says(api_document: ApiDocument) 
 
 @derived("D-11.D.1")
 def test_the_integrations_report_is_whole_true_and_signed(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables, env: Environment, limits: Limits
 ) -> None:
-    """The newest verdicts of D-11.1 to D-11.3, made into the report and compared with it; the
-    signature.
+    """The newest verdicts of D-11.1 to D-11.3, with the account and mode of each integration as
+    they have it on record, made into the report and compared with it and with what the environment
+    declares; the signature.
 
-    Remedy: run what is missing, too old or red; read the document again and sign it.
+    Remedy: run what is missing, too old or red. Another account or mode: deploy the keys of this
+    environment's own, or correct the environment file, then run the integration's item again. Read
+    the document again and sign it.
     """
-    document = deliverables.of(
-        "D-11.D.1", "integration-systems-readiness-report", ("D-11.1", "D-11.2", "D-11.3")
-    )
+    kind, write = "integration-systems-readiness-report", integrations.written
+    document = deliverables.of("D-11.D.1", kind, ("D-11.1", "D-11.2", "D-11.3"), write)
     for claim in document.claims(
-        max_age_h=limits.documents.report_age_h,
-        not_judged=("account and mode of each integration, as the environment declares them",),
+        max_age_h=limits.documents.report_age_h, extra=integrations.judged(document, env)
     ):
         assert claim
 

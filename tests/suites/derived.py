@@ -223,7 +223,14 @@ class World:
             "authorisation": authorisation(),
             "env": SimpleNamespace(
                 release=SimpleNamespace(tag="v2.0.0"),
-                stripe=SimpleNamespace(api_version=recorded_facts.VERSION),
+                stripe=SimpleNamespace(
+                    api_version=recorded_facts.VERSION, account="acct_1", livemode=False
+                ),
+                customer_calendar=SimpleNamespace(project="4711"),
+                customer_mail=SimpleNamespace(account="shop-live"),
+                customer_sms=SimpleNamespace(account="AC1"),
+                business_profile=SimpleNamespace(client_id="4712-a.apps.googleusercontent.com"),
+                analytics=SimpleNamespace(container="GTM-1", measurement_id="G-1", pixel_id="99"),
                 application=SimpleNamespace(
                     instances=[SimpleNamespace(name=n) for n in recorded_facts.INSTANCES]
                 ),

@@ -41,16 +41,48 @@ def operation(name: str, **changes: Any) -> Any:
     return known | {"failures": []} | changes
 
 
+def hit(kind: str, to: str) -> Any:
+    """A hit of a landing page."""
+    known = dict.fromkeys(("event", "value", "currency", "transaction"), "")
+    return {"kind": kind, "step": "landing", "to": to, "personal": [], **known}
+
+
 FACTS: dict[str, dict[str, Any]] = {
     "D-11.1.1": {
         "webhook_drill": {"transactions": [transaction("pi_1", 0, "canceled")]},
-        "webhook_endpoints": {"all": [{"enabled": True, "api_version": VERSION}]},
+        "webhook_endpoints": {
+            "account": "acct_1",
+            "all": [{"enabled": True, "api_version": VERSION, "livemode": False}],
+        },
     },
     "D-11.1.2": {"payment_drill": {"transactions": [transaction("pi_2", 3100)]}},
     "D-11.1.3": {"payout_drill": {"transactions": [transaction("pi_3", 3300)]}},
     "D-11.1.4": {"refund_drill": {"transactions": [transaction("pi_4", 3100)]}},
     "D-11.1.5": {
         "reconciliation": {"days": ["2026-11-29"], "stripe": [ENTRY], "ledger": [ENTRY]},
+    },
+    "D-11.2.1": {
+        "calendar_client": {"client_id": "4711-a.apps.googleusercontent.com"},
+        "calendar_grant": {"failure": "", "refresh_lives_s": None},
+    },
+    "D-11.2.2": {"customer_mail_account": {"name": "shop-live", "plan": "paid"}},
+    "D-11.2.3": {"customer_sms_account": {"sid": "AC1", "kind": "Full"}},
+    "D-11.2.4": {
+        "profile_grant": {
+            "failure": "",
+            "client_id": "4712-a.apps.googleusercontent.com",
+            "refresh_lives_s": None,
+        }
+    },
+    "D-11.2.5": {
+        "analytics_visits": {
+            "steps": [],
+            "pages": 1,
+            "undecided": [],
+            "refused": [],
+            "accepted": [[hit("GA4", "G-1"), hit("Meta", "99")]],
+            "containers": ["GTM-1"],
+        }
     },
     "D-11.3.1": {
         "api_run": {

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from golive.environments import Environment
 from golive.probes.data.postgres import connect
 from golive.probes.money.section import Webhook
-from golive.probes.money.stripe import api_url, asking, writing_key
+from golive.probes.money.stripe import api_url, asking, stripe_account, writing_key
 from golive.probes.money.till import Begun, Till, Transaction, until
 from golive.probes.transport.http import client, shown
 from golive.probing import probe
@@ -57,6 +57,8 @@ class WebhookEndpoints:
 
     all: tuple[Endpoint, ...]
     wanted: tuple[Wanted, ...]
+    account: str | Unseen = ""
+    """Whose endpoints they are, by Stripe's id."""
 
     @property
     def enabled(self) -> tuple[Endpoint, ...]:
@@ -190,7 +192,7 @@ def webhook_endpoints(env: Environment) -> WebhookEndpoints:
             )
             for e in listed
         )
-    return WebhookEndpoints(found, wanted)
+    return WebhookEndpoints(found, wanted, seen(lambda: stripe_account(env).id))
 
 
 def signed(payload: bytes, secret: str, at: float) -> str:

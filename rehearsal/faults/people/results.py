@@ -225,3 +225,38 @@ _altered(
     "the API's results are of a run against the release before",
     _set("release that was called", PREVIOUS),
 )
+
+
+# -- the integrations' readiness report ------------------------------------------------------------
+
+INTEGRATIONS = "D-11.D.1"
+
+
+def _integrations(data: dict[str, Any]) -> dict[str, list[Any]]:
+    return {row[0]: row for row in _table(data, "Accounts and modes")["rows"]}
+
+
+_altered(
+    "integrations-report-without-a-verdict",
+    INTEGRATIONS,
+    "the integrations' report lacks the verdict on monitoring",
+    lambda d: d["verdicts"].pop(),
+)
+_altered(
+    "integrations-report-without-an-integration",
+    INTEGRATIONS,
+    "the integrations' report does not tell whose account mail is sent from",
+    lambda d: _table(d, "Accounts and modes")["rows"].remove(_integrations(d)["SendGrid"]),
+)
+_altered(
+    "integrations-report-of-the-staging-account",
+    INTEGRATIONS,
+    "the integrations' report is about the staging account of SendGrid",
+    lambda d: _integrations(d)["SendGrid"].__setitem__(2, "bookedbarber-staging"),
+)
+_altered(
+    "integrations-report-of-live-payments",
+    INTEGRATIONS,
+    "the integrations' report has Stripe in live mode, where payments are tests",
+    lambda d: _integrations(d)["Stripe"].__setitem__(3, "live"),
+)

@@ -9,7 +9,7 @@ import pytest
 from golive.deliverables import documents_of
 from golive.probes.money.till import Transaction
 from golive.reports.documents import read_document
-from golive.results import api_calls, payments
+from golive.results import api_calls, integrations, payments
 from golive.verdicts import ProbeError, Unseen
 from tests.suites.derived import World
 from tests.suites.recorded_facts import ENTRY, facts, operation, transaction
@@ -189,3 +189,69 @@ def test_results_without_a_raw_record_are_unseen(world: World) -> None:
     claims = world.claims("D-11.D.3")
     assert [c.subject for c in claims if c.broken] == []
     assert "operations in the results" in [c.subject for c in claims if c.unseen]
+
+
+# -- D-11.D.1: the report of the integrations ------------------------------------------------------
+
+
+def test_the_report_tells_account_and_mode_of_each_integration(world: World) -> None:
+    world.in_order("D-11.D.1")
+    assert world.broken("D-11.D.1") == ""
+    document = read_document(documents_of(world.context)["D-11.D.1"])
+    table = next(t for t in document.tables if t.title == integrations.ACCOUNTS)
+    assert {str(row[0]): row[2:] for row in table.rows} == {
+        "Stripe": ["acct_1", "test"],
+        "Google Calendar": ["4711", "live"],
+        "SendGrid": ["shop-live", "live"],
+        "Twilio": ["AC1", "live"],
+        "Google Business Profile": ["4712", "live"],
+        "analytics": ["GTM-1, G-1, 99", "has no modes"],
+    }
+
+
+ACCOUNTS, MODES = "accounts unlike the declared ones", "modes unlike the declared ones"
+
+
+@pytest.mark.parametrize(
+    ("item", "probe", "changes", "subject"),
+    [
+        ("D-11.1.1", "webhook_endpoints", {"account": "acct_staging"}, ACCOUNTS),
+        (
+            "D-11.1.1",
+            "webhook_endpoints",
+            {"all": [{"enabled": True, "livemode": True, "api_version": "1"}]},
+            MODES,
+        ),
+        ("D-11.2.1", "calendar_client", {"client_id": "1-b.apps.googleusercontent.com"}, ACCOUNTS),
+        ("D-11.2.1", "calendar_grant", {"refresh_lives_s": 604_800.0}, MODES),
+        ("D-11.2.2", "customer_mail_account", {"name": "shop-staging"}, ACCOUNTS),
+        ("D-11.2.2", "customer_mail_account", {"plan": "free"}, MODES),
+        ("D-11.2.3", "customer_sms_account", {"sid": "AC2"}, ACCOUNTS),
+        ("D-11.2.3", "customer_sms_account", {"kind": "Trial"}, MODES),
+        ("D-11.2.4", "profile_grant", {"client_id": "4711-a.apps"}, ACCOUNTS),
+        ("D-11.2.4", "profile_grant", {"failure": "invalid_grant"}, MODES),
+        ("D-11.2.5", "analytics_visits", {"containers": ["GTM-1", "GTM-2"]}, ACCOUNTS),
+    ],
+)
+def test_another_account_or_mode_than_declared_makes_the_report_red(
+    world: World, item: str, probe: str, changes: dict[str, Any], subject: str
+) -> None:
+    world.facts = facts(item, probe, **changes)
+    world.in_order("D-11.D.1")
+    assert world.broken("D-11.D.1") == subject
+
+
+def test_an_account_without_record_or_declaration_is_unseen(world: World) -> None:
+    world.facts = facts("D-11.2.2", "customer_mail_account")
+    world.in_order("D-11.D.1")
+    claims = world.claims("D-11.D.1")
+    assert [c.subject for c in claims if c.broken] == []
+    assert [c.subject for c in claims if c.unseen] == [ACCOUNTS, MODES]
+
+
+def test_an_undeclared_account_is_unseen_and_says_what_to_declare(world: World) -> None:
+    world.in_order("D-11.D.1")
+    env = world.fixtures()["env"]
+    env.stripe.account = Unseen(ProbeError("stripe.account", "it is not declared", "declare it"))
+    claims = world.claims("D-11.D.1", env=env)
+    assert [c.subject for c in claims if c.unseen] == [ACCOUNTS]
