@@ -161,6 +161,12 @@ def kept(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
+def ask(request: pytest.FixtureRequest) -> Any:
+    """What a look finds, by its name, that only this item knows what at."""
+    return request.config.stash[SESSION].ask
+
+
+@pytest.fixture
 def vouched(request: pytest.FixtureRequest) -> Any:
     """What people have stated of this item."""
     card = card_of(request.node.obj)

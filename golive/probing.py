@@ -31,6 +31,8 @@ from typing import Any, TypeVar
 from golive.environments import Environment, TimeLimits
 from golive.verdicts import NotPermitted, ProbeError
 
+Ask = Callable[[str, Callable[[Environment], Any]], Any]
+"""What an item asks for a look that only it knows what at: its name, and what looks."""
 EFFECTS = ("read", "write", "load", "disrupt", "spend")
 """What looking does, from harmless to costly."""
 CONCURRENT = frozenset({"read", "write"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from golive.deliverables import Deliverables
     from golive.people.statements import Exempted, Vouched
     from golive.store import Kept
+
+
+T = TypeVar("T")
 
 
 class People:
@@ -54,6 +58,17 @@ class People:
         context = self.context().reloaded()
         return Deliverables(context, self._env.fingerprint, self._setup.mask)
 
+    def ask(self, name: str, look: Callable[[Environment], T], noted: list[str]) -> T:
+        """What a look finds that only an item knows what at, within a time limit and on record.
+
+        :param noted: names of the facts that the item rests on; this one joins them.
+        :raises ProbeError: it could not look.
+        """
+        if name not in noted:
+            noted.append(name)
+        found: T = self._facts.ask(Probe(name, look, (), "read", "probe", name))
+        return found
+
     def kept(self, page: Path, noted: list[str]) -> Kept:
         """How the store of launch.toml keeps a document, asked within a time limit and on record.
 
@@ -63,7 +78,7 @@ class People:
         """
         from golive.store import Kept, kept_document
 
-        context, name = self.context(), f"stored copy of {page.name}"
+        context = self.context()
 
         def look(_: Environment) -> Kept | Pending:
             try:
@@ -71,9 +86,7 @@ class People:
             except Pending as e:  # that it is not there yet is an answer, too
                 return e
 
-        found = self._facts.ask(Probe(name, look, (), "read", "probe", name))
-        if name not in noted:
-            noted.append(name)
+        found = self.ask(f"stored copy of {page.name}", look, noted)
         if isinstance(found, Pending):
             raise found
         assert isinstance(found, Kept)

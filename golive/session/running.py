@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -169,6 +169,16 @@ class Session:
     def kept(self, page: Path) -> Kept:
         """As :meth:`People.kept`, on record for the item that runs now."""
         return self.people.kept(page, self._running.facts if self._running else [])
+
+    def ask(self, name: str, look: Callable[[environments.Environment], Any]) -> Any:
+        """As :meth:`People.ask`, on record for the item that runs now; unseen where it could not
+        look."""
+        try:
+            return self.people.ask(name, look, self._running.facts if self._running else [])
+        except NotPermitted:
+            raise
+        except ProbeError as e:
+            return Unseen(e)
 
     def vouched(self, item: str) -> Vouched:
         """As :meth:`People.vouched`."""

@@ -70,6 +70,12 @@ def build(r: Rehearsal, changes: Mapping[str, Changes] | None = None) -> None:
         scan(r, name)
 
 
+def manifest(r: Rehearsal, name: str) -> bytes:
+    """The manifest of an image, whose digest is the image's."""
+    blobs = folder(r, name) / "blobs" / "sha256"
+    return (blobs / _digest(r, name).removeprefix("sha256:")).read_bytes()
+
+
 def remove_tag(r: Rehearsal, name: str) -> None:
     """Take the tag from an image."""
     path = folder(r, name) / "index.json"

@@ -20,8 +20,10 @@ import json
 import shlex
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -41,7 +43,18 @@ HOSTING = {"workspace": "wks-rehearsal", "services": ["srv-rehearsal-app", "srv-
 """What the vendor that hosts us calls our workspace and its services."""
 OUTBOUND = ("api.stripe.com", "api.sendgrid.com", "api.twilio.com", "www.googleapis.com")
 """Whom the product is configured to contact; in a rehearsal it contacts none of them."""
-ARTEFACTS = ("backend", "migrations", "configuration")
+ARTEFACTS = {
+    "backend": ("backend",),
+    "migrations": (release.MIGRATIONS,),
+    "configuration": (f"{release.MIGRATIONS}/releases.toml", "config"),
+    "manifests": ("k8s",),
+    "chart": ("helm/bookedbarber",),
+}
+"""Archives of what git holds under a tag, and of which of its files."""
+IMAGE = "-image"
+"""How the names of artefacts end that are images: their digest is that of their manifest."""
+BUILDER = "technical_lead"
+"""Who signs the release manifest."""
 NAMESPACE = "golive-document"
 LOGINS = ("database-login", "monitoring-login")
 """What the record calls the logins of operators."""
@@ -258,7 +271,8 @@ def audit_log(r: Rehearsal) -> Path:
 
 
 def artefact(r: Rehearsal, version: str, name: str) -> Path:
-    return r.path("tools", "artefacts", version, f"{name}.tar")
+    ending = "json" if name.endswith(IMAGE) else "tar"
+    return r.path("tools", "artefacts", version, f"{name}.{ending}")
 
 
 def commit(r: Rehearsal, tag: str) -> str:
@@ -276,13 +290,11 @@ def commit(r: Rehearsal, tag: str) -> str:
 
 def stored(r: Rehearsal) -> list[dict[str, str]]:
     """What the artefact store holds now, with digests computed now."""
-    found = []
-    for version in (PREVIOUS, CANDIDATE):
-        for name in ARTEFACTS:
-            path = artefact(r, version, name)
-            if path.exists():
-                found.append({"name": name, "version": version, "sha256": _sha256(path)})
-    return found
+    return [
+        {"name": path.stem, "version": version, "sha256": _sha256(path)}
+        for version in (PREVIOUS, CANDIDATE)
+        for path in sorted(artefact(r, version, "any").parent.iterdir())
+    ]
 
 
 def digest(r: Rehearsal, name: str) -> str:
@@ -297,20 +309,16 @@ def _make_artefacts(r: Rehearsal) -> None:
     """Archives of the release repository: what git holds under a tag, nothing else."""
     entries = []
     for version in (PREVIOUS, CANDIDATE):
-        for name in ARTEFACTS:
+        for name, paths in ARTEFACTS.items():
             path = artefact(r, version, name)
-            words = ["archive", "--format=tar", f"--prefix={name}/", version]
-            if name == "migrations":
-                words.append(release.MIGRATIONS)
-            if name == "configuration":
-                words.append(f"{release.MIGRATIONS}/releases.toml")
+            words = ["archive", "--format=tar", f"--prefix={name}/", version, *paths]
             done = subprocess.run(
                 ["git", "-C", str(release.repository(r)), *words], capture_output=True, check=False
             )
             if done.returncode:
                 raise RehearsalError(f"git archive failed: {done.stderr.decode().strip()}")
             path.write_bytes(done.stdout)
-            entries.append({"name": name, "version": version, "sha256": _sha256(path)})
+            entries.append(_entry(name, version, path))
     document = {
         "candidate": CANDIDATE,
         "previous": PREVIOUS,
@@ -319,7 +327,56 @@ def _make_artefacts(r: Rehearsal) -> None:
         "hosting": HOSTING,
         "outbound": OUTBOUND,
     }
+    write_manifest(r, document)
+
+
+def add_built(r: Rehearsal, images: Mapping[str, bytes], static: Path) -> None:
+    """Put what was built of the candidate into the store and the manifest: the manifests of its
+    images, by name, and the frontend's files."""
+    document = json.loads(manifest(r).read_text())
+    for name, content in images.items():
+        artefact(r, CANDIDATE, f"{name}{IMAGE}").write_bytes(content)
+    with tarfile.open(artefact(r, CANDIDATE, "static"), "w") as archive:
+        for path in sorted(p for p in static.rglob("*") if p.is_file()):
+            member = tarfile.TarInfo(path.relative_to(static).as_posix())
+            member.size, member.mode = path.stat().st_size, 0o644
+            with path.open("rb") as file:
+                archive.addfile(member, file)
+    built = ["static", *(f"{name}{IMAGE}" for name in images)]
+    kept = [
+        a for a in document["artefacts"] if (a["version"], a["name"] in built) != (CANDIDATE, True)
+    ]
+    made = [_entry(name, CANDIDATE, artefact(r, CANDIDATE, name)) for name in built]
+    write_manifest(r, document | {"artefacts": [*kept, *made]})
+
+
+def list_again(r: Rehearsal, name: str) -> None:
+    """Have the manifest list an artefact of the candidate as it is now."""
+    document = json.loads(manifest(r).read_text())
+    entry = _entry(name, CANDIDATE, artefact(r, CANDIDATE, name))
+    document["artefacts"] = [
+        entry if (a["version"], a["name"]) == (CANDIDATE, name) else a
+        for a in document["artefacts"]
+    ]
+    write_manifest(r, document)
+
+
+def write_manifest(r: Rehearsal, document: Mapping[str, Any]) -> None:
+    """Write the release manifest and have it signed."""
     write_atomically(manifest(r), json.dumps(document, indent=1, sort_keys=True), 0o644)
+    people.sign(r, manifest(r), BUILDER)
+
+
+def _entry(name: str, version: str, path: Path) -> dict[str, Any]:
+    """An artefact as the manifest has it."""
+    entry: dict[str, Any] = {"name": name, "version": version, "sha256": _sha256(path)}
+    if path.suffix == ".tar":
+        with tarfile.open(path) as archive:
+            files = {m.name: archive.extractfile(m) for m in archive if m.isfile()}
+            entry["files"] = {
+                n: hashlib.sha256(f.read()).hexdigest() for n, f in files.items() if f is not None
+            }
+    return entry
 
 
 def dry_run(r: Rehearsal, tool: Tool, operator: str, token: Path) -> list[Step]:

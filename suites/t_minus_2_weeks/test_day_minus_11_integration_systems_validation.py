@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from golive.claims import (
     at_least,
     at_most,
@@ -21,6 +23,7 @@ from golive.probes.money.payments import PaymentDrill
 from golive.probes.money.payouts import ConnectedAccounts, PayoutDrill
 from golive.probes.money.reconciliation import Reconciliation
 from golive.probes.money.refunds import RefundDrill
+from golive.probes.money.settled import settled
 from golive.probes.money.webhooks import WebhookDrill, WebhookEndpoints
 from golive.probes.saas.analytics import Visits
 from golive.probes.saas.business_profile import Profiles
@@ -31,6 +34,8 @@ from golive.probes.saas.google import Grant
 from golive.probes.traffic.api_calls import ApiRun
 from golive.probes.traffic.api_document import ApiDocument
 from golive.probes.traffic.rate_limits import RateLimits
+from golive.probing import Ask
+from golive.results import api_calls, integrations, payments
 
 # -- Payment System Final Testing ---------------------------------------------------------------
 
@@ -403,63 +408,59 @@ def test_the_api_is_what_its_published_document_says(api_document: ApiDocument) 
 
 @derived("D-11.D.1")
 def test_the_integrations_report_is_whole_true_and_signed(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables, env: Environment, limits: Limits
 ) -> None:
-    """The newest verdicts of D-11.1 to D-11.3, made into the report and compared with it; the
-    signature.
+    """The newest verdicts of D-11.1 to D-11.3, with the account and mode of each integration as
+    they have it on record, made into the report and compared with it and with what the environment
+    declares; the signature.
 
-    Remedy: run what is missing, too old or red; read the document again and sign it.
+    Remedy: run what is missing, too old or red. Another account or mode: deploy the keys of this
+    environment's own, or correct the environment file, then run the integration's item again. Read
+    the document again and sign it.
     """
-    document = deliverables.of(
-        "D-11.D.1", "integration-systems-readiness-report", ("D-11.1", "D-11.2", "D-11.3")
-    )
+    kind, write = "integration-systems-readiness-report", integrations.written
+    document = deliverables.of("D-11.D.1", kind, ("D-11.1", "D-11.2", "D-11.3"), write)
     for claim in document.claims(
-        max_age_h=limits.documents.report_age_h,
-        not_judged=("account and mode of each integration, as the environment declares them",),
+        max_age_h=limits.documents.report_age_h, extra=integrations.judged(document, env)
     ):
         assert claim
 
 
 @derived("D-11.D.2")
 def test_payments_are_certified_and_finance_signs_too(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables, ask: Ask, env: Environment, limits: Limits
 ) -> None:
-    """The newest verdicts of D-11.1, all on this candidate, made into the certificate and compared
-    with it; the signatures of the Integration Lead and of finance.
+    """The newest verdicts of D-11.1, all on this candidate, with the synthetic transactions that
+    they have on record, made into the certificate and compared with it; each of those transactions
+    as Stripe has it now; the signatures of the Integration Lead and of finance.
 
-    Remedy: run what is missing, too old or red. Then both read the certificate and sign it.
+    Remedy: run what is missing, too old or red. Give back at Stripe what a transaction has kept,
+    then run its item again. Then both read the certificate and sign it.
     """
-    document = deliverables.of(
-        "D-11.D.2",
-        "payment-system-validation-certificate",
-        ("D-11.1",),
-        signers=("integration_lead", "finance"),
-    )
+    kind, signers = "payment-system-validation-certificate", ("integration_lead", "finance")
+    document = deliverables.of("D-11.D.2", kind, ("D-11.1",), payments.written, signers=signers)
+    look = partial(settled, intents=payments.listed(document))
+    now = ask("synthetic payments as Stripe has them now", look)
     for claim in document.claims(
         max_age_h=limits.documents.certificate_age_h,
-        not_judged=(
-            "synthetic transactions by id, each refunded or cleaned",
-            "a reconciliation difference of 0 cents",
-            "one version of Stripe's API",
-        ),
+        extra=payments.judged(document, now, env.stripe.api_version),
     ):
         assert claim
 
 
 @derived("D-11.D.3")
 def test_the_api_results_are_whole_true_and_signed(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables, env: Environment, limits: Limits
 ) -> None:
-    """The newest verdicts of D-11.3, all on this candidate, made into the results and compared
-    with them; the signature.
+    """The newest verdicts of D-11.3, all on this candidate, with what D-11.3.1 has on record of
+    each operation, made into the results and compared with them; the signature.
 
     Remedy: run what is missing, too old or red; read the document again and sign it.
     """
-    document = deliverables.of("D-11.D.3", "api-testing-results", ("D-11.3",))
+    kind, write = "api-testing-results", api_calls.written
+    document = deliverables.of("D-11.D.3", kind, ("D-11.3",), write)
     for claim in document.claims(
         max_age_h=limits.documents.certificate_age_h,
-        not_judged=(
-            "calls, statuses, failures and p95 of every operation of the API, from the raw record",
-        ),
+        extra=api_calls.judged(document, env.release.tag),
     ):
         assert claim

@@ -115,6 +115,7 @@ REACH: dict[str, tuple[str, ...]] = {
     "emergency_rollback": _TOOLS,
     "unconfirmed_rollback": _TOOLS,
     "release_manifest": _TOOLS,
+    "manifest_signature": _TOOLS,
     "stored_artefacts": _TOOLS,
     "launch_audit": _TOOLS,
     "status_page_members": _STUBS,

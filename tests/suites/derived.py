@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,14 +39,16 @@ from golive.papers.kinds import (
 )
 from golive.papers.messages import CommunicationPlan, PlannedMessage
 from golive.people import statements
+from golive.probes.money.till import Transaction
 from golive.probes.people.authorisation import Authorisation
 from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
-from golive.probes.saas.launch_tools import Artefact, Manifest
+from golive.probes.saas.launch_tools import Artefact, Manifest, ManifestSignature
 from golive.probes.saas.tracker import Authors, CheckRun, CheckRuns, Fixes, PullRequest
 from golive.store import Kept
-from golive.verdicts import Verdict
+from golive.verdicts import Unseen, Verdict
 from tests.checks import checks
 from tests.golive.test_findings import COMMIT, issues
+from tests.suites import recorded_facts
 
 SUITES = Path(__file__).parents[2] / "suites"
 
@@ -109,6 +111,15 @@ class World:
     count: int = 0
     kept: Kept = KEPT
     """How the store has whatever document it is asked for."""
+    facts: dict[str, dict[str, Any]] = field(default_factory=recorded_facts.facts)
+    """What the next run has on record, by item and probe."""
+    at_stripe: tuple[Transaction, ...] | Unseen = tuple(
+        Transaction(**t)
+        for probes in recorded_facts.FACTS.values()
+        for found in probes.values()
+        for t in found.get("transactions", ())
+    )
+    """Synthetic payments as Stripe has them now."""
 
     def run(
         self,
@@ -138,6 +149,9 @@ class World:
             selected=[ledger.Line(**{n: getattr(x, n) for n in names}) for x in lines],
         )
         book = ledger.Ledger(self.context.reports, head, Mask())
+        found = {p: v for i in verdicts for p, v in self.facts.get(i, {}).items()}
+        for probe, value in found.items():
+            book.add_facts(ledger.Gathered(probe=probe, observed_at=at, duration_s=0, value=value))
         for ident, verdict in verdicts.items():
             held = verdict is not Verdict.FAIL
             claims = [ledger.Claim("p95", "23.4 ms", "at most 50 ms", held)]
@@ -151,6 +165,7 @@ class World:
                     message="" if held else "it is slow",
                     remedy="Fix it.",
                     check="own",
+                    facts=list(self.facts.get(ident, {})),
                 )
             )
         book.close(0)
@@ -187,9 +202,11 @@ class World:
         """What checks may ask for, everything in order."""
         context = self.context.reloaded()
         context.__dict__["cards"] = self.context.cards
-        artefact = Artefact("backend", "v2.0.0", "ab" * 32)
+        artefact = Artefact("backend", "v2.0.0", recorded_facts.IMAGE)
+        release = Artefact("release", "v2.0.0", "cd" * 32, recorded_facts.FILES)
         return {
             "deliverables": Deliverables(context, "f", self.mask),
+            "ask": lambda *_: self.at_stripe,
             "limits": LAUNCH.limits,
             "launch": LAUNCH,
             "today": date(2026, 11, 27),
@@ -200,16 +217,29 @@ class World:
                 "v2.0.0", COMMIT, ("build",), (CheckRun("build", "completed", "success"),)
             ),
             "pull_requests": (pull_request(),),
-            "release_manifest": Manifest("v2.0.0", "v1.9.0", COMMIT, [artefact]),
-            "stored_artefacts": (artefact,),
+            "release_manifest": Manifest("v2.0.0", "v1.9.0", COMMIT, [artefact, release]),
+            "manifest_signature": ManifestSignature("technical_lead", ""),
+            "stored_artefacts": (artefact, release),
             "authorisation": authorisation(),
             "env": SimpleNamespace(
+                release=SimpleNamespace(tag="v2.0.0"),
+                stripe=SimpleNamespace(
+                    api_version=recorded_facts.VERSION, account="acct_1", livemode=False
+                ),
+                customer_calendar=SimpleNamespace(project="4711"),
+                customer_mail=SimpleNamespace(account="shop-live"),
+                customer_sms=SimpleNamespace(account="AC1"),
+                business_profile=SimpleNamespace(client_id="4712-a.apps.googleusercontent.com"),
+                analytics=SimpleNamespace(container="GTM-1", measurement_id="G-1", pixel_id="99"),
+                application=SimpleNamespace(
+                    instances=[SimpleNamespace(name=n) for n in recorded_facts.INSTANCES]
+                ),
                 calendar=SimpleNamespace(
                     time_zone="America/New_York",
                     war_room="War room",
                     block="Launch: ",
                     go_no_go="Decision",
-                )
+                ),
             ),
             "launch_calendar": self.calendar(),
             "kept": lambda _: self.kept,

@@ -104,6 +104,8 @@ class Stripe(Section, frozen=True, kw_only=True):
     """Payments."""
 
     url: str = "https://api.stripe.com"
+    account: str = needed()
+    """Stripe's id of the account that the key has to belong to: ``acct_`` and more."""
     card_origin: str = "https://js.stripe.com"
     """Where the fields for a card come from."""
     api_url: str = ""

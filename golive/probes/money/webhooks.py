@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from golive.environments import Environment
 from golive.probes.data.postgres import connect
 from golive.probes.money.section import Webhook
-from golive.probes.money.stripe import api_url, asking, writing_key
-from golive.probes.money.till import Begun, Till, until
+from golive.probes.money.stripe import api_url, asking, stripe_account, writing_key
+from golive.probes.money.till import Begun, Till, Transaction, until
 from golive.probes.transport.http import client, shown
 from golive.probing import probe
 from golive.verdicts import ProbeError, Unseen, seen
@@ -57,6 +57,8 @@ class WebhookEndpoints:
 
     all: tuple[Endpoint, ...]
     wanted: tuple[Wanted, ...]
+    account: str | Unseen = ""
+    """Whose endpoints they are, by Stripe's id."""
 
     @property
     def enabled(self) -> tuple[Endpoint, ...]:
@@ -145,6 +147,8 @@ class WebhookDrill:
     """Stripe's own events, by the name of the endpoint; infinite where it never did."""
     applied_status: str
     """Of the payment, after the signed event said that it failed."""
+    transactions: tuple[Transaction, ...] = ()
+    """What became of the payment."""
 
     @property
     def not_applied_once(self) -> list[str]:
@@ -188,7 +192,7 @@ def webhook_endpoints(env: Environment) -> WebhookEndpoints:
             )
             for e in listed
         )
-    return WebhookEndpoints(found, wanted)
+    return WebhookEndpoints(found, wanted, seen(lambda: stripe_account(env).id))
 
 
 def signed(payload: bytes, secret: str, at: float) -> str:
@@ -211,9 +215,10 @@ def webhook_drill(env: Environment) -> WebhookDrill:
     ):
         t = Till(env, http, stripe, db)
         try:
-            return _drilled(t)
+            drill = _drilled(t)
         finally:
             t.clean()
+    return replace(drill, transactions=tuple(t.left.transactions))
 
 
 def _drilled(t: Till) -> WebhookDrill:

@@ -8,6 +8,7 @@ a Compose file's build, a kustomization's resources) have to lead to something.
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import posixpath
 import re
@@ -89,6 +90,15 @@ class Checkout:
     def documents(self, *kinds: str) -> tuple[Document, ...]:
         """The YAML documents of the files of these kinds."""
         return tuple(d for f in self.of(*kinds) for d in f.documents)
+
+    def digests(self, *kinds: str, below: str = "") -> dict[str, str]:
+        """SHA-256 of the files of these kinds in a folder and all below it, by path."""
+        inside = f"{below}/" if below else ""
+        return {
+            f.path: hashlib.sha256(f.text.encode()).hexdigest()
+            for f in self.of(*kinds)
+            if f.path.startswith(inside)
+        }
 
     def flaws_of(self, *kinds: str) -> list[str]:
         """What is wrong with the files of these kinds."""

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from golive.environments import Environment
-from golive.probes.platform.checkout import CHARTS, Checkout
+from golive.probes.platform.checkout import CHARTS, MANIFESTS, TEMPLATES, VALUES, Checkout
 from golive.probes.platform.helm import (
     HelmRefused,
     environments_of,
@@ -81,6 +81,8 @@ class HelmChart:
     not."""
     upgraded: int | Unseen
     """Objects of the previous release."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of its files, by path in the checkout."""
 
 
 @probe()
@@ -113,6 +115,7 @@ def helm_chart(env: Environment, checkout: Checkout, manifests: Manifests) -> He
             else seen(_frozen, before.bundle, manifests.rendered.get(own))
         ),
         upgraded=before if isinstance(before, Unseen) else len(before.bundle.objects),
+        digests=checkout.digests(CHARTS, TEMPLATES, VALUES, MANIFESTS, below=folder),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from golive.environments import Environment
+from golive.probes.platform.checkout import KUSTOMIZATIONS, MANIFESTS, Checkout
 from golive.probes.platform.manifests import (
     Bundle,
     Container,
@@ -76,6 +77,8 @@ class Validation:
     """Objects that the cluster was asked about."""
     without_cluster: bool
     """Whether there is none to ask."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the manifests and kustomizations, by path in the checkout."""
 
     def lacking(self, kinds: tuple[str, ...]) -> list[str]:
         """Kinds of which there is no object."""
@@ -83,12 +86,14 @@ class Validation:
 
 
 @probe()
-def manifest_validation(env: Environment, manifests: Manifests) -> Validation | Unseen:
+def manifest_validation(
+    env: Environment, checkout: Checkout, manifests: Manifests
+) -> Validation | Unseen:
     """Schemas, references, probes, images and rights of every object that would be applied."""
-    return seen(_validation, env, manifests)
+    return seen(_validation, env, checkout, manifests)
 
 
-def _validation(env: Environment, manifests: Manifests) -> Validation:
+def _validation(env: Environment, checkout: Checkout, manifests: Manifests) -> Validation:
     manifests.must_be_there()
     bundles = manifests.bundles
     objects = [o for b in bundles for o in b.objects]
@@ -118,6 +123,7 @@ def _validation(env: Environment, manifests: Manifests) -> Validation:
         refused=seen(_refused, env, asked),
         asked=sum(len(b.objects) for b in asked),
         without_cluster=not env.kubernetes.cluster,
+        digests=checkout.digests(MANIFESTS, KUSTOMIZATIONS),
     )
 
 

@@ -6,17 +6,18 @@ Values are never told: an offender is the name of its variable and why.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from golive.environments import Environment
-from golive.files import read_text
+from golive.files import read_text, sha256
 from golive.probes.platform import envfiles
 from golive.probes.platform.dependencies import place
 from golive.probes.platform.partial import known
@@ -68,6 +69,10 @@ class Packaged:
     bundle: tuple[str, ...] | Unseen
     """What of the built frontend is not as the configuration says."""
     bundle_values: int
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the file, by its path."""
+    bundle_digests: Mapping[str, str] | Unseen = field(default_factory=dict)
+    """SHA-256 of every file of the built frontend, by its path there."""
 
     @property
     def keys_count(self) -> int:
@@ -113,6 +118,8 @@ def packaged_configuration(env: Environment) -> Packaged:
         names=tuple(asked),
         bundle=seen(_bundle, env, own, look.elsewhere),
         bundle_values=len(_public(env, own)),
+        digests={path: hashlib.sha256(text.encode()).hexdigest()},
+        bundle_digests=seen(_bundle_digests, env),
     )
 
 
@@ -288,6 +295,18 @@ def _bundle(
             if value and value not in public.values() and value in text:
                 found.append(f"the frontend has {name} of {other}")
     return tuple(dict.fromkeys(found))
+
+
+def _bundle_digests(env: Environment) -> dict[str, str]:
+    folder = place(env, env.package.bundle)
+    try:
+        return {
+            p.relative_to(folder).as_posix(): sha256(p, _MOST_BYTES, "a built file", links=True)
+            for p in sorted(folder.rglob("*"))
+            if p.is_file()
+        }
+    except GoliveError as e:
+        raise ProbeError(f"the frontend in {folder}", e, "check package.bundle") from None
 
 
 def _file(path: Path) -> str:

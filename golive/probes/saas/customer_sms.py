@@ -46,6 +46,8 @@ class SmsAccount:
     """Numbers of the sender's that cannot send texts, or are not the account's."""
     not_approved: tuple[str, ...] | Unseen
     """Numbers of the sender's whose registration is not approved, and how it stands."""
+    sid: str = ""
+    """As Twilio answers it."""
 
     def days(self, texts_a_day: float) -> float | Unseen:
         """How long the balance lasts."""
@@ -74,6 +76,7 @@ def customer_sms_account(env: Environment) -> SmsAccount:
         if isinstance(numbers, Unseen)
         else tuple(f"{n}: {why}" for n, (_, why) in numbers.items() if why),
         numbers if isinstance(numbers, Unseen) else seen(_not_approved, env, numbers),
+        str(account.sid),
     )
 
 

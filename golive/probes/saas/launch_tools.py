@@ -55,6 +55,8 @@ class Artefact(msgspec.Struct, frozen=True):
     name: str
     version: str
     sha256: str
+    files: dict[str, str] = {}
+    """Of an archive: SHA-256 of what is in it, by path."""
 
 
 class Hosting(msgspec.Struct, frozen=True):
@@ -89,6 +91,15 @@ class AuditEvent(msgspec.Struct, frozen=True):
     operator: str
     dry_run: bool
     refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestSignature:
+    """Whose signature the release manifest needs, and why it has none that counts."""
+
+    role: str
+    cause: str
+    """Empty where it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +218,17 @@ def release_manifest(env: Environment) -> Manifest:
         raise ProbeError(
             "the release manifest", f"{path}: {e}", "build the release again"
         ) from None
+
+
+@probe()
+def manifest_signature(env: Environment) -> ManifestSignature:
+    """The signature over the release manifest, which lies beside it."""
+    role = env.tools.manifest_signed_by
+    if not role:
+        step = "name the role that signs it in tools.manifest_signed_by"
+        raise ProbeError("the signature over the release manifest", "it is nobody's", step)
+    signature = roster.load(Path(env.people.roster)).signature(Path(env.tools.manifest), role)
+    return ManifestSignature(role, "" if signature.valid else signature.cause)
 
 
 @probe()

@@ -247,9 +247,12 @@ class Tools(Section, frozen=True, kw_only=True):
     """The role that signs the launch authorisation."""
     refused_status: int = 3
     manifest: str = ""
-    """The release manifest: JSON with candidate, previous, commit and artefacts; hosting (workspace
-    and services as the host calls them) and outbound (the hosts outside that the product is
-    configured to contact)."""
+    """The release manifest: JSON with candidate, previous, commit and artefacts
+    (``[{"name", "version", "sha256", "files"}]``: of an image its digest, of an archive also the
+    SHA-256 of each file in it, by path); hosting (workspace and services as the host calls them)
+    and outbound (the hosts outside that the product is configured to contact). Signed beside it."""
+    manifest_signed_by: str = ""
+    """The role that signs the release manifest."""
     authorisation: str = ""
     """Where the deploy command looks for the signed launch authorisation."""
     artefacts_command: list[str] = []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rehearsal.faults import fault
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.money.stripe import CONNECT_ENDPOINT, PLATFORM_ENDPOINT
 from rehearsal.parts.platform.app import set_app_faults
+from rehearsal.staff import people
 
 
 def stripe_fault(name: str, items: Sequence[str], title: str, **patch: Any) -> None:
@@ -273,3 +275,23 @@ ledger_fault(
         DROP,
     ],
 )
+
+
+# -- the certificate -------------------------------------------------------------------------------
+
+
+@fault(
+    "certified-payment-open-at-stripe",
+    expect_fail=["D-11.D.2"],
+    touches=["stripe/certified"],
+    title="Stripe has a payment as open by now that the certificate lists as given back",
+)
+def certified_payment_open_at_stripe(r: Rehearsal) -> None:
+    page = (people.documents(r) / "payment-system-validation-certificate.html").read_text()
+    listed = re.findall(r'"(pi_\w+)","D-11\.1\.4"', page)
+    r.override("stripe", certified={"objects": {listed[-1]: {"status": "processing"}}})
+
+
+@certified_payment_open_at_stripe.revert
+def certified_payment_as_it_was(r: Rehearsal) -> None:
+    r.clear_override("stripe", "certified")

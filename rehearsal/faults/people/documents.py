@@ -47,15 +47,20 @@ def _rewrite(
     path = _path(r, kind)
     page = path.read_text(encoding="utf-8")
     r.remember(f"document {kind}", page)
+    path.write_text(changed(page, change), encoding="utf-8")
+    if signed:
+        people.sign(r, path, signer)
+
+
+def changed(page: str, change: Callable[[dict[str, Any]], object]) -> str:
+    """A document's page with other data in it; what it shows stays."""
     match = _DATA.search(page)
-    assert match is not None, f"{path} carries no data"
+    assert match is not None, "the page carries no data"
     data = json.loads(match[2])
     change(data)
     text = json.dumps(data, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    path.write_text(page[: match.start(2)] + text + page[match.end(2) :], encoding="utf-8")
-    if signed:
-        people.sign(r, path, signer)
+    return page[: match.start(2)] + text + page[match.end(2) :]
 
 
 def _restore(r: Rehearsal, kind: str, signer: str = SIGNER) -> None:

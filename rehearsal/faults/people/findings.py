@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rehearsal.faults import fault
 from rehearsal.faults.saas import saas_stubs
-from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
-from rehearsal.staff import launch_tools
 from rehearsal.staff import saas_stubs as stubs
 from rehearsal.staff.saas_stubs import LAUNCH
 
@@ -120,45 +117,3 @@ _red_with(
     {"fields": _plan()},
     {"fields": _plan()},
 )
-
-
-@fault(
-    "artefact-rebuilt",
-    expect_fail=["D-12.D.1"],
-    touches=["tools/artefacts"],
-    title="an artefact was built again after the release manifest was made",
-    waits_for=["D-12.D.1"],
-)
-def artefact_rebuilt(r: Rehearsal) -> None:
-    path = launch_tools.artefact(r, launch_tools.CANDIDATE, "migrations")
-    r.remember("artefact-rebuilt", path.read_bytes().hex())
-    path.write_bytes(path.read_bytes() + b"\n")
-
-
-@artefact_rebuilt.revert
-def artefact_as_it_was(r: Rehearsal) -> None:
-    path = launch_tools.artefact(r, launch_tools.CANDIDATE, "migrations")
-    path.write_bytes(bytes.fromhex(r.recall("artefact-rebuilt")))
-    r.forget("artefact-rebuilt")
-
-
-@fault(
-    "manifest-of-another-commit",
-    # No command of the launch day runs what the manifest does not name.
-    expect_fail=["D-12.D.1"],
-    # An authorisation that is written meanwhile would be for that commit.
-    touches=["tools/manifest", "tools/authorisation"],
-    title="the release manifest was made for another commit than the tag's",
-    waits_for=["D-12.D.1"],
-)
-def manifest_of_another_commit(r: Rehearsal) -> None:
-    text = launch_tools.manifest(r).read_text()
-    r.remember("manifest-of-another-commit", text)
-    document = json.loads(text) | {"commit": "0" * 40}
-    write_atomically(launch_tools.manifest(r), json.dumps(document), 0o644)
-
-
-@manifest_of_another_commit.revert
-def manifest_of_the_tag(r: Rehearsal) -> None:
-    write_atomically(launch_tools.manifest(r), r.recall("manifest-of-another-commit"), 0o644)
-    r.forget("manifest-of-another-commit")

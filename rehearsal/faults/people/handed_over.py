@@ -1,16 +1,16 @@
-"""Faults of documents whose items are red for now, since what they rest on has no check: what is
-handed over in their place, and who has signed it. Only their messages tell of it."""
+"""Faults of documents that people hand over: last month's in their place, and who has signed it.
+Where an item is red for now, since what it rests on has no check, only its message tells of it."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rehearsal.faults import fault
-from rehearsal.faults.people.documents import _DATA
+from rehearsal.faults.people.documents import changed
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.staff import people
 from rehearsal.staff.launch_tools import PREVIOUS
@@ -37,14 +37,14 @@ PAPERS = (
     Paper("D-14.D.2", "security-audit-summary", "devops_lead", "", "security_lead"),
     Paper("D-14.D.3", "performance-baseline-metrics", "devops_lead", "D-14.2.4"),
     Paper("D-14.D.4", "identified-issues-log", "devops_lead", "D-14.2.4"),
-    Paper("D-12.D.1", "production-ready-deployment-artifacts", "technical_lead", "D-12.D.1"),
-    Paper("D-12.D.2", "configuration-validation-report", "technical_lead", "D-12.D.2"),
+    Paper("D-12.D.1", "production-ready-deployment-artifacts", "technical_lead", ""),
+    Paper("D-12.D.2", "configuration-validation-report", "technical_lead", ""),
     Paper("D-11.D.1", "integration-systems-readiness-report", "integration_lead", "D-11.3.4"),
     Paper(
         "D-11.D.2",
         "payment-system-validation-certificate",
         "integration_lead",
-        "D-11.D.2",
+        "",
         "finance",
     ),
     Paper("D-11.D.3", "api-testing-results", "integration_lead", "D-11.3.4"),
@@ -78,18 +78,9 @@ def _old_one(paper: Paper) -> None:
         waits_for=[paper.waits_for] if paper.waits_for else [],
     )
     def hand_over(r: Rehearsal) -> None:
-        path = _keep(r, paper)
-        page = path.read_text(encoding="utf-8")
-        match = _DATA.search(page)
-        assert match is not None, f"{path} carries no data"
-        data = json.loads(match[2])
-        _outdated(data)
-        text = json.dumps(data, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-        text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-        path.write_text(page[: match.start(2)] + text + page[match.end(2) :], encoding="utf-8")
-        people.sign(r, path, paper.signer)
+        alter(r, paper, _outdated)
 
-    hand_over.revert(lambda r: _put_back(r, paper))
+    hand_over.revert(lambda r: put_back(r, paper))
 
 
 def _signed_by_another(paper: Paper) -> None:
@@ -103,20 +94,20 @@ def _signed_by_another(paper: Paper) -> None:
         waits_for=[paper.waits_for] if paper.waits_for else [],
     )
     def sign(r: Rehearsal) -> None:
-        path = _keep(r, paper)
+        path = keep(r, paper)
         people.sign(r, path, other)
         if paper.second:
             made = _signature(path)
             _signature(path, paper.second).write_bytes(made.read_bytes())
 
-    sign.revert(lambda r: _put_back(r, paper))
+    sign.revert(lambda r: put_back(r, paper))
 
 
 def _signature(path: Path, second: str = "") -> Path:
     return path.with_name(f"{path.name}.{second}.sig" if second else f"{path.name}.sig")
 
 
-def _keep(r: Rehearsal, paper: Paper) -> Path:
+def keep(r: Rehearsal, paper: Paper) -> Path:
     """The document; what lies there now is remembered."""
     path = people.documents(r) / f"{paper.kind}.html"
     places = [path, _signature(path), *([_signature(path, paper.second)] if paper.second else [])]
@@ -125,7 +116,18 @@ def _keep(r: Rehearsal, paper: Paper) -> Path:
     return path
 
 
-def _put_back(r: Rehearsal, paper: Paper) -> None:
+def alter(r: Rehearsal, paper: Paper, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a document's data, and have the changed one signed as it would be."""
+    path = keep(r, paper)
+    path.write_text(changed(path.read_text(encoding="utf-8"), change), encoding="utf-8")
+    if paper.second:
+        people.sign(r, path, paper.second)
+        _signature(path).replace(_signature(path, paper.second))
+    people.sign(r, path, paper.signer)
+
+
+def put_back(r: Rehearsal, paper: Paper) -> None:
+    """The document and its signatures as they were."""
     for name, text in r.recall(f"handed over {paper.kind}").items():
         path = people.documents(r) / name
         if text is None:

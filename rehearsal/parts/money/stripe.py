@@ -29,6 +29,7 @@ from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.money.stripe_api import API_VERSION, Call, Stripe, decoded
 from rehearsal.parts.saas.saas_stubs import Context
 from rehearsal.parts.traffic.hosts import authority
+from rehearsal.staff.saas_stubs import STRIPE_ACCOUNT
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
@@ -86,6 +87,7 @@ class StripeStandIn(Part):
                 "api_url": r.url("balancer", scheme="https"),
                 "key": reading,
                 "test_key": writing,
+                "account": STRIPE_ACCOUNT,
                 "livemode": False,
                 "api_version": API_VERSION,
                 "webhooks": [

@@ -10,7 +10,7 @@ class Staff(Job):
     name = "staff"
     title = "papers, authorisation, dry runs of everybody who may have to"
     # Dry runs look at both instances, papers quote figures of the database and a mail.
-    needs = ("release", "app-1", "app-2", "postgres-primary", "messages")
+    needs = ("release", "build", "app-1", "app-2", "postgres-primary", "messages")
 
     def run(self, r: Rehearsal) -> None:
         # Loaded here, where it happens beside other parts' start.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rehearsal.data import dependencies, frontend, images
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts import Endpoints, Job
+from rehearsal.staff import launch_tools
 
 
 class Build(Job):
@@ -18,6 +19,8 @@ class Build(Job):
         dependencies.fetch_advisories(r)
         dependencies.write_waivers(r)
         images.build(r)
+        built = {name: images.manifest(r, name) for name in images.NAMES}
+        launch_tools.add_built(r, built, frontend.folder(r))
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
         return {**dependencies.endpoints(r), **images.endpoints(r), **frontend.endpoints(r)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -57,7 +58,31 @@ def test_a_rollback_names_the_digests_of_what_ran_before(r: Rehearsal) -> None:
         for a in launch_tools.stored(r)
         if a["version"] == launch_tools.PREVIOUS
     }
-    assert named == stored
+    assert set(named) == {"backend", "configuration", "migrations"}
+    assert named.items() <= stored.items()
+
+
+def test_the_manifest_lists_what_was_built_and_the_files_of_archives(
+    r: Rehearsal, tmp_path: Path
+) -> None:
+    (tmp_path / "js").mkdir()
+    (tmp_path / "js" / "app.js").write_text("run()")
+    kept = launch_tools.manifest(r).read_text()
+    try:
+        for _ in range(2):  # built again, it is listed once
+            launch_tools.add_built(r, {"backend": b"{}"}, tmp_path)
+        listed = json.loads(launch_tools.manifest(r).read_text())["artefacts"]
+        own = {a["name"]: a for a in listed if a["version"] == launch_tools.CANDIDATE}
+        assert len(own) == sum(a["version"] == launch_tools.CANDIDATE for a in listed)
+        assert own["backend-image"]["sha256"] == hashlib.sha256(b"{}").hexdigest()
+        assert own["static"]["files"] == {"js/app.js": hashlib.sha256(b"run()").hexdigest()}
+        assert "chart/helm/bookedbarber/Chart.yaml" in own["chart"]["files"]
+        plain = {(a["name"], a["version"], a["sha256"]) for a in listed}
+        assert plain == {(a["name"], a["version"], a["sha256"]) for a in launch_tools.stored(r)}
+    finally:
+        for name in ("static", "backend-image"):
+            launch_tools.artefact(r, launch_tools.CANDIDATE, name).unlink()
+        launch_tools.manifest(r).write_text(kept)
 
 
 def test_an_artefact_that_changed_or_went_away_is_told(r: Rehearsal) -> None:

@@ -96,7 +96,14 @@ def test_a_sound_chart(looked: Looked) -> None:
         previous_version="2.0.0",
         frozen_changes=(),
         upgraded=1,
+        digests=found.digests,
     )
+
+
+def test_the_charts_files_are_on_record_with_their_digests(looked: Looked) -> None:
+    found = looked()
+    assert any(path.endswith("Chart.yaml") for path in found.digests)
+    assert all(path.startswith(f"{found.folder}/") for path in found.digests)
 
 
 def test_a_template_that_fails_for_one_environment(looked: Looked) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from golive.environments import Environment
+from golive.probes.platform.checkout import checkout
 from golive.probes.platform.kubernetes import Validation, manifest_validation
 from golive.verdicts import Unseen
 from tests.golive.probes.platform.deployed import (
@@ -34,7 +35,7 @@ def looked(env_with: EnvWith, tmp_path: Path) -> Looked:
     def look(*objects: dict[str, Any], **kubernetes: Any) -> Validation:
         root = lay(tmp_path / "c", {"a.yaml": said(*objects)})
         env: Environment = environment(env_with, root, **kubernetes)
-        found = manifest_validation(env, applied(env))
+        found = manifest_validation(env, checkout(env), applied(env))
         assert isinstance(found, Validation)
         return found
 
@@ -472,3 +473,9 @@ def test_what_the_clusters_dry_run_refuses_is_told(
     found = looked(deployment(), cluster=True, kubectl=[dead])
     assert isinstance(found.refused, Unseen)
     assert wrong(looked(deployment(), cluster=False)) == {}
+
+
+def test_what_was_validated_is_on_record_with_its_digest(looked: Looked) -> None:
+    found = looked(deployment())
+    assert list(found.digests) == ["a.yaml"]
+    assert all(len(digest) == 64 for digest in found.digests.values())

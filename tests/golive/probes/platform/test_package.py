@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 from collections.abc import Callable
@@ -204,3 +205,9 @@ def test_a_reference_that_cannot_be_looked_up_leaves_its_place_unseen(
 
 def test_values_are_never_told(packaged: Callable[..., Packaged]) -> None:
     assert "word" not in str(packaged(OWN.replace("5432", "9999")))
+
+
+def test_what_was_looked_at_is_on_record_with_its_digest(packaged: Callable[..., Packaged]) -> None:
+    found = packaged(bundle="run()")
+    assert found.digests == {"own.env": hashlib.sha256(OWN.encode()).hexdigest()}
+    assert found.bundle_digests == {"main.js": hashlib.sha256(b"run()").hexdigest()}

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from golive.environments import Environment
+from golive.people import signatures
 from golive.probes.saas import launch_tools as probes
 from golive.verdicts import ProbeError
+from tests.conftest import make_key, toml
 
 SAYS = {"tool": "deploy", "steps": [{"name": "install", "artefact": "app", "version": "v2"}]}
 
@@ -111,6 +113,29 @@ def test_manifest_store_and_audit_are_read_as_they_are(
     assert probes.release_manifest(env).artefacts == [probes.Artefact("app", "v2", "ab")]
     assert probes.stored_artefacts(env) == (probes.Artefact("app", "v2", "ab"),)
     assert probes.launch_audit(env)[0].operator == "tess"
+
+
+def test_the_manifests_signature_is_that_of_the_role_over_the_file_as_it_lies_there(
+    env_with: Callable[..., Environment], tmp_path: Path
+) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text("{}")
+    key = make_key(tmp_path / "keys" / "tess")
+    person = {"id": "tess", "name": "T", "email": "t@example.com", "phone": "+12025550100"}
+    public = {"public": key.with_suffix(".pub").read_text()}
+    people = [{**person, "roles": ["technical_lead"], "keys": [public]}]
+    (tmp_path / "roster.toml").write_text(toml({"schema": 1, "person": people}))
+    env = env_with(
+        tools={"manifest": str(path), "manifest_signed_by": "technical_lead"},
+        people={"roster": str(tmp_path / "roster.toml")},
+    )
+    assert probes.manifest_signature(env).cause != ""
+    signatures.sign(path, key)
+    assert probes.manifest_signature(env) == probes.ManifestSignature("technical_lead", "")
+    path.write_text("{ }")
+    assert probes.manifest_signature(env).cause != ""
+    with pytest.raises(ProbeError, match=r"tools\.manifest_signed_by"):
+        probes.manifest_signature(with_tools(env_with, manifest=str(path)))
 
 
 def test_the_manifest_tells_the_candidates_artefacts() -> None:
