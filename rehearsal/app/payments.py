@@ -332,6 +332,7 @@ class Payments:
         )
         if tx.one("payments.change", change.values(status="succeeded").returning(payments)) is None:
             return None
+        self.shop.metrics.payments.labels("succeeded").inc()
         return self._notice(tx, payment, "payment_receipt", cause)
 
     def _by_intent(self, tx: Transaction, intent_id: str) -> Row | None:
@@ -686,6 +687,7 @@ class Payments:
         p = self.payments
         change = p.update().where(p.c.id == payment["id"])
         tx.run("payments.change", change.values(status="failed"))
+        self.shop.metrics.payments.labels("failed").inc()
         return [self._notice(tx, payment, "payment_failed", event["id"])]
 
     def _paid_out(self, tx: Transaction, event: Row) -> None:

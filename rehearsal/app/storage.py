@@ -177,6 +177,14 @@ class Metrics:
             ("result",),
             registry=self.registry,
         )
+        self.payments = Counter(
+            "bookedbarber_payments",
+            "Payments by how they ended",
+            ("outcome",),
+            registry=self.registry,
+        )
+        for outcome in ("succeeded", "failed"):
+            self.payments.labels(outcome)
         build = Gauge(
             "bookedbarber_build_info",
             "Version and instance; always 1",
