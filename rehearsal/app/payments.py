@@ -393,15 +393,22 @@ class Payments:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5):
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with self.shop.metrics.calling("sendgrid"), direct.open(request, timeout=5):
             return
 
     def _asked(self, ask: Any) -> Any:
         """What Stripe answers. Raises Refusal with its own reason."""
         import stripe
 
+        declined: stripe.CardError | None = None
         try:
-            return ask()
+            with self.shop.metrics.calling("stripe"):
+                try:
+                    return ask()
+                except stripe.CardError as error:  # Stripe has done what it is there for
+                    declined = error
+            raise declined
         except stripe.CardError as error:
             raise Refusal(
                 402, "card_error", error.user_message or "The card was declined"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -189,6 +190,15 @@ def routed(config: dict[str, Any], labels: dict[str, str]) -> list[str]:
     root = config["route"]
     found = [name for name in _descend(root, root["receiver"], labels) if name]
     return list(dict.fromkeys(found))
+
+
+def telling(config: Mapping[str, Any]) -> frozenset[str]:
+    """The receivers of an Alertmanager configuration that tell anybody anything."""
+    return frozenset(
+        one["name"]
+        for one in config.get("receivers") or []
+        if any(ways for key, ways in one.items() if key.endswith("_configs"))
+    )
 
 
 def _descend(route: dict[str, Any], inherited: str, labels: dict[str, str]) -> list[str]:

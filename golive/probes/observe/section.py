@@ -42,6 +42,20 @@ class Measure(Section, frozen=True, kw_only=True):
     """Names of the alerting rules over it; empty: those whose expressions read its metrics."""
 
 
+class WatchedIntegration(Section, frozen=True, kw_only=True):
+    """A third party as the product's own metrics tell of it, by plain selectors."""
+
+    TABLE: ClassVar = "monitoring.integrations"
+    succeeded: str
+    """A counter of what succeeded."""
+    failed: str
+    """A counter of what failed."""
+    latency: str
+    """Any series of how long it took: of a histogram, ``name_count{label="value"}``."""
+    rules: list[str] = []
+    """Names of the alerting rules over its failures; empty: those whose expressions read them."""
+
+
 class Monitoring(Section, frozen=True, kw_only=True):
     """Prometheus, Alertmanager and the on-call receiver."""
 
@@ -69,6 +83,7 @@ class Monitoring(Section, frozen=True, kw_only=True):
     """Tries loaded rules on made-up series."""
     thresholds: dict[str, Measure] = {}
     """What the go-live's thresholds are about, by noun."""
+    integrations: dict[str, WatchedIntegration] = {}
     lock_wait_rule: str = ""
     """The rule that has to fire when a session waits long for a lock."""
     migration_log: str = ""
