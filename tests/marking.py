@@ -52,6 +52,7 @@ LIVE_FILES = {
 }
 """All tests of these files."""
 LIVE_FIXTURES = {
+    ("golive/probes/observe/test_thresholds.py", "env"),
     ("golive/probes/people/test_escalation.py", "env"),
     ("golive/probes/people/test_messages.py", "r"),
     ("golive/probes/money/test_drills.py", "server"),

@@ -17,6 +17,8 @@ from golive.probes.data.section import Pooler as Pooler
 from golive.probes.data.section import Postgres as Postgres
 from golive.probes.data.section import RedisNode as RedisNode
 from golive.probes.observe.section import BackupAlert as BackupAlert
+from golive.probes.observe.section import Measure as Measure
+from golive.probes.observe.section import WatchedIntegration as WatchedIntegration
 from golive.probes.people.section import Compliance as Compliance
 from golive.probes.people.section import People as People
 from golive.probes.platform.section import AdminInterface as AdminInterface

@@ -83,6 +83,8 @@ class Windows(Section, frozen=True, kw_only=True):
     """From a load above the target until a further instance serves."""
     scale_in_s: float = 900.0
     """From the end of a load until a group is back at its minimum."""
+    alert_history_s: float = 1_209_600.0
+    """Over how long false alarms are counted."""
     lock_wait_alert_s: float = 120.0
     synthetic_lock_s: float = 35.0
     """How long the synthetic blocked lock is held."""

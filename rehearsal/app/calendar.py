@@ -72,23 +72,28 @@ def follow(shop: Shop, visit: Row, change: str) -> None:
 
 def _write(shop: Shop, visit: Row, change: str) -> None:
     ordered = shop.database.orders("calendar") or {}
-    ident = f"bb{visit['id']}"
     if change in ordered.get("lost", []):
         return
     settings = shop.settings
     try:
-        events = f"{settings.google_url}/calendar/v3/calendars/{settings.google_calendar}/events"
-        headers = {"Authorization": f"Bearer {_access_token(settings)}"}
-        if change == "delete":
-            _ask("DELETE", f"{events}/{ident}", headers)
-            return
-        event = {"id": ident, "summary": visit["service_name"], **_times(shop, visit, ordered)}
-        if change == "move":
-            _ask("PUT", f"{events}/{ident}", headers, event)
-        else:
-            _ask("POST", events, headers, event)
+        with shop.metrics.calling("google_calendar"):
+            _change(shop, visit, change, f"{settings.google_url}/calendar/v3/calendars", ordered)
     except (OSError, ValueError, KeyError) as error:
         _log.error("calendar of barber %s: %r", visit["barber_id"], error)
+
+
+def _change(shop: Shop, visit: Row, change: str, calendars: str, ordered: Row) -> None:
+    ident, settings = f"bb{visit['id']}", shop.settings
+    events = f"{calendars}/{settings.google_calendar}/events"
+    headers = {"Authorization": f"Bearer {_access_token(settings)}"}
+    if change == "delete":
+        _ask("DELETE", f"{events}/{ident}", headers)
+        return
+    event = {"id": ident, "summary": visit["service_name"], **_times(shop, visit, ordered)}
+    if change == "move":
+        _ask("PUT", f"{events}/{ident}", headers, event)
+    else:
+        _ask("POST", events, headers, event)
 
 
 def _times(shop: Shop, visit: Row, ordered: Row) -> Row:

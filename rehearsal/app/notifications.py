@@ -147,5 +147,6 @@ async def _form(request: Request) -> dict[str, str]:
 
 async def _keep(request: Request, callback: Row) -> Row:
     shop: Shop = request.app.state.shop
-    await run_in_threadpool(record, shop, "sms", "MessageSid", [callback])
+    with shop.metrics.calling("twilio"):
+        await run_in_threadpool(record, shop, "sms", "MessageSid", [callback])
     return {"received": 1}

@@ -332,6 +332,7 @@ class Payments:
         )
         if tx.one("payments.change", change.values(status="succeeded").returning(payments)) is None:
             return None
+        self.shop.metrics.payments.labels("succeeded").inc()
         return self._notice(tx, payment, "payment_receipt", cause)
 
     def _by_intent(self, tx: Transaction, intent_id: str) -> Row | None:
@@ -392,15 +393,22 @@ class Payments:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5):
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with self.shop.metrics.calling("sendgrid"), direct.open(request, timeout=5):
             return
 
     def _asked(self, ask: Any) -> Any:
         """What Stripe answers. Raises Refusal with its own reason."""
         import stripe
 
+        declined: stripe.CardError | None = None
         try:
-            return ask()
+            with self.shop.metrics.calling("stripe"):
+                try:
+                    return ask()
+                except stripe.CardError as error:  # Stripe has done what it is there for
+                    declined = error
+            raise declined
         except stripe.CardError as error:
             raise Refusal(
                 402, "card_error", error.user_message or "The card was declined"
@@ -686,6 +694,7 @@ class Payments:
         p = self.payments
         change = p.update().where(p.c.id == payment["id"])
         tx.run("payments.change", change.values(status="failed"))
+        self.shop.metrics.payments.labels("failed").inc()
         return [self._notice(tx, payment, "payment_failed", event["id"])]
 
     def _paid_out(self, tx: Transaction, event: Row) -> None:

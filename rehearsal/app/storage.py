@@ -50,6 +50,10 @@ QUERY_BUCKETS_S = tuple(
         5000,
     )
 )
+INTEGRATIONS = (
+    *("stripe", "sendgrid", "twilio", "google_calendar", "google_business_profile", "analytics"),
+)
+"""Third parties that are counted; of the last two it is the browser that asks."""
 REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 10)
 
 KINDS: dict[str, Any] = {
@@ -177,6 +181,31 @@ class Metrics:
             ("result",),
             registry=self.registry,
         )
+        self.payments = Counter(
+            "bookedbarber_payments",
+            "Payments by how they ended",
+            ("outcome",),
+            registry=self.registry,
+        )
+        for outcome in ("succeeded", "failed"):
+            self.payments.labels(outcome)
+        self.integrations = Counter(
+            "bookedbarber_integration_requests",
+            "Requests to third parties, and callbacks of theirs, by how they ended",
+            ("integration", "outcome"),
+            registry=self.registry,
+        )
+        self.integration_times = Histogram(
+            "bookedbarber_integration_seconds",
+            "Time that such a request took",
+            ("integration",),
+            buckets=REQUEST_BUCKETS_S,
+            registry=self.registry,
+        )
+        for integration in INTEGRATIONS:
+            self.integration_times.labels(integration)
+            for outcome in ("succeeded", "failed"):
+                self.integrations.labels(integration, outcome)
         build = Gauge(
             "bookedbarber_build_info",
             "Version and instance; always 1",
@@ -184,6 +213,17 @@ class Metrics:
             registry=self.registry,
         )
         build.labels(settings.version, settings.instance).set(1)
+
+    @contextmanager
+    def calling(self, integration: str) -> Iterator[None]:
+        """Count a request to a third party, by whether the block raises, and take its time."""
+        began, outcome = time.perf_counter(), "failed"
+        try:
+            yield
+            outcome = "succeeded"
+        finally:
+            self.integrations.labels(integration, outcome).inc()
+            self.integration_times.labels(integration).observe(time.perf_counter() - began)
 
 
 class Transaction:

@@ -25,6 +25,7 @@ from golive.probes.money.reconciliation import Reconciliation
 from golive.probes.money.refunds import RefundDrill
 from golive.probes.money.settled import settled
 from golive.probes.money.webhooks import WebhookDrill, WebhookEndpoints
+from golive.probes.observe.integration_monitoring import IntegrationWatch
 from golive.probes.saas.analytics import Visits
 from golive.probes.saas.business_profile import Profiles
 from golive.probes.saas.customer_calendar import OAuthClient, SyntheticAppointment
@@ -36,6 +37,10 @@ from golive.probes.traffic.api_document import ApiDocument
 from golive.probes.traffic.rate_limits import RateLimits
 from golive.probing import Ask
 from golive.results import api_calls, integrations, payments
+
+INTEGRATIONS = (
+    *("stripe", "sendgrid", "twilio", "google_calendar", "google_business_profile", "analytics"),
+)
 
 # -- Payment System Final Testing ---------------------------------------------------------------
 
@@ -401,6 +406,30 @@ def test_the_api_is_what_its_published_document_says(api_document: ApiDocument) 
     broken, lost, n = d.links.broken, d.links.not_followed, d.links.followed
     assert none_of("links that lead nowhere", broken, among=n, of="links", may_be_empty=True)
     assert none_of("links not followed", lost, among=n, of="links", may_be_empty=True)
+
+
+@item("D-11.3.4")
+def test_failures_of_each_integration_are_counted_and_reach_somebody(
+    integration_watch: IntegrationWatch, limits: Limits
+) -> None:
+    """Prometheus' samples of what succeeded, what failed and how long it took; the rules over the
+    failures, each tried by promtool on series whose share of failures grows; where Alertmanager's
+    loaded routes deliver their alerts.
+
+    Remedy: no sample: count it where the integration is called, from the start on. A rule's value:
+    change it where rules are kept, and load it. To a receiver that tells nobody: correct the
+    route.
+    """
+    watch, most, names = integration_watch, limits.integration_monitoring, INTEGRATIONS
+    ages = watch.sample_age_s(names, most.sample_age_s)
+    assert each_at_most("newest sample", ages, most.sample_age_s, "s")
+    late, of = watch.unwatched(names, most.failed_percent), "integrations"
+    assert none_of("integrations without a rule that fires", late, among=names, of=of)
+    stripe, rules = watch.off({"stripe": limits.rollback.payment_percent}), watch.rules(names)
+    assert none_of("rules of another value", stripe, among=1, of="rules with a value of their own")
+    assert none_of("rules not evaluated", watch.broken(names), among=names, of=of)
+    assert none_of("rules of nothing", watch.of_nothing(names), among=names, of=of)
+    assert none_of("rules whose alerts reach nobody", watch.unheard(names), among=rules, of="rules")
 
 
 # -- Deliverables -------------------------------------------------------------------------------

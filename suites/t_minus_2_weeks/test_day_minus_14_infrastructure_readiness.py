@@ -28,6 +28,7 @@ from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
+from golive.probes.observe.thresholds import AlertThresholds, Threshold
 from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.autoscaling import ScalingGroups
 from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
@@ -314,6 +315,38 @@ def test_each_workload_scales_to_its_maximum_and_back_without_a_failed_request(
     assert each_at_most("as many replicas as before", runs.shrunk_s, within_s, "s")
     assert each_at_least("requests of the load", runs.requests, most.requests)
     assert none_of("failed requests", runs.failed, among=runs.asked, of="requests")
+
+
+@item("D-14.2.5")
+def test_each_threshold_has_one_rule_that_fires_just_there(
+    alert_thresholds: AlertThresholds, limits: Limits
+) -> None:
+    """The alerting rules that Prometheus has loaded, each tried by promtool on series of the
+    product's own metrics that grow worse, and for how long that lasts; what their expressions
+    return now; the alarms of 14 days, each beside what was measured meanwhile.
+
+    Remedy: put the value of the rule named above right, or write the one that is missing. A rule
+    of nothing reads a metric that has another name now. False alarms: hold the rule back longer,
+    or measure what customers feel.
+    """
+    found, most, rollback = alert_thresholds, limits.alerts, limits.rollback
+    wanted = (
+        Threshold("p95 of responses", "response_time", most.response_p95_ms),
+        Threshold("errors", "errors", most.errors_percent),
+        Threshold("lasting errors", "errors", rollback.error_percent, rollback.error_minutes),
+        Threshold("downtime", "downtime", minutes=rollback.down_minutes),
+        Threshold("payment failures", "payments", rollback.payment_percent),
+        Threshold("p95 of queries", "query_time", most.query_p95_ms),
+        Threshold("certificates", "certificates", most.certificate_days),
+    )
+    rules, of, alarms = found.rules(wanted), "rules", found.false_alarms(wanted)
+    unmet = found.unmet(wanted)
+    assert none_of("thresholds without just one rule", unmet, among=wanted, of="thresholds")
+    broken, empty = found.broken(wanted), found.of_nothing(wanted)
+    assert each_at_most("fires after", found.after_minutes(wanted), most.fires_minutes, "min")
+    assert none_of("rules not evaluated", broken, among=rules, of=of)
+    assert none_of("rules of nothing", empty, among=rules, of=of)
+    assert each_at_most(f"false alarms in {found.days:g} days", alarms, most.false_alarms)
 
 
 # --- Security Infrastructure Audit ----------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,23 @@ class Sample:
     labels: dict[str, str]
     value: float
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One series' values over a time, oldest first; moments without one are left out."""
+
+    labels: dict[str, str]
+    values: tuple[tuple[datetime, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A loaded recording rule."""
+
+    name: str
+    query: str
+    labels: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,30 @@ def query(env: Environment, promql: str, at: datetime | None = None) -> list[Sam
     return [_sample(row) for row in result]
 
 
+def query_range(
+    env: Environment, promql: str, start: datetime, end: datetime, step_s: float
+) -> list[Course]:
+    """The values of an expression over a time; ``[]`` when no series ever matches.
+
+    Prometheus refuses more than 11,000 steps.
+
+    :raises ProbeError: Prometheus cannot be asked, or refuses the expression.
+    """
+    parameters = {
+        "query": promql,
+        "start": f"{start.timestamp():.3f}",
+        "end": f"{end.timestamp():.3f}",
+        "step": f"{step_s:g}",
+    }
+    return [
+        Course(
+            dict(row["metric"]),
+            tuple((datetime.fromtimestamp(at, UTC), _number(v)) for at, v in row["values"]),
+        )
+        for row in _prometheus(env, "query_range", parameters)["result"]
+    ]
+
+
 def rules(env: Environment) -> list[Rule]:
     """Every loaded alerting rule.
 
@@ -78,6 +120,19 @@ def rules(env: Environment) -> list[Rule]:
         for group in _prometheus(env, "rules", {"type": "alert"})["groups"]
         for rule in group["rules"]
         if rule["type"] == "alerting"
+    ]
+
+
+def recordings(env: Environment) -> list[Recording]:
+    """Every loaded recording rule, in the order in which they are evaluated within a group.
+
+    :raises ProbeError: Prometheus cannot be asked.
+    """
+    return [
+        Recording(rule["name"], rule["query"], dict(rule.get("labels") or {}))
+        for group in _prometheus(env, "rules", {"type": "record"})["groups"]
+        for rule in group["rules"]
+        if rule["type"] == "recording"
     ]
 
 
@@ -135,6 +190,15 @@ def routed(config: dict[str, Any], labels: dict[str, str]) -> list[str]:
     root = config["route"]
     found = [name for name in _descend(root, root["receiver"], labels) if name]
     return list(dict.fromkeys(found))
+
+
+def telling(config: Mapping[str, Any]) -> frozenset[str]:
+    """The receivers of an Alertmanager configuration that tell anybody anything."""
+    return frozenset(
+        one["name"]
+        for one in config.get("receivers") or []
+        if any(ways for key, ways in one.items() if key.endswith("_configs"))
+    )
 
 
 def _descend(route: dict[str, Any], inherited: str, labels: dict[str, str]) -> list[str]:

@@ -389,9 +389,9 @@ def _complaint(env: Environment, folder: Path, level: Level, rule: prometheus.Ru
     case.write_text(json.dumps(_case(env, rules, level, rule)))
     try:
         commands.run(
-            [*env.escalation.promtool, "test", "rules", str(case)],
+            [*env.monitoring.promtool, "test", "rules", str(case)],
             {},
-            key="escalation.promtool",
+            key="monitoring.promtool",
             within_s=env.time_limits.probe,
         )
     except commands.CommandFailed as e:

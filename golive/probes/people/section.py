@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from golive.sections import Secret, Section, needed
 
 
@@ -46,7 +44,6 @@ class Escalation(Section, frozen=True, kw_only=True):
     """Answers the pages of the incident {name} as somebody of level 1."""
     close_command: list[str] = needed()
     """Closes the incident {name}; does no harm where there is none."""
-    promtool: list[str] = msgspec.field(default_factory=lambda: ["promtool"])
     clock: float = 1.0
     """Seconds that a synthetic incident is open, for each second that passes."""
     metric: str = "incident_open_seconds"

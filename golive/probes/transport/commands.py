@@ -135,6 +135,32 @@ def _printed(
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that ended by itself, whatever its status, with all that it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+def finished(
+    command: Sequence[str], values: Mapping[str, object], *, key: str, within_s: float
+) -> Finished:
+    """Run a command whose failure is an answer, too.
+
+    :raises CommandFailed: it had not ended in time.
+    :raises ProbeError: it cannot be started.
+    """
+    argv = _filled(command, {"python": sys.executable, **values}, key)
+    subject = f"{key} ({_shown(argv)})"
+    status, out, err = _ended(argv, within_s, subject)
+    if status is None:
+        reason = _STOPPED.format(within_s)
+        raise CommandFailed(subject, f"{reason}: {_tail(err)}", "run it by hand", reason)
+    return Finished(status, out.decode(errors="replace"), err)
+
+
+@dataclass(frozen=True, slots=True)
 class Piped:
     """What came out of a command that something was piped through."""
 

@@ -25,13 +25,13 @@ def _rule(r: Rehearsal, name: str) -> dict[str, Any]:
     return found
 
 
-def _changed(
+def changed_rule(
     name: str, rule: str, item: str, title: str, key: str, shows: str, **fields: Any
 ) -> Fault:
     """A rule's fields are others than they should be, which shows in ``key`` of what is loaded."""
 
     def shown(r: Rehearsal) -> bool:
-        return str(_rule(r, rule).get(key, "")) == shows
+        return shows in str(_rule(r, rule).get(key, ""))
 
     @fault(
         name,
@@ -53,7 +53,7 @@ def _changed(
     return change
 
 
-_changed(
+changed_rule(
     "lock-wait-rule-blind",
     LOCK_RULE,
     "D-13.3.4",
@@ -61,7 +61,7 @@ _changed(
     *("query", NEVER),
     expr=NEVER,
 )
-_changed(
+changed_rule(
     "lock-wait-alert-lasts",
     LOCK_RULE,
     "D-13.3.4",
@@ -69,7 +69,7 @@ _changed(
     *("keepFiringFor", "600"),
     keep_firing_for="10m",
 )
-_changed(
+changed_rule(
     "lock-wait-rule-broken",
     LOCK_RULE,
     "D-13.3.4",
@@ -77,7 +77,7 @@ _changed(
     *("health", "err"),
     expr=DOUBLED,
 )
-_changed(
+changed_rule(
     "backup-age-alert-lasts",
     AGE_RULE,
     "D-13.2.4",

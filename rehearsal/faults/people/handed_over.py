@@ -39,7 +39,7 @@ PAPERS = (
     Paper("D-14.D.4", "identified-issues-log", "devops_lead", "D-14.2.4"),
     Paper("D-12.D.1", "production-ready-deployment-artifacts", "technical_lead", ""),
     Paper("D-12.D.2", "configuration-validation-report", "technical_lead", ""),
-    Paper("D-11.D.1", "integration-systems-readiness-report", "integration_lead", "D-11.3.4"),
+    Paper("D-11.D.1", "integration-systems-readiness-report", "integration_lead", ""),
     Paper(
         "D-11.D.2",
         "payment-system-validation-certificate",
@@ -47,7 +47,7 @@ PAPERS = (
         "",
         "finance",
     ),
-    Paper("D-11.D.3", "api-testing-results", "integration_lead", "D-11.3.4"),
+    Paper("D-11.D.3", "api-testing-results", "integration_lead", ""),
     Paper("D-10.D.1", "load-testing-report", "performance_lead", "D-10.1.1"),
     Paper("D-10.D.2", "performance-optimization-recommendations", "performance_lead", "D-10.2.4"),
     Paper("D-10.D.3", "capacity-planning-validation", "performance_lead", "D-10.1.1"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 ON_CALL, WAR_ROOM = "on-call", "war-room"
-AREAS = ("backup", "migration", "performance", "monitoring")
+AREAS = ("backup", "migration", "performance", "integration", "monitoring")
 LEVELS = ("1", "2", "3", "4")
 
 

@@ -1,4 +1,5 @@
-"""Metrics of what has no exporter of its own: database, backups, migrations, host, incidents.
+"""Metrics of what has no exporter of its own: database, backups, migrations, host, incidents,
+certificates.
 
 Each area is a target of its own, `/metrics/AREA`, looked at when it is asked. What cannot be
 looked at answers 503 with the reason, so that Prometheus shows `up == 0` for that area and
@@ -41,7 +42,7 @@ STANDBY = "postgres-standby"
 
 class Exporter(Part):
     name = "exporter"
-    title = "metrics of database, backups, migrations, host, incidents"
+    title = "metrics of database, backups, migrations, host, incidents, certificates"
     loads = aws.loads
     # Before everything is copied once, it would tell of a copy that is hours late.
     needs = ("postgres-primary", STANDBY, "backup-copier")
@@ -258,6 +259,38 @@ class HostMetrics(Collector):
             yield gauge
 
 
+# -- certificates ------------------------------------------------------------------------------
+
+
+class CertificateMetrics(Collector):
+    """The leaves that the rehearsal's authority has issued, as they lie there."""
+
+    def __init__(self, r: Rehearsal) -> None:
+        self._folder = r.path("certificates")
+        self._known: dict[Path, tuple[int, float]] = {}
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        gauge = GaugeMetricFamily(
+            "certificate_not_after_timestamp_seconds",
+            "When a certificate ends.",
+            labels=["certificate"],
+        )
+        for leaf in sorted(self._folder.glob("*.key")):
+            leaf = leaf.with_suffix(".pem")
+            if leaf.stem not in {"root", "intermediate"} and leaf.exists():
+                gauge.add_metric([leaf.stem], self._ends(leaf))
+        yield gauge
+
+    def _ends(self, leaf: Path) -> float:
+        from cryptography import x509  # see Database.connect
+
+        changed = leaf.stat().st_mtime_ns
+        if self._known.get(leaf, (0, 0.0))[0] != changed:
+            ends = x509.load_pem_x509_certificate(leaf.read_bytes()).not_valid_after_utc
+            self._known[leaf] = changed, ends.timestamp()
+        return self._known[leaf][1]
+
+
 # -- incidents ---------------------------------------------------------------------------------
 
 
@@ -288,6 +321,7 @@ AREAS: dict[str, Callable[[Rehearsal], Collector]] = {
     "migrations": MigrationMetrics,
     "host": HostMetrics,
     "incidents": IncidentMetrics,
+    "certificates": CertificateMetrics,
 }
 
 

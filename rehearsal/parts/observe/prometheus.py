@@ -2,7 +2,8 @@
 
 Settings a fault may override: `without_rules` (names of alerts to leave out), `changed_rules`
 (fields to put in place of an alert's own, by its name), `without_targets` (instances that are not
-scraped).
+scraped), `dropped` (a series, by labels, that is not kept), `history_days` (how far back its data
+reach) and `false_alarms` (how many each rule has had, by its name); the last two take a restart.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal.kernel import binaries
 from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.observe import history
 from rehearsal.parts.traffic.hosts import render
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 RULES = Path(__file__).parent / "rules" / "rules.yml"
-EXPORTED = ("database", "backups", "migrations", "host", "incidents")
+EXPORTED = ("database", "backups", "migrations", "host", "incidents", "certificates")
 
 
 class Prometheus(Part):
@@ -43,11 +45,18 @@ class Prometheus(Part):
             ("alertmanager", "/metrics", [("alertmanager", r.port("alertmanager"))]),
         ]
         self.config(r).write_text(
-            render("prometheus.yml.j2", jobs=jobs, alertmanager_port=r.port("alertmanager"))
+            render(
+                "prometheus.yml.j2",
+                jobs=jobs,
+                alertmanager_port=r.port("alertmanager"),
+                dropped=r.setting(self.name, "dropped", {}),
+            )
         )
         left_out = r.setting(self.name, "without_rules", [])
         changed = r.setting(self.name, "changed_rules", {})
         (self.config(r).parent / "rules.yml").write_text(rules(left_out, changed))
+        days = r.setting(self.name, "history_days", history.DAYS)
+        history.lay(r, days, r.setting(self.name, "false_alarms", {}))
 
     def command(self, r: Rehearsal) -> list[str]:
         return [
@@ -71,8 +80,7 @@ class Prometheus(Part):
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
         return {
-            "monitoring": {"prometheus": r.url(self.name)},
-            "escalation": {"promtool": r.program("promtool")},
+            "monitoring": {"prometheus": r.url(self.name), "promtool": r.program("promtool")},
         }
 
 

@@ -274,7 +274,7 @@ def test_a_service_that_tells_seconds_accuses_nobody_of_being_early() -> None:
 def env(env_with: EnvWith) -> Environment:
     found = binaries.find("promtool")
     words = [f"{key}={value}" for key, value in found.environment.items()]
-    return env_with(escalation={"promtool": ["env", *words, str(found.path)]})
+    return env_with(monitoring={"promtool": ["env", *words, str(found.path)]})
 
 
 def rule(number: int, **changes: Any) -> Rule:

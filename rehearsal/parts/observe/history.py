@@ -1,0 +1,99 @@
+"""What Prometheus would have seen in the two weeks before the rehearsal began.
+
+That the product was measured all the while, one outage with its alarm, and one alarm that had no
+reason. Laid into its data before it starts; what a fault adds takes a restart.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rehearsal.kernel.world import Rehearsal
+
+DAYS = 14.3
+"""A little more than is asked for, and less than what Prometheus keeps."""
+EVERY_S, ALERTS_EVERY_S = 240, 60  # Prometheus forgets what is older than five minutes
+ENDS_BEFORE_S = 900
+"""Before the rehearsal, so that no window of five minutes takes it for something of now."""
+_STAMP = "history.json"
+_DAY_S = 86_400
+_OUTAGE_DAYS, _OUTAGE_S = 6, 900
+"""When, before the end, and for how long nothing answered."""
+_FALSE_DAYS, _FALSE_S = 3, 600
+APPS = ("app-1", "app-2")
+_MEASURED = {
+    "bookedbarber_http_request_duration_seconds_count": 'method="GET",route="/",status="200"',
+    "bookedbarber_db_query_seconds_count": 'statement="before"',
+    "bookedbarber_payments_total": 'outcome="succeeded"',
+}
+
+
+def lay(r: Rehearsal, days: float, false_alarms: Mapping[str, int]) -> None:
+    """Make the history be there, as it should be; Prometheus must not run when that changes.
+
+    ``false_alarms`` tells how many more alarms without a reason a rule has had.
+    """
+    folder = r.data("prometheus")
+    stamp = folder / _STAMP
+    wanted = {"days": days, "false_alarms": dict(false_alarms)}
+    known: dict[str, Any] = json.loads(stamp.read_text()) if stamp.exists() else {}
+    if {key: known.get(key) for key in wanted} == wanted:
+        return
+    for block in known.get("blocks", []):
+        shutil.rmtree(folder / block, ignore_errors=True)
+    # What came after the first one must stay: Prometheus drops what is older than its blocks.
+    end = known.get("end") or int(time.time()) - ENDS_BEFORE_S
+    blocks = _written(r, list(_samples(end, days, false_alarms)), folder)
+    stamp.write_text(json.dumps({**wanted, "end": end, "blocks": blocks}))
+
+
+def _written(r: Rehearsal, lines: list[str], folder: Path) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    source, made = folder.parent / "history.om", folder.parent / "history-blocks"
+    source.write_text("\n".join([*lines, "# EOF", ""]))
+    shutil.rmtree(made, ignore_errors=True)
+    # In one block: promtool reads the whole file once for each.
+    r.tool(
+        "promtool",
+        *("tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=1000h"),
+        *(source, made),
+    )
+    blocks = sorted(block.name for block in made.iterdir() if block.is_dir())
+    for block in blocks:
+        shutil.move(made / block, folder / block)
+    shutil.rmtree(made)
+    source.unlink()
+    return blocks
+
+
+def _samples(end: int, days: float, false_alarms: Mapping[str, int]) -> Iterator[str]:
+    start, down = int(end - days * _DAY_S), end - _OUTAGE_DAYS * _DAY_S
+    for at in range(start, end, EVERY_S):
+        for app in APPS:
+            up = int(not down <= at < down + _OUTAGE_S)
+            yield f'up{{instance="{app}",job="app"}} {up} {at}'
+            for metric, labels in _MEASURED.items():
+                yield f'{metric}{{instance="{app}",job="app",{labels}}} 0 {at}'
+        ends = end + 300 * _DAY_S
+        yield (
+            'certificate_not_after_timestamp_seconds{certificate="before",instance="exporter",'
+            f'job="certificates"}} {ends} {at}'
+        )
+    yield from _alarm("ServiceDown", down + 300, down + _OUTAGE_S)
+    reasonless = end - _FALSE_DAYS * _DAY_S
+    yield from _alarm("PaymentFailuresHigh", reasonless, reasonless + _FALSE_S)
+    for rule, count in false_alarms.items():
+        for number in reversed(range(count)):  # promtool drops what is not in order
+            began = end - (number + 1) * _DAY_S // 2
+            yield from _alarm(rule, began, began + _FALSE_S)
+
+
+def _alarm(rule: str, began: int, ended: int) -> Iterator[str]:
+    for at in range(began, ended, ALERTS_EVERY_S):
+        yield f'ALERTS{{alertname="{rule}",alertstate="firing"}} 1 {at}'
