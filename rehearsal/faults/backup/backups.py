@@ -402,8 +402,8 @@ def load_the_backup_age_rule(r: Rehearsal) -> None:
     expect_fail=["D-13.2.4"],
     touches=["alertmanager/routes"],
     title="alerts of the backups go to a mailbox that nobody reads",
-    settled=lambda r: _backup_receiver(r) != "on-call",
-    reverted=lambda r: _backup_receiver(r) == "on-call",
+    settled=lambda r: receiver_of(r, "backup") != "on-call",
+    reverted=lambda r: receiver_of(r, "backup") == "on-call",
 )
 def backup_alerts_astray(r: Rehearsal) -> None:
     r.override("alertmanager", routes={"backup": "mailbox"})
@@ -447,11 +447,11 @@ def _measured(r: Rehearsal) -> bool:
     return bool(_get(r, "prometheus", path)["data"]["result"])
 
 
-def _backup_receiver(r: Rehearsal) -> str:
-    """Where the loaded routes send alerts of the backups."""
+def receiver_of(r: Rehearsal, area: str) -> str:
+    """Where the loaded routes send alerts of an area."""
     config = yaml.safe_load(_get(r, "alertmanager", "/api/v2/status")["config"]["original"])
     routes = config["route"]["routes"]
-    return str(next(one["receiver"] for one in routes if "backup" in str(one["matchers"])))
+    return str(next(one["receiver"] for one in routes if area in str(one["matchers"])))
 
 
 def _get(r: Rehearsal, part: str, path: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.parse
 
 from rehearsal.faults import fault
-from rehearsal.faults.backup.backups import _get
+from rehearsal.faults.backup.backups import _get, receiver_of
 from rehearsal.faults.data.monitoring import changed_rule
 from rehearsal.kernel.world import Rehearsal
 
@@ -73,8 +73,8 @@ def count_twilio(r: Rehearsal) -> None:
     expect_fail=[ITEM],
     touches=["alertmanager/routes"],
     title="alerts of integrations go to a receiver that tells nobody",
-    settled=lambda r: "mailbox" in _receiver(r),
-    reverted=lambda r: "mailbox" not in _receiver(r),
+    settled=lambda r: receiver_of(r, "integration") == "mailbox",
+    reverted=lambda r: receiver_of(r, "integration") != "mailbox",
 )
 def integration_alerts_unheard(r: Rehearsal) -> None:
     r.override("alertmanager", routes={"integration": "mailbox"})
@@ -91,9 +91,3 @@ def _has(r: Rehearsal) -> bool:
     """Whether Prometheus has a sample of it now."""
     words = urllib.parse.urlencode({"query": DROPPED})
     return bool(_get(r, "prometheus", f"/api/v1/query?{words}")["data"]["result"])
-
-
-def _receiver(r: Rehearsal) -> str:
-    """Where the loaded routes send alerts of integrations."""
-    original = str(_get(r, "alertmanager", "/api/v2/status")["config"]["original"])
-    return original.partition("area=integration")[2].partition("matchers")[0]

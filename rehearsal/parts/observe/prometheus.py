@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rehearsal.kernel import binaries
+from rehearsal.kernel.world import SCRATCH_NICENESS
 from rehearsal.parts import Endpoints, Part
 from rehearsal.parts.observe import history
 from rehearsal.parts.traffic.hosts import render
@@ -80,7 +81,11 @@ class Prometheus(Part):
 
     def endpoints(self, r: Rehearsal) -> Endpoints:
         return {
-            "monitoring": {"prometheus": r.url(self.name), "promtool": r.program("promtool")},
+            "monitoring": {
+                "prometheus": r.url(self.name),
+                # Beside looks that measure how fast the live parts are.
+                "promtool": ["nice", "-n", str(SCRATCH_NICENESS), *r.program("promtool")],
+            },
         }
 
 

@@ -284,5 +284,5 @@ def test_alarms_are_counted_once_each_and_not_where_there_was_a_reason(
 
 class _Clock(datetime):
     @classmethod
-    def now(cls, tz: Any = None) -> _Clock:  # type: ignore[override]
+    def now(cls, tz: Any = None) -> _Clock:
         return cls.fromtimestamp(NOW.timestamp(), tz)
