@@ -146,7 +146,7 @@ def test_facts_of_a_drill_no_longer_hold_when_somebody_it_pages_has_another_phon
     before = frozen.inputs(people)
     (people / "roster.toml").write_text(ROSTER.replace("550100", "550177"))
     stale = frozen.stale(before, frozen.inputs(people))
-    signed = ["access_list_signature", "deployment_runbook", "flag_table"]
+    signed = ["access_list_signature", "deployment_runbook", "flag_table", "manifest_signature"]
     assert stale == sorted(["authorisation", "escalation_drill", "operator_runs", *signed])
 
 

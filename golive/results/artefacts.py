@@ -62,7 +62,7 @@ def judged(
     for what, found in _looked_at(document.basis).items():
         subject = f"{what} looked at, but not in the release manifest"
         other = found if isinstance(found, Unseen) else _unlisted(found, manifest)
-        yield none_of(subject, other, among=found, of="digests")  # type: ignore[arg-type]
+        yield none_of(subject, other, among=found, of="digests")
 
 
 def _named(artefacts: Iterable[Artefact]) -> set[str]:

@@ -48,28 +48,44 @@ def written(basis: Basis) -> Content:
 def judged(document: Deliverable, env: Environment) -> Iterator[Claim]:
     """Each integration is there, its account and mode are those that the environment declares."""
     basis = document.basis
-    asked = {n: one for n, one in INTEGRATIONS.items() if not exempt(basis, one.item)}
     table = next((t for t in document.document.tables if t.title == ACCOUNTS), None)
     rows = {str(row[0]): row for row in (table.rows if table else [])}
     yield same_set("integrations in the report", rows, INTEGRATIONS)
-    for what, place in (("accounts", 2), ("modes", 3)):
-        other, unseen = list[str](), list[object]()
-        for name, one in asked.items():
-            if name not in rows:
-                continue
-            said, wanted = rows[name][place], one.declared(env)
-            found = one.found(basis, one.item)
-            declared = wanted.account if what == "accounts" else wanted.mode
-            recorded_ = found.account if what == "accounts" else found.mode
-            hidden = isinstance(recorded_, Unseen) and said == NOT_SEEN
-            if hidden or isinstance(declared, Unseen):
-                unseen.append(recorded_ if hidden else declared)
-            elif said != declared:
-                other.append(f"{name}: {said or 'nothing'}, not {declared}")
-        subject = f"{what} unlike the declared ones"
-        missed = unseen_among(unseen)
-        offenders: Any = missed if missed is not None and not other else other
-        yield none_of(subject, offenders, among=rows, of="integrations")
+    accounts, modes = list[_Compared](), list[_Compared]()
+    for name, one in INTEGRATIONS.items():
+        if name in rows and not exempt(basis, one.item):
+            found, declared = one.found(basis, one.item), one.declared(env)
+            accounts.append(_Compared(name, rows[name][2], found.account, declared.account))
+            modes.append(_Compared(name, rows[name][3], found.mode, declared.mode))
+    yield _alike("accounts unlike the declared ones", accounts, len(rows))
+    yield _alike("modes unlike the declared ones", modes, len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What the report tells of an integration, its record has, and the environment declares."""
+
+    name: str
+    told: float | str
+    recorded: Told
+    declared: Told
+
+    @property
+    def unseen(self) -> Unseen | None:
+        """Why the two cannot be compared; None where they can."""
+        hidden = self.recorded if self.told == NOT_SEEN else None
+        return unseen_among((hidden, self.declared))
+
+
+def _alike(subject: str, compared: list[_Compared], among: int) -> Claim:
+    other = [
+        f"{c.name}: {c.told or 'nothing'}, not {c.declared}"
+        for c in compared
+        if c.unseen is None and c.told != c.declared
+    ]
+    missed = unseen_among(c.unseen for c in compared)
+    offenders: Any = other if other or missed is None else missed
+    return none_of(subject, offenders, among=among, of="integrations")
 
 
 # -- each of them ----------------------------------------------------------------------------------

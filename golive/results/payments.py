@@ -67,7 +67,7 @@ def judged(
     kept = [str(t) for t, _ in rows if not t.is_clean]
     yield none_of("transactions not given back", kept, among=rows, of=of)
     told = now if isinstance(now, Unseen) else _unlike((t for t, _ in rows), now)
-    yield none_of("transactions unlike Stripe's now", told, among=rows, of=of)  # type: ignore[arg-type]
+    yield none_of("transactions unlike Stripe's now", told, among=rows, of=of)
     if not exempt(basis, "D-11.1.5"):
         yield equal(DIFFERENCE, number(document, DIFFERENCE, _difference_cents(basis)), 0.0)
     said, version = document.figure(VERSION), _version(basis)
@@ -79,9 +79,14 @@ def _rows(document: Deliverable) -> list[tuple[Transaction, str]]:
     table = next((t for t in document.document.tables if t.title == TRANSACTIONS), None)
     found = []
     for ident, item, taken, returned, status in table.rows if table else []:
-        cents = [int(c) if isinstance(c, float) else -1 for c in (taken, returned)]
-        found.append((Transaction(str(ident), *cents, str(status)), str(item)))
+        one = Transaction(str(ident), _cents(taken), _cents(returned), str(status))
+        found.append((one, str(item)))
     return found
+
+
+def _cents(told: float | str) -> int:
+    """As a table has them; what is no number is no amount that anything could have."""
+    return int(told) if isinstance(told, float) else -1
 
 
 def _unlike(listed: Iterable[Transaction], now: Iterable[Transaction]) -> list[str]:

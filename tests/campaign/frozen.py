@@ -91,6 +91,7 @@ JOINED: Mapping[str, Callable[[Path], object]] = {
     "escalation_drill": _reach,
     "operator_runs": _reach,
     "authorisation": _reach,
+    "manifest_signature": _reach,
     "access_list_signature": _reach,
     "deployment_runbook": _reach,
     "flag_table": _reach,
