@@ -317,6 +317,20 @@ def test_each_workload_scales_to_its_maximum_and_back_without_a_failed_request(
     assert none_of("failed requests", runs.failed, among=runs.asked, of="requests")
 
 
+def _thresholds(limits: Limits) -> tuple[Threshold, ...]:
+    """The procedure's table."""
+    most, rollback = limits.alerts, limits.rollback
+    return (
+        Threshold("p95 of responses", "response_time", most.response_p95_ms),
+        Threshold("errors", "errors", most.errors_percent),
+        Threshold("lasting errors", "errors", rollback.error_percent, rollback.error_minutes),
+        Threshold("downtime", "downtime", minutes=rollback.down_minutes),
+        Threshold("payment failures", "payments", rollback.payment_percent),
+        Threshold("p95 of queries", "query_time", most.query_p95_ms),
+        Threshold("certificates", "certificates", most.certificate_days),
+    )
+
+
 @item("D-14.2.5")
 def test_each_threshold_has_one_rule_that_fires_just_there(
     alert_thresholds: AlertThresholds, limits: Limits
@@ -329,21 +343,13 @@ def test_each_threshold_has_one_rule_that_fires_just_there(
     of nothing reads a metric that has another name now. False alarms: hold the rule back longer,
     or measure what customers feel.
     """
-    found, most, rollback = alert_thresholds, limits.alerts, limits.rollback
-    wanted = (
-        Threshold("p95 of responses", "response_time", most.response_p95_ms),
-        Threshold("errors", "errors", most.errors_percent),
-        Threshold("lasting errors", "errors", rollback.error_percent, rollback.error_minutes),
-        Threshold("downtime", "downtime", minutes=rollback.down_minutes),
-        Threshold("payment failures", "payments", rollback.payment_percent),
-        Threshold("p95 of queries", "query_time", most.query_p95_ms),
-        Threshold("certificates", "certificates", most.certificate_days),
-    )
-    rules, of, alarms = found.rules(wanted), "rules", found.false_alarms(wanted)
-    unmet = found.unmet(wanted)
+    found, most, wanted = alert_thresholds, limits.alerts, _thresholds(limits)
+    rules, of, unmet = found.rules(wanted), "rules", found.unmet(wanted)
+    late = found.after_minutes(wanted, most.fires_minutes)
+    alarms = found.false_alarms(wanted, most.false_alarms)
     assert none_of("thresholds without just one rule", unmet, among=wanted, of="thresholds")
     broken, empty = found.broken(wanted), found.of_nothing(wanted)
-    assert each_at_most("fires after", found.after_minutes(wanted), most.fires_minutes, "min")
+    assert each_at_most("fires after", late, most.fires_minutes, "min")
     assert none_of("rules not evaluated", broken, among=rules, of=of)
     assert none_of("rules of nothing", empty, among=rules, of=of)
     assert each_at_most(f"false alarms in {found.days:g} days", alarms, most.false_alarms)

@@ -95,11 +95,13 @@ class IntegrationWatch:
         """Rules whose alerts reach nobody, and where they go."""
         return self._each(names, "unheard")
 
-    def rules(self, names: Sequence[str]) -> list[str]:
+    def rules(self, names: Sequence[str]) -> list[str] | Unseen:
         """The rules over the integrations' failures, by name."""
-        found = [self._of(name).rules for name in names]
-        every = [t.rule for one in found if not isinstance(one, Unseen) for t in one.trials]
-        return list(dict.fromkeys(every))
+        found = {name: self._of(name).rules for name in names}
+        every = [
+            t.rule for one in found.values() if not isinstance(one, Unseen) for t in one.trials
+        ]
+        return _or_unseen(list(dict.fromkeys(every)), found)
 
     def _each(self, names: Sequence[str], what: str) -> list[str] | Unseen:
         # A rule's attribute is unseen where the rules are.

@@ -38,7 +38,7 @@ class Selector:
     labels: Mapping[str, str]
 
     def __str__(self) -> str:
-        return series(self.metric, self.labels)
+        return series(self.metric, self.labels).removesuffix("{}")
 
 
 def selector(text: str, key: str) -> Selector:

@@ -4,10 +4,11 @@ at, whether there is anything that it could fire at, and how often it fired with
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from golive.environments import Environment, Measure
 from golive.probes.observe import prometheus, rule_trials
@@ -15,6 +16,7 @@ from golive.probes.observe.rule_trials import Subject, Trial
 from golive.probing import probe
 from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
+Found = TypeVar("Found")
 _STEP_S = 120.0
 """Of the history of alerts; 14 days of it stay below what Prometheus answers at once."""
 _COVERED = 0.95
@@ -53,6 +55,8 @@ class Calibrated:
     title: str
     """The metric, for messages."""
     unit: str
+    rules: tuple[str, ...]
+    """By name."""
     trials: tuple[Trial, ...]
     broken: tuple[str, ...]
     """Rules that Prometheus cannot evaluate, and why."""
@@ -73,29 +77,32 @@ class AlertThresholds:
     def unmet(self, wanted: Sequence[Threshold]) -> list[str] | Unseen:
         """Thresholds that not exactly one rule fires at, with what those over it do; unseen where
         each that could be looked at has its rule, and another could not."""
-        found = [self.measures.get(t.noun, _undeclared(t.noun)) for t in wanted]
         told = [
             f"{t.title}: {_told(t, one)}; it has to be {t.told(one.unit)}"
-            for t, one in zip(wanted, found, strict=True)
-            if not isinstance(one, Unseen) and sum(map(t.is_of, one.trials)) != 1
+            for t in wanted
+            for one in self._of([t])
+            if sum(map(t.is_of, one.trials)) != 1
         ]
-        unseen = unseen_among(found)
-        return told if told or unseen is None else unseen
+        return self._known(wanted, told, told)
 
-    def rules(self, wanted: Sequence[Threshold]) -> list[str]:
-        """The rules that were tried over what the thresholds are about."""
-        return _names(self._of(wanted))
+    def rules(self, wanted: Sequence[Threshold]) -> list[str] | Unseen:
+        """The rules over what the thresholds are about."""
+        found = [r for one in self._of(wanted) for r in one.rules]
+        return self._known(wanted, found, found)
 
-    def broken(self, wanted: Sequence[Threshold]) -> list[str]:
+    def broken(self, wanted: Sequence[Threshold]) -> list[str] | Unseen:
         """Those that cannot be evaluated, and why."""
-        return [text for one in self._of(wanted) for text in one.broken]
+        found = [text for one in self._of(wanted) for text in one.broken]
+        return self._known(wanted, found, found)
 
-    def of_nothing(self, wanted: Sequence[Threshold]) -> list[str]:
+    def of_nothing(self, wanted: Sequence[Threshold]) -> list[str] | Unseen:
         """Those whose expression has no series now, and what they read in vain."""
-        return [text for one in self._of(wanted) for text in one.of_nothing]
+        found = [text for one in self._of(wanted) for text in one.of_nothing]
+        return self._known(wanted, found, found)
 
-    def after_minutes(self, wanted: Sequence[Threshold]) -> dict[str, float] | Unseen:
-        """How long each threshold's rule takes to fire; unseen where there is none to tell of."""
+    def after_minutes(self, wanted: Sequence[Threshold], most: float) -> dict[str, float] | Unseen:
+        """How long each threshold's rule takes to fire; unseen where none takes too long, and
+        that of another is not known."""
         found = {
             trial.rule: trial.after_s / 60
             for t in wanted
@@ -103,26 +110,32 @@ class AlertThresholds:
             for trial in one.trials
             if t.is_of(trial)
         }
-        unseen = unseen_among(self.measures.values())
-        return unseen if unseen is not None and not found else found
+        return self._known(wanted, found, [m for m in found.values() if m > most])
 
-    def false_alarms(self, wanted: Sequence[Threshold]) -> dict[str, int] | Unseen:
-        """How often the thresholds' rules fired without a reason; unseen where none did so more
-        than once, and the history of one does not reach back far enough."""
-        every = self._of(wanted)
+    def false_alarms(self, wanted: Sequence[Threshold], most: float) -> dict[str, int] | Unseen:
+        """How often the thresholds' rules fired without a reason; unseen where none did so too
+        often, and the history of one does not reach back far enough."""
+        every = [one.false_alarms for one in self._of(wanted)]
         found = {
             rule: count
             for one in every
-            if not isinstance(one.false_alarms, Unseen)
-            for rule, count in one.false_alarms.items()
+            if not isinstance(one, Unseen)
+            for rule, count in one.items()
         }
-        unseen = unseen_among(one.false_alarms for one in every)
-        return unseen if unseen is not None and all(n <= 1 for n in found.values()) else found
+        over = [n for n in found.values() if n > most]
+        short = unseen_among(every)
+        return short if short is not None and not over else self._known(wanted, found, over)
 
     def _of(self, wanted: Sequence[Threshold]) -> list[Calibrated]:
         nouns = dict.fromkeys(t.noun for t in wanted)
         found = [self.measures.get(noun) for noun in nouns]
         return [one for one in found if isinstance(one, Calibrated)]
+
+    def _known(self, wanted: Sequence[Threshold], found: Found, over: Sized) -> Found | Unseen:
+        """What was found, or why a measure could not be looked at, where nothing breaks a claim
+        about the others."""
+        unseen = unseen_among(self.measures.get(t.noun, _undeclared(t.noun)) for t in wanted)
+        return found if over or unseen is None else unseen
 
 
 @probe(limit="drill")
@@ -156,6 +169,7 @@ def _calibrated(
         noun=noun,
         title=subject.presence,
         unit=subject.unit,
+        rules=tuple(r.name for r in over),
         trials=trials,
         broken=tuple(f"{r.name}: {r.last_error}" for r in over if r.health == "err"),
         of_nothing=tuple(f"{name}: no series of {', '.join(m)}" for name, m in reads.items() if m),
@@ -225,10 +239,6 @@ def _reaches_back(env: Environment, subject: Subject, start: datetime, end: date
             f"Prometheus has {subject.presence} for {covered * days:.1f} days of them",
             "keep at least that much (--storage.tsdb.retention.time), and run this again then",
         )
-
-
-def _names(found: Iterable[Calibrated]) -> list[str]:
-    return list(dict.fromkeys(t.rule for one in found for t in one.trials))
 
 
 def _told(threshold: Threshold, found: Calibrated) -> str:

@@ -34,23 +34,22 @@ _MEASURED = {
 }
 
 
-def lay(r: Rehearsal, days: float, false_alarms: Mapping[str, int]) -> None:
+def lay(r: Rehearsal, false_alarms: Mapping[str, int]) -> None:
     """Make the history be there, as it should be; Prometheus must not run when that changes.
 
     ``false_alarms`` tells how many more alarms without a reason a rule has had.
     """
     folder = r.data("prometheus")
     stamp = folder / _STAMP
-    wanted = {"days": days, "false_alarms": dict(false_alarms)}
     known: dict[str, Any] = json.loads(stamp.read_text()) if stamp.exists() else {}
-    if {key: known.get(key) for key in wanted} == wanted:
+    if known.get("false_alarms") == false_alarms:
         return
     for block in known.get("blocks", []):
         shutil.rmtree(folder / block, ignore_errors=True)
     # What came after the first one must stay: Prometheus drops what is older than its blocks.
     end = known.get("end") or int(time.time()) - ENDS_BEFORE_S
-    blocks = _written(r, list(_samples(end, days, false_alarms)), folder)
-    stamp.write_text(json.dumps({**wanted, "end": end, "blocks": blocks}))
+    blocks = _written(r, list(_samples(end, false_alarms)), folder)
+    stamp.write_text(json.dumps({"false_alarms": dict(false_alarms), "end": end, "blocks": blocks}))
 
 
 def _written(r: Rehearsal, lines: list[str], folder: Path) -> list[str]:
@@ -72,8 +71,8 @@ def _written(r: Rehearsal, lines: list[str], folder: Path) -> list[str]:
     return blocks
 
 
-def _samples(end: int, days: float, false_alarms: Mapping[str, int]) -> Iterator[str]:
-    start, down = int(end - days * _DAY_S), end - _OUTAGE_DAYS * _DAY_S
+def _samples(end: int, false_alarms: Mapping[str, int]) -> Iterator[str]:
+    start, down = int(end - DAYS * _DAY_S), end - _OUTAGE_DAYS * _DAY_S
     for at in range(start, end, EVERY_S):
         for app in APPS:
             up = int(not down <= at < down + _OUTAGE_S)

@@ -2,8 +2,8 @@
 
 Settings a fault may override: `without_rules` (names of alerts to leave out), `changed_rules`
 (fields to put in place of an alert's own, by its name), `without_targets` (instances that are not
-scraped), `dropped` (a series, by labels, that is not kept), `history_days` (how far back its data
-reach) and `false_alarms` (how many each rule has had, by its name); the last two take a restart.
+scraped), `dropped` (a series, by labels, that is not kept), `false_alarms` (how many each
+rule has had, by its name; takes a restart).
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ class Prometheus(Part):
         left_out = r.setting(self.name, "without_rules", [])
         changed = r.setting(self.name, "changed_rules", {})
         (self.config(r).parent / "rules.yml").write_text(rules(left_out, changed))
-        days = r.setting(self.name, "history_days", history.DAYS)
-        history.lay(r, days, r.setting(self.name, "false_alarms", {}))
+        history.lay(r, r.setting(self.name, "false_alarms", {}))
 
     def command(self, r: Rehearsal) -> list[str]:
         return [

@@ -81,6 +81,13 @@ def test_an_integration_that_is_not_declared_is_not_known(judged: Judge) -> None
     assert claim.broken
 
 
+def test_without_promtool_nothing_is_known_and_nothing_red(judged: Judge) -> None:
+    unseen = Unseen(ProbeError("promtool", "cannot be started"))
+    claim = judge(judged, **dict.fromkeys(NAMES, replace(FINE, rules=unseen)))
+    assert claim is not None
+    assert claim.unseen is not None
+
+
 def test_without_alertmanager_the_rest_is_judged(judged: Judge) -> None:
     unseen = Unseen(ProbeError("Alertmanager's routes", "refused"))
     claim = judge(judged, **{name: rules(unheard=unseen) for name in NAMES[1:]})

@@ -27,7 +27,9 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 def calibrated(noun: str, unit: str, *trials: Trial, **changes: Any) -> Calibrated:
     counts = {t.rule: 1 for t in trials}
-    return replace(Calibrated(noun, f"{noun}_total", unit, trials, (), (), counts), **changes)
+    rules = tuple(counts)
+    own = Calibrated(noun, f"{noun}_total", unit, rules, trials, (), (), counts)
+    return replace(own, **changes)
 
 
 def trial(rule: str, unit: str, at: float, after_min: float = 1.5) -> Trial:
@@ -106,6 +108,13 @@ def test_what_is_not_declared_is_not_known_and_says_what_to_write(judged: Judge)
     assert "[monitoring.thresholds.payments]" in claim.unseen.next_step
 
 
+def test_without_promtool_nothing_is_known_and_nothing_red(judged: Judge) -> None:
+    unseen = Unseen(ProbeError("promtool", "cannot be started"))
+    claim = judge(judged, **dict.fromkeys(FACTS, unseen))
+    assert claim is not None
+    assert claim.unseen is not None
+
+
 def test_a_rule_that_is_wrong_is_red_beside_what_could_not_be_looked_at(judged: Judge) -> None:
     unseen = Unseen(ProbeError("the rules over payments", "no series"))
     wrong = calibrated("query_time", "ms", trial("Queries", "ms", 100))
@@ -131,9 +140,9 @@ def test_a_short_history_is_not_known_and_not_green(judged: Judge) -> None:
 COUNT, BUCKET = "http_seconds_count", "http_seconds_bucket"
 LIVE = {
     f'topk(3, {COUNT}{{status="200"}})': [{"status": "200", "route": "/", "job": "web"}],
-    f"topk(3, {COUNT}{{}})": [{"status": "200", "route": "/", "job": "web"}],
-    f"group by (le) ({BUCKET}{{}})": [{"le": le} for le in ("0.1", "0.25", "0.5", "+Inf")],
-    "topk(3, ends{})": [{"name": "www"}],
+    f"topk(3, {COUNT})": [{"status": "200", "route": "/", "job": "web"}],
+    f"group by (le) ({BUCKET})": [{"le": le} for le in ("0.1", "0.25", "0.5", "+Inf")],
+    "topk(3, ends)": [{"name": "www"}],
     'topk(3, up{job="web"})': [{"job": "web", "instance": n} for n in ("1", "2")],
 }
 ERRORS = Measure(failed=f'{COUNT}{{status="500"}}', succeeded=f'{COUNT}{{status="200"}}')
