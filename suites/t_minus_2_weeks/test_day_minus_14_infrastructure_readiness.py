@@ -28,8 +28,10 @@ from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
+from golive.probes.observe.container_use import ContainerUse
 from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.autoscaling import ScalingGroups
+from golive.probes.platform.container_resources import ContainerResources
 from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
 from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.scaling import ScalingRuns
@@ -314,6 +316,40 @@ def test_each_workload_scales_to_its_maximum_and_back_without_a_failed_request(
     assert each_at_most("as many replicas as before", runs.shrunk_s, within_s, "s")
     assert each_at_least("requests of the load", runs.requests, most.requests)
     assert none_of("failed requests", runs.failed, among=runs.asked, of="requests")
+
+
+@item("D-14.2.4")
+def test_containers_ask_for_what_they_use_and_have_room_below_their_limits(
+    container_resources: ContainerResources, container_use: ContainerUse, limits: Limits
+) -> None:
+    """Requests and limits of every container of this environment's manifests, with what a limit
+    range gives; what those that keep running have used over the last days or in the latest load
+    run, as Prometheus has it: at each moment, the busiest pod of each; kernel logs, where declared.
+
+    Remedy: give the container named above what it lacks in the manifest. Use above 80 %: raise the
+    limit or request, or find the leak; below 20 %: lower it. Throttled: raise the CPU limit. Too
+    few samples: see which pods Prometheus does not scrape.
+    """
+    given, use, most = container_resources, container_use, limits.resources
+    all_, of, period = given.containers, "containers", use.period
+    low, high = most.used_percent_least, most.used_percent_most
+    assert none_of("without CPU and memory requests", given.without_requests, among=all_, of=of)
+    assert none_of("without a memory limit", given.without_memory_limit, among=all_, of=of)
+    assert none_of("requests above limits", given.above_limits, among=all_, of=of)
+    least_s = period.least_s(most.days, most.load_run_minutes)
+    assert at_least(f"length of {period.subject}", period.length_s, least_s, "s")
+    assert at_most(f"end of {period.subject}", use.age_s / 86_400, most.age_d, "d ago")
+    covered = use.coverage_percent(most.coverage_percent)
+    assert each_at_least("sample coverage", covered, most.coverage_percent, "%")
+    for what, used in (
+        ("p95 memory of the limit", use.memory_percent(low, high)),
+        ("p95 CPU of the request", use.cpu_percent(low, high)),
+    ):
+        assert each_at_most(what, used, high, "%")
+        assert each_at_least(what, used, low, "%")
+    throttled, of = use.throttled(most.throttled_percent), "containers with a CPU limit"
+    assert none_of("throttled", throttled, among=use.with_cpu_limit, of=of, may_be_empty=True)
+    assert none_of("killed for want of memory", use.killed, among=use.uses, of="containers")
 
 
 # --- Security Infrastructure Audit ----------------------------------------------------------------

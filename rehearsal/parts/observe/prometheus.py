@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal.kernel import binaries
 from rehearsal.parts import Endpoints, Part
+from rehearsal.parts.observe import containers
 from rehearsal.parts.traffic.hosts import render
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 RULES = Path(__file__).parent / "rules" / "rules.yml"
-EXPORTED = ("database", "backups", "migrations", "host", "incidents")
+EXPORTED = ("database", "backups", "migrations", "host", "incidents", "containers")
 
 
 class Prometheus(Part):
@@ -48,6 +49,7 @@ class Prometheus(Part):
         left_out = r.setting(self.name, "without_rules", [])
         changed = r.setting(self.name, "changed_rules", {})
         (self.config(r).parent / "rules.yml").write_text(rules(left_out, changed))
+        containers.lay_out(r)
 
     def command(self, r: Rehearsal) -> list[str]:
         return [
@@ -73,6 +75,11 @@ class Prometheus(Part):
         return {
             "monitoring": {"prometheus": r.url(self.name)},
             "escalation": {"promtool": r.program("promtool")},
+            "resource_use": {
+                "kernel_logs": [
+                    {"address": "local://", "command": ["cat", str(containers.kernel_log(r))]}
+                ]
+            },
         }
 
 
