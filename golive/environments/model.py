@@ -13,7 +13,7 @@ import msgspec
 from golive.probes.backup.section import Backups
 from golive.probes.data.section import Failover, Postgres, Redis, Release
 from golive.probes.money.section import Stripe
-from golive.probes.observe.section import Monitoring, ResourceUse
+from golive.probes.observe.section import Baseline, Monitoring, ResourceUse
 from golive.probes.people.section import (
     Calendar,
     Compliance,
@@ -151,6 +151,7 @@ class Environment(Section, frozen=True, kw_only=True):
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
     resource_use: ResourceUse = ResourceUse()
+    baseline: Baseline = needed("performance baseline")
     aws: Aws = needed("AWS account")
     audit: Audit = needed("audit trail")
     network: Network = needed("network")

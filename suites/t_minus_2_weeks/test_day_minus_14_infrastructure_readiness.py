@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from golive import findings
+from golive import baselines, findings
 from golive.claims import (
     at_least,
     at_most,
@@ -28,6 +28,7 @@ from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
+from golive.probes.observe.baseline import PerformanceBaseline
 from golive.probes.observe.container_use import ContainerUse
 from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.autoscaling import ScalingGroups
@@ -553,22 +554,34 @@ def test_no_grave_security_finding_is_open_and_both_leads_sign_the_summary(
 
 @derived("D-14.D.3")
 def test_the_performance_baseline_is_whole_and_agrees_with_what_was_measured(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables,
+    performance_baseline: PerformanceBaseline,
+    env: Environment,
+    limits: Limits,
 ) -> None:
-    """The newest verdicts of D-14.2.4 and D-14.2.5, made into the document and compared with it;
+    """The baseline's file: each of its figures, reckoned again from the metrics of its time; the
+    newest verdicts of D-14.2.4 and D-14.2.5, made into the document with it and compared with it;
     the signature.
 
-    Remedy: run what is missing, too old or red; read the document again and sign it.
+    Remedy: make the baseline again, over 7 days of the version that serves, of all that
+    [baseline] declares. A figure that differs: find out who changed it, or what is no longer
+    scraped. Run what is missing, too old or red; read the document again and sign it.
     """
-    document = deliverables.of("D-14.D.3", "performance-baseline-metrics", ("D-14.2.4", "D-14.2.5"))
-    for claim in document.claims(
-        max_age_h=limits.documents.report_age_h,
-        not_judged=(
-            "a baseline of 7 days of the version now serving",
-            "95 % of the samples of every key endpoint and component",
-            "the baseline recomputed from the metrics, within 5 %",
-        ),
-    ):
+    baseline, most = performance_baseline, limits.baseline
+    document = deliverables.of(
+        "D-14.D.3",
+        "performance-baseline-metrics",
+        ("D-14.2.4", "D-14.2.5"),
+        baselines.document(baseline),
+    )
+    extra = baselines.claims(
+        baseline,
+        env.name,
+        days=most.days,
+        coverage_percent=most.coverage_percent,
+        difference_percent=most.difference_percent,
+    )
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=extra):
         assert claim
 
 

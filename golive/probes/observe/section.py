@@ -91,3 +91,22 @@ class ResourceUse(Section, frozen=True, kw_only=True):
     of the last days."""
     kernel_logs: list[KernelLog] = []
     """Those of the machines that run the product's containers and nothing else."""
+
+
+class Baseline(Section, frozen=True, kw_only=True):
+    """The performance baseline, and what it has to tell."""
+
+    path: str = needed()
+    """JSON on this machine; see golive/probes/observe/baseline.py."""
+    endpoints: list[str] = needed()
+    """Key endpoints: method and route, as the metrics have them."""
+    pages: list[str] = needed()
+    services: list[str] = needed()
+    """What has an uptime, by the names that the baseline has for it."""
+    components: list[str] = needed()
+    """What uses CPU and memory."""
+    version_metric: str = needed()
+    """A series for each instance that serves, with its version as a label."""
+    version_label: str = "version"
+    interval_s: float = 60.0
+    """Time between two samples."""

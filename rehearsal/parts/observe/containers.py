@@ -16,9 +16,10 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ NAME = "containers"
 DAY_S = 86_400
 HISTORY_S = 7 * DAY_S + 7_200
 """A little more than what is looked at, so that counters have a value where that begins."""
-INTERVAL_S = 300
+INTERVAL_S = 900
 LABELS = {"instance": "exporter", "job": NAME}
 """As Prometheus gives what it scrapes."""
 MEMORY = "container_memory_working_set_bytes"
@@ -89,20 +90,33 @@ def use(one: Workload, n: int, at: float) -> dict[str, float]:
     }
 
 
-def lay_out(r: Rehearsal) -> None:
+def lay_out(r: Rehearsal, *more: Callable[[Rehearsal, int], Iterable[str]]) -> None:
     """Put the history among Prometheus' blocks, in the place of what was put there before, and
-    begin the kernel log. Prometheus must not run."""
-    data, state = r.data("prometheus"), r.path("prometheus", "container-history.json")
-    known: dict[str, Any] = json.loads(state.read_text()) if state.is_file() else {}
-    ends = int(known.get("ends", time.time() // INTERVAL_S * INTERVAL_S))
+    begin the kernel log. Prometheus must not run.
+
+    :param more: what else there is in it, by when it ends."""
+    data, state, end = r.data("prometheus"), _state(r), ends(r)
+    known = json.loads(state.read_text()) if state.is_file() else {}
     for name in known.get("blocks", []):
         shutil.rmtree(data / name, ignore_errors=True)
-    blocks = backfill(r, data, lines(r, ends))
-    state.write_text(json.dumps({"ends": ends, "blocks": blocks}))
+    text = chain(lines(r, end), *(one(r, end) for one in more))
+    state.write_text(json.dumps({"ends": end, "blocks": backfill(r, data, text)}))
     log = kernel_log(r)
     if not log.is_file():
-        booted = datetime.fromtimestamp(ends - HISTORY_S - DAY_S, UTC).isoformat()
+        booted = datetime.fromtimestamp(end - HISTORY_S - DAY_S, UTC).isoformat()
         log.write_text(f"{booted} node-1 kernel: Linux version 6.8.0\n")
+
+
+def ends(r: Rehearsal) -> int:
+    """When the history ends, in Unix seconds: when it was first put there."""
+    state = _state(r)
+    if state.is_file():
+        return int(json.loads(state.read_text())["ends"])
+    return int(time.time() // INTERVAL_S * INTERVAL_S)
+
+
+def _state(r: Rehearsal) -> Path:
+    return r.path("prometheus", "container-history.json")
 
 
 def backfill(r: Rehearsal, data: Path, text: Iterable[str]) -> list[str]:
@@ -122,15 +136,15 @@ def backfill(r: Rehearsal, data: Path, text: Iterable[str]) -> list[str]:
     return [block.name for block in blocks]
 
 
-def lines(r: Rehearsal, ends: int) -> Iterator[str]:
+def lines(r: Rehearsal, end: int) -> Iterator[str]:
     """The history in the OpenMetrics format."""
     settings = {
         key: r.setting(NAME, key, {})
         for key in ("throttled", "killed", "unscraped", "memory", "cpu")
     }
-    moments = range(ends - HISTORY_S, ends + 1, INTERVAL_S)
+    moments = range(end - HISTORY_S, end + 1, INTERVAL_S)
     seen = [
-        (labels, at, _altered(one, n, at, ends, settings))
+        (labels, at, _altered(one, n, at, end, settings))
         for one, n, labels in pods()
         if n > 0 or one.name not in settings["unscraped"]
         for at in moments
@@ -142,17 +156,17 @@ def lines(r: Rehearsal, ends: int) -> Iterator[str]:
             yield f"{metric}{{{text}}} {values[metric]} {at}\n"
 
 
-def _altered(one: Workload, n: int, at: int, ends: int, settings: dict[str, Any]) -> Any:
+def _altered(one: Workload, n: int, at: int, end: int, settings: dict[str, Any]) -> Any:
     """What a pod used, as faults have it. Counters end as they do without."""
     found = use(one, n, at)
     found[MEMORY] = round(found[MEMORY] * settings["memory"].get(one.name, 1))
-    last = use(one, n, ends)
+    last = use(one, n, end)
     found[CPU] = last[CPU] - (last[CPU] - found[CPU]) * settings["cpu"].get(one.name, 1)
     if n == 0 and one.name in settings["throttled"]:
         lacking = (last[PERIODS] - found[PERIODS]) * settings["throttled"][one.name]
         found[THROTTLED] = round(last[THROTTLED] - lacking)
     if n == 0 and one.name in settings["killed"]:
-        found[KILLS] = int(ends - 3 * DAY_S <= at < ends - DAY_S)
+        found[KILLS] = int(end - 3 * DAY_S <= at < end - DAY_S)
     return found
 
 

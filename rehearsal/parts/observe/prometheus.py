@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rehearsal.kernel import binaries
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.observe import containers
+from rehearsal.parts.observe import containers, measured
 from rehearsal.parts.traffic.hosts import render
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Prometheus(Part):
         left_out = r.setting(self.name, "without_rules", [])
         changed = r.setting(self.name, "changed_rules", {})
         (self.config(r).parent / "rules.yml").write_text(rules(left_out, changed))
-        containers.lay_out(r)
+        containers.lay_out(r, measured.lines)
 
     def command(self, r: Rehearsal) -> list[str]:
         return [
