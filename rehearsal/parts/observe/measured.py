@@ -84,8 +84,9 @@ def _series() -> Iterator[tuple[str, dict[str, str], float, bool]]:
         yield BUILD, {**own, "exported_instance": instance, "version": VERSION}, 1, False
         for (method, route), per_s in (ENDPOINTS | PAGES).items():
             labels = {**own, "method": method, "route": route, "status": "200"}
-            yield f"{REQUESTS}_count", labels, per_s, True
-            yield f"{REQUESTS}_count", {**labels, "status": "500"}, per_s * _FAILING, True
+            if (method, route) in ENDPOINTS:
+                yield f"{REQUESTS}_count", labels, per_s, True
+                yield f"{REQUESTS}_count", {**labels, "status": "500"}, per_s * _FAILING, True
             for le, share in _WITHIN.items():
                 yield f"{REQUESTS}_bucket", {**labels, "le": le}, per_s * share, True
         labels = {**own, "statement": "earlier"}
@@ -120,7 +121,8 @@ def figures() -> Iterator[dict[str, str]]:
     for _, route in PAGES:
         chosen = f'{{route="{route}"}}'
         load = quantile(0.95, REQUESTS, chosen)
-        yield figure("page_load", route, load, f"{REQUESTS}_count{chosen}")
+        all_ = f'{REQUESTS}_bucket{{route="{route}",le="+Inf"}}'
+        yield figure("page_load", route, load, all_)
     yield figure("query_p95", "database", quantile(0.95, QUERIES), f"{QUERIES}_count")
     served = f'up{{job="app"}}{time}'
     yield figure("uptime", "application", f"100 * avg(avg_over_time({served}))", 'up{job="app"}')
