@@ -30,6 +30,7 @@ LIVE_FILES = {
     "golive/probes/saas/test_customer_sms.py",
     "golive/test_first_use.py",
     "golive/probes/data/test_redis_live.py",
+    "golive/probes/observe/test_container_use.py",
     "golive/probes/data/test_rows.py",
     "golive/probes/platform/test_helm_chart.py",
     "golive/probes/traffic/test_browser.py",

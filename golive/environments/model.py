@@ -13,7 +13,7 @@ import msgspec
 from golive.probes.backup.section import Backups
 from golive.probes.data.section import Failover, Postgres, Redis, Release
 from golive.probes.money.section import Stripe
-from golive.probes.observe.section import Monitoring
+from golive.probes.observe.section import Baseline, Monitoring, ResourceUse
 from golive.probes.people.section import (
     Calendar,
     Compliance,
@@ -69,6 +69,8 @@ class Windows(Section, frozen=True, kw_only=True):
 
     queries_s: float = 86_400.0
     """Query times are taken over this window."""
+    resources_s: float = 604_800.0
+    """What containers use is taken over this window."""
     point_in_time_gap_s: float = 60.0
     """Time between the two marker rows of a point-in-time recovery."""
     alert_delivery_s: float = 600.0
@@ -150,6 +152,8 @@ class Environment(Section, frozen=True, kw_only=True):
     edge: Edge = needed("CDN")
     tls: Tls = Tls()
     monitoring: Monitoring = needed("monitoring")
+    resource_use: ResourceUse = ResourceUse()
+    baseline: Baseline = needed("performance baseline")
     aws: Aws = needed("AWS account")
     audit: Audit = needed("audit trail")
     network: Network = needed("network")

@@ -34,6 +34,7 @@ MODULES = (
     "observe.alertmanager",
     "observe.exporter",
     "observe.prometheus",
+    "observe.measured",
 )
 
 

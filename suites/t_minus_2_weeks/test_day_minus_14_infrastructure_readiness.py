@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from golive import findings
+from golive import baselines, findings
 from golive.claims import (
     at_least,
     at_most,
@@ -28,9 +28,12 @@ from golive.probes.backup.encryption import BackupEncryption
 from golive.probes.data.cluster import PostgresCluster
 from golive.probes.data.failover import FailoverDrill
 from golive.probes.data.redis import RedisCluster
+from golive.probes.observe.baseline import PerformanceBaseline
+from golive.probes.observe.container_use import ContainerUse
 from golive.probes.observe.thresholds import AlertThresholds, Threshold
 from golive.probes.platform.audit import AuditLog, AuditTrail
 from golive.probes.platform.autoscaling import ScalingGroups
+from golive.probes.platform.container_resources import ContainerResources
 from golive.probes.platform.exposure import INTERFACES, LISTENERS, AdminInterfaces, OutsideScan
 from golive.probes.platform.principals import AwsAccounts
 from golive.probes.platform.scaling import ScalingRuns
@@ -317,6 +320,40 @@ def test_each_workload_scales_to_its_maximum_and_back_without_a_failed_request(
     assert none_of("failed requests", runs.failed, among=runs.asked, of="requests")
 
 
+@item("D-14.2.4")
+def test_containers_ask_for_what_they_use_and_have_room_below_their_limits(
+    container_resources: ContainerResources, container_use: ContainerUse, limits: Limits
+) -> None:
+    """Requests and limits of every container of this environment's manifests, with what a limit
+    range gives; what those that keep running have used over the last days or in the latest load
+    run, as Prometheus has it: at each moment, the busiest pod of each; kernel logs, where declared.
+
+    Remedy: give the container named above what it lacks in the manifest. Use above 80 %: raise the
+    limit or request, or find the leak; below 20 %: lower it. Throttled: raise the CPU limit. Too
+    few samples: see which pods Prometheus does not scrape.
+    """
+    given, use, most = container_resources, container_use, limits.resources
+    all_, of, period = given.containers, "containers", use.period
+    low, high = most.used_percent_least, most.used_percent_most
+    assert none_of("without CPU and memory requests", given.without_requests, among=all_, of=of)
+    assert none_of("without a memory limit", given.without_memory_limit, among=all_, of=of)
+    assert none_of("requests above limits", given.above_limits, among=all_, of=of)
+    least_s = period.least_s(most.days, most.load_run_minutes)
+    assert at_least(f"length of {period.subject}", period.length_s, least_s, "s")
+    assert at_most(f"end of {period.subject}", use.age_s / 86_400, most.age_d, "d ago")
+    covered = use.coverage_percent(most.coverage_percent)
+    assert each_at_least("sample coverage", covered, most.coverage_percent, "%")
+    for what, used in (
+        ("p95 memory of the limit", use.memory_percent(low, high)),
+        ("p95 CPU of the request", use.cpu_percent(low, high)),
+    ):
+        assert each_at_most(what, used, high, "%")
+        assert each_at_least(what, used, low, "%")
+    throttled, of = use.throttled(most.throttled_percent), "containers with a CPU limit"
+    assert none_of("throttled", throttled, among=use.with_cpu_limit, of=of, may_be_empty=True)
+    assert none_of("killed for want of memory", use.killed, among=use.uses, of="containers")
+
+
 def _thresholds(limits: Limits) -> tuple[Threshold, ...]:
     """The procedure's table."""
     most, rollback = limits.alerts, limits.rollback
@@ -556,22 +593,34 @@ def test_no_grave_security_finding_is_open_and_both_leads_sign_the_summary(
 
 @derived("D-14.D.3")
 def test_the_performance_baseline_is_whole_and_agrees_with_what_was_measured(
-    deliverables: Deliverables, limits: Limits
+    deliverables: Deliverables,
+    performance_baseline: PerformanceBaseline,
+    env: Environment,
+    limits: Limits,
 ) -> None:
-    """The newest verdicts of D-14.2.4 and D-14.2.5, made into the document and compared with it;
+    """The baseline's file: each of its figures, reckoned again from the metrics of its time; the
+    newest verdicts of D-14.2.4 and D-14.2.5, made into the document with it and compared with it;
     the signature.
 
-    Remedy: run what is missing, too old or red; read the document again and sign it.
+    Remedy: make the baseline again, over 7 days of the version that serves, of all that
+    [baseline] declares. A figure that differs: find out who changed it, or what is no longer
+    scraped. Run what is missing, too old or red; read the document again and sign it.
     """
-    document = deliverables.of("D-14.D.3", "performance-baseline-metrics", ("D-14.2.4", "D-14.2.5"))
-    for claim in document.claims(
-        max_age_h=limits.documents.report_age_h,
-        not_judged=(
-            "a baseline of 7 days of the version now serving",
-            "95 % of the samples of every key endpoint and component",
-            "the baseline recomputed from the metrics, within 5 %",
-        ),
-    ):
+    baseline, most = performance_baseline, limits.baseline
+    document = deliverables.of(
+        "D-14.D.3",
+        "performance-baseline-metrics",
+        ("D-14.2.4", "D-14.2.5"),
+        baselines.document(baseline),
+    )
+    extra = baselines.claims(
+        baseline,
+        env.name,
+        days=most.days,
+        coverage_percent=most.coverage_percent,
+        difference_percent=most.difference_percent,
+    )
+    for claim in document.claims(max_age_h=limits.documents.report_age_h, extra=extra):
         assert claim
 
 

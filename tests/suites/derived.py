@@ -40,6 +40,7 @@ from golive.papers.kinds import (
 from golive.papers.messages import CommunicationPlan, PlannedMessage
 from golive.people import statements
 from golive.probes.money.till import Transaction
+from golive.probes.observe.baseline import PerformanceBaseline, Recomputed, Written
 from golive.probes.people.authorisation import Authorisation
 from golive.probes.people.calendar import Attendee, Event, LaunchCalendar
 from golive.probes.saas.launch_tools import Artefact, Manifest, ManifestSignature
@@ -99,6 +100,25 @@ def derived() -> dict[str, Callable[..., None]]:
 
 
 KEPT = Kept("s3://x", 1, "COMPLIANCE", datetime(2099, 1, 1, tzinfo=UTC))
+
+
+def performance_baseline(**changes: Any) -> PerformanceBaseline:
+    """One of a single figure, with everything in order."""
+    figure = Written("memory", "backend", 5e8, "avg(memory_bytes)", "memory_bytes")
+    ended = datetime(2026, 11, 26, tzinfo=UTC)
+    made = PerformanceBaseline(
+        file="baseline.json",
+        sha256="ab" * 32,
+        environment="rehearsal",
+        version="2.0.0",
+        serving=("2.0.0",),
+        version_coverage_percent=100.0,
+        began=ended - timedelta(days=7),
+        ended=ended,
+        wanted=("memory of backend",),
+        figures=(Recomputed(figure, 2000.0, 100.0, 5e8),),
+    )
+    return replace(made, **changes)
 
 
 @dataclass
@@ -221,6 +241,7 @@ class World:
             "manifest_signature": ManifestSignature("technical_lead", ""),
             "stored_artefacts": (artefact, release),
             "authorisation": authorisation(),
+            "performance_baseline": performance_baseline(),
             "env": SimpleNamespace(
                 release=SimpleNamespace(tag="v2.0.0"),
                 stripe=SimpleNamespace(
@@ -234,6 +255,7 @@ class World:
                 application=SimpleNamespace(
                     instances=[SimpleNamespace(name=n) for n in recorded_facts.INSTANCES]
                 ),
+                name="rehearsal",
                 calendar=SimpleNamespace(
                     time_zone="America/New_York",
                     war_room="War room",

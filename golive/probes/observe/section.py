@@ -91,3 +91,63 @@ class Monitoring(Section, frozen=True, kw_only=True):
     ``steps``, ``step-start`` and ``step-end`` with their ``revision``, ``end`` or ``failed``."""
     migration_log_address: str = "local://"
     """Where testinfra finds the machine that keeps it."""
+
+
+class KernelLog(Section, frozen=True, kw_only=True):
+    """The kernel log of a machine that containers run on."""
+
+    TABLE: ClassVar = "resource_use.kernel_logs"
+    address: str
+    """Where testinfra finds the machine, e.g. ``ssh://node-1?sudo=true``."""
+    command: list[str] = msgspec.field(
+        default_factory=lambda: [
+            *("journalctl", "_TRANSPORT=kernel", "--quiet", "--no-pager", "--output=short-iso"),
+        ]
+    )
+    """Prints its lines, each beginning with a time in ISO 8601."""
+
+
+class ResourceUse(Section, frozen=True, kw_only=True):
+    """What containers use, as Prometheus has it. The names are cAdvisor's and those of
+    kube-state-metrics."""
+
+    memory: str = "container_memory_working_set_bytes"
+    cpu: str = "container_cpu_usage_seconds_total"
+    periods: str = "container_cpu_cfs_periods_total"
+    throttled_periods: str = "container_cpu_cfs_throttled_periods_total"
+    kills: str = "container_oom_events_total"
+    """How often a container was out of memory."""
+    restarts: str = "kube_pod_container_status_restarts_total"
+    ended_for: str = "kube_pod_container_status_last_terminated_reason"
+    namespace_label: str = "namespace"
+    pod_label: str = "pod"
+    container_label: str = "container"
+    matchers: dict[str, str] = {}
+    """Where series are told apart otherwise: matchers, e.g. ``job="backend"``, by kind and name of
+    the workload (``Deployment/backend``), or also the container's (``Deployment/backend/web``)."""
+    interval_s: float = 60.0
+    """Time between two samples of these."""
+    load_run_command: list[str] = []
+    """Prints began and ended (times with zone) of the latest load run, which is looked at instead
+    of the last days."""
+    kernel_logs: list[KernelLog] = []
+    """Those of the machines that run the product's containers and nothing else."""
+
+
+class Baseline(Section, frozen=True, kw_only=True):
+    """The performance baseline, and what it has to tell."""
+
+    path: str = needed()
+    """JSON on this machine; see golive/probes/observe/baseline.py."""
+    endpoints: list[str] = needed()
+    """Key endpoints: method and route, as the metrics have them."""
+    pages: list[str] = needed()
+    services: list[str] = needed()
+    """What has an uptime, by the names that the baseline has for it."""
+    components: list[str] = needed()
+    """What uses CPU and memory."""
+    version_metric: str = needed()
+    """A series for each instance that serves, with its version as a label."""
+    version_label: str = "version"
+    interval_s: float = 60.0
+    """Time between two samples."""

@@ -93,7 +93,7 @@ def quotas(env: Environment, manifests: Manifests) -> Quotas:
     """The most that the workloads of each namespace can ask for, against its quotas."""
     manifests.must_be_there()
     found = [
-        _Space(b, n) for b in manifests.here for n in sorted({w.namespace for w in b.workloads})
+        Space(b, n) for b in manifests.here for n in sorted({w.namespace for w in b.workloads})
     ]
     if not found:
         raise ProbeError(
@@ -134,7 +134,7 @@ def _used(env: Environment) -> dict[str, float]:
     return used
 
 
-class _Space:
+class Space:
     """One namespace within one bundle."""
 
     def __init__(self, bundle: Bundle, namespace: str) -> None:
@@ -232,7 +232,9 @@ class _Space:
                     found |= {f"requests.{k}": v for k, v in given.items()}
         return found
 
-    def _container(self, value: dict[str, Any]) -> dict[str, Decimal]:
+    def container(self, value: dict[str, Any]) -> dict[str, Decimal]:
+        """What a container asks for and may have, as ``requests.cpu``, with what limit ranges give
+        one that says nothing."""
         limits, requests = (table(value, "resources", k) for k in ("limits", "requests"))
         own = {f"limits.{k}": v for k, v in limits.items()}
         own |= {f"requests.{k}": v for k, v in {**limits, **requests}.items()}
@@ -244,7 +246,7 @@ class _Space:
         before: dict[str, Decimal] = {}
         for one in workload.containers:
             runs_on = not one.is_first or one.value.get("restartPolicy") == "Always"
-            for name, each in self._container(one.value).items():
+            for name, each in self.container(one.value).items():
                 if runs_on:
                     together[name] = together.get(name, Decimal(0)) + each
                 else:
@@ -262,7 +264,7 @@ class _Space:
         """Containers of which neither they nor a limit range say what they ask for."""
         for workload in self.workloads:
             for one in workload.containers:
-                known = self._container(one.value)
+                known = self.container(one.value)
                 lacking = [n for n in ("requests.cpu", "requests.memory") if n not in known]
                 if lacking:
                     yield one.told(f"says no {' and no '.join(lacking)}")

@@ -33,10 +33,10 @@ class Paper:
 
 
 PAPERS = (
-    Paper("D-14.D.1", "infrastructure-readiness-report", "devops_lead", "D-14.2.4"),
+    Paper("D-14.D.1", "infrastructure-readiness-report", "devops_lead", ""),
     Paper("D-14.D.2", "security-audit-summary", "devops_lead", "", "security_lead"),
-    Paper("D-14.D.3", "performance-baseline-metrics", "devops_lead", "D-14.2.4"),
-    Paper("D-14.D.4", "identified-issues-log", "devops_lead", "D-14.2.4"),
+    Paper("D-14.D.3", "performance-baseline-metrics", "devops_lead", ""),
+    Paper("D-14.D.4", "identified-issues-log", "devops_lead", ""),
     Paper("D-12.D.1", "production-ready-deployment-artifacts", "technical_lead", ""),
     Paper("D-12.D.2", "configuration-validation-report", "technical_lead", ""),
     Paper("D-11.D.1", "integration-systems-readiness-report", "integration_lead", ""),

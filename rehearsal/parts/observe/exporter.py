@@ -1,5 +1,5 @@
 """Metrics of what has no exporter of its own: database, backups, migrations, host, incidents,
-certificates.
+certificates, containers.
 
 Each area is a target of its own, `/metrics/AREA`, looked at when it is asked. What cannot be
 looked at answers 503 with the reason, so that Prometheus shows `up == 0` for that area and
@@ -25,12 +25,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from rehearsal.data import backup_failures, backups
 from rehearsal.kernel.world import MONITOR_ROLE, Database, Rehearsal
 from rehearsal.parts import Part
+from rehearsal.parts.observe import containers
 from rehearsal.parts.platform.aws import aws
 from rehearsal.staff import incidents
 
@@ -42,7 +43,7 @@ STANDBY = "postgres-standby"
 
 class Exporter(Part):
     name = "exporter"
-    title = "metrics of database, backups, migrations, host, incidents, certificates"
+    title = "metrics of database, backups, migrations, host, incidents, certificates, containers"
     loads = aws.loads
     # Before everything is copied once, it would tell of a copy that is hours late.
     needs = ("postgres-primary", STANDBY, "backup-copier")
@@ -315,6 +316,24 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, value=value)
 
 
+# -- containers --------------------------------------------------------------------------------
+
+
+class ContainerMetrics(Collector):
+    """What the pods of the manifests would use, as cAdvisor tells it."""
+
+    def collect(self) -> Iterator[Metric]:
+        now = time.time()
+        found = {
+            name: Metric(name.removesuffix("_total"), "What a pod uses.", kind)
+            for name, kind in containers.KINDS.items()
+        }
+        for one, n, labels in containers.pods():
+            for name, value in containers.use(one, n, now).items():
+                found[name].add_sample(name, labels, value)
+        yield from found.values()
+
+
 AREAS: dict[str, Callable[[Rehearsal], Collector]] = {
     "database": DatabaseMetrics,
     "backups": BackupMetrics,
@@ -322,6 +341,7 @@ AREAS: dict[str, Callable[[Rehearsal], Collector]] = {
     "host": HostMetrics,
     "incidents": IncidentMetrics,
     "certificates": CertificateMetrics,
+    "containers": lambda _: ContainerMetrics(),
 }
 
 

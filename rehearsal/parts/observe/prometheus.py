@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 from rehearsal.kernel import binaries
 from rehearsal.kernel.world import SCRATCH_NICENESS
 from rehearsal.parts import Endpoints, Part
-from rehearsal.parts.observe import history
+from rehearsal.parts.observe import containers, history, measured
 from rehearsal.parts.traffic.hosts import render
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
 
 RULES = Path(__file__).parent / "rules" / "rules.yml"
-EXPORTED = ("database", "backups", "migrations", "host", "incidents", "certificates")
+EXPORTED = (
+    *("database", "backups", "migrations", "host", "incidents", "certificates"),
+    "containers",
+)
 
 
 class Prometheus(Part):
@@ -57,6 +60,7 @@ class Prometheus(Part):
         changed = r.setting(self.name, "changed_rules", {})
         (self.config(r).parent / "rules.yml").write_text(rules(left_out, changed))
         history.lay(r, r.setting(self.name, "false_alarms", {}))
+        containers.lay_out(r, measured.lines)
 
     def command(self, r: Rehearsal) -> list[str]:
         return [
@@ -84,6 +88,11 @@ class Prometheus(Part):
                 "prometheus": r.url(self.name),
                 # Beside looks that measure how fast the live parts are.
                 "promtool": ["nice", "-n", str(SCRATCH_NICENESS), *r.program("promtool")],
+            },
+            "resource_use": {
+                "kernel_logs": [
+                    {"address": "local://", "command": ["cat", str(containers.kernel_log(r))]}
+                ]
             },
         }
 
