@@ -12,7 +12,7 @@ from rehearsal.kernel.files import write_atomically
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.observe import measured
 
-_ITEM, _WAITS = ["D-14.D.3"], ["D-14.2.5"]
+_ITEM = ["D-14.D.3"]
 
 
 def _written(name: str, title: str, change: Callable[[dict[str, Any]], object]) -> None:
@@ -23,7 +23,6 @@ def _written(name: str, title: str, change: Callable[[dict[str, Any]], object]) 
         expect_fail=_ITEM,
         touches=["prometheus/baseline"],
         title=title,
-        waits_for=_WAITS,
     )
     def write(r: Rehearsal) -> None:
         path = measured.file(r)
@@ -81,7 +80,6 @@ _written(
     expect_fail=_ITEM,
     touches=["prometheus/measured"],
     title="the replication lag's series of the baseline's days are gone",
-    waits_for=_WAITS,
 )
 def component_not_measured(r: Rehearsal) -> None:
     r.override(measured.NAME, left_out=[measured.LAG])

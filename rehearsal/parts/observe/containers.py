@@ -11,6 +11,7 @@ and `cpu` (factors of the use, by workload).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -97,10 +98,13 @@ def lay_out(r: Rehearsal, *more: Callable[[Rehearsal, int], Iterable[str]]) -> N
     :param more: what else there is in it, by when it ends."""
     data, state, end = r.data("prometheus"), _state(r), ends(r)
     known = json.loads(state.read_text()) if state.is_file() else {}
-    for name in known.get("blocks", []):
-        shutil.rmtree(data / name, ignore_errors=True)
-    text = chain(lines(r, end), *(one(r, end) for one in more))
-    state.write_text(json.dumps({"ends": end, "blocks": backfill(r, data, text)}))
+    text = "".join(chain(lines(r, end), *(one(r, end) for one in more)))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if known.get("digest") != digest:
+        for name in known.get("blocks", []):
+            shutil.rmtree(data / name, ignore_errors=True)
+        made = backfill(r, data, text)
+        state.write_text(json.dumps({"ends": end, "digest": digest, "blocks": made}))
     log = kernel_log(r)
     if not log.is_file():
         booted = datetime.fromtimestamp(end - HISTORY_S - DAY_S, UTC).isoformat()
@@ -119,16 +123,15 @@ def _state(r: Rehearsal) -> Path:
     return r.path("prometheus", "container-history.json")
 
 
-def backfill(r: Rehearsal, data: Path, text: Iterable[str]) -> list[str]:
-    """Make blocks of samples in the OpenMetrics format; their names among Prometheus' data."""
+def backfill(r: Rehearsal, data: Path, text: str) -> list[str]:
+    """Make one block of samples in the OpenMetrics format; its name among Prometheus' data. Of two
+    that overlap Prometheus would make a third."""
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data.parent) as folder:
         source, made = Path(folder, "history"), Path(folder, "blocks")
-        with source.open("w") as file:
-            file.writelines(text)
-            file.write("# EOF\n")
-        # Few long blocks: the usual ones of two hours take a hundred times as long.
-        words = ("--quiet", "--max-block-duration=384h", source, made)
+        source.write_text(f"{text}# EOF\n")
+        # The usual blocks of two hours take a hundred times as long.
+        words = ("--quiet", "--max-block-duration=1000h", source, made)
         r.tool("promtool", "tsdb", "create-blocks-from", "openmetrics", *words)
         blocks = sorted(made.iterdir())
         for block in blocks:

@@ -1,17 +1,16 @@
 """What Prometheus would have seen in the two weeks before the rehearsal began.
 
 That the product was measured all the while, one outage with its alarm, and one alarm that had no
-reason. Laid into its data before it starts; what a fault adds takes a restart.
+reason.
+
+Setting of `prometheus` that a fault may override until it is started again: `false_alarms` (how
+many more alarms without a reason a rule has had).
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rehearsal.kernel.world import Rehearsal
@@ -21,7 +20,6 @@ DAYS = 14.3
 EVERY_S, ALERTS_EVERY_S = 240, 60  # Prometheus forgets what is older than five minutes
 ENDS_BEFORE_S = 900
 """Before the rehearsal, so that no window of five minutes takes it for something of now."""
-_STAMP = "history.json"
 _DAY_S = 86_400
 _OUTAGE_DAYS, _OUTAGE_S = 6, 900
 """When, before the end, and for how long nothing answered."""
@@ -34,44 +32,12 @@ _MEASURED = {
 }
 
 
-def lay(r: Rehearsal, false_alarms: Mapping[str, int]) -> None:
-    """Make the history be there, as it should be; Prometheus must not run when that changes.
-
-    ``false_alarms`` tells how many more alarms without a reason a rule has had.
-    """
-    folder = r.data("prometheus")
-    stamp = folder / _STAMP
-    known: dict[str, Any] = json.loads(stamp.read_text()) if stamp.exists() else {}
-    if known.get("false_alarms") == false_alarms:
-        return
-    for block in known.get("blocks", []):
-        shutil.rmtree(folder / block, ignore_errors=True)
-    # What came after the first one must stay: Prometheus drops what is older than its blocks.
-    end = known.get("end") or int(time.time()) - ENDS_BEFORE_S
-    blocks = _written(r, list(_samples(end, false_alarms)), folder)
-    stamp.write_text(json.dumps({"false_alarms": dict(false_alarms), "end": end, "blocks": blocks}))
+def lines(r: Rehearsal, ends: int) -> Iterator[str]:
+    """The history in the OpenMetrics format."""
+    yield from (f"{one}\n" for one in _samples(r, ends - ENDS_BEFORE_S))
 
 
-def _written(r: Rehearsal, lines: list[str], folder: Path) -> list[str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    source, made = folder.parent / "history.om", folder.parent / "history-blocks"
-    source.write_text("\n".join([*lines, "# EOF", ""]))
-    shutil.rmtree(made, ignore_errors=True)
-    # In one block: promtool reads the whole file once for each.
-    r.tool(
-        "promtool",
-        *("tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=1000h"),
-        *(source, made),
-    )
-    blocks = sorted(block.name for block in made.iterdir() if block.is_dir())
-    for block in blocks:
-        shutil.move(made / block, folder / block)
-    shutil.rmtree(made)
-    source.unlink()
-    return blocks
-
-
-def _samples(end: int, false_alarms: Mapping[str, int]) -> Iterator[str]:
+def _samples(r: Rehearsal, end: int) -> Iterator[str]:
     start, down = int(end - DAYS * _DAY_S), end - _OUTAGE_DAYS * _DAY_S
     for at in range(start, end, EVERY_S):
         for app in APPS:
@@ -87,7 +53,7 @@ def _samples(end: int, false_alarms: Mapping[str, int]) -> Iterator[str]:
     yield from _alarm("ServiceDown", down + 300, down + _OUTAGE_S)
     reasonless = end - _FALSE_DAYS * _DAY_S
     yield from _alarm("PaymentFailuresHigh", reasonless, reasonless + _FALSE_S)
-    for rule, count in false_alarms.items():
+    for rule, count in r.setting("prometheus", "false_alarms", {}).items():
         for number in reversed(range(count)):  # promtool drops what is not in order
             began = end - (number + 1) * _DAY_S // 2
             yield from _alarm(rule, began, began + _FALSE_S)

@@ -80,7 +80,6 @@ def _series() -> Iterator[tuple[str, dict[str, str], float, bool]]:
     """Each metric with its labels, its value, or by how much it grows each second."""
     for instance in _INSTANCES:
         own = {"instance": instance, "job": "app"}
-        yield "up", own, 1, False
         yield BUILD, {**own, "exported_instance": instance, "version": VERSION}, 1, False
         for (method, route), per_s in (ENDPOINTS | PAGES).items():
             labels = {**own, "method": method, "route": route, "status": "200"}

@@ -59,8 +59,7 @@ class Prometheus(Part):
         left_out = r.setting(self.name, "without_rules", [])
         changed = r.setting(self.name, "changed_rules", {})
         (self.config(r).parent / "rules.yml").write_text(rules(left_out, changed))
-        history.lay(r, r.setting(self.name, "false_alarms", {}))
-        containers.lay_out(r, measured.lines)
+        containers.lay_out(r, measured.lines, history.lines)
 
     def command(self, r: Rehearsal) -> list[str]:
         return [
