@@ -44,6 +44,23 @@ def clean(text: str) -> str:
     return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", _ANSI.sub("", text.replace("\r\n", "\n")))
 
 
+class Hidden:
+    """A secret that comes up while something is looked at, such as an access token: among facts and
+    wherever else it is written it is masked."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return MASKED
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._secret
+
+
 class Mask:
     """Replaces known secrets, in every spelling a report could hold, and passwords in URLs.
 

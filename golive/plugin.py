@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
@@ -266,7 +267,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def pytest_assertion_pass(item: pytest.Item, orig: str, expl: str) -> None:
-    item.config.stash[SESSION].held(orig, expl)
+    # Packages with a pytest plugin of their own have their assertions told, too.
+    if _asserting_file() == str(item.path):
+        item.config.stash[SESSION].held(orig, expl)
+
+
+def _asserting_file() -> str:
+    """Where the assertion stands that pytest tells of."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_name != "_call_assertion_pass":
+        frame = frame.f_back
+    return frame.f_back.f_code.co_filename if frame.f_back is not None else ""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -16,7 +16,7 @@ import pytest
 
 from golive import ledger
 from golive.ledger import END, FACTS, HEAD, VERDICTS, Gathered, Head, ItemVerdict, Ledger, Line
-from golive.masking import Mask
+from golive.masking import Hidden, Mask
 from golive.people.roster import Roster, load
 from golive.verdicts import GoliveError, Verdict
 from tests.conftest import make_key, toml
@@ -156,6 +156,15 @@ def test_each_text_of_a_verdict_is_masked_by_itself(written: Ledger, text: str) 
     shown = mask(text).encode("utf-8", "backslashreplace").decode()
     claim = ledger.Claim(shown, "kestrel-", "7f3a9c", holds=True, whole=[shown, "a@b"])
     assert kept == msgspec.structs.replace(given, message=shown, claims=[claim])
+
+
+def test_what_a_look_was_given_in_secret_is_no_fact(written: Ledger) -> None:
+    given = Hidden("kestrel-7f3a9c")
+    value = {"token": given, "all": [given], "told": f"with {given}"}
+    written.add_facts(Gathered(probe="p", observed_at=NOW, duration_s=0.0, value=value))
+    written.close(0)
+    assert "kestrel" not in (written.folder / "facts.jsonl").read_text()
+    assert given.reveal() == "kestrel-7f3a9c"
 
 
 def test_lines_of_many_threads_stay_whole(written: Ledger) -> None:

@@ -192,6 +192,23 @@ def test_every_way_a_check_ends_is_one_verdict_everywhere(root: Root) -> None:
     assert (root.reports / "report.html").read_bytes() == (run.folder / "report.html").read_bytes()
 
 
+def test_assertions_of_others_are_not_told_as_the_items(root: Root) -> None:
+    """pytest rewrites those of every package with a plugin; one asserts a hundred thousand times."""
+    root.write("lib.py", "def serve():\n    assert len('of a library') == 12\n")
+    root.items("""
+@item("D-2.1.1")
+def test_it_holds():
+    '''Looked at.
+
+    Remedy: nothing.'''
+    import lib
+    lib.serve()
+    assert 2 + 2 == 4
+""")
+    done = root.run("-p", "lib")
+    assert done.run.verdicts["D-2.1.1"].asserted == ["(2 + 2) == 4"]
+
+
 def test_a_check_cannot_set_itself_aside(root: Root) -> None:
     root.items("""
 @item("D-2.1.1")

@@ -103,7 +103,7 @@ def business_profiles(env: Environment, profile_grant: Grant) -> Profiles:
     if not own.shops:
         step = "name every shop of the launch in business_profile.shops"
         raise ProbeError("the profiles at Google", "no shop is declared", step)
-    token = profile_grant.token
+    token = profile_grant.token.reveal()
     try:
         locations = _locations(env, token)
     except _NoAccess as e:

@@ -183,7 +183,7 @@ def calendar_appointment(env: Environment, calendar_grant: Grant) -> SyntheticAp
     base = application(env)
     with (
         client(env) as http,
-        service(env, "calendar", "v3", own.url, calendar_grant.token) as google,
+        service(env, "calendar", "v3", own.url, calendar_grant.token.reveal()) as google,
     ):
         product = _Product(env, http, base)
         calendar = _Calendar(google, own.calendar, began)

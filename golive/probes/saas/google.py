@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from golive.environments import Environment
+from golive.masking import Hidden
 from golive.probes.transport.http import client, shown
 from golive.sections import Secret
 from golive.verdicts import ProbeError, Unseen
@@ -24,7 +25,7 @@ class Grant:
 
     failure: str
     """Why no access token comes for it; empty where one does."""
-    token: str
+    token: Hidden
     client_id: str
     """Whom it was granted to, as tokeninfo tells."""
     scopes: tuple[str, ...]
@@ -79,7 +80,7 @@ def granted(
         told = _document(answer, token_url)
         if answer.status_code in {400, 401} and told.get("error") in _REFUSED:
             why = " ".join(str(told.get(k, "")) for k in ("error", "error_description")).strip()
-            return Grant(why, "", client_id, (), 0.0)
+            return Grant(why, Hidden(""), client_id, (), 0.0)
         if answer.status_code != 200 or not told.get("access_token"):
             raise ProbeError(
                 f"an access token at {shown(token_url)}",
@@ -94,7 +95,7 @@ def granted(
     ends = told.get("refresh_token_expires_in")
     return Grant(
         "",
-        made,
+        Hidden(made),
         str(about.get("aud") or about.get("azp") or ""),
         tuple(sorted(str(about.get("scope", "")).split())),
         inf if ends is None else float(ends),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from golive.masking import Hidden
 from golive.probes.saas.analytics import Hit, Visits
 from golive.probes.saas.business_profile import Profile, Profiles
 from golive.probes.saas.customer_calendar import OAuthClient, SyntheticAppointment
@@ -149,7 +150,7 @@ CALENDAR: dict[str, Any] = {
     "calendar_client": OAuthClient(
         "42-x.apps", "https://www.example/cb", ("events",), ("www.example",), ""
     ),
-    "calendar_grant": Grant("", "token", "42-x.apps", ("events",), inf),
+    "calendar_grant": Grant("", Hidden("token"), "42-x.apps", ("events",), inf),
     "calendar_appointment": SyntheticAppointment("2027-03-14", 1.0, 0.0, 1.0, 0.0, 1.0),
 }
 
@@ -200,7 +201,7 @@ def test_an_appointment_that_crossed_no_clock_change_is_not_green() -> None:
 
 ONE = Profile("one", "locations/1", True, (), "", "")
 TWO = Profile("two", "locations/2", True, (), "", "")
-GRANT = Grant("", "token", "42-x", ("business",), inf)
+GRANT = Grant("", Hidden("token"), "42-x", ("business",), inf)
 
 
 def profiles(**second: Any) -> Profiles:
