@@ -193,7 +193,7 @@ def test_every_way_a_check_ends_is_one_verdict_everywhere(root: Root) -> None:
 
 
 def test_assertions_of_others_are_not_told_as_the_items(root: Root) -> None:
-    """pytest rewrites those of every package with a plugin; one asserts a hundred thousand times."""
+    """pytest rewrites those of every package with a plugin; one asserts 100,000 times."""
     root.write("lib.py", "def serve():\n    assert len('of a library') == 12\n")
     root.items("""
 @item("D-2.1.1")
