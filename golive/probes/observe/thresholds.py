@@ -116,11 +116,19 @@ class AlertThresholds:
         """How often the thresholds' rules fired without a reason; unseen where none did so too
         often, and the history of one does not reach back far enough."""
         every = [one.false_alarms for one in self._of(wanted)]
+        own = {
+            trial.rule
+            for t in wanted
+            for one in self._of([t])
+            for trial in one.trials
+            if t.is_of(trial)
+        }
         found = {
             rule: count
             for one in every
             if not isinstance(one, Unseen)
             for rule, count in one.items()
+            if rule in own  # another one over the same metric is about something else
         }
         over = [n for n in found.values() if n > most]
         short = unseen_among(every)

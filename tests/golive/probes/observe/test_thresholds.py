@@ -135,6 +135,16 @@ def test_a_short_history_is_not_known_and_not_green(judged: Judge) -> None:
     assert claim.broken
 
 
+def test_alarms_of_a_rule_that_no_threshold_asks_for_do_not_count(judged: Judge) -> None:
+    other = replace(DOWN, rule="Target", after_s=30, after_good_s=30)
+    counts = {"Target": 9, "Down": 1}
+    found = calibrated("downtime", "", other, DOWN, false_alarms=counts)
+    assert judge(judged, downtime=found) is None
+    claim = judge(judged, downtime=replace(found, false_alarms={"Target": 0, "Down": 2}))
+    assert claim is not None
+    assert "Down 2" in claim.observed
+
+
 # -- rules, tried out ------------------------------------------------------------------------------
 
 COUNT, BUCKET = "http_seconds_count", "http_seconds_bucket"
