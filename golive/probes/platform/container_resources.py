@@ -89,6 +89,7 @@ class ContainerResources:
 @probe()
 def container_resources(env: Environment, manifests: Manifests) -> ContainerResources:
     """Requests and limits of every container that this environment's manifests make."""
+    manifests.must_be_there()
     bundles = manifests.here
     if not bundles:
         raise ProbeError(
