@@ -8,7 +8,6 @@ what the reading user may do. What it may not is told as SQL, all of it at once.
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import shutil
@@ -25,6 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from golive.environments import Environment
+from golive.items import parameters_of
 from golive.probes import register_all
 from golive.probing import REGISTRY, closure
 from golive.sections import Section, Undeclared, declares, lacking, value_of
@@ -191,7 +191,7 @@ def _waiting(cards: Mapping[str, tuple[Any, str]]) -> dict[str, tuple[str, ...]]
     }
     found: dict[str, list[str]] = defaultdict(list)
     for ident, (_, source) in cards.items():
-        sections = {s for name in closure(_parameters(source)) for s in reads[name]}
+        sections = {s for name in closure(parameters_of(source)) for s in reads[name]}
         for section in sections:
             found[section].append(ident)
     return {section: tuple(ids) for section, ids in found.items()}
@@ -199,11 +199,6 @@ def _waiting(cards: Mapping[str, tuple[Any, str]]) -> dict[str, tuple[str, ...]]
 
 def _module(probe: str) -> Any:
     return sys.modules[REGISTRY[probe].look.__module__]
-
-
-def _parameters(source: str) -> list[str]:
-    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
-    return [a.arg for f in functions for a in f.args.args]
 
 
 # -- PostgreSQL's rights -----------------------------------------------------------------------

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,6 +95,13 @@ def read_cards(suites: Path) -> dict[str, tuple[Card, str]]:
     for path in sorted(suites.rglob("test_*.py")):
         found |= read_cards_of(path)
     return found
+
+
+@cache
+def parameters_of(source: str) -> tuple[str, ...]:
+    """What checks take: probes and other fixtures, by their functions' parameters."""
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
+    return tuple(a.arg for f in functions for a in f.args.args)
 
 
 def read_cards_of(path: Path) -> dict[str, tuple[Card, str]]:

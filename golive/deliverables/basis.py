@@ -12,6 +12,7 @@ import msgspec
 from golive import readiness
 from golive.answer import MISSING, STALE, UNWRITTEN
 from golive.context import Context
+from golive.items import parameters_of
 from golive.launch import Launch
 from golive.ledger import ItemVerdict
 from golive.people.statements import Exemption, Signed
@@ -54,6 +55,12 @@ class Basis:
         """What that probe found in the first run on record, with the run's id as ``run``."""
         run = readiness.oldest_facts(self.context.reports, self.environment, probe)
         return {} if run is None else {probe: run.facts[probe].value, "run": run.head.id}
+
+    def item_of(self, probe: str) -> str:
+        """Which of ``rests_on`` takes that probe; empty if none does."""
+        taking = (i for i in self.rests_on if i in self.context.cards)
+        sources = ((i, self.context.cards[i][1]) for i in taking)
+        return next((i for i, source in sources if probe in parameters_of(source)), "")
 
     @property
     def not_looked_at(self) -> list[str]:

@@ -16,7 +16,7 @@ from golive.results.recorded import exempt, figure, recorded
 from golive.verdicts import Unseen, unseen_among
 
 ARTEFACTS, LOOKED_AT = "Artefacts of the release manifest", "What was looked at"
-_DEPLOYED = (("D-12.2.1", "manifest_validation"), ("D-12.2.2", "helm_chart"))
+_DEPLOYED = ("manifest_validation", "helm_chart")
 Digests = Mapping[str, str] | Unseen
 """SHA-256 by path, or by an image's name."""
 
@@ -72,14 +72,14 @@ def _named(artefacts: Iterable[Artefact]) -> set[str]:
 def _looked_at(basis: Basis) -> dict[str, Digests]:
     """By what it is; what people have waived or declared not applicable is left out."""
     found: dict[str, Digests] = {}
-    if not exempt(basis, "D-12.1.1"):
+    if not exempt(basis, "release_images"):
         found["images"] = _images(basis)
-    if not exempt(basis, "D-12.1.3"):
-        found["configuration"] = recorded(basis, "D-12.1.3", "packaged_configuration", "digests")
-        bundle = recorded(basis, "D-12.1.3", "packaged_configuration", "bundle_digests")
+    if not exempt(basis, "packaged_configuration"):
+        found["configuration"] = recorded(basis, "packaged_configuration", "digests")
+        bundle = recorded(basis, "packaged_configuration", "bundle_digests")
         found["frontend"] = bundle
-    asked = [(item, probe) for item, probe in _DEPLOYED if not exempt(basis, item)]
-    parts = [recorded(basis, item, probe, "digests") for item, probe in asked]
+    asked = [probe for probe in _DEPLOYED if not exempt(basis, probe)]
+    parts = [recorded(basis, probe, "digests") for probe in asked]
     if parts:
         unseen = unseen_among(parts)
         found["manifests and chart"] = (
@@ -91,7 +91,7 @@ def _looked_at(basis: Basis) -> dict[str, Digests]:
 
 
 def _images(basis: Basis) -> Digests:
-    built = recorded(basis, "D-12.1.1", "release_images", "built")
+    built = recorded(basis, "release_images", "built")
     if isinstance(built, Unseen):
         return built
     return {one["name"]: str(one["digest"]).partition(":")[2] for one in built}

@@ -25,8 +25,8 @@ from golive.verdicts import Unseen
 VARIABLES, SECRETS = "Variables by key", "Secrets by key"
 FLAGS, SOURCES = "Flags by key", "Differences from git by source"
 DRIFT, ROLLBACK = "differences from git", "a change and its rollback"
-_KEYED = {VARIABLES: "D-12.3.1", SECRETS: "D-12.3.2", FLAGS: "D-12.3.3"}
-"""The tables with results by key, and the items that these are from."""
+_KEYED = {VARIABLES: "process_variables", SECRETS: "configured_secrets", FLAGS: "flag_table"}
+"""The tables with results by key, and a probe of the item that each is from."""
 
 
 def written(basis: Basis) -> Content:
@@ -49,20 +49,20 @@ def judged(document: Deliverable, instances: Collection[str], limits: Limits) ->
     basis = document.basis
     tables = {t.title: t for t in document.document.tables}
     variables = tables.get(VARIABLES, Table(title=VARIABLES, columns=[], rows=[]))
-    if not exempt(basis, "D-12.3.1"):
-        packaged = recorded(basis, "D-12.1.3", "packaged_configuration", "keys")
-        found = recorded(basis, "D-12.3.1", "process_variables", "released")
+    if not exempt(basis, "process_variables"):
+        packaged = recorded(basis, "packaged_configuration", "keys")
+        found = recorded(basis, "process_variables", "released")
         keys = [str(row[0]) for row in variables.rows]
         yield same_set("keys with a result", _or_unseen(keys, found), packaged)
         covered = _or_unseen(variables.columns[2:], found)
         yield same_set("instances that results are of", covered, instances)
-    told = {title: i for title, i in _KEYED.items() if not exempt(basis, i)}
+    told = [title for title, probe in _KEYED.items() if not exempt(basis, probe)]
     rows = [(title, row) for title in told if title in tables for row in tables[title].rows]
     lacking = [f"{title}: {row[0]}" for title, row in rows if NOT_MEASURED in row]
     yield none_of("keys without a result", lacking, among=len(rows), of="keys", may_be_empty=True)
-    if not exempt(basis, "D-12.3.4"):
+    if not exempt(basis, "config_drift"):
         yield equal(DRIFT, number(document, DRIFT, _drift(basis)), 0.0)
-    if not exempt(basis, "D-12.3.5"):
+    if not exempt(basis, "config_rollback"):
         took = number(document, ROLLBACK, _rollback_min(basis))
         yield at_least("time that its rollback took", took, 0.0, "min")
         yield at_most(ROLLBACK, took, limits.configuration.rollback_minutes, "min")
@@ -72,14 +72,14 @@ def _or_unseen(names: list[str], source: object) -> list[str] | Unseen:
     return source if isinstance(source, Unseen) and not names else names
 
 
-def _of(basis: Basis, item: str, probe: str, *keys: str) -> Mapping[str, Any]:
-    found = recorded(basis, item, probe, *keys)
+def _of(basis: Basis, probe: str, *keys: str) -> Mapping[str, Any]:
+    found = recorded(basis, probe, *keys)
     return found if isinstance(found, Mapping) else {}
 
 
 def _variables(basis: Basis) -> Table:
-    released = _of(basis, "D-12.3.1", "process_variables", "released")
-    processes = _of(basis, "D-12.3.1", "process_variables", "processes")
+    released = _of(basis, "process_variables", "released")
+    processes = _of(basis, "process_variables", "processes")
     of = {name: v.get("digests", {}) for name, v in processes.items() if isinstance(v, Mapping)}
     return Table(
         title=VARIABLES,
@@ -92,7 +92,7 @@ def _variables(basis: Basis) -> Table:
 
 
 def _secrets(basis: Basis) -> Table:
-    resolved = _of(basis, "D-12.3.2", "configured_secrets", "resolved")
+    resolved = _of(basis, "configured_secrets", "resolved")
     return Table(
         title=SECRETS,
         columns=["secret", "current value"],
@@ -101,9 +101,9 @@ def _secrets(basis: Basis) -> Table:
 
 
 def _flags(basis: Basis) -> Table:
-    table = recorded(basis, "D-12.3.3", "flag_table", "entries")
-    known = _of(basis, "D-12.3.3", "flags", "all")
-    answers = _of(basis, "D-12.3.3", "flag_outage", "answers")
+    table = recorded(basis, "flag_table", "entries")
+    known = _of(basis, "flags", "all")
+    answers = _of(basis, "flag_outage", "answers")
     entries = [] if isinstance(table, Unseen) else table
     return Table(
         title=FLAGS,
@@ -133,17 +133,17 @@ def _sources(basis: Basis) -> Table:
 
 
 def _differences(basis: Basis) -> Mapping[str, Any]:
-    return _of(basis, "D-12.3.4", "config_drift", "differences")
+    return _of(basis, "config_drift", "differences")
 
 
 def _drift(basis: Basis) -> Any:
-    found = recorded(basis, "D-12.3.4", "config_drift", "differences")
+    found = recorded(basis, "config_drift", "differences")
     if isinstance(found, Unseen):
         return found
     if not found:  # nothing was compared, so that there is no count
-        return recorded(basis, "D-12.3.4", "config_drift", "differences", "of any source")
+        return recorded(basis, "config_drift", "differences", "of any source")
     return sum(nan if count is None else float(count) for count in found.values())
 
 
 def _rollback_min(basis: Basis) -> Any:
-    return recorded(basis, "D-12.3.5", "config_rollback", "duration_min")
+    return recorded(basis, "config_rollback", "duration_min")

@@ -30,8 +30,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class _Integration:
-    item: str
-    found: Callable[[Basis, str], Account]
+    probe: str
+    """One of its item's."""
+    found: Callable[[Basis], Account]
     declared: Callable[[Environment], Account]
 
 
@@ -39,8 +40,8 @@ def written(basis: Basis) -> Content:
     """The overview of the items, and below it the account and mode of each integration."""
     rows: list[list[str | float]] = []
     for name, one in INTEGRATIONS.items():
-        found = one.found(basis, one.item)
-        rows.append([name, one.item, cell(found.account), cell(found.mode)])
+        found = one.found(basis)
+        rows.append([name, basis.item_of(one.probe), cell(found.account), cell(found.mode)])
     columns = ["integration", "item", "account or project", "mode"]
     return with_tables(Table(title=ACCOUNTS, columns=columns, rows=rows))(basis)
 
@@ -53,8 +54,8 @@ def judged(document: Deliverable, env: Environment) -> Iterator[Claim]:
     yield same_set("integrations in the report", rows, INTEGRATIONS)
     accounts, modes = list[_Compared](), list[_Compared]()
     for name, one in INTEGRATIONS.items():
-        if name in rows and not exempt(basis, one.item):
-            found, declared = one.found(basis, one.item), one.declared(env)
+        if name in rows and not exempt(basis, one.probe):
+            found, declared = one.found(basis), one.declared(env)
             accounts.append(_Compared(name, rows[name][2], found.account, declared.account))
             modes.append(_Compared(name, rows[name][3], found.mode, declared.mode))
     yield _alike("accounts unlike the declared ones", accounts, len(rows))
@@ -91,24 +92,24 @@ def _alike(subject: str, compared: list[_Compared], among: int) -> Claim:
 # -- each of them ----------------------------------------------------------------------------------
 
 
-def _stripe(basis: Basis, item: str) -> Account:
-    endpoints = recorded(basis, item, "webhook_endpoints", "all")
-    account = recorded(basis, item, "webhook_endpoints", "account")
+def _stripe(basis: Basis) -> Account:
+    endpoints = recorded(basis, "webhook_endpoints", "all")
+    account = recorded(basis, "webhook_endpoints", "account")
     if isinstance(endpoints, Unseen):
         return Account(account, endpoints)
     modes = {LIVE if e["livemode"] else TEST for e in endpoints if e["enabled"]}
     return Account(account, " and ".join(sorted(modes)))
 
 
-def _sendgrid(basis: Basis, item: str) -> Account:
-    plan = recorded(basis, item, "customer_mail_account", "plan")
-    account = recorded(basis, item, "customer_mail_account", "name")
+def _sendgrid(basis: Basis) -> Account:
+    plan = recorded(basis, "customer_mail_account", "plan")
+    account = recorded(basis, "customer_mail_account", "name")
     return Account(account, _mode(plan, "paid"))
 
 
-def _twilio(basis: Basis, item: str) -> Account:
-    kind = recorded(basis, item, "customer_sms_account", "kind")
-    account = recorded(basis, item, "customer_sms_account", "sid")
+def _twilio(basis: Basis) -> Account:
+    kind = recorded(basis, "customer_sms_account", "kind")
+    account = recorded(basis, "customer_sms_account", "sid")
     return Account(account, _mode(kind, "Full"))
 
 
@@ -116,14 +117,14 @@ def _mode(told: Told, live: str) -> Told:
     return told if isinstance(told, Unseen) else LIVE if told == live else TEST
 
 
-def _calendar(basis: Basis, item: str) -> Account:
-    client = recorded(basis, item, "calendar_client", "client_id")
-    return Account(_project(client), _of_grant(recorded(basis, item, "calendar_grant")))
+def _calendar(basis: Basis) -> Account:
+    client = recorded(basis, "calendar_client", "client_id")
+    return Account(_project(client), _of_grant(recorded(basis, "calendar_grant")))
 
 
-def _profile(basis: Basis, item: str) -> Account:
-    client = recorded(basis, item, "profile_grant", "client_id")
-    return Account(_project(client), _of_grant(recorded(basis, item, "profile_grant")))
+def _profile(basis: Basis) -> Account:
+    client = recorded(basis, "profile_grant", "client_id")
+    return Account(_project(client), _of_grant(recorded(basis, "profile_grant")))
 
 
 def _project(client: Told) -> Told:
@@ -137,8 +138,8 @@ def _of_grant(grant: Any) -> Told:
     return TEST if grant.get("failure") or grant.get("refresh_lives_s") is not None else LIVE
 
 
-def _analytics(basis: Basis, item: str) -> Account:
-    found = typed(basis, item, "analytics_visits", Visits)
+def _analytics(basis: Basis) -> Account:
+    found = typed(basis, "analytics_visits", Visits)
     if isinstance(found, Unseen):
         return Account(found, NO_MODE)
     ids = (*found.containers, *found.measurement_ids, *found.pixel_ids)
@@ -159,20 +160,22 @@ def _paid_to(env: Environment) -> Account:
 
 
 INTEGRATIONS = {
-    "Stripe": _Integration("D-11.1.1", _stripe, _paid_to),
+    "Stripe": _Integration("webhook_endpoints", _stripe, _paid_to),
     "Google Calendar": _Integration(
-        "D-11.2.1", _calendar, lambda env: Account(env.customer_calendar.project, LIVE)
+        "calendar_client", _calendar, lambda env: Account(env.customer_calendar.project, LIVE)
     ),
     "SendGrid": _Integration(
-        "D-11.2.2", _sendgrid, lambda env: Account(env.customer_mail.account, LIVE)
+        "customer_mail_account", _sendgrid, lambda env: Account(env.customer_mail.account, LIVE)
     ),
     "Twilio": _Integration(
-        "D-11.2.3", _twilio, lambda env: Account(env.customer_sms.account, LIVE)
+        "customer_sms_account", _twilio, lambda env: Account(env.customer_sms.account, LIVE)
     ),
     "Google Business Profile": _Integration(
-        "D-11.2.4", _profile, lambda env: Account(_project(env.business_profile.client_id), LIVE)
+        "profile_grant",
+        _profile,
+        lambda env: Account(_project(env.business_profile.client_id), LIVE),
     ),
-    "analytics": _Integration("D-11.2.5", _analytics, _measured_as),
+    "analytics": _Integration("analytics_visits", _analytics, _measured_as),
 }
 """By name: its item, what that has on record, and what an environment declares. Only Stripe's mode
 is an environment's choice: the others' items ask for paid and published ones everywhere."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from golive.claims import Claim, equal, none_of, same_set
@@ -16,13 +16,8 @@ from golive.verdicts import Unseen, unseen_among
 
 TRANSACTIONS = "Synthetic transactions"
 DIFFERENCE, VERSION = "reconciliation difference", "version of Stripe's API"
-DRILLS: Mapping[str, str] = {
-    "D-11.1.1": "webhook_drill",
-    "D-11.1.2": "payment_drill",
-    "D-11.1.3": "payout_drill",
-    "D-11.1.4": "refund_drill",
-}
-"""The items that take synthetic payments, and their probes."""
+DRILLS = ("webhook_drill", "payment_drill", "payout_drill", "refund_drill")
+"""The probes that take synthetic payments."""
 
 
 def written(basis: Basis) -> Content:
@@ -59,7 +54,8 @@ def judged(
     :param now: what Stripe has of those that are listed.
     """
     basis, rows, of = document.basis, _rows(document), TRANSACTIONS.lower()
-    known = {i: v for i, v in _transactions(basis).items() if not exempt(basis, i)}
+    held = [probe for probe in DRILLS if not exempt(basis, probe)]
+    known = _transactions(basis, held)
     unseen = unseen_among(known.values())
     items = {item for _, item in rows}
     subject = "items whose transactions are listed"
@@ -68,7 +64,7 @@ def judged(
     yield none_of("transactions not given back", kept, among=rows, of=of)
     told = now if isinstance(now, Unseen) else _unlike((t for t, _ in rows), now)
     yield none_of("transactions unlike Stripe's now", told, among=rows, of=of)
-    if not exempt(basis, "D-11.1.5"):
+    if not exempt(basis, "reconciliation"):
         yield equal(DIFFERENCE, number(document, DIFFERENCE, _difference_cents(basis)), 0.0)
     said, version = document.figure(VERSION), _version(basis)
     hidden = isinstance(version, Unseen) and said == NOT_SEEN
@@ -99,19 +95,20 @@ def _unlike(listed: Iterable[Transaction], now: Iterable[Transaction]) -> list[s
     ]
 
 
-def _transactions(basis: Basis) -> dict[str, Any]:
-    return {i: recorded(basis, i, probe, "transactions") for i, probe in DRILLS.items()}
+def _transactions(basis: Basis, drills: Iterable[str] = DRILLS) -> dict[str, Any]:
+    """By item."""
+    return {basis.item_of(d): recorded(basis, d, "transactions") for d in drills}
 
 
 def _difference_cents(basis: Basis) -> float | Unseen:
     """Of all days and currencies together, each by itself."""
-    found = typed(basis, "D-11.1.5", "reconciliation", Reconciliation)
+    found = typed(basis, "reconciliation", Reconciliation)
     return found if isinstance(found, Unseen) else sum(found.off_by_cents.values())
 
 
 def _version(basis: Basis) -> str | Unseen:
     """Of the enabled endpoints; more than one are told side by side."""
-    every = recorded(basis, "D-11.1.1", "webhook_endpoints", "all")
+    every = recorded(basis, "webhook_endpoints", "all")
     if isinstance(every, Unseen):
         return every
     versions = Counter(str(e["api_version"] or "none of its own") for e in every if e["enabled"])

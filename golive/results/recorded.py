@@ -20,11 +20,12 @@ _UNSEEN = "<unseen: "
 _EXEMPT = frozenset({Verdict.WAIVED, Verdict.NOT_APPLICABLE})
 
 
-def recorded(basis: Basis, item: str, probe: str, *keys: str) -> Any:
-    """A fact of an item's newest record; unseen where that has none.
+def recorded(basis: Basis, probe: str, *keys: str) -> Any:
+    """A fact of the newest record of the item that takes a probe; unseen where that has none.
 
     :param keys: names of fields, from the probe's facts inwards.
     """
+    item = basis.item_of(probe)
     finding = basis.findings.get(item)
     value: Any = finding.facts.get(probe) if finding is not None else None
     for key in keys:
@@ -36,15 +37,15 @@ def recorded(basis: Basis, item: str, probe: str, *keys: str) -> Any:
     return value
 
 
-def typed(basis: Basis, item: str, probe: str, kind: type[T]) -> T | Unseen:
+def typed(basis: Basis, probe: str, kind: type[T]) -> T | Unseen:
     """All that a probe has found, as it found it; unseen where the record has it otherwise."""
-    found = recorded(basis, item, probe)
+    found = recorded(basis, probe)
     if isinstance(found, Unseen):
         return found
     try:
         return convert(found, kind)
     except msgspec.ValidationError as e:
-        return _lost(item, f"its record of {probe} cannot be read: {e}")
+        return _lost(basis.item_of(probe), f"its record of {probe} cannot be read: {e}")
 
 
 def is_unseen(value: object) -> bool:
@@ -75,9 +76,10 @@ def figure(name: str, value: object, unit: str = "", limit: float | None = None)
     )
 
 
-def exempt(basis: Basis, item: str) -> bool:
-    """Whether people have waived an item or declared it not applicable: then a document tells what
-    it has of it, and nothing of that has to hold."""
+def exempt(basis: Basis, probe: str) -> bool:
+    """Whether people have waived the item that takes a probe, or declared it not applicable: then
+    a document tells what it has of it, and nothing of that has to hold."""
+    item = basis.item_of(probe)
     return item in basis.findings and basis.state(item) in _EXEMPT
 
 

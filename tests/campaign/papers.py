@@ -21,8 +21,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from golive.items import parameters_of, read_cards
 from rehearsal.faults import Fault
 from tests.campaign import frozen
 from tests.campaign.paper_world import FACTS, ROOT, WORLD
@@ -70,8 +72,15 @@ def _is_plain(path: Path) -> bool:
 
 def for_papers(fault: Fault) -> bool:
     """Whether a fault can be tried in a copy: it touches nothing that runs but the stubs of what
-    people work with."""
-    return frozen.in_a_copy(fault.touches)
+    people work with, and no item that it turns red asks what does."""
+    return frozen.in_a_copy(fault.touches) and not _asking().intersection(fault.all_red)
+
+
+@cache
+def _asking() -> frozenset[str]:
+    """Items that ask a running part themselves, for what a document names."""
+    cards = read_cards(ROOT / "suites")
+    return frozenset(i for i, (_, source) in cards.items() if "ask" in parameters_of(source))
 
 
 def run_paper_rounds(

@@ -14,6 +14,7 @@ from golive.masking import Mask
 from golive.people.roster import load as load_roster
 from golive.provenance import Origin
 from tests.conftest import make_key, toml
+from tests.suites import recorded_facts
 from tests.suites.derived import EACH, LAUNCH, PROCEDURE, ROLES, World
 
 
@@ -52,7 +53,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     context = Context(
         tmp_path, tmp_path / "reports", outline, LAUNCH, PROCEDURE, known_origin=origin
     )
-    context.__dict__["cards"] = {i.id: (Card(i.id, each=i.id in EACH), "") for i in PROCEDURE}
+    takes = {i: f"def check({', '.join(p)}): ..." for i, p in recorded_facts.FACTS.items()}
+    context.__dict__["cards"] = {
+        i.id: (Card(i.id, each=i.id in EACH), takes.get(i.id, "")) for i in PROCEDURE
+    }
     world = World(context, Mask(), keys)
     world.written()
     return world

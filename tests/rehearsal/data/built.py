@@ -15,6 +15,7 @@ from rehearsal.endpoints import joined
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.platform.build import build
 from rehearsal.parts.traffic.hosts import EDGE_HOSTS
+from rehearsal.staff import launch_tools
 from tests import checks
 from tests.conftest import SECRET_VARIABLE, small_environment, toml
 
@@ -31,6 +32,7 @@ class Built:
     def __init__(self, folder: Path) -> None:
         self.r = Rehearsal(folder)
         release.publish(self.r)
+        launch_tools.install(self.r)
         build.run(self.r)
 
     def env(self, **changes: Any) -> Environment:

@@ -11,6 +11,7 @@ from golive.probes.platform.dependencies import dependency_audit
 from golive.probes.platform.images import release_images
 from golive.probes.platform.package import packaged_configuration
 from golive.probes.platform.references import Reference, Store
+from golive.probes.platform.workflows import Workflows
 from golive.verdicts import Unseen
 from rehearsal.data import dependencies
 from tests.rehearsal.data.built import SECRET, Built
@@ -56,7 +57,7 @@ def test_each_fault_of_dependencies_breaks_its_claim(built: Built, fault: str, c
 
 
 def images(env: Environment) -> dict[str, Any]:
-    return {"release_images": release_images(env)}
+    return {"release_images": release_images(env), "ci_workflows": Workflows((), (), ())}
 
 
 def test_images_are_in_order(built: Built) -> None:
