@@ -50,21 +50,36 @@ def checkout(r: Rehearsal) -> Path:
 
 
 def publish(r: Rehearsal) -> None:
-    """Make repository and checkout again. Raises RehearsalError when git fails."""
-    checkout = migrations(r).parent
-    for folder in (repository(r), checkout):
-        shutil.rmtree(folder, ignore_errors=True)
-    _git(r.folder, "init", "--quiet", "--initial-branch=main", str(checkout))
-    for tag in heads():
-        _lay_out(checkout / MIGRATIONS, tag)
-        product.lay_out(checkout, tag.removeprefix("v"))
-        shutil.copytree(_APP, checkout / BACKEND, dirs_exist_ok=True, ignore=_NO_SOURCE)
-        dependencies.lay_out(checkout)
-        _git(checkout, "add", "--all")
-        _git(checkout, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
-        _git(checkout, "tag", "--annotate", tag, "--message", f"Release {tag}", tag=tag)
-    _git(r.folder, "clone", "--quiet", "--bare", str(checkout), str(repository(r)))
-    _git(checkout, "remote", "add", "origin", str(repository(r)))
+    """Make repository and checkout again. Raises RehearsalError when git fails.
+
+    They are made aside, so that whoever reads them meanwhile finds the old ones.
+    """
+    with r.locked("release"):
+        made, bare = r.path("release.new"), r.path("release.new.git")
+        for folder in (made, bare):
+            shutil.rmtree(folder, ignore_errors=True)
+        _git(r.folder, "init", "--quiet", "--initial-branch=main", str(made))
+        for tag in heads():
+            _lay_out(made / MIGRATIONS, tag)
+            product.lay_out(made, tag.removeprefix("v"))
+            shutil.copytree(_APP, made / BACKEND, dirs_exist_ok=True, ignore=_NO_SOURCE)
+            dependencies.lay_out(made)
+            _git(made, "add", "--all")
+            _git(made, "commit", "--quiet", "--message", f"Release {tag}", tag=tag)
+            _git(made, "tag", "--annotate", tag, "--message", f"Release {tag}", tag=tag)
+        _git(r.folder, "clone", "--quiet", "--bare", str(made), str(bare))
+        _git(made, "remote", "add", "origin", str(repository(r)))
+        _take_place(bare, repository(r))
+        _take_place(made, checkout(r))
+
+
+def _take_place(new: Path, of: Path) -> None:
+    old = of.with_name(f"{of.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if of.exists():
+        of.rename(old)
+    new.rename(of)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def heads(folder: Path = _HERE) -> dict[str, str]:
@@ -75,16 +90,17 @@ def heads(folder: Path = _HERE) -> dict[str, str]:
 
 def restore_checkout(r: Rehearsal) -> None:
     """Put the checkout back to what the tag says, whatever was changed or added in it."""
-    checkout = migrations(r).parent
-    _git(checkout, "reset", "--quiet", "--hard", _newest_tag())
-    _git(checkout, "clean", "--quiet", "-dfx")
+    with r.locked("release"):
+        _git(checkout(r), "reset", "--quiet", "--hard", _newest_tag())
+        _git(checkout(r), "clean", "--quiet", "-dfx")
 
 
 def retag(r: Rehearsal, edit: Callable[[Path], None]) -> None:
     """Change the candidate's migrations and move its tag there, as if it had been released so:
     `edit` is given their folder. `publish` takes it back."""
-    edit(migrations(r))
-    _retag(r)
+    with r.locked("release"):
+        edit(migrations(r))
+        _retag(r)
 
 
 def retag_with(
@@ -95,11 +111,12 @@ def retag_with(
     :param now: the commit is made now, and not when the release was.
     """
     file = checkout(r) / path
-    if edit is None:
-        file.unlink()
-    else:
-        file.write_text(edit(file.read_text()))
-    _retag(r, now=now)
+    with r.locked("release"):
+        if edit is None:
+            file.unlink()
+        else:
+            file.write_text(edit(file.read_text()))
+        _retag(r, now=now)
 
 
 def _retag(r: Rehearsal, *, now: bool = False) -> None:

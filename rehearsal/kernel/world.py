@@ -86,7 +86,7 @@ class Rehearsal:
         path = self.path("secrets", name)
         if not path.exists():
             path.parent.chmod(0o700)
-            with self._locked("secrets"):
+            with self.locked("secrets"):
                 if not path.exists():
                     write_secret(path, secrets.token_hex(20))
         return path
@@ -291,7 +291,7 @@ class Rehearsal:
 
     @contextmanager
     def _change(self, name: str) -> Iterator[dict[str, Any]]:
-        with self._locked(name):
+        with self.locked(name):
             state = self._read(name)
             yield state
             write_atomically(
@@ -299,7 +299,8 @@ class Rehearsal:
             )
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def locked(self, name: str) -> Iterator[None]:
+        """Nobody else changes what goes by that name meanwhile; faults come and go side by side."""
         with self.path("state", f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

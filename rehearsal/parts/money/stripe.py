@@ -139,7 +139,7 @@ def secret(r: Rehearsal, name: str) -> str:
     """One of Stripe's keys and signing secrets, made at first use, with the beginning it has."""
     path = r.path("secrets", name)
     if not path.exists():
-        with r._locked("secrets"):
+        with r.locked("secrets"):
             if not path.exists():
                 write_secret(path, KEYS[name] + os.urandom(20).hex())
     return path.read_text().strip()

@@ -75,8 +75,9 @@ def set_app_faults(r: Rehearsal, **faults: object) -> None:
     """Change what the instances do wrong, e.g. ``slow_statement={"name": ..., "ms": 100}``;
     None takes a fault back."""
     path = r.path(FAULTS_FILE)
-    state = {**read_state(path), **faults}
-    write_atomically(path, json.dumps({key: v for key, v in state.items() if v is not None}))
+    with r.locked("app-faults"):
+        state = {**read_state(path), **faults}
+        write_atomically(path, json.dumps({key: v for key, v in state.items() if v is not None}))
 
 
 def product_secrets(r: Rehearsal) -> dict[str, str]:
