@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.data import release
+from rehearsal.data import dependencies, release
 from rehearsal.kernel.errors import RehearsalError
 from rehearsal.kernel.world import Rehearsal
 from rehearsal.parts.platform.app import FAULTS_FILE, set_app_faults
@@ -19,18 +19,18 @@ def test_what_cannot_be_made_again_stays(tmp_path: Path, monkeypatch: pytest.Mon
     release.publish(r)
     policies = release.checkout(r) / "k8s" / "network-policies.yaml"
     policies.write_text("changed")
-    made = release.dependencies.lay_out
+    made = dependencies.lay_out
 
     def fails(folder: Path) -> None:
         made(folder)
         assert policies.read_text() == "changed"
         raise RehearsalError("no")
 
-    monkeypatch.setattr(release.dependencies, "lay_out", fails)
+    monkeypatch.setattr(dependencies, "lay_out", fails)
     with pytest.raises(RehearsalError):
         release.publish(r)
     assert policies.read_text() == "changed"
-    monkeypatch.setattr(release.dependencies, "lay_out", made)
+    monkeypatch.setattr(dependencies, "lay_out", made)
     release.publish(r)
     assert policies.read_text() != "changed"
     assert {p.name for p in tmp_path.glob("release*")} == {"release", "release.git"}
