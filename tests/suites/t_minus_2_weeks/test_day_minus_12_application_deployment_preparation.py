@@ -95,7 +95,7 @@ def test_a_digest_that_no_record_has_is_unseen(world: World) -> None:
 def test_a_product_without_a_chart_is_held_to_its_manifests(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artefacts, "exempt", lambda _, item: item == "D-12.2.2")
+    monkeypatch.setattr(artefacts, "exempt", lambda _, probe: probe == "helm_chart")
     world.facts = facts("D-12.2.2", "helm_chart")
     world.in_order("D-12.D.1")
     assert [c for c in world.claims("D-12.D.1") if not c.holds] == []
@@ -189,5 +189,5 @@ def test_what_no_record_has_is_unseen_in_the_configuration_report(
 def test_what_is_waived_is_told_and_does_not_have_to_hold(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configuration, "exempt", lambda _, item: item == "D-12.3.4")
+    monkeypatch.setattr(configuration, "exempt", lambda _, probe: probe == "config_drift")
     assert broken_with(world, "D-12.3.4", "config_drift", differences={"flags": 2.0}) == []
