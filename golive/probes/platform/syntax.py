@@ -29,12 +29,12 @@ def flaws_of_nginx(path: str, text: str) -> Iterator[Flaw]:
 
 def flaws_of_terraform(path: str, text: str) -> Iterator[Flaw]:
     """Why Terraform would not read a file."""
+    import hcl2
+
     try:
         if path.endswith(".json"):
             json.loads(text)
         else:
-            import hcl2
-
             hcl2.loads(text if text.endswith("\n") else f"{text}\n")
     except Exception as e:  # noqa: BLE001 - hcl2 and its grammar raise errors of several libraries
         found = _LINE.search(str(e))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import shutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -19,7 +20,7 @@ from golive.probes.platform import secret_shapes
 from golive.probes.platform.checkout import WORKFLOWS, File, look
 from golive.probes.transport import commands
 from golive.probing import probe
-from golive.verdicts import ProbeError, Unseen, seen
+from golive.verdicts import ProbeError, Unseen, seen, unseen_among
 
 _OPTIONS = (
     *("--offline", "--quiet", "--no-progress", "--no-exit-codes", "--strict-collection"),
@@ -55,7 +56,13 @@ class _Location(msgspec.Struct):
 class _Finding(msgspec.Struct):
     ident: str
     desc: str
-    locations: list[_Location]
+    locations: Annotated[list[_Location], msgspec.Meta(min_length=1)]
+
+    @property
+    def line(self) -> int:
+        """Of what it is about first of all."""
+        first = next((p for p in self.locations if p.symbolic.kind == "Primary"), self.locations[0])
+        return first.concrete.location.start_point.row + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +86,27 @@ def _audited(env: Environment) -> Workflows:
     found = look(Path(env.deploy.checkout)).of(WORKFLOWS)
     return Workflows(
         files=tuple(f.path for f in found),
-        weaknesses=seen(lambda: tuple(w for f in found for w in _weaknesses(env, f))),
+        weaknesses=_weak(env, found),
         secrets=tuple(s for f in found for s in _secrets(f)),
     )
 
 
-def _weaknesses(env: Environment, file: File) -> Iterator[str]:
-    """By its lines. One that is no YAML is a flaw of the checkout's, and not audited.
+def _weak(env: Environment, files: Sequence[File]) -> tuple[str, ...] | Unseen:
+    """What is known to be weak stays so, whatever could not be audited."""
+    audited = [seen(_weaknesses, env, f) for f in files if "workflows/" in f.path]
+    known = tuple(w for a in audited if not isinstance(a, Unseen) for w in a)
+    unseen = unseen_among(audited)
+    return known if known or unseen is None else unseen
+
+
+def _weaknesses(env: Environment, file: File) -> list[str]:
+    """By its lines.
 
     :raises ProbeError: it could not be audited.
     """
-    if "workflows/" not in file.path or not file.documents:
-        return
     subject = f"weaknesses of {file.path}"
+    if not file.documents:
+        raise ProbeError(subject, "it is no YAML, or empty", "correct it, or delete it")
     program = shutil.which("zizmor", path=sysconfig.get_path("scripts")) or shutil.which("zizmor")
     if program is None:
         raise ProbeError(subject, "zizmor is not installed", "install golive's packages again")
@@ -109,10 +124,7 @@ def _weaknesses(env: Environment, file: File) -> Iterator[str]:
         findings = decode(done.content, list[_Finding])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         raise ProbeError(subject, f"zizmor's report: {e}", "run zizmor by hand") from None
-    for one in findings:
-        first = next((p for p in one.locations if p.symbolic.kind == "Primary"), one.locations[0])
-        line = first.concrete.location.start_point.row + 1
-        yield f"{file.path}:{line}: {one.desc} ({one.ident})"
+    return [f"{file.path}:{one.line}: {one.desc} ({one.ident})" for one in findings]
 
 
 def _secrets(file: File) -> Iterator[str]:

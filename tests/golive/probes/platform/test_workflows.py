@@ -81,6 +81,15 @@ def test_what_zizmor_cannot_read_is_unseen(audited: Audited) -> None:
     assert PLACE in str(found.weaknesses.error)
 
 
+@pytest.mark.parametrize("broken", ["on: push\njobs: [\n", ""])
+def test_one_that_is_no_yaml_is_unseen_and_hides_no_weakness(audited: Audited, broken: str) -> None:
+    found = audited(broken, ".github/workflows/broken.yml")
+    assert isinstance(found, Workflows)
+    assert isinstance(found.weaknesses, Unseen)
+    (told,) = audited(SOUND.replace(PINNED, "actions/checkout@main")).weaknesses
+    assert told.endswith("(unpinned-uses)")
+
+
 def test_without_zizmor_it_is_unseen(audited: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     found = audited(SOUND)
