@@ -160,7 +160,10 @@ def test_answers_that_mean_nothing_are_refused(
         (("D-2.2.1", "--statement", "x", "--evidence", "."), "is no ordinary file"),
         (("D-2.2.1", "--statement", "x", "--evidence", "file:///etc/passwd"), "address of https"),
         (("D-2.2.1", "--statement", "x", "--evidence", "javascript://a.b/%0Aalert(1)"), "https"),
-        (("D-2.2.1", "--statement", "x", "--evidence", "https://me:pw@a.example/"), "a user in it"),
+        (
+            ("D-2.2.1", "--statement", "x", "--evidence", "https://me:fieldfare@a.example/"),
+            "a user in it",
+        ),
         (("D-2.2.1", "--statement", "x", "--evidence", "https://a.example/<b>"), "found the addr"),
         (("--statement", "x"), "expected an ITEM, or --block, or --from"),
         (("D-2.2.1", "--block", "D-2"), "just one of them"),
@@ -172,7 +175,7 @@ def test_what_could_not_hold_is_refused_before_anything_is_written(
     context_of: Project, capsys: Capture, words: tuple[str, ...], said: str
 ) -> None:
     assert said in refused(context_of, capsys, *words)
-    assert "pw" not in refused(context_of, capsys, *words)
+    assert "fieldfare" not in refused(context_of, capsys, *words)
 
 
 def test_somebody_without_the_role_is_told_who_has_it(context_of: Project, capsys: Capture) -> None:
